@@ -1,0 +1,89 @@
+#include "eflow/base/shape.hpp"
+
+#include <algorithm>
+#include <ostream>
+
+#include "eflow/base/error.hpp"
+
+namespace eflow {
+
+Dims::Dims(std::initializer_list<std::int64_t> values)
+    : Dims(std::span<const std::int64_t>(values.begin(), values.size())) {}
+
+Dims::Dims(std::span<const std::int64_t> values) {
+  for (const std::int64_t v : values) push_back(v);
+}
+
+std::size_t Dims::index(int i) const {
+  const int resolved = i < 0 ? i + rank_ : i;
+  if (resolved < 0 || resolved >= rank_) {
+    throw InvalidArgument(str("[shape] dimension ", i, " of ", *this, ", which has ", rank_));
+  }
+  return static_cast<std::size_t>(resolved);
+}
+
+void Dims::push_back(std::int64_t value) {
+  if (rank_ == kMaxRank) {
+    throw InvalidArgument(str("[shape] more than ", kMaxRank, " dimensions"));
+  }
+  values_[static_cast<std::size_t>(rank_++)] = value;
+}
+
+void Dims::insert(int position, std::int64_t value) {
+  push_back(value);
+  const int at = static_cast<int>(index(position));
+  std::rotate(values_.begin() + at, values_.begin() + rank_ - 1, values_.begin() + rank_);
+}
+
+void Dims::erase(int position) {
+  const int at = static_cast<int>(index(position));
+  std::copy(values_.begin() + at + 1, values_.begin() + rank_, values_.begin() + at);
+  --rank_;
+}
+
+bool operator==(const Dims& a, const Dims& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
+std::ostream& operator<<(std::ostream& out, const Dims& dims) {
+  out << '[';
+  for (int i = 0; i < dims.rank(); ++i) out << (i ? ", " : "") << dims[i];
+  return out << ']';
+}
+
+std::int64_t element_count(const Shape& shape) {
+  std::int64_t n = 1;
+  for (const std::int64_t d : shape) {
+    if (d < 0 || __builtin_mul_overflow(n, d, &n)) {
+      throw InvalidArgument(str("[shape] ", shape, " is not a size that memory can have"));
+    }
+  }
+  return n;
+}
+
+Strides contiguous_strides(const Shape& shape) {
+  Strides strides = shape;
+  std::int64_t step = 1;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    strides[i] = step;
+    step *= std::max<std::int64_t>(shape[i], 1);
+  }
+  return strides;
+}
+
+Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where) {
+  const Shape& longer = a.rank() >= b.rank() ? a : b;
+  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  Shape out = longer;
+  for (int i = 1; i <= shorter.rank(); ++i) {
+    const std::int64_t x = longer[-i], y = shorter[-i];
+    if (x != y && x != 1 && y != 1) {
+      throw ShapeError(str("[", where, "] shapes ", a, " and ", b, " do not broadcast: dimension ",
+                           -i, " is ", a[-i], " against ", b[-i]));
+    }
+    out[-i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+}  // namespace eflow
