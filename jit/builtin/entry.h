@@ -1,0 +1,48 @@
+#pragma once
+// What the table files of this folder share: turning a kernel text's function into a row of the built-in table.
+// Each file here is compiled once for each instruction set, with EFLOW_TEXT naming its namespace (jit/CMakeLists.txt).
+
+#include "eflow/jit/builtin_entry.hpp"
+#include "tile/types.h"
+
+namespace EFLOW_TEXT {
+
+static_assert(sizeof(Block) == sizeof(eflow::jit::HostBlock));
+
+template <class Args>
+Args args_of(void (*)(const Block&, const Args&));
+
+template <auto kText>
+void run_text(const void* block, const void* args) {
+  using Args = decltype(args_of(kText));
+  kText(*static_cast<const Block*>(block), *static_cast<const Args*>(args));
+}
+
+template <class T>
+inline constexpr eflow::DType kDTypeOf = eflow::DType::kF32;
+template <>
+inline constexpr eflow::DType kDTypeOf<double> = eflow::DType::kF64;
+template <>
+inline constexpr eflow::DType kDTypeOf<bf16> = eflow::DType::kBF16;
+template <>
+inline constexpr eflow::DType kDTypeOf<i32> = eflow::DType::kI32;
+template <>
+inline constexpr eflow::DType kDTypeOf<i64> = eflow::DType::kI64;
+template <>
+inline constexpr eflow::DType kDTypeOf<u8> = eflow::DType::kU8;
+
+}  // namespace EFLOW_TEXT
+
+/// EFLOW_ENTRY(name, ({dtypes}), ({constants}), specialisation): the specialisation comes last for its commas.
+#define EFLOW_UNWRAP(...) __VA_ARGS__
+#define EFLOW_ENTRY(name, types, constants, ...)                                                  \
+  eflow::jit::BuiltinEntry {                                                                      \
+    eflow::jit::Spec(name, EFLOW_UNWRAP types, EFLOW_UNWRAP constants), name, #__VA_ARGS__,       \
+        &run_text<&__VA_ARGS__>                                                                   \
+  }
+
+/// The same text for every floating type.
+#define EFLOW_ENTRY_FLOATS(name, constants, text)                                   \
+  EFLOW_ENTRY(name, ({kDTypeOf<float>}), constants, text<float>),                   \
+      EFLOW_ENTRY(name, ({kDTypeOf<double>}), constants, text<double>),             \
+      EFLOW_ENTRY(name, ({kDTypeOf<bf16>}), constants, text<bf16>)

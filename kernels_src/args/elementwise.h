@@ -1,0 +1,46 @@
+#pragma once
+// Arguments of elementwise.h. Sizes and strides are counted in elements.
+
+namespace eflow::args {
+
+inline constexpr int kMaxOperands = 4;
+inline constexpr int kMaxOuter = 7;
+
+/// y[o, i] = f(x0[o, i], x1[o, i], ...): `outer` rows of `inner` elements. An operand's row begins at the sum of
+/// outer index times outer stride; inside a row its elements are inner_stride apart (0 = one value for the row).
+struct Elementwise {
+  void* y;                            ///< contiguous, outer * inner elements
+  const void* x[kMaxOperands];
+  double scalar[2];                   ///< what the function takes beside its operands
+  long long inner;
+  long long outer;
+  long long outer_size[kMaxOuter];    ///< outermost first; product = outer
+  long long outer_stride[kMaxOperands][kMaxOuter];
+  long long inner_stride[kMaxOperands];
+  long long rows_per_block;           ///< outer > 1: a block is this many rows
+  long long elements_per_block;       ///< outer == 1: a block is this many elements
+  int outer_rank;
+  int operands;
+};
+
+/// What elementwise.h computes: the first constant of its Spec.
+enum Function : int {
+  // one operand x
+  kCopy, kNeg, kExp, kLog, kSqrt, kRsqrt, kSquare, kSigmoid, kSilu, kGelu, kTanh, kRelu, kSin, kCos,
+  kAffine,      // scalar[0] x + scalar[1]
+  kReciprocal,
+  kClampMin,    // max(x, scalar[0])
+  // two operands x, z
+  kAdd, kSub, kMul, kDiv, kMaximum,
+  // derivatives: operand (x or y), dy
+  kExpGrad,     // y, dy
+  kLogGrad, kSqrtGrad /* y, dy */, kRsqrtGrad /* y, dy */, kSquareGrad,
+  kSigmoidGrad /* y, dy */, kSiluGrad, kGeluGrad, kTanhGrad /* y, dy */, kReluGrad, kSinGrad, kCosGrad,
+  kReciprocalGrad /* y, dy */, kClampMinGrad, kMaximumGrad /* x, z, dy: dy where x >= z */,
+  // three operands
+  kMulAdd,      // a b + c
+  kDivGrad,     // x, z, dy: -dy x / z^2
+  kFunctionCount
+};
+
+}  // namespace eflow::args

@@ -1,0 +1,137 @@
+#pragma once
+// y = f(x, ...) element by element, with operands broadcast or strided; a block takes a slice of the elements or some rows.
+
+#include "args/elementwise.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::Elementwise;
+
+/// GELU in its tanh form: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). [Hendrycks & Gimpel, arXiv 1606.08415]
+template <class V>
+EFLOW_FN V gelu(V x) {
+  using C = LaneOf<V>;
+  const V inner = C(0.7978845608028654) * (x + C(0.044715) * x * x * x);
+  return C(0.5) * x * (C(1) + tanh(inner));
+}
+
+template <class V>
+EFLOW_FN V gelu_grad(V x, V dy) {
+  using C = LaneOf<V>;
+  const V t = tanh(C(0.7978845608028654) * (x + C(0.044715) * x * x * x));
+  const V inner_grad = C(0.7978845608028654) * (C(1) + C(3 * 0.044715) * x * x);
+  return dy * (C(0.5) * (C(1) + t) + C(0.5) * x * (C(1) - t * t) * inner_grad);
+}
+
+template <int kFunction, class V>
+EFLOW_FN V apply1(V x, const double* scalar) {
+  using namespace eflow::args;
+  using C = LaneOf<V>;
+  if constexpr (kFunction == kNeg) return -x;
+  else if constexpr (kFunction == kExp) return exp(x);
+  else if constexpr (kFunction == kLog) return log(x);
+  else if constexpr (kFunction == kSqrt) return sqrt(x);
+  else if constexpr (kFunction == kRsqrt) return C(1) / sqrt(x);
+  else if constexpr (kFunction == kSquare) return x * x;
+  else if constexpr (kFunction == kSigmoid) return sigmoid(x);
+  else if constexpr (kFunction == kSilu) return x * sigmoid(x);
+  else if constexpr (kFunction == kGelu) return gelu(x);
+  else if constexpr (kFunction == kTanh) return tanh(x);
+  else if constexpr (kFunction == kRelu) return max_pack(x, V{});
+  else if constexpr (kFunction == kSin) return sin(x);
+  else if constexpr (kFunction == kCos) return cos(x);
+  else if constexpr (kFunction == kAffine) return C(scalar[0]) * x + C(scalar[1]);
+  else if constexpr (kFunction == kReciprocal) return C(1) / x;
+  else if constexpr (kFunction == kClampMin) return max_pack(x, V{} + C(scalar[0]));
+  else return x;
+}
+
+template <int kFunction, class V>
+EFLOW_FN V apply2(V x, V z, const double* scalar) {
+  using namespace eflow::args;
+  using C = LaneOf<V>;
+  const C one = 1;
+  if constexpr (kFunction == kAdd) return x + z;
+  else if constexpr (kFunction == kSub) return x - z;
+  else if constexpr (kFunction == kMul) return x * z;
+  else if constexpr (kFunction == kDiv) return x / z;
+  else if constexpr (kFunction == kMaximum) return max_pack(x, z);
+  else if constexpr (kFunction == kExpGrad) return x * z;
+  else if constexpr (kFunction == kLogGrad) return z / x;
+  else if constexpr (kFunction == kSqrtGrad) return C(0.5) * z / x;
+  else if constexpr (kFunction == kRsqrtGrad) return C(-0.5) * z * x * x * x;
+  else if constexpr (kFunction == kSquareGrad) return C(2) * x * z;
+  else if constexpr (kFunction == kSigmoidGrad) return z * x * (one - x);
+  else if constexpr (kFunction == kSiluGrad) {
+    const V s = sigmoid(x);
+    return z * s * (one + x * (one - s));
+  }
+  else if constexpr (kFunction == kGeluGrad) return gelu_grad(x, z);
+  else if constexpr (kFunction == kTanhGrad) return z * (one - x * x);
+  else if constexpr (kFunction == kReluGrad) return x > V{} ? z : V{};
+  else if constexpr (kFunction == kSinGrad) return z * cos(x);
+  else if constexpr (kFunction == kCosGrad) return -z * sin(x);
+  else if constexpr (kFunction == kReciprocalGrad) return -z * x * x;
+  else return x > V{} + C(scalar[0]) ? z : V{};  // kClampMinGrad
+}
+
+template <int kFunction, class V>
+EFLOW_FN V apply3(V a, V b, V c) {
+  using namespace eflow::args;
+  if constexpr (kFunction == kMulAdd) return a * b + c;
+  else if constexpr (kFunction == kMaximumGrad) return a >= b ? c : V{};
+  else return -c * a / (b * b);  // kDivGrad
+}
+
+template <int kFunction>
+inline constexpr int kOperandCount =
+    kFunction >= eflow::args::kMulAdd || kFunction == eflow::args::kMaximumGrad ? 3
+    : kFunction >= eflow::args::kAdd                                            ? 2
+                                                                                : 1;
+
+template <class T, class S, int kFunction, bool kDense>
+EFLOW_FN void elementwise_row(const Elementwise& a, T* y, const S* const* x, Index begin, Index end) {
+  using C = Compute<S>;
+  constexpr int kCount = kOperandCount<kFunction>;
+  each<C>(begin, end, [&](auto i) {
+    const auto operand = [&](int n) {
+      if constexpr (kDense) return load<C>(x[n], i);
+      else return load_strided<C>(x[n], i, a.inner_stride[n]);
+    };
+    if constexpr (kCount == 1) store(y, i, apply1<kFunction>(operand(0), a.scalar));
+    else if constexpr (kCount == 2) store(y, i, apply2<kFunction>(operand(0), operand(1), a.scalar));
+    else store(y, i, apply3<kFunction>(operand(0), operand(1), operand(2)));
+  });
+}
+
+/// T is the stored type of y, S that of the operands (they differ only for kCopy, which then converts).
+template <class T, class S, int kFunction>
+void elementwise(const Block& block, const Elementwise& a) {
+  constexpr int kCount = kOperandCount<kFunction>;
+  T* const y = static_cast<T*>(a.y);
+  const S* base[kCount];
+  bool dense = true;
+  for (int n = 0; n < kCount; ++n) {
+    base[n] = static_cast<const S*>(a.x[n]);
+    dense = dense && a.inner_stride[n] == 1;
+  }
+  const Index first_row = a.outer == 1 ? 0 : block.x * a.rows_per_block;
+  const Index last_row = a.outer == 1 ? 1 : min_of(first_row + a.rows_per_block, a.outer);
+  const Index begin = a.outer == 1 ? block.x * a.elements_per_block : 0;
+  const Index end = a.outer == 1 ? min_of(begin + a.elements_per_block, a.inner) : a.inner;
+  for (Index row = first_row; row < last_row; ++row) {
+    const S* x[kCount];
+    for (int n = 0; n < kCount; ++n) x[n] = base[n];
+    Index rest = row;
+    for (int d = a.outer_rank - 1; d >= 0; --d) {
+      const Index at = rest % a.outer_size[d];
+      rest /= a.outer_size[d];
+      for (int n = 0; n < kCount; ++n) x[n] += at * a.outer_stride[n][d];
+    }
+    if (dense) elementwise_row<T, S, kFunction, true>(a, y + row * a.inner, x, begin, end);
+    else elementwise_row<T, S, kFunction, false>(a, y + row * a.inner, x, begin, end);
+  }
+}
+
+}  // namespace EFLOW_TEXT

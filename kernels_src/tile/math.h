@@ -1,0 +1,125 @@
+#pragma once
+// Elementary functions on packs. In f32: own polynomials, accurate to a few units in the last place, the same on every
+// width. In f64: libm, lane by lane; f64 serves checks, not speed.
+
+#include "tile/types.h"
+
+namespace EFLOW_TEXT {
+
+template <class V>
+using LaneOf = Bare<decltype(V{}[0])>;
+template <class V>
+inline constexpr bool kIsF32 = sizeof(LaneOf<V>) == 4;
+
+template <class V, class F>
+EFLOW_FN V per_lane(V x, F&& f) {
+  for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(x[0])); ++l) x[l] = f(x[l]);
+  return x;
+}
+
+template <class V>
+EFLOW_FN V max_pack(V a, V b) { return a > b ? a : b; }
+template <class V>
+EFLOW_FN V min_pack(V a, V b) { return a < b ? a : b; }
+
+template <class V>
+EFLOW_FN V sqrt(V x) {
+  if constexpr (kIsF32<V>) {
+    return per_lane(x, [](float v) __attribute__((always_inline)) { return __builtin_sqrtf(v); });
+  } else {
+    return per_lane(x, [](double v) __attribute__((always_inline)) { return __builtin_sqrt(v); });
+  }
+}
+
+/// 2^x. f32: split into integer and fraction in [-1/2, 1/2], degree-6 polynomial; underflows to 0, overflows to inf.
+template <class V>
+EFLOW_FN V exp2(V x) {
+  if constexpr (!kIsF32<V>) {
+    return per_lane(x, [](double v) { return __builtin_exp2(v); });
+  } else {
+    typedef i32 I __attribute__((vector_size(sizeof(V))));
+    const V low = V{} - 151.0f, high = V{} + 129.0f;
+    const V c = x < low ? low : (x > high ? high : x);
+    const V shift = V{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    const V n = (c + shift) - shift;
+    const V f = c - n;
+    V p = f * 1.54035304e-4f + 1.33335581e-3f;
+    p = p * f + 9.61812911e-3f;
+    p = p * f + 5.55041087e-2f;
+    p = p * f + 2.40226507e-1f;
+    p = p * f + 6.93147181e-1f;
+    p = p * f + 1.0f;
+    // Scale in two halves so that neither leaves the range of exponents before the product does.
+    const I whole = __builtin_convertvector(n, I);
+    const I half = whole >> 1;
+    const I e0 = (half + 127) << 23, e1 = (whole - half + 127) << 23;
+    V s0, s1;
+    __builtin_memcpy(&s0, &e0, sizeof s0);
+    __builtin_memcpy(&s1, &e1, sizeof s1);
+    const V y = p * s0 * s1;
+    return x != x ? x : y;
+  }
+}
+
+template <class V>
+EFLOW_FN V exp(V x) {
+  if constexpr (!kIsF32<V>) {
+    return per_lane(x, [](double v) { return __builtin_exp(v); });
+  } else {
+    // x log2(e) in two parts: the rounding error of the first product would be worth |x| ulps.
+    const V high = x * 1.44269502f;
+    const V n = (high + 12582912.0f) - 12582912.0f;
+    const V rest = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    const V scaled = exp2(rest * 1.44269504f) * exp2(n);
+    const V big = V{} + 88.8f, small = V{} - 104.0f;
+    return x > big ? V{} + __builtin_inff() : (x < small ? V{} : scaled);
+  }
+}
+
+template <class V>
+EFLOW_FN V log(V x) {
+  if constexpr (kIsF32<V>) {
+    return per_lane(x, [](float v) { return __builtin_logf(v); });
+  } else {
+    return per_lane(x, [](double v) { return __builtin_log(v); });
+  }
+}
+
+template <class V>
+EFLOW_FN V sin(V x) {
+  if constexpr (kIsF32<V>) {
+    return per_lane(x, [](float v) { return __builtin_sinf(v); });
+  } else {
+    return per_lane(x, [](double v) { return __builtin_sin(v); });
+  }
+}
+template <class V>
+EFLOW_FN V cos(V x) {
+  if constexpr (kIsF32<V>) {
+    return per_lane(x, [](float v) { return __builtin_cosf(v); });
+  } else {
+    return per_lane(x, [](double v) { return __builtin_cos(v); });
+  }
+}
+
+template <class V>
+EFLOW_FN V sigmoid(V x) { return V{} + 1 / (1 + exp(-x)); }
+
+/// tanh; near 0 the series, because (e - 1) / (e + 1) would cancel there.
+template <class V>
+EFLOW_FN V tanh(V x) {
+  if constexpr (!kIsF32<V>) {
+    return per_lane(x, [](double v) { return __builtin_tanh(v); });
+  } else {
+    const V limit = V{} + 10.0f;
+    const V c = x > limit ? limit : (x < -limit ? -limit : x);
+    const V e = exp(2 * c);
+    const V far = (e - 1) / (e + 1);
+    const V q = x * x;
+    const V near = x + x * q * (-0.333333333f + q * (0.133333333f + q * (-0.0539682540f + q * 0.0218694885f)));
+    const V y = q < V{} + 0.0625f ? near : far;
+    return x != x ? x : y;
+  }
+}
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,175 @@
+#pragma once
+// Packs as vectors of the machine's own width. Wider ones would be lowered through memory and lose a factor of 60.
+
+#include "tile/types.h"
+
+namespace EFLOW_TEXT {
+
+#if defined(__AVX512F__)
+inline constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+inline constexpr int kVectorBytes = 32;
+#else
+inline constexpr int kVectorBytes = 16;
+#endif
+
+template <class C>
+inline constexpr Index kLanes = kVectorBytes / static_cast<Index>(sizeof(C));
+
+template <class C>
+struct PackOf {
+  typedef C type __attribute__((vector_size(kVectorBytes)));
+};
+template <class C>
+using Pack = typename PackOf<C>::type;
+
+/// Elements [first, first + kLanes).
+template <class C>
+struct FullLanes {
+  Index first;
+  static constexpr Index count = kLanes<C>;
+  static constexpr bool full = true;
+};
+/// Elements [first, first + count), count < kLanes: what is left at the end of a range.
+template <class C>
+struct TailLanes {
+  Index first;
+  Index count;
+  static constexpr bool full = false;
+};
+
+template <class C>
+EFLOW_FN Pack<C> splat(C value) { return value - Pack<C>{}; }
+
+EFLOW_FN float widen(bf16 x) {
+  const u32 u = static_cast<u32>(x.bits) << 16;
+  float f;
+  __builtin_memcpy(&f, &u, 4);
+  return f;
+}
+template <class T>
+EFLOW_FN T widen(T x) { return x; }
+
+template <class T, class C>
+EFLOW_FN T narrow(C x) {
+  if constexpr (sizeof(T) == 2) {
+    u32 u;
+    const float f = static_cast<float>(x);
+    __builtin_memcpy(&u, &f, 4);
+    const u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    return T{static_cast<u16>(f != f ? (u >> 16) | 0x40u : rounded)};
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
+typedef u16 HalfWords __attribute__((vector_size(kVectorBytes / 2)));
+typedef u32 Words __attribute__((vector_size(kVectorBytes)));
+
+/// Elements p[i], converted to C; lanes beyond the range are 0.
+template <class C, class T, class L>
+EFLOW_FN Pack<C> load(const T* p, L i) {
+  Pack<C> v{};
+  if constexpr (!L::full) {
+    for (Index l = 0; l < i.count; ++l) v[l] = static_cast<C>(widen(p[i.first + l]));
+  } else if constexpr (sizeof(T) == sizeof(C)) {
+    __builtin_memcpy(&v, p + i.first, sizeof v);
+  } else if constexpr (sizeof(T) == 2 && sizeof(C) == 4) {
+    HalfWords half;
+    __builtin_memcpy(&half, p + i.first, sizeof half);
+    const Words words = __builtin_convertvector(half, Words) << 16;
+    __builtin_memcpy(&v, &words, sizeof v);
+  } else {
+    for (Index l = 0; l < L::count; ++l) v[l] = static_cast<C>(widen(p[i.first + l]));
+  }
+  return v;
+}
+
+/// Elements p[i * stride].
+template <class C, class T, class L>
+EFLOW_FN Pack<C> load_strided(const T* p, L i, Index stride) {
+  if (stride == 1) return load<C>(p, i);
+  Pack<C> v{};
+  if (stride == 0) return splat<C>(static_cast<C>(widen(*p)));
+  for (Index l = 0; l < i.count; ++l) v[l] = static_cast<C>(widen(p[(i.first + l) * stride]));
+  return v;
+}
+
+template <class T, class L, class V>
+EFLOW_FN void store(T* p, L i, V v) {
+  using C = Bare<decltype(v[0])>;
+  if constexpr (!L::full) {
+    for (Index l = 0; l < i.count; ++l) p[i.first + l] = narrow<T>(v[l]);
+  } else if constexpr (sizeof(T) == sizeof(C)) {
+    __builtin_memcpy(p + i.first, &v, sizeof v);
+  } else if constexpr (sizeof(T) == 2 && sizeof(C) == 4) {
+    Words u;
+    __builtin_memcpy(&u, &v, sizeof u);
+    const Words rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    const Words quiet = (u >> 16) | 0x40u;
+    const HalfWords half = __builtin_convertvector(v != v ? quiet : rounded, HalfWords);
+    __builtin_memcpy(p + i.first, &half, sizeof half);
+  } else {
+    for (Index l = 0; l < L::count; ++l) p[i.first + l] = narrow<T>(v[l]);
+  }
+}
+
+/// The element numbers themselves, as C.
+template <class C, class L>
+EFLOW_FN Pack<C> iota(L i) {
+  Pack<C> v;
+  for (Index l = 0; l < kLanes<C>; ++l) v[l] = static_cast<C>(i.first + l);
+  return v;
+}
+
+template <class C, class F>
+EFLOW_FN void each(Index begin, Index end, F&& f) {
+  Index i = begin;
+  for (; i + kLanes<C> <= end; i += kLanes<C>) f(FullLanes<C>{i});
+  if (i < end) f(TailLanes<C>{i, end - i});
+}
+
+template <class C>
+EFLOW_FN C sum_lanes(Pack<C> v) {
+  C s = 0;
+  for (Index l = 0; l < kLanes<C>; ++l) s += v[l];
+  return s;
+}
+
+/// f(i) with the lanes beyond the range set to `rest`.
+template <class C, class L, class F>
+EFLOW_FN Pack<C> guarded(L i, C rest, F&& f) {
+  Pack<C> v = f(i);
+  if constexpr (!L::full) {
+    for (Index l = i.count; l < kLanes<C>; ++l) v[l] = rest;
+  }
+  return v;
+}
+
+template <class C, class F>
+EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
+  // Two running sums hide the latency of the addition.
+  Pack<C> even{}, odd{};
+  Index i = begin;
+  for (; i + 2 * kLanes<C> <= end; i += 2 * kLanes<C>) {
+    even += f(FullLanes<C>{i});
+    odd += f(FullLanes<C>{i + kLanes<C>});
+  }
+  each<C>(i, end, [&](auto j) { even += guarded<C>(j, C(0), f); });
+  return sum_lanes<C>(even + odd);
+}
+
+template <class C, class F>
+EFLOW_FN C max_each(Index begin, Index end, F&& f) {
+  const C lowest = -__builtin_inf();
+  Pack<C> best = splat<C>(lowest);
+  each<C>(begin, end, [&](auto i) {
+    const Pack<C> v = guarded<C>(i, lowest, f);
+    best = v > best ? v : best;
+  });
+  C m = lowest;
+  for (Index l = 0; l < kLanes<C>; ++l) m = best[l] > m ? best[l] : m;
+  return m;
+}
+
+}  // namespace EFLOW_TEXT
