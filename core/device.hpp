@@ -1,0 +1,69 @@
+#pragma once
+// Device: where tensors live and kernels run. It owns a jit::Runtime and a caching allocator. All work is issued to a
+// Stream; on the CPU a stream runs inline in the caller and events are no-ops, on a GPU both are asynchronous. Code above
+// core names no kind of device.
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "eflow/jit/runtime.hpp"
+
+namespace eflow {
+
+/// An ordered queue of work on a device. Stream{} is the device's default one.
+struct Stream {
+  void* handle = nullptr;
+};
+
+/// Bytes handed out by a device's allocator.
+struct MemoryStats {
+  std::size_t in_use = 0;       ///< now held by tensors
+  std::size_t peak_in_use = 0;  ///< largest in_use since the last reset_peak()
+  std::size_t reserved = 0;     ///< taken from the system, in use or cached
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  /// "cpu", "cuda:0".
+  [[nodiscard]] virtual std::string name() const = 0;
+  [[nodiscard]] virtual jit::Runtime& runtime() = 0;
+
+  /// At least `bytes` bytes, 64-byte aligned, usable in stream order. Throws DeviceError with a memory report when
+  /// there are none. Freed memory is kept for the next request of its size class.
+  [[nodiscard]] virtual void* allocate(std::size_t bytes, Stream stream) = 0;
+  virtual void release(void* memory, std::size_t bytes, Stream stream) noexcept = 0;
+  [[nodiscard]] virtual MemoryStats memory() const = 0;
+  virtual void reset_peak() = 0;
+  /// Gives cached memory back to the system.
+  virtual void trim() = 0;
+
+  /// Copies between host memory and this device's. The host side may be reused once synchronize() returned.
+  virtual void copy_in(void* device, const void* host, std::size_t bytes, Stream stream) = 0;
+  virtual void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) = 0;
+  virtual void fill_zero(void* device, std::size_t bytes, Stream stream) = 0;
+  /// Returns when all work issued to the stream is done; reports what failed in it. Throws DeviceError.
+  virtual void synchronize(Stream stream) = 0;
+
+  /// Issues one kernel launch to the stream. Throws CompileError when the Spec has no compiled form.
+  template <class Args>
+  void launch(std::string_view name, const jit::Spec& spec, jit::Grid grid, const Args& args) {
+    runtime().launch(name, spec, grid, args);
+  }
+};
+
+using DevicePtr = std::shared_ptr<Device>;
+
+/// A new CPU device with its own thread pool and allocator. Throws InvalidArgument for options this CPU cannot serve.
+[[nodiscard]] DevicePtr make_cpu_device(const jit::Options& options);
+
+/// The device of tensors made without naming one: the CPU with Options::from_environment(), made on first use.
+/// The library's one default context; nothing else in it is global but the log sink.
+[[nodiscard]] const DevicePtr& default_device();
+/// Replaces it. Not to be called while another thread makes tensors.
+void set_default_device(DevicePtr device);
+
+}  // namespace eflow
