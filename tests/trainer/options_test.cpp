@@ -1,0 +1,127 @@
+// Options: what is accepted, what is said about what is not, and that a dump reads back to the same
+// values.
+#define BOOST_TEST_MODULE options
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "eflow/base/error.hpp"
+#include "eflow/trainer/config.hpp"
+#include "eflow/trainer/option_parser.hpp"
+#include "eflow/trainer/option_text.hpp"
+
+using namespace eflow;
+using namespace eflow::trainer;
+
+namespace {
+
+/// What parsing the arguments (and the text of a file before them) complains about; "" when it does
+/// not.
+std::string complaint(const std::vector<std::string>& arguments, const std::string& file = "") {
+  Config config;
+  OptionParser parser(options_of(config));
+  if (!file.empty()) parser.parse_text(file, "my.ini");
+  parser.parse_arguments(arguments);
+  try {
+    parser.finish();
+  } catch (const InvalidArgument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(command_line_overrides_the_file) {
+  Config config;
+  OptionParser parser(options_of(config));
+  parser.parse_text("[train]\nbatch = 8 # small\nseed=3\n\n[optim]\nlr = 1e-3\n", "my.ini");
+  parser.parse_arguments({"--train.batch=16", "--optim.weight-decay", "0.5"});
+  parser.finish();
+  BOOST_TEST(config.train.batch == 16);
+  BOOST_TEST(config.train.seed == 3);
+  BOOST_TEST(config.optim.lr == 1e-3);
+  BOOST_TEST(config.optim.weight_decay == 0.5);
+  BOOST_TEST(parser.given("train.seed"));
+  BOOST_TEST(!parser.given("train.iterations"));
+}
+
+BOOST_AUTO_TEST_CASE(dashes_and_underscores_are_equal) {
+  BOOST_TEST(complaint({"--optim.weight-decay=0.1", "--model.mlp_ratio=2"}) == "");
+  BOOST_TEST(complaint({}, "[model]\nmlp-ratio = 2\n") == "");
+}
+
+BOOST_AUTO_TEST_CASE(unknown_key_names_the_nearest_and_its_line) {
+  const std::string text = complaint({}, "[train]\nbatch = 4\n\niteratoins = 5\n");
+  BOOST_TEST(
+      contains(text,
+               "my.ini:4: unknown option 'train.iteratoins'; did you mean 'train.iterations'?"),
+      text);
+  BOOST_TEST(contains(complaint({"--train.lr=1"}), "did you mean 'optim.lr'"),
+             complaint({"--train.lr=1"}));
+  BOOST_TEST(!contains(complaint({"--zzzzzzzz.qqqq=1"}), "did you mean"));
+}
+
+BOOST_AUTO_TEST_CASE(all_mistakes_at_once) {
+  const std::string text = complaint({"--train.batch=zero", "--optim.beta1=2"},
+                                     "[train]\nseed = -1\nnonsense\nfoo = 1\n");
+  BOOST_TEST(
+      contains(text, "my.ini:2: train.seed: expected an integer from 0 to 1e+15, found '-1'"),
+      text);
+  BOOST_TEST(contains(text, "my.ini:3: expected '[section]' or 'key = value', found 'nonsense'"),
+             text);
+  BOOST_TEST(contains(text, "my.ini:4: unknown option 'train.foo'"), text);
+  BOOST_TEST(contains(text, "train.batch: expected an integer from 1 to 65536, found 'zero'"),
+             text);
+  BOOST_TEST(contains(text, "optim.beta1: expected a number from 0 to 0.9999, found '2'"), text);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_values_are_refused) {
+  for (const char* bad : {"--train.batch=1.5", "--train.batch=4x", "--train.batch=",
+                          "--optim.lr=nan", "--optim.lr=inf", "--model.attention=sdpa",
+                          "--ema.warmup=maybe", "stray", "--data.dir=a#b", "-x"}) {
+    BOOST_TEST(complaint({bad}) != "", bad);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rules_between_values) {
+  Config config;
+  BOOST_TEST(problems_of(config).empty());
+  config.model.heads = 5;
+  config.train.accumulation = 7;
+  config.optim.warmup = config.train.iterations + 1;
+  BOOST_TEST(problems_of(config).size() == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(dump_reads_back_to_the_same_bits) {
+  Config config;
+  config.optim.lr = 1.0 / 3;
+  config.objective.eps = 1e-7;
+  config.train.seed = 123456789012345;
+  config.data.dir = "/some where/set";
+  config.ema.warmup = false;
+  const Config read = parse_config(to_text(config), "dump");
+  BOOST_TEST(read.optim.lr == config.optim.lr);
+  BOOST_TEST(read.data.dir == config.data.dir);
+  Config a = config, b = read;
+  BOOST_TEST(differences(options_of(a), options_of(b)).empty());
+  BOOST_TEST(to_text(read) == to_text(config));
+}
+
+BOOST_AUTO_TEST_CASE(every_option_is_complete_and_its_default_allowed) {
+  Config config;
+  for (const Option& option : options_of(config)) {
+    BOOST_TEST(option.help.size() > 10u, option.key);
+    BOOST_TEST(option.help.back() == '.', option.key);
+    const std::string before = value_text(option);
+    BOOST_TEST(set_option(option, before) == "", option.key);
+    BOOST_TEST(value_text(option) == before, option.key);
+    BOOST_TEST(contains(help_text(options_of(config)), "--" + option.key), option.key);
+    BOOST_TEST(contains(markdown_table(options_of(config)), "`" + option.key + "`"), option.key);
+  }
+}

@@ -1,0 +1,222 @@
+#include "eflow/trainer/config.hpp"
+
+#include <cmath>
+#include <iterator>
+
+#include "eflow/base/error.hpp"
+#include "eflow/trainer/option_parser.hpp"
+#include "eflow/trainer/option_text.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+using Options = std::vector<Option>;
+
+Options data_options(DataConfig& c) {
+  return {
+      {"data.dir",
+       &c.dir,
+       {},
+       "",
+       "Folder of a packed data set (eflow data pack, eflow data synth)."},
+      {"data.eval",
+       &c.eval,
+       {},
+       "",
+       "Held-out clips: 'split' withholds the last clips of data.dir, 'none', or another folder."},
+      {"data.eval_share", &c.eval_share, between(0.001, 0.5), "",
+       "Share of data.dir that 'split' withholds from training."},
+  };
+}
+
+Options model_options(ModelConfig& c) {
+  return {
+      {"model.preset", &c.preset, one_of({"custom", "B", "XL", "XXL", "1.5B"}), "",
+       "Sizes of the paper; 'custom' takes the keys below."},
+      {"model.dim", &c.dim, between(8, 16384), "", "Model width D."},
+      {"model.heads", &c.heads, between(1, 256), "", "Attention heads H; must divide model.dim."},
+      {"model.encoder", &c.encoder, between(0, 256), "blocks",
+       "Blocks before the middle, on all tokens."},
+      {"model.middle", &c.middle, between(0, 256), "blocks",
+       "Blocks between, which token dropping thins out."},
+      {"model.decoder", &c.decoder, between(0, 256), "blocks",
+       "Blocks after the fusion, on all tokens."},
+      {"model.mlp_ratio", &c.mlp_ratio, between(0.25, 16), "",
+       "Feed-forward width over model.dim."},
+      {"model.patch_t", &c.patch_t, between(1, 64), "frames",
+       "Patch size in time; must divide the clip's frames."},
+      {"model.patch_h", &c.patch_h, between(1, 256), "pixels",
+       "Patch height; must divide the clip's height."},
+      {"model.patch_w", &c.patch_w, between(1, 256), "pixels",
+       "Patch width; must divide the clip's width."},
+      {"model.attention", &c.attention, one_of({"glga", "softmax"}), "",
+       "Gated local-global attention, or full softmax everywhere."},
+      {"model.window_frames", &c.window_frames, between(0.01, 4096), "token frames",
+       "Span m of the local window: W = m times the tokens of a frame."},
+      {"model.softmax_every", &c.softmax_every, between(0, 256), "blocks",
+       "K: one full softmax block after every K GLGA blocks; 0 for none."},
+      {"model.gates", &c.gates, one_of({"token", "head", "channel"}), "",
+       "Granularity of the two branch gates."},
+      {"model.position_table",
+       &c.position_table,
+       {},
+       "",
+       "Add a learned position table to the patches, beside RoPE."},
+      {"model.time_scale", &c.time_scale, between(1e-3, 1e4), "",
+       "Factor on t and t-s before the sinusoids."},
+      {"model.prediction", &c.prediction, one_of({"velocity", "data"}), "",
+       "What the head predicts; 'data' where a patch has many values for model.dim."},
+      {"model.time_floor", &c.time_floor, between(1e-4, 1), "",
+       "Data prediction: F = (x - net) / max(t, floor)."},
+  };
+}
+
+Options train_options(TrainConfig& c) {
+  return {
+      {"train.iterations", &c.iterations, between(1, 1e9), "steps",
+       "Length of the run; all schedules end here."},
+      {"train.batch", &c.batch, between(1, 65536), "clips",
+       "Clips a step, over all accumulation parts."},
+      {"train.accumulation", &c.accumulation, between(1, 65536), "",
+       "Parts a step's batch is computed in; must divide train.batch."},
+      {"train.seed", &c.seed, between(0, 1e15), "",
+       "Seed of weights, sample order, times, noise and label drops."},
+      {"train.threads", &c.threads, between(0, 1024), "threads",
+       "Threads for computing; 0 takes what the machine or its CPU quota gives."},
+      {"train.recompute",
+       &c.recompute,
+       {},
+       "",
+       "Recompute each block in the backward pass: less memory, a third more time."},
+  };
+}
+
+Options objective_options(ObjectiveConfig& c) {
+  return {
+      {"objective.fm_share", &c.fm_share, between(0, 1), "",
+       "Share of clips that train flow matching; the rest trains solution consistency."},
+      {"objective.p", &c.p, between(0, 4), "", "Power of the adaptive weight (mse + eps)^-p."},
+      {"objective.eps", &c.eps, between(1e-12, 10), "", "eps of the adaptive weight."},
+      {"objective.r_schedule", &c.r_schedule,
+       one_of({"exponential", "linear", "cosine", "constant"}), "",
+       "How r goes from r_init to r_end over the run."},
+      {"objective.r_init", &c.r_init, between(1e-5, 1), "",
+       "r at the first step: l = t + (s - t) r."},
+      {"objective.r_end", &c.r_end, between(1e-5, 1), "", "r at the last step."},
+      {"objective.scm_scale", &c.scm_scale, between(0, 10), "",
+       "Factor on the consistency gradient: 0.5 as SoFlow's code, 1 as its equation."},
+      {"objective.velocity_mix", &c.velocity_mix, between(0.01, 1), "",
+       "m: weight of the guided data velocity in the target, the rest is the model's own; used "
+       "with guidance."},
+      {"objective.guidance", &c.guidance, between(1, 20), "",
+       "w of the guided target w v + (1 - w) v_uncond; 1 trains without guidance."},
+      {"objective.label_drop", &c.label_drop, between(0, 1), "",
+       "Share of clips that train without their label."},
+      {"objective.cfg_decay", &c.cfg_decay, {}, "", "Let the guidance fade out for t > 0.8."},
+      {"objective.t_mean", &c.t_mean, between(-10, 10), "", "Mean of logit t."},
+      {"objective.t_std", &c.t_std, between(0.01, 10), "", "Standard deviation of logit t."},
+      {"objective.t_shift", &c.t_shift, between(0.01, 100), "",
+       "Shift k of t: k t / (1 + (k - 1) t)."},
+      {"objective.s_mean", &c.s_mean, between(-10, 10), "", "Mean of logit s."},
+      {"objective.s_std", &c.s_std, between(0.01, 10), "", "Standard deviation of logit s."},
+      {"objective.s_shift", &c.s_shift, between(0.01, 100), "", "Shift k of s."},
+  };
+}
+
+Options optim_options(OptimConfig& c) {
+  return {
+      {"optim.lr", &c.lr, between(0, 10), "", "Peak learning rate of AdamW."},
+      {"optim.beta1", &c.beta1, between(0, 0.9999), "", "Decay of the first moment."},
+      {"optim.beta2", &c.beta2, between(0, 0.999999), "", "Decay of the second moment."},
+      {"optim.eps", &c.eps, between(0, 1), "", "Added to the root of the second moment."},
+      {"optim.weight_decay", &c.weight_decay, between(0, 10), "", "Decoupled weight decay."},
+      {"optim.clip", &c.clip, between(0, 1e9), "",
+       "Largest global gradient norm; 0 for no clipping."},
+      {"optim.schedule", &c.schedule, one_of({"cosine", "constant"}), "",
+       "Learning rate after the warm-up."},
+      {"optim.warmup", &c.warmup, between(0, 1e9), "steps",
+       "Steps in which the learning rate rises from 0."},
+      {"optim.lr_end", &c.lr_end, between(0, 1), "",
+       "Where the cosine ends, as a share of optim.lr."},
+  };
+}
+
+Options report_options(Config& c) {
+  return {
+      {"ema.decay", &c.ema.decay, between(0, 0.999999), "",
+       "Decay of the averaged weights that samples are made with."},
+      {"ema.warmup", &c.ema.warmup, {}, "", "Use min(decay, (1 + k) / (10 + k)) at step k."},
+      {"sample.every", &c.sample.every, between(0, 1e9), "steps",
+       "Write a preview every so many steps and at the end; 0 for never."},
+      {"sample.steps", &c.sample.steps, between(1, 1000), "steps", "Sampling steps N of previews."},
+      {"sample.count", &c.sample.count, between(1, 1024), "clips",
+       "Clips of a preview; labels take turns."},
+      {"sample.seed", &c.sample.seed, between(0, 1e15), "",
+       "Seed of preview noise: the same at every preview."},
+      {"sample.sampler", &c.sample.sampler, one_of({"renoise", "compose", "euler"}), "",
+       "Re-noising, deterministic composition, or Euler steps of the velocity."},
+      {"sample.shift", &c.sample.shift, between(0.01, 100), "", "Shift k of the sampling times."},
+      {"eval.every", &c.eval.every, between(0, 1e9), "steps",
+       "Measure the held-out error every so many steps and at the end; 0 for never."},
+      {"eval.clips", &c.eval.clips, between(1, 65536), "clips",
+       "Held-out clips measured each time, always the same."},
+      {"log.every", &c.log.every, between(1, 1e6), "steps",
+       "A line of text every so many steps where there is no terminal."},
+      {"checkpoint.every", &c.checkpoint.every, between(0, 1e9), "steps",
+       "Save every so many steps and at the end; 0 for only at the end."},
+      {"checkpoint.keep", &c.checkpoint.keep, between(1, 1e6), "", "Newest checkpoints that stay."},
+      {"checkpoint.keep_every", &c.checkpoint.keep_every, between(0, 1e9), "steps",
+       "Checkpoints at multiples of this stay for good; 0 for none."},
+  };
+}
+
+}  // namespace
+
+std::vector<Option> options_of(Config& config) {
+  Options all;
+  for (Options part :
+       {data_options(config.data), model_options(config.model), train_options(config.train),
+        objective_options(config.objective), optim_options(config.optim), report_options(config)}) {
+    all.insert(all.end(), std::make_move_iterator(part.begin()),
+               std::make_move_iterator(part.end()));
+  }
+  return all;
+}
+
+Config parse_config(const std::string& text, const std::string& name) {
+  Config config;
+  OptionParser parser(options_of(config));
+  parser.parse_text(text, name);
+  parser.finish();
+  return config;
+}
+
+std::string to_text(const Config& config) {
+  Config copy = config;
+  return config_text(options_of(copy));
+}
+
+std::vector<std::string> problems_of(const Config& config) {
+  std::vector<std::string> problems;
+  const auto require = [&](bool ok, const std::string& text) {
+    if (!ok) problems.push_back(text);
+  };
+  const auto& m = config.model;
+  require(m.preset != "custom" || m.dim % m.heads == 0,
+          str("model.heads: expected a divisor of model.dim = ", m.dim, ", found ", m.heads));
+  require(m.preset != "custom" || m.encoder + m.middle + m.decoder > 0,
+          "model.encoder, model.middle, model.decoder: expected at least one block, found none");
+  require(config.train.batch % config.train.accumulation == 0,
+          str("train.accumulation: expected a divisor of train.batch = ", config.train.batch,
+              ", found ", config.train.accumulation));
+  require(config.optim.warmup <= config.train.iterations,
+          str("optim.warmup: expected at most train.iterations = ", config.train.iterations,
+              ", found ", config.optim.warmup));
+  require(config.objective.r_end <= config.objective.r_init,
+          str("objective.r_end: expected at most objective.r_init = ", config.objective.r_init,
+              ", found ", config.objective.r_end));
+  require(config.data.eval != "", "data.eval: expected 'split', 'none' or a folder, found nothing");
+  return problems;
+}
+
+}  // namespace eflow::trainer

@@ -1,0 +1,79 @@
+#include "eflow/trainer/option_text.hpp"
+
+#include "eflow/base/error.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+std::string section_of(const Option& option) {
+  const auto dot = option.key.find('.');
+  return dot == std::string::npos ? "" : option.key.substr(0, dot);
+}
+
+bool is_text(const Option& option) {
+  return std::holds_alternative<std::string*>(option.target);
+}
+
+std::string accepted(const Option& option) {
+  if (is_text(option) && option.allowed.choices.empty()) return "text";
+  return expected_text(option);
+}
+
+/// "(4; an integer from 1 to 64 steps)".
+std::string default_text(const Option& option) {
+  const std::string value = value_text(option);
+  const std::string unit = option.unit.empty() ? "" : " [" + option.unit + "]";
+  return str("(", accepted(option), unit, value.empty() ? "" : "; default " + value, ")");
+}
+
+}  // namespace
+
+std::string help_text(const std::vector<Option>& options) {
+  std::string text, section;
+  for (const Option& option : options) {
+    if (section_of(option) != section) {
+      section = section_of(option);
+      text += "\n[" + section + "]\n";
+    }
+    text += str("  --", option.key, "  ", option.help, "\n      ", default_text(option), "\n");
+  }
+  return text;
+}
+
+std::string config_text(const std::vector<Option>& options) {
+  std::string text, section;
+  for (const Option& option : options) {
+    const std::string own = section_of(option);
+    if (own.empty()) continue;
+    if (own != section) {
+      text += str(section.empty() ? "" : "\n", "[", own, "]\n");
+      section = own;
+    }
+    text += str(option.key.substr(own.size() + 1), " = ", value_text(option), "\n");
+  }
+  return text;
+}
+
+std::string markdown_table(const std::vector<Option>& options) {
+  std::string text =
+      "| key | accepts | unit | default | meaning |\n| --- | --- | --- | --- | --- |\n";
+  for (const Option& option : options) {
+    if (section_of(option).empty()) continue;
+    text += str("| `", option.key, "` | ", accepted(option), " | ", option.unit, " | ",
+                value_text(option), " | ", option.help, " |\n");
+  }
+  return text;
+}
+
+std::vector<OptionDifference> differences(const std::vector<Option>& before,
+                                          const std::vector<Option>& now) {
+  EFLOW_ASSERT(before.size() == now.size());
+  std::vector<OptionDifference> found;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const std::string was = value_text(before[i]), is = value_text(now[i]);
+    if (was != is) found.push_back({before[i].key, was, is});
+  }
+  return found;
+}
+
+}  // namespace eflow::trainer
