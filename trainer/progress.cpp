@@ -1,0 +1,91 @@
+#include "eflow/trainer/progress.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "eflow/base/error.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::string fixed(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  return buffer;
+}
+
+std::string bar(double share) {
+  constexpr int kWidth = 24;
+  const int full = static_cast<int>(share * kWidth);
+  return str("[", std::string(full, '#'), std::string(kWidth - full, '.'), "]");
+}
+
+int columns_of(std::FILE* out) {
+  winsize size{};
+  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
+}
+
+}  // namespace
+
+std::string duration_text(double seconds) {
+  const auto s = static_cast<std::int64_t>(std::max(0.0, seconds) + 0.5);
+  const auto two = [](std::int64_t n) { return str(n < 10 ? "0" : "", n); };
+  if (s < 60) return str(s, "s");
+  if (s < 3600) return str(s / 60, "m", two(s % 60), "s");
+  return str(s / 3600, "h", two(s % 3600 / 60), "m");
+}
+
+Progress::Progress(std::FILE* out, std::string what, std::int64_t total, std::int64_t done,
+                   std::int64_t every)
+    : out_(out),
+      what_(std::move(what)),
+      total_(total),
+      start_(done),
+      every_(every),
+      terminal_(isatty(fileno(out)) != 0),
+      begin_(Clock::now()) {}
+
+Progress::~Progress() {
+  if (drawn_) std::fputs("\n", out_);
+  std::fflush(out_);
+}
+
+void Progress::update(std::int64_t done, const std::string& text) {
+  const bool end = done >= total_;
+  const bool due = terminal_ ? seconds_since(last_draw_) > 0.2 : done % every_ == 0;
+  if (due || end) draw(done, text);
+}
+
+void Progress::draw(std::int64_t done, const std::string& text) {
+  const double rate = static_cast<double>(done - start_) / std::max(1e-9, seconds_since(begin_));
+  const std::string eta = rate > 0 ? duration_text(static_cast<double>(total_ - done) / rate) : "?";
+  const double share = std::clamp(
+      static_cast<double>(done) / static_cast<double>(std::max<std::int64_t>(1, total_)), 0.0, 1.0);
+  std::string line = str(what_, " ", done, "/", total_, "  ", text, text.empty() ? "" : "  ",
+                         fixed(rate, rate < 10 ? 2 : 0), "/s  ETA ", eta);
+  if (terminal_) {
+    line = (bar(share) + " " + line).substr(0, static_cast<std::size_t>(columns_of(out_) - 1));
+    std::fprintf(out_, "\r\033[K%s", line.c_str());
+  } else {
+    std::fprintf(out_, "%s\n", line.c_str());
+  }
+  std::fflush(out_);
+  drawn_ = terminal_;
+  last_draw_ = Clock::now();
+}
+
+void Progress::say(const std::string& line) {
+  std::fprintf(out_, "%s%s\n", drawn_ ? "\r\033[K" : "", line.c_str());
+  std::fflush(out_);
+  drawn_ = false;
+}
+
+}  // namespace eflow::trainer
