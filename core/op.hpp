@@ -16,6 +16,13 @@ namespace eflow {
 
 using Tensors = std::vector<Tensor>;
 
+namespace detail {
+/// t outside the graph, remembering the state of its memory; undefined stays undefined.
+[[nodiscard]] Tensor saved_handle(const Tensor& t);
+/// Throws InvalidArgument when saved memory was written since.
+void require_unchanged(std::string_view op, std::span<const Tensor> saved);
+}  // namespace detail
+
 /// One evaluation of an op: what forward sees, and what it leaves for the vjp.
 template <class Attrs>
 class Call {
@@ -36,7 +43,7 @@ class Call {
 
   /// Keeps a tensor for the vjp (outside the graph) when anything will be differentiated.
   void save(const Tensor& t) {
-    if (recording) saved.push_back(t.detach());
+    if (recording) saved.push_back(detail::saved_handle(t));
   }
   bool recording = false;
 };
@@ -105,7 +112,10 @@ template <class Attrs>
     call->inputs = {};
     call->outputs.clear();
     detail::record(op.name, inputs, outputs,
-                   [&op, call](std::span<const Tensor> dy) { return op.vjp(*call, dy); });
+                   [&op, call](std::span<const Tensor> dy) {
+                     detail::require_unchanged(op.name, call->saved);
+                     return op.vjp(*call, dy);
+                   });
   }
   return outputs;
 }

@@ -99,38 +99,55 @@ EFLOW_FN void elementwise_row(const Elementwise& a, T* y, const S* const* x, Ind
       if constexpr (kDense) return load<C>(x[n], i);
       else return load_strided<C>(x[n], i, a.inner_stride[n]);
     };
-    if constexpr (kCount == 1) store(y, i, apply1<kFunction>(operand(0), a.scalar));
-    else if constexpr (kCount == 2) store(y, i, apply2<kFunction>(operand(0), operand(1), a.scalar));
-    else store(y, i, apply3<kFunction>(operand(0), operand(1), operand(2)));
+    const auto put = [&](auto value) {
+      if constexpr (kDense) store(y, i, value);
+      else store_strided(y, i, value, a.inner_stride[eflow::args::kMaxOperands]);
+    };
+    if constexpr (kCount == 1) put(apply1<kFunction>(operand(0), a.scalar));
+    else if constexpr (kCount == 2) put(apply2<kFunction>(operand(0), operand(1), a.scalar));
+    else put(apply3<kFunction>(operand(0), operand(1), operand(2)));
   });
 }
+
+/// Position of a row in the outer dimensions, and with it of the row's elements in y and the operands.
+struct OuterIndex {
+  Index at[eflow::args::kMaxOuter];
+
+  EFLOW_FN OuterIndex(const Elementwise& a, Index row) {
+    for (int d = a.outer_rank - 1; d >= 0; --d) {
+      at[d] = row % a.outer_size[d];
+      row /= a.outer_size[d];
+    }
+  }
+  EFLOW_FN void next(const Elementwise& a) {
+    for (int d = a.outer_rank - 1; d >= 0 && ++at[d] == a.outer_size[d]; --d) at[d] = 0;
+  }
+  EFLOW_FN Index offset(const Elementwise& a, int n) const {
+    Index sum = 0;
+    for (int d = 0; d < a.outer_rank; ++d) sum += at[d] * a.outer_stride[n][d];
+    return sum;
+  }
+};
 
 /// T is the stored type of y, S that of the operands (they differ only for kCopy, which then converts).
 template <class T, class S, int kFunction>
 void elementwise(const Block& block, const Elementwise& a) {
   constexpr int kCount = kOperandCount<kFunction>;
-  T* const y = static_cast<T*>(a.y);
-  const S* base[kCount];
-  bool dense = true;
-  for (int n = 0; n < kCount; ++n) {
-    base[n] = static_cast<const S*>(a.x[n]);
-    dense = dense && a.inner_stride[n] == 1;
-  }
-  const Index first_row = a.outer == 1 ? 0 : block.x * a.rows_per_block;
-  const Index last_row = a.outer == 1 ? 1 : min_of(first_row + a.rows_per_block, a.outer);
-  const Index begin = a.outer == 1 ? block.x * a.elements_per_block : 0;
-  const Index end = a.outer == 1 ? min_of(begin + a.elements_per_block, a.inner) : a.inner;
-  for (Index row = first_row; row < last_row; ++row) {
+  constexpr int kY = eflow::args::kMaxOperands;
+  bool dense = a.inner_stride[kY] == 1;
+  for (int n = 0; n < kCount; ++n) dense = dense && a.inner_stride[n] == 1;
+  const bool flat = a.outer == 1;
+  const Index first_row = flat ? 0 : block.x * a.rows_per_block;
+  const Index last_row = flat ? 1 : min_of(first_row + a.rows_per_block, a.outer);
+  const Index begin = flat ? block.x * a.elements_per_block : 0;
+  const Index end = flat ? min_of(begin + a.elements_per_block, a.inner) : a.inner;
+  OuterIndex at(a, first_row);
+  for (Index row = first_row; row < last_row; ++row, at.next(a)) {
+    T* const y = static_cast<T*>(a.y) + at.offset(a, kY);
     const S* x[kCount];
-    for (int n = 0; n < kCount; ++n) x[n] = base[n];
-    Index rest = row;
-    for (int d = a.outer_rank - 1; d >= 0; --d) {
-      const Index at = rest % a.outer_size[d];
-      rest /= a.outer_size[d];
-      for (int n = 0; n < kCount; ++n) x[n] += at * a.outer_stride[n][d];
-    }
-    if (dense) elementwise_row<T, S, kFunction, true>(a, y + row * a.inner, x, begin, end);
-    else elementwise_row<T, S, kFunction, false>(a, y + row * a.inner, x, begin, end);
+    for (int n = 0; n < kCount; ++n) x[n] = static_cast<const S*>(a.x[n]) + at.offset(a, n);
+    if (dense) elementwise_row<T, S, kFunction, true>(a, y, x, begin, end);
+    else elementwise_row<T, S, kFunction, false>(a, y, x, begin, end);
   }
 }
 

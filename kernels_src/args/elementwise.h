@@ -6,17 +6,18 @@ namespace eflow::args {
 inline constexpr int kMaxOperands = 4;
 inline constexpr int kMaxOuter = 7;
 
-/// y[o, i] = f(x0[o, i], x1[o, i], ...): `outer` rows of `inner` elements. An operand's row begins at the sum of
-/// outer index times outer stride; inside a row its elements are inner_stride apart (0 = one value for the row).
+/// y[o, i] = f(x0[o, i], x1[o, i], ...): `outer` rows of `inner` elements. A row of y or of an operand begins at the sum
+/// of outer index times outer stride; inside a row elements are inner_stride apart (operands: 0 = one value for the row).
+/// Strides of operand n stand at [n], those of y at [kMaxOperands].
 struct Elementwise {
-  void* y;                            ///< contiguous, outer * inner elements
+  void* y;
   const void* x[kMaxOperands];
   double scalar[2];                   ///< what the function takes beside its operands
   long long inner;
   long long outer;
   long long outer_size[kMaxOuter];    ///< outermost first; product = outer
-  long long outer_stride[kMaxOperands][kMaxOuter];
-  long long inner_stride[kMaxOperands];
+  long long outer_stride[kMaxOperands + 1][kMaxOuter];
+  long long inner_stride[kMaxOperands + 1];
   long long rows_per_block;           ///< outer > 1: a block is this many rows
   long long elements_per_block;       ///< outer == 1: a block is this many elements
   int outer_rank;

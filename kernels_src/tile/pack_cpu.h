@@ -114,6 +114,12 @@ EFLOW_FN void store(T* p, L i, V v) {
   }
 }
 
+template <class T, class L, class V>
+EFLOW_FN void store_strided(T* p, L i, V v, Index stride) {
+  if (stride == 1) return store(p, i, v);
+  for (Index l = 0; l < i.count; ++l) p[(i.first + l) * stride] = narrow<T>(v[l]);
+}
+
 /// The element numbers themselves, as C.
 template <class C, class L>
 EFLOW_FN Pack<C> iota(L i) {

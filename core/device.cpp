@@ -1,0 +1,76 @@
+#include "eflow/core/device.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "eflow/base/error.hpp"
+#include "eflow/core/caching_allocator.hpp"
+
+namespace eflow {
+namespace {
+
+class CpuDevice final : public Device {
+ public:
+  explicit CpuDevice(const jit::Options& options)
+      : runtime_(options),
+        allocator_([](std::size_t bytes) { return std::aligned_alloc(64, bytes); },
+                   [](void* p) { std::free(p); }) {}
+
+  std::string name() const override { return "cpu"; }
+  jit::Runtime& runtime() override { return runtime_; }
+
+  void* allocate(std::size_t bytes, Stream) override { return allocator_.allocate(bytes); }
+  void release(void* memory, std::size_t bytes, Stream) noexcept override {
+    allocator_.release(memory, bytes);
+  }
+  MemoryStats memory() const override { return allocator_.stats(); }
+  void reset_peak() override { allocator_.reset_peak(); }
+  void trim() override { allocator_.trim(); }
+
+  void copy_in(void* device, const void* host, std::size_t bytes, Stream) override {
+    if (bytes > 0) std::memcpy(device, host, bytes);
+  }
+  void copy_out(void* host, const void* device, std::size_t bytes, Stream) override {
+    if (bytes > 0) std::memcpy(host, device, bytes);
+  }
+  void fill_zero(void* device, std::size_t bytes, Stream) override {
+    std::memset(device, 0, bytes);
+  }
+  void synchronize(Stream) override {}
+
+ private:
+  jit::Runtime runtime_;
+  CachingAllocator allocator_;
+};
+
+struct Default {
+  std::mutex mutex;
+  DevicePtr device;
+};
+
+Default& the_default() {
+  static Default value;
+  return value;
+}
+
+}  // namespace
+
+DevicePtr make_cpu_device(const jit::Options& options) {
+  return std::make_shared<CpuDevice>(options);
+}
+
+const DevicePtr& default_device() {
+  Default& d = the_default();
+  const std::lock_guard lock(d.mutex);
+  if (!d.device) d.device = make_cpu_device(jit::Options::from_environment());
+  return d.device;
+}
+
+void set_default_device(DevicePtr device) {
+  Default& d = the_default();
+  const std::lock_guard lock(d.mutex);
+  d.device = std::move(device);
+}
+
+}  // namespace eflow

@@ -1,0 +1,149 @@
+// Sums and means over axes.
+
+#include <algorithm>
+
+#include "eflow/base/error.hpp"
+#include "eflow/core/launch.hpp"
+#include "eflow/core/ops.hpp"
+#include "eflow/core/registry.hpp"
+#include "eflow/kernels/args/reduce.h"
+
+namespace eflow {
+namespace {
+
+struct Over {
+  std::vector<bool> reduced;  ///< one an axis
+  double scale = 1;
+};
+
+Shape kept_shape(const Shape& shape, const std::vector<bool>& reduced) {
+  Shape out = shape;
+  for (int i = 0; i < out.rank(); ++i) {
+    if (reduced[static_cast<std::size_t>(i)]) out[i] = 1;
+  }
+  return out;
+}
+
+/// x as row-major [outer, reduce, inner] with the reduced axes together in the middle: as it stands when they are
+/// neighbours, else moved behind the others.
+struct Folded {
+  Tensor x;
+  std::int64_t outer = 1, reduce = 1, inner = 1;
+};
+
+Folded fold(const Tensor& x, const std::vector<bool>& reduced) {
+  std::vector<int> front, middle, back;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (reduced[static_cast<std::size_t>(i)]) middle.push_back(i);
+    else (middle.empty() ? front : back).push_back(i);
+  }
+  const bool together = middle.empty() || middle.back() - middle.front() + 1 == static_cast<int>(middle.size());
+  if (!together) {
+    front.insert(front.end(), back.begin(), back.end());
+    back.clear();
+  }
+  std::vector<int> order = front;
+  order.insert(order.end(), middle.begin(), middle.end());
+  order.insert(order.end(), back.begin(), back.end());
+  Folded out;
+  out.x = contiguous(together ? x : permute(x, order));
+  for (const int i : front) out.outer *= x.size(i);
+  for (const int i : middle) out.reduce *= x.size(i);
+  for (const int i : back) out.inner *= x.size(i);
+  return out;
+}
+
+void launch_reduce(const Folded& f, const Tensor& y, double scale) {
+  if (y.count() == 0) return;
+  args::Reduce a{};
+  a.x = f.x.data();
+  a.y = y.data();
+  a.scale = scale;
+  a.outer = f.outer;
+  a.reduce = f.reduce;
+  a.inner = f.inner;
+  a.outer_per_block = detail::rows_per_block(f.reduce);
+  a.inner_per_block = 64;
+  const jit::Grid grid = f.inner == 1 ? jit::Grid{detail::blocks(f.outer, a.outer_per_block)}
+                                      : jit::Grid{detail::blocks(f.inner, a.inner_per_block), f.outer};
+  y.device()->launch("reduce", jit::Spec("reduce", {f.x.dtype(), y.dtype()}, {0}), grid, a);
+}
+
+/// Long sums are cut into this many parts, summed one by one and then together, so that all threads have work; the
+/// number is fixed, and so is the order of the additions.
+constexpr std::int64_t kParts = 16;
+
+void sum_folded(Folded f, const Tensor& y, double scale) {
+  const std::int64_t results = f.outer * f.inner;
+  if (f.reduce % kParts == 0 && f.reduce >= 32 * kParts && results <= 4096) {
+    const Tensor parts = Tensor::empty({f.outer, kParts, f.inner}, accumulator_of(f.x.dtype()), y.device());
+    Folded first = f;
+    first.outer *= kParts;
+    first.reduce /= kParts;
+    launch_reduce(first, parts, 1);
+    launch_reduce({parts, f.outer, kParts, f.inner}, y, scale);
+  } else {
+    launch_reduce(f, y, scale);
+  }
+}
+
+constexpr OpDef<Over> kSum{
+    "sum",
+    [](std::span<const Tensor> x, const Over& a) -> std::vector<TensorSpec> {
+      return {{kept_shape(x[0].shape(), a.reduced), detail::floating_dtype(x[0], "sum")}};
+    },
+    [](Call<Over>& call) {
+      const NoGrad off;
+      const Folded f = fold(call.inputs[0], call.attrs.reduced);
+      const Tensor& y = call.outputs[0];
+      if (y.dtype() == DType::kBF16 && f.reduce >= 32 * kParts) {  // parts are f32: one rounding at the end
+        const Tensor wide = Tensor::empty(y.shape(), DType::kF32, y.device());
+        sum_folded(f, wide, call.attrs.scale);
+        detail::copy_elements(wide, y);
+      } else {
+        sum_folded(f, y, call.attrs.scale);
+      }
+    },
+    [](const Call<Over>& call, std::span<const Tensor> dy) -> Tensors {
+      const Tensor scaled = call.attrs.scale == 1 ? dy[0] : affine(dy[0], call.attrs.scale, 0);
+      return {broadcast_to(scaled, call.in[0].shape)};
+    },
+    []() -> std::vector<Sample> {
+      std::vector<Sample> out;
+      for (const std::vector<int>& axes :
+           {std::vector<int>{}, {0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}}) {
+        out.push_back({str(axes.size(), " axes from ", axes.empty() ? -1 : axes[0]), {{{3, 4, 5}}},
+                       [axes](const Tensors& x) { return Tensors{sum(x[0], axes)}; }});
+      }
+      out.push_back({"mean of long columns", {{{1024, 3}}},
+                     [](const Tensors& x) { return Tensors{mean(x[0], {0}, true)}; }});
+      out.push_back({"one long row", {{{2048}}}, [](const Tensors& x) { return Tensors{sum(x[0])}; }});
+      return out;
+    }};
+
+Tensor run(const Tensor& x, const std::vector<int>& axes, bool keep, bool average) {
+  Over a;
+  a.reduced.assign(static_cast<std::size_t>(x.rank()), axes.empty());
+  for (const int axis : axes) a.reduced[static_cast<std::size_t>(x.shape().axis(axis))] = true;
+  const Shape kept = kept_shape(x.shape(), a.reduced);
+  if (average) {
+    if (x.count() == 0) throw ShapeError(str("[mean] ", x, " has no elements"));
+    a.scale = static_cast<double>(element_count(kept)) / static_cast<double>(x.count());
+  }
+  const Tensor y = apply(kSum, {x}, a)[0];
+  if (keep) return y;
+  Shape shape;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (!a.reduced[static_cast<std::size_t>(i)]) shape.push_back(x.size(i));
+  }
+  return reshape(y, shape);
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) { return run(x, axes, keep, false); }
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) { return run(x, axes, keep, true); }
+
+std::vector<OpEntry> detail::reduce_ops() { return {entry_of(kSum)}; }
+
+}  // namespace eflow

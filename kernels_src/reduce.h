@@ -1,0 +1,54 @@
+#pragma once
+// Sums over the middle axis of [outer, reduce, inner], in a fixed order.
+//   inner = 1: rows are summed, a block takes some rows (block.x);
+//   inner > 1: columns are added up row after row, a block takes some columns (block.x) of one outer index (block.y).
+
+#include "args/reduce.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::Reduce;
+
+/// T: stored type of x and z; Y: of the result.
+template <class T, class Y, bool kProduct>
+void reduce_rows(const Block& block, const Reduce& a) {
+  using C = Compute<T>;
+  const Index first = block.x * a.outer_per_block;
+  const Index last = min_of(first + a.outer_per_block, a.outer);
+  for (Index row = first; row < last; ++row) {
+    const T* x = static_cast<const T*>(a.x) + row * a.reduce;
+    const T* z = kProduct ? static_cast<const T*>(a.z) + row * a.reduce : nullptr;
+    const C total = sum_each<C>(0, a.reduce, [&](auto i) {
+      if constexpr (kProduct) return load<C>(x, i) * load<C>(z, i);
+      else return load<C>(x, i);
+    });
+    static_cast<Y*>(a.y)[row] = narrow<Y>(static_cast<Compute<Y>>(C(a.scale) * total));
+  }
+}
+
+template <class T, class Y, bool kProduct>
+void reduce_columns(const Block& block, const Reduce& a) {
+  using C = Compute<T>;
+  const Index begin = block.x * a.inner_per_block;
+  const Index end = min_of(begin + a.inner_per_block, a.inner);
+  const T* x = static_cast<const T*>(a.x) + block.y * a.reduce * a.inner;
+  const T* z = static_cast<const T*>(a.z) + (kProduct ? block.y * a.reduce * a.inner : 0);
+  Y* y = static_cast<Y*>(a.y) + block.y * a.inner;
+  each<C>(begin, end, [&](auto i) {
+    Pack<C> total{};
+    for (Index r = 0; r < a.reduce; ++r) {
+      if constexpr (kProduct) total += load<C>(x + r * a.inner, i) * load<C>(z + r * a.inner, i);
+      else total += load<C>(x + r * a.inner, i);
+    }
+    store(y, i, C(a.scale) * total);
+  });
+}
+
+template <class T, class Y, bool kProduct>
+void reduce(const Block& block, const Reduce& a) {
+  if (a.inner == 1) reduce_rows<T, Y, kProduct>(block, a);
+  else reduce_columns<T, Y, kProduct>(block, a);
+}
+
+}  // namespace EFLOW_TEXT
