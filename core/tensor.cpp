@@ -155,7 +155,7 @@ double Tensor::item() const {
   return to_vector<double>()[0];
 }
 
-void Tensor::assign(const Tensor& source) {
+void Tensor::assign(const Tensor& source) const {
   if (source.shape() != shape()) {
     throw ShapeError(str("[assign] ", source, " does not fit ", *this));
   }
@@ -163,7 +163,7 @@ void Tensor::assign(const Tensor& source) {
   detail::mark_written(*this);
 }
 
-void Tensor::assign_bytes(std::span<const std::byte> row_major) {
+void Tensor::assign_bytes(std::span<const std::byte> row_major) const {
   if (row_major.size() != byte_count(*this) || !is_contiguous()) {
     throw ShapeError(str("[assign] ", row_major.size(), " bytes for ", *this, ", which has ",
                          byte_count(*this)));
@@ -173,7 +173,7 @@ void Tensor::assign_bytes(std::span<const std::byte> row_major) {
   detail::mark_written(*this);
 }
 
-Tensor& Tensor::set_requires_grad(bool on) {
+const Tensor& Tensor::set_requires_grad(bool on) const {
   if (on && !is_floating(dtype())) {
     throw InvalidArgument(str("[set_requires_grad] ", *this, " cannot have a gradient: its dtype is not floating"));
   }
@@ -192,13 +192,13 @@ Tensor Tensor::grad() const {
   EFLOW_ASSERT(defined());
   return node_->grad;
 }
-void Tensor::set_grad(const Tensor& grad) {
+void Tensor::set_grad(const Tensor& grad) const {
   if (grad.defined() && grad.shape() != shape()) {
     throw ShapeError(str("[set_grad] gradient ", grad, " for ", *this));
   }
   node_->grad = grad;
 }
-void Tensor::clear_grad() { node_->grad = Tensor(); }
+void Tensor::clear_grad() const { node_->grad = Tensor(); }
 
 Tensor Tensor::detach() const {
   EFLOW_ASSERT(defined());

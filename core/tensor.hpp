@@ -74,17 +74,17 @@ class Tensor {
   [[nodiscard]] double item() const;
   /// Overwrites the values from a tensor of the same shape and device (any floating dtype), or from the host.
   /// Not recorded: for parameters, optimizers and loading.
-  void assign(const Tensor& source);
-  void assign_bytes(std::span<const std::byte> row_major);
+  void assign(const Tensor& source) const;
+  void assign_bytes(std::span<const std::byte> row_major) const;
 
   /// Makes a leaf's gradient be kept in grad() by backward(). Throws InvalidArgument for a dtype without gradients.
-  Tensor& set_requires_grad(bool on = true);
+  const Tensor& set_requires_grad(bool on = true) const;
   /// True for such leaves and for everything computed from them while gradients are recorded.
   [[nodiscard]] bool requires_grad() const;
   /// The accumulated gradient of a leaf; undefined before backward() or after clear_grad().
   [[nodiscard]] Tensor grad() const;
-  void set_grad(const Tensor& grad);
-  void clear_grad();
+  void set_grad(const Tensor& grad) const;
+  void clear_grad() const;
   /// The same values outside the graph.
   [[nodiscard]] Tensor detach() const;
 
