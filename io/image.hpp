@@ -1,0 +1,30 @@
+#pragma once
+// An 8-bit RGB picture in memory, the common currency of contact sheets, PNG and WebP.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace eflow::io {
+
+using Rgb = std::array<std::uint8_t, 3>;
+
+struct Image {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> rgb;  ///< height * width * 3, rows from the top
+
+  Image() = default;
+  Image(int w, int h, Rgb fill = {0, 0, 0});
+  [[nodiscard]] std::uint8_t* at(int x, int y) {
+    return rgb.data() + (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+                         static_cast<std::size_t>(x)) *
+                            3;
+  }
+  [[nodiscard]] const std::uint8_t* at(int x, int y) const {
+    return const_cast<Image*>(this)->at(x, y);
+  }
+  friend bool operator==(const Image&, const Image&) = default;
+};
+
+}  // namespace eflow::io
