@@ -1,0 +1,103 @@
+#include "eflow/core/gemm.hpp"
+
+#include "eflow/base/error.hpp"
+#include "eflow/kernels/args/gemm.h"
+
+namespace eflow::detail {
+namespace {
+
+constexpr std::int64_t kRowsPerBlock = 32;
+
+/// The leading dimensions of the three operands, with neighbours merged where all walk them as one.
+struct Batches {
+  Shape size;
+  Strides a, b, c;
+
+  void add(std::int64_t n, std::int64_t as, std::int64_t bs, std::int64_t cs) {
+    if (n == 1) return;
+    const int last = size.rank() - 1;
+    if (last >= 0 && a[last] == as * n && b[last] == bs * n && c[last] == cs * n) {
+      size[last] *= n;
+      a[last] = as;
+      b[last] = bs;
+      c[last] = cs;
+      return;
+    }
+    size.push_back(n);
+    a.push_back(as);
+    b.push_back(bs);
+    c.push_back(cs);
+  }
+};
+
+std::int64_t batch_stride(const Tensor& x, const Tensor& c, int from_end) {
+  if (from_end > x.rank() || x.size(-from_end) == 1) return 0;
+  if (x.size(-from_end) != c.size(-from_end)) {
+    throw ShapeError(str("[gemm] leading dimensions of ", x, " do not broadcast to those of ", c));
+  }
+  return x.strides()[-from_end];
+}
+
+}  // namespace
+
+void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, double beta, const Tensor& bias) {
+  const bool fits = a.rank() >= 2 && b.rank() >= 2 && c.rank() >= 2 && a.size(-1) == b.size(-2) &&
+                    a.size(-2) == c.size(-2) && b.size(-1) == c.size(-1) && a.rank() <= c.rank() && b.rank() <= c.rank();
+  if (!fits || (c.size(-1) > 1 && c.strides()[-1] != 1)) {
+    throw ShapeError(str("[gemm] a is ", a, ", b is ", b, ", c is ", c,
+                         "; expected [..., M, K], [..., K, N] and [..., M, N] with neighbouring columns"));
+  }
+  if (a.dtype() != b.dtype() || (bias.defined() && bias.dtype() != a.dtype())) {
+    throw InvalidArgument(str("[gemm] dtypes differ: ", a, ", ", b, ", ", bias));
+  }
+  if (c.count() == 0) return;
+  args::Gemm g{};
+  g.a = a.data();
+  g.b = b.data();
+  g.c = c.data();
+  g.bias = bias.defined() ? bias.data() : nullptr;
+  g.alpha = alpha;
+  g.beta = beta;
+  g.m = c.size(-2);
+  g.n = c.size(-1);
+  g.k = a.size(-1);
+  g.a_rs = a.strides()[-2];
+  g.a_cs = a.strides()[-1];
+  g.b_rs = b.strides()[-2];
+  g.b_cs = b.strides()[-1];
+  g.c_rs = c.strides()[-2];
+  Batches batches;
+  for (int d = c.rank(); d > 2; --d) {
+    batches.add(c.size(-d), batch_stride(a, c, d), batch_stride(b, c, d), c.strides()[-d]);
+  }
+  // The innermost two dimensions go into the launch; further ones are launched one by one.
+  while (batches.size.rank() < 2) {
+    batches.size.insert(0, 1);
+    for (Strides* s : {&batches.a, &batches.b, &batches.c}) s->insert(0, 0);
+  }
+  const int outer = batches.size.rank() - 2;
+  for (int i = 0; i < 2; ++i) {
+    g.batch[i] = batches.size[outer + i];
+    g.a_bs[i] = batches.a[outer + i];
+    g.b_bs[i] = batches.b[outer + i];
+    g.c_bs[i] = batches.c[outer + i];
+  }
+  std::int64_t launches = 1;
+  for (int d = 0; d < outer; ++d) launches *= batches.size[d];
+  const std::size_t ab = size_of(a.dtype()), cb = size_of(c.dtype());
+  for (std::int64_t i = 0; i < launches; ++i) {
+    args::Gemm now = g;
+    std::int64_t rest = i;
+    for (int d = outer - 1; d >= 0; --d) {
+      const auto at = static_cast<std::size_t>(rest % batches.size[d]);
+      rest /= batches.size[d];
+      now.a = static_cast<const std::byte*>(now.a) + at * static_cast<std::size_t>(batches.a[d]) * ab;
+      now.b = static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
+      now.c = static_cast<std::byte*>(now.c) + at * static_cast<std::size_t>(batches.c[d]) * cb;
+    }
+    c.device()->launch("gemm", jit::Spec("gemm", {a.dtype(), c.dtype()}),
+                       {(g.m + kRowsPerBlock - 1) / kRowsPerBlock, g.batch[0], g.batch[1]}, now);
+  }
+}
+
+}  // namespace eflow::detail

@@ -1,0 +1,14 @@
+#pragma once
+// Matrix products for ops: strided, batched, written in place. Ops record gradients; this does not.
+
+#include "eflow/core/tensor.hpp"
+
+namespace eflow::detail {
+
+/// c = alpha a b + beta c (+ bias): a [..., M, K], b [..., K, N], c [..., M, N] with stride 1 in N, bias [N] or undefined.
+/// Leading dimensions of a and b broadcast to those of c. f32, f64 or bf16 (then c may be f32); sums in f32 (f64).
+/// Throws ShapeError, InvalidArgument.
+void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha = 1, double beta = 0,
+          const Tensor& bias = Tensor());
+
+}  // namespace eflow::detail

@@ -1,0 +1,85 @@
+#pragma once
+// The rows of windowed attention between its two matrix products: softmax over the keys inside each query's window, and
+// its derivative. A window is a contiguous range of keys, because kept tokens stand in ascending raster order.
+
+#include "args/band_softmax.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::BandSoftmax;
+
+/// Columns [begin, end) of a row that its query sees.
+struct Window {
+  Index begin, end;
+};
+
+/// First index in [0, n) whose position is at least `value`.
+EFLOW_FN Index lower_bound(const Index* positions, Index n, Index value) {
+  Index low = 0;
+  while (n > 0) {
+    const Index half = n / 2;
+    const bool right = positions[low + half] < value;
+    low = right ? low + half + 1 : low;
+    n = right ? n - half - 1 : half;
+  }
+  return low;
+}
+
+EFLOW_FN Window window_of(const BandSoftmax& a, Index row) {
+  if (a.full) return {0, a.keys};
+  const Index query = a.query0 + row % a.queries;
+  Index first, last;
+  if (a.positions) {
+    const Index* positions = a.positions + row / (a.queries * a.heads) * a.tokens;
+    first = lower_bound(positions, a.tokens, positions[query] - a.left);
+    last = lower_bound(positions, a.tokens, positions[query] + a.right + 1);
+  } else {
+    first = query - a.left;
+    last = query + a.right + 1;
+  }
+  return {min_of(max_of<Index>(first - a.key0, 0), a.keys), max_of<Index>(min_of(last - a.key0, a.keys), 0)};
+}
+
+template <class T>
+EFLOW_FN void clear(T* p, Index begin, Index end) {
+  each<Compute<T>>(begin, end, [&](auto i) { store(p, i, Pack<Compute<T>>{}); });
+}
+
+template <class T>
+void band_softmax(const Block& block, const BandSoftmax& a) {
+  using C = Compute<T>;
+  const Index last = min_of((block.x + 1) * a.rows_per_block, a.rows);
+  for (Index row = block.x * a.rows_per_block; row < last; ++row) {
+    T* p = static_cast<T*>(a.p) + row * a.keys;
+    const Window w = window_of(a, row);
+    clear(p, 0, w.begin);
+    clear(p, w.end, a.keys);
+    const C top = max_each<C>(w.begin, w.end, [&](auto i) { return load<C>(p, i); });
+    // Exponentials first, the division once: the row is still in the nearest cache.
+    const C total = sum_each<C>(w.begin, w.end, [&](auto i) {
+      const Pack<C> e = exp(load<C>(p, i) - top);
+      store(p, i, e);
+      return e;
+    });
+    const C scale = C(1) / total;
+    each<C>(w.begin, w.end, [&](auto i) { store(p, i, load<C>(p, i) * scale); });
+  }
+}
+
+/// dp <- scale p (dp - sum(p dp)): outside the window p is 0, and so is the result.
+template <class T>
+void band_softmax_grad(const Block& block, const BandSoftmax& a) {
+  using C = Compute<T>;
+  const Index last = min_of((block.x + 1) * a.rows_per_block, a.rows);
+  for (Index row = block.x * a.rows_per_block; row < last; ++row) {
+    const T* p = static_cast<const T*>(a.p) + row * a.keys;
+    T* dp = static_cast<T*>(a.dp) + row * a.keys;
+    const C delta = sum_each<C>(0, a.keys, [&](auto i) { return load<C>(p, i) * load<C>(dp, i); });
+    each<C>(0, a.keys, [&](auto i) {
+      store(dp, i, C(a.scale) * load<C>(p, i) * (load<C>(dp, i) - delta));
+    });
+  }
+}
+
+}  // namespace EFLOW_TEXT
