@@ -1,0 +1,19 @@
+#pragma once
+// Embedding: a learned row for every id.
+
+#include "eflow/nn/module.hpp"
+
+namespace eflow::nn {
+
+class Embedding : public Module {
+ public:
+  /// table [rows, width], N(0, 0.02^2).
+  Embedding(const Scope& scope, std::int64_t rows, std::int64_t width);
+  /// ids i64 [...] in [0, rows) -> [..., width]
+  [[nodiscard]] Tensor operator()(const Tensor& ids) const { return embedding(table_, ids); }
+
+ private:
+  Tensor table_;
+};
+
+}  // namespace eflow::nn

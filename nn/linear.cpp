@@ -1,0 +1,13 @@
+#include "eflow/nn/linear.hpp"
+
+namespace eflow::nn {
+
+Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out)
+    : Linear(scope, in, out, xavier_uniform(in, out)) {}
+
+Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, const Init& weight_init)
+    : Module(scope),
+      weight_(parameter("weight", {out, in}, weight_init)),
+      bias_(parameter("bias", {out}, constant_init(0))) {}
+
+}  // namespace eflow::nn

@@ -1,0 +1,38 @@
+#pragma once
+// LayerNorm and RMSNorm with learned scales.
+
+#include "eflow/nn/module.hpp"
+
+namespace eflow::nn {
+
+/// Of every norm in the models here.   [Wan 2.1]
+inline constexpr double kNormEps = 1e-6;
+
+/// (x - mean) / sqrt(var + eps) * weight + bias over the last axis.
+class LayerNorm : public Module {
+ public:
+  LayerNorm(const Scope& scope, std::int64_t width);
+  [[nodiscard]] Tensor operator()(const Tensor& x) const {
+    return layer_norm(x, weight_, bias_, kNormEps);
+  }
+
+ private:
+  Tensor weight_, bias_;
+};
+
+/// x / sqrt(mean(x^2) + eps) * weight over each of `groups` equal parts of the last axis.
+class RmsNorm : public Module {
+ public:
+  /// weight [groups, width / groups], starts at 1.
+  RmsNorm(const Scope& scope, std::int64_t width, int groups = 1);
+  [[nodiscard]] Tensor operator()(const Tensor& x) const {
+    return rms_norm(x, reshape(weight_, {width_}), groups_, kNormEps);
+  }
+
+ private:
+  std::int64_t width_;
+  int groups_;
+  Tensor weight_;
+};
+
+}  // namespace eflow::nn
