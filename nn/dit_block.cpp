@@ -1,0 +1,26 @@
+#include "eflow/nn/dit_block.hpp"
+
+namespace eflow::nn {
+
+DiTBlock::DiTBlock(const Scope& scope, const Options& options)
+    : Module(scope),
+      modulation_(child("modulation"), 6, options.width),
+      attention_(child("attention"), options.width, options.heads, options.attention),
+      feed_forward_(child("feed_forward"), options.width, options.hidden) {
+  if (options.cross_attention) {
+    cross_norm_ = std::make_unique<LayerNorm>(child("cross_norm"), options.width);
+    cross_attention_ =
+        std::make_unique<CrossAttention>(child("cross_attention"), options.width, options.heads);
+  }
+}
+
+Tensor DiTBlock::operator()(const Tensor& x, const BlockInputs& in) const {
+  const std::vector<Tensor> m = modulation_(in.modulation);
+  const BranchModulation attention{m[0], m[1], m[2]}, feed_forward{m[3], m[4], m[5]};
+
+  Tensor h = attention.residual(x, attention_(attention.input(x), in.rope, in.positions));
+  if (cross_attention_) h = h + (*cross_attention_)((*cross_norm_)(h), in.context);
+  return feed_forward.residual(h, feed_forward_(feed_forward.input(h)));
+}
+
+}  // namespace eflow::nn

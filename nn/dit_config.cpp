@@ -1,0 +1,74 @@
+#include "eflow/nn/dit_config.hpp"
+
+#include <cmath>
+
+#include "eflow/base/error.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/nn/named_enum.hpp"
+#include "eflow/nn/video_dit.hpp"
+
+namespace eflow::nn {
+namespace {
+
+constexpr std::array<std::string_view, 2> kPredictionNames = {"velocity", "data"};
+
+void require(bool ok, const std::string& text) {
+  if (!ok) throw InvalidArgument("[model] " + text);
+}
+
+/// Noise must pass the model's width for a velocity to be predicted; with more patch values than
+/// that the loss cannot fall below about (values - D) / values.
+void check_velocity_fits(const DiTConfig& c) {
+  if (c.prediction != Prediction::kVelocity || 2 * c.patch_values() <= c.dim) return;
+  const std::string text = str("a patch has ", c.patch_values(), " values and the model is ", c.dim,
+                               " wide: noise does not pass; use prediction = data, a smaller "
+                               "patch, or a width of at least ",
+                               2 * c.patch_values());
+  require(c.patch_values() <= c.dim, text);
+  log_warning("[model] ", text);
+}
+
+}  // namespace
+
+std::string_view name_of(Prediction prediction) {
+  return kPredictionNames[static_cast<std::size_t>(prediction)];
+}
+
+Prediction prediction_kind(std::string_view name) {
+  return enum_from_name<Prediction>("prediction", name, kPredictionNames);
+}
+
+std::int64_t DiTConfig::window_radius() const {
+  const Grid3 tokens = grid();
+  const double span = window_frames * static_cast<double>(tokens.h * tokens.w);
+  return std::llround(span) / 2;
+}
+
+AttentionKind DiTConfig::attention_of(std::int64_t block) const {
+  const bool interleaved = softmax_every > 0 && (block + 1) % (softmax_every + 1) == 0;
+  return interleaved ? AttentionKind::kSoftmax : attention;
+}
+
+void check(const DiTConfig& c) {
+  require(c.channels > 0 && c.frames > 0 && c.height > 0 && c.width > 0,
+          str("a video of ", c.channels, "x", c.frames, "x", c.height, "x", c.width, " is empty"));
+  require(c.patch.t > 0 && c.patch.h > 0 && c.patch.w > 0, "a patch must not be empty");
+  static_cast<void>(c.grid());
+  require(c.heads > 0 && c.dim > 0 && c.dim % c.heads == 0,
+          str("heads = ", c.heads, " must divide dim = ", c.dim));
+  static_cast<void>(rope_axis_channels(c.dim / c.heads));
+  require(c.hidden > 0, str("hidden = ", c.hidden, " must be positive"));
+  require(c.encoder >= 0 && c.middle >= 0 && c.decoder >= 0 && c.blocks() > 0,
+          "the numbers of blocks must not be negative, nor all be zero");
+  require(c.window_frames >= 0 && c.softmax_every >= 0 && c.classes >= 0 && c.context_dim >= 0,
+          "window_frames, softmax_every, classes and context_dim must not be negative");
+  require(c.time_floor > 0 && c.time_floor < 1,
+          str("time_floor = ", c.time_floor, " must be in (0, 1)"));
+  check_velocity_fits(c);
+}
+
+std::int64_t parameter_count(const DiTConfig& config) {
+  return VideoDiT(Scope::shapes_only(), config).parameter_count();
+}
+
+}  // namespace eflow::nn

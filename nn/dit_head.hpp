@@ -1,0 +1,20 @@
+#pragma once
+// DiTHead: the last norm, modulated by the raw condition vector, and the product that gives each
+// token its patch. Its weight starts at zero, so an untrained network predicts zero. [Wan 2.1]
+
+#include "eflow/nn/adaln.hpp"
+
+namespace eflow::nn {
+
+class DiTHead : public Module {
+ public:
+  DiTHead(const Scope& scope, std::int64_t width, std::int64_t patch_values);
+  /// x [B, N, D], e [B, D] -> [B, N, patch_values]
+  [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& e) const;
+
+ private:
+  ModulationTable modulation_;
+  Linear proj_;
+};
+
+}  // namespace eflow::nn

@@ -1,0 +1,169 @@
+#include "eflow/nn/video_dit.hpp"
+
+#include "eflow/base/error.hpp"
+
+namespace eflow::nn {
+namespace {
+
+const DiTConfig& checked(const DiTConfig& config) {
+  check(config);
+  return config;
+}
+
+}  // namespace
+
+VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
+    : Module(where),
+      config_(checked(config)),
+      patch_(child("patch"), config.channels, config.patch, config.dim),
+      time_(child("time"), config.dim, config.time_scale),
+      modulation_(child("modulation"), config.dim),
+      head_(child("head"), config.dim, config.patch_values()) {
+  const std::int64_t dim = config.dim;
+  if (config.position_table) {
+    positions_ = parameter("positions", {config.grid().count(), dim}, normal_init(0.02));
+  }
+  if (config.gap_embedding) {
+    gap_ = std::make_unique<ScalarEmbedder>(child("gap"), dim, config.time_scale);
+  }
+  if (config.guidance_embedding) {
+    guidance_ = std::make_unique<ScalarEmbedder>(child("guidance"), dim);
+  }
+  if (config.classes > 0) {
+    classes_ = std::make_unique<Embedding>(child("classes"), config.classes + 1, dim);
+  }
+  if (config.context_dim > 0) {
+    context_in_ =
+        std::make_unique<Linear>(child("context.in"), config.context_dim, dim, normal_init(0.02));
+    context_out_ = std::make_unique<Linear>(child("context.out"), dim, dim, normal_init(0.02));
+  }
+  add_blocks(encoder_, "encoder", config.encoder, 0);
+  add_blocks(middle_, "middle", config.middle, config.encoder);
+  add_blocks(decoder_, "decoder", config.decoder, config.encoder + config.middle);
+  if (config.long_residual) {
+    mask_ = buffer("mask", {dim}, normal_init(0.02));
+    fusion_ = std::make_unique<Linear>(child("fusion"), 2 * dim, dim);
+  }
+  if (scope().allocates()) {
+    rope_ =
+        RopeTables::of_grid(config.grid(), dim / config.heads, scope().dtype(), scope().device());
+  }
+}
+
+void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t count,
+                          std::int64_t first) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const DiTBlock::Options options{.width = config_.dim,
+                                    .hidden = config_.hidden,
+                                    .heads = static_cast<int>(config_.heads),
+                                    .cross_attention = config_.context_dim > 0,
+                                    .attention = {.kind = config_.attention_of(first + i),
+                                                  .gates = config_.gates,
+                                                  .radius = config_.window_radius()}};
+    part.push_back(std::make_unique<DiTBlock>(child(str(name, ".", i)), options));
+  }
+}
+
+Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
+                            const Condition& condition) const {
+  check_inputs(x, t, s, condition);
+  const Tensor e = condition_vector(t, s, condition);
+  BlockInputs dense{.modulation = modulation_(e), .rope = rope_, .positions = {}, .context = {}};
+  if (context_in_) dense.context = (*context_out_)(gelu((*context_in_)(condition.context)));
+
+  Tensor h = patch_(x);
+  if (positions_.defined()) h = h + positions_;
+  const Tensor encoded = run(encoder_, h, dense);
+  h = run_middle(encoded, dense, condition);
+  if (fusion_) h = (*fusion_)(concat({h, encoded}, 2));
+  h = run(decoder_, h, dense);
+  return to_velocity(from_patches(head_(h, e), config_.patch, config_.grid()), x, t);
+}
+
+Tensor VideoDiT::condition_vector(const Tensor& t, const Tensor& s,
+                                  const Condition& condition) const {
+  const std::int64_t batch = t.size(0);
+  Tensor e = time_(t);
+  if (gap_) e = e + (*gap_)(t - s);
+  if (guidance_) {
+    const Tensor w = condition.guidance.defined() ? condition.guidance
+                                                  : Tensor::zeros({batch}, t.dtype(), t.device());
+    e = e + (*guidance_)(w);
+  }
+  if (classes_) e = e + (*classes_)(labels_of(condition, batch));
+  return e;
+}
+
+Tensor VideoDiT::labels_of(const Condition& condition, std::int64_t batch) const {
+  if (condition.labels.defined()) return condition.labels;
+  const std::vector<std::int64_t> none(static_cast<std::size_t>(batch), config_.classes);
+  return Tensor::from(none, {batch}, scope().device());
+}
+
+Tensor VideoDiT::run(const Blocks& part, Tensor x, const BlockInputs& in) const {
+  for (const std::unique_ptr<DiTBlock>& block : part) {
+    if (!config_.recompute || !grad_enabled()) {
+      x = (*block)(x, in);
+      continue;
+    }
+    std::vector<Tensor> inputs{x, in.modulation};
+    if (in.context.defined()) inputs.push_back(in.context);
+    x = checkpoint(
+        [block = block.get(), in](const std::vector<Tensor>& given) {
+          BlockInputs again = in;
+          again.modulation = given[1];
+          if (given.size() > 2) again.context = given[2];
+          return (*block)(given[0], again);
+        },
+        inputs);
+  }
+  return x;
+}
+
+Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
+                            const Condition& condition) const {
+  if (condition.path == Path::kWeak) {
+    return broadcast_to(reshape(mask_, {1, 1, config_.dim}), encoded.shape());
+  }
+  if (!condition.kept.defined()) return run(middle_, encoded, dense);
+  BlockInputs sparse = dense;
+  sparse.rope = rope_.at(condition.kept);
+  sparse.positions = condition.kept;
+  const Tensor deep = run(middle_, gather_tokens(encoded, condition.kept), sparse);
+  return scatter_tokens(deep, condition.kept, mask_, encoded.size(1));
+}
+
+Tensor VideoDiT::to_velocity(const Tensor& prediction, const Tensor& x, const Tensor& t) const {
+  if (config_.prediction == Prediction::kVelocity) return prediction;
+  const Tensor rate = reciprocal(clamp_min(t, config_.time_floor));
+  return (x - prediction) * reshape(rate, {t.size(0), 1, 1, 1, 1});
+}
+
+void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
+                            const Condition& condition) const {
+  const DiTConfig& c = config_;
+  if (x.rank() != 5 || x.shape() != Shape{x.size(0), c.channels, c.frames, c.height, c.width}) {
+    throw ShapeError(str("[video_dit] expected a video [B, ", c.channels, ", ", c.frames, ", ",
+                         c.height, ", ", c.width, "], found ", x.shape()));
+  }
+  const Shape batch{x.size(0)};
+  const auto check_rows = [&](const char* what, const Tensor& rows) {
+    if (rows.defined() && rows.shape() != batch) {
+      throw ShapeError(str("[video_dit] expected ", what, " ", batch, ", found ", rows.shape()));
+    }
+  };
+  check_rows("t", t);
+  check_rows("s", s);
+  check_rows("labels", condition.labels);
+  check_rows("guidance", condition.guidance);
+  if (context_in_ && !condition.context.defined()) {
+    throw InvalidArgument("[video_dit] the model has cross-attention: a context must be given");
+  }
+  if ((condition.kept.defined() || condition.path == Path::kWeak) && !c.long_residual) {
+    throw InvalidArgument(
+        "[video_dit] dropping tokens and the weak path need the long residual; build the model "
+        "with long_residual = true");
+  }
+}
+
+}  // namespace eflow::nn
