@@ -1,0 +1,20 @@
+#pragma once
+// The streams of random numbers that one step draws, told apart by RandomKey::purpose. Part of what
+// a resumed run must repeat: append, never reorder. nn::kInitPurpose is 1.
+
+#include <cstdint>
+
+namespace eflow::soflow {
+
+enum Purpose : std::uint32_t {
+  kNoise = 16,         ///< x1 of a training sample
+  kTimeT = 17,         ///< t
+  kTimeS = 18,         ///< s
+  kLabelDrop = 19,     ///< whether a sample loses its label
+  kSampleNoise = 20,   ///< x1 of a generated sample
+  kRenoise = 21,       ///< z of the re-noising sampler, `step` is the step of the sampler
+  kHeldOutNoise = 22,  ///< x1 of the held-out error
+  kHeldOutTime = 23,   ///< t of the held-out error
+};
+
+}  // namespace eflow::soflow

@@ -1,0 +1,78 @@
+#include "eflow/soflow/times.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "eflow/nn/named_enum.hpp"
+
+namespace eflow::soflow {
+namespace {
+
+constexpr std::array<std::string_view, 4> kRatioNames = {"exponential", "constant", "linear",
+                                                         "cosine"};
+
+}  // namespace
+
+double shift_time(double u, double k) {
+  return k * u / (1 + (k - 1) * u);
+}
+
+PerSample draw_times(const LogitNormal& law, const RandomKey& key,
+                     const std::vector<std::int64_t>& ids) {
+  const auto batch = static_cast<std::int64_t>(ids.size());
+  PerSample times = random_normal({batch}, key, ids).to_vector<double>();
+  for (double& t : times) {
+    t = shift_time(1 / (1 + std::exp(-(law.mean + law.deviation * t))), law.shift);
+  }
+  return times;
+}
+
+TimeLaws TimeLaws::eflow() {
+  const LogitNormal t{.mean = 0, .deviation = 1, .shift = 3};
+  return {.fm_t = t, .scm_t = t, .scm_s = {.mean = -1, .deviation = 0.8}};
+}
+
+TimeLaws TimeLaws::soflow() {
+  return {.fm_t = {.mean = -0.2, .deviation = 1},
+          .scm_t = {.mean = 0.2, .deviation = 0.8},
+          .scm_s = {.mean = -1, .deviation = 0.8}};
+}
+
+std::string_view name_of(RatioCurve curve) {
+  return kRatioNames[static_cast<std::size_t>(curve)];
+}
+
+RatioCurve ratio_curve(std::string_view name) {
+  return nn::enum_from_name<RatioCurve>("r_schedule", name, kRatioNames);
+}
+
+double RatioSchedule::at(std::int64_t k) const {
+  const double progress = std::min(
+      1.0, static_cast<double>(k) / static_cast<double>(std::max<std::int64_t>(1, iterations)));
+  switch (curve) {
+    case RatioCurve::kExponential:
+      return init * std::pow(end / init, progress);
+    case RatioCurve::kConstant:
+      return end;
+    case RatioCurve::kLinear:
+      return init + (end - init) * progress;
+    case RatioCurve::kCosine:
+      return end + (init - end) * 0.5 * (1 + std::cos(std::numbers::pi * progress));
+  }
+  return end;
+}
+
+Times ordered_times(PerSample t, PerSample s, double r) {
+  Times times{std::move(t), {}, std::move(s)};
+  for (std::size_t i = 0; i < times.t.size(); ++i) {
+    double& ti = times.t[i];
+    double& si = times.s[i];
+    ti = std::max(ti, kTimeMargin);
+    si = std::min(si, ti - kTimeMargin);
+    times.l.push_back(std::min(ti + (si - ti) * r, ti - kTimeMargin));
+  }
+  return times;
+}
+
+}  // namespace eflow::soflow
