@@ -29,6 +29,7 @@ std::vector<OpEntry> layout_ops();
 std::vector<OpEntry> reduce_ops();
 std::vector<OpEntry> matmul_ops();
 std::vector<OpEntry> attention_ops();
+std::vector<OpEntry> norm_ops();
 
 }  // namespace detail
 }  // namespace eflow

@@ -31,6 +31,12 @@ EFLOW_FN V sqrt(V x) {
   }
 }
 
+// Of single numbers.
+EFLOW_FN float sqrt(float x) { return __builtin_sqrtf(x); }
+EFLOW_FN double sqrt(double x) { return __builtin_sqrt(x); }
+EFLOW_FN float log(float x) { return __builtin_logf(x); }
+EFLOW_FN double log(double x) { return __builtin_log(x); }
+
 /// 2^x. f32: split into integer and fraction in [-1/2, 1/2], degree-6 polynomial; underflows to 0, overflows to inf.
 template <class V>
 EFLOW_FN V exp2(V x) {

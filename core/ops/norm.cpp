@@ -1,0 +1,263 @@
+// Layer norm, AdaLN and RMS norm. All are one pair of kernel texts (kernels_src/norm.h): they differ in whether rows are
+// centred, in how many parts a row is normalised, and in whether factor and offset belong to a row's batch.
+
+#include <algorithm>
+
+#include "eflow/base/error.hpp"
+#include "eflow/core/launch.hpp"
+#include "eflow/core/ops.hpp"
+#include "eflow/core/ops/rows.hpp"
+#include "eflow/core/registry.hpp"
+#include "eflow/kernels/args/norm.h"
+
+namespace eflow {
+namespace {
+
+struct Kind {
+  bool centred = true;
+  bool modulated = false;  ///< factor is 1 + scale of the batch
+  int groups = 1;
+  double eps = 0;
+};
+
+/// Where x [batches, rows, groups * width] stands.
+struct Geometry {
+  std::int64_t batches, rows, groups, width, per_block;
+
+  Geometry(const Shape& x, const Kind& kind)
+      : batches(kind.modulated ? x[0] : 1),
+        rows(kind.modulated ? x[1] : element_count(x) / x[-1]),
+        groups(kind.groups),
+        width(x[-1] / kind.groups),
+        // Enough rows to keep the partial sums small beside them, few enough for the second-level cache.
+        per_block(std::clamp<std::int64_t>(detail::rows_per_block(x[-1]), 16, 256)) {}
+
+  [[nodiscard]] jit::Grid grid() const { return {detail::blocks(rows, per_block), batches}; }
+  [[nodiscard]] bool empty() const { return batches * rows == 0; }
+};
+
+jit::Spec spec_of(const char* text, DType dtype, const Kind& kind) {
+  return jit::Spec(text, {dtype}, {kind.centred ? 1 : 0});
+}
+
+void* data_or_null(const Tensor& t) { return t.defined() ? t.data() : nullptr; }
+
+/// inputs: x, factor or undefined, offset or undefined. Saves x, factor, mean, rstd.
+void forward_norm(Call<Kind>& call) {
+  const Kind& kind = call.attrs;
+  const Tensor& x = call.inputs[0];
+  const Geometry at(x.shape(), kind);
+  if (at.empty()) return;
+  const detail::Rows rows = detail::rows_of(x);
+  args::Norm a{};
+  a.x = rows.x.data();
+  a.y = call.outputs[0].data();
+  a.base = kind.modulated || !call.inputs[1].defined() ? 1 : 0;
+  a.eps = kind.eps;
+  a.rows = at.rows;
+  a.groups = at.groups;
+  a.width = at.width;
+  a.x_stride = rows.stride;
+  a.rows_per_block = at.per_block;
+  detail::Rows factor, offset;
+  if (call.inputs[1].defined()) {
+    factor = detail::rows_of(call.inputs[1]);
+    a.factor = factor.x.data();
+    a.factor_stride = kind.modulated ? factor.stride : 0;
+  }
+  if (call.inputs.size() > 2 && call.inputs[2].defined()) {
+    offset = detail::rows_of(call.inputs[2]);
+    a.offset = offset.x.data();
+    a.offset_stride = kind.modulated ? offset.stride : 0;
+  }
+  Tensor mean, rstd;
+  if (call.recording) {
+    const Shape statistics{at.batches * at.rows, at.groups};
+    rstd = Tensor::empty(statistics, accumulator_of(x.dtype()), x.device());
+    if (kind.centred) mean = Tensor::empty(statistics, accumulator_of(x.dtype()), x.device());
+    a.mean = data_or_null(mean);
+    a.rstd = rstd.data();
+  }
+  x.device()->launch("norm", spec_of("norm", x.dtype(), kind), at.grid(), a);
+  call.save(rows.x);
+  call.save(factor.x);
+  call.save(mean);
+  call.save(rstd);
+}
+
+/// Partial sums [batches, blocks, D] to the gradient of a factor or offset.
+Tensor sum_blocks(const Tensor& partials, const TensorSpec& spec) {
+  const Tensor total = partials.size(1) == 1 ? partials : sum(partials, {1});
+  return cast(reshape(total, spec.shape), spec.dtype);
+}
+
+Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
+  const Kind& kind = call.attrs;
+  const TensorSpec& in = call.in[0];
+  const Geometry at(in.shape, kind);
+  Tensors out(call.in.size());
+  const DevicePtr& device = dys[0].device();
+  if (at.empty()) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (call.needs[i]) out[i] = Tensor::zeros(call.in[i].shape, in.dtype, device);
+    }
+    return out;
+  }
+  const detail::Rows x = detail::rows_of(call.saved[0]), dy = detail::rows_of(dys[0]);
+  args::NormGrad a{};
+  a.x = x.x.data();
+  a.x_stride = x.stride;
+  a.dy = dy.x.data();
+  a.dy_stride = dy.stride;
+  a.factor = data_or_null(call.saved[1]);
+  a.factor_stride = kind.modulated && a.factor ? detail::rows_of(call.saved[1]).stride : 0;
+  a.mean = data_or_null(call.saved[2]);
+  a.rstd = call.saved[3].data();
+  a.base = kind.modulated || !a.factor ? 1 : 0;
+  a.rows = at.rows;
+  a.groups = at.groups;
+  a.width = at.width;
+  a.rows_per_block = at.per_block;
+  const auto partials = [&](std::size_t i) {
+    if (i >= call.needs.size() || !call.needs[i]) return Tensor();
+    return Tensor::empty({at.batches, at.grid().x, at.groups * at.width}, accumulator_of(in.dtype), device);
+  };
+  const Tensor dfactor = partials(1), doffset = partials(2);
+  if (call.needs[0]) out[0] = Tensor::empty(in.shape, in.dtype, device);
+  a.dx = data_or_null(out[0]);
+  a.dfactor = data_or_null(dfactor);
+  a.doffset = data_or_null(doffset);
+  device->launch("norm_grad", spec_of("norm_grad", in.dtype, kind), at.grid(), a);
+  if (dfactor.defined()) out[1] = sum_blocks(dfactor, call.in[1]);
+  if (doffset.defined()) out[2] = sum_blocks(doffset, call.in[2]);
+  return out;
+}
+
+/// Checks x and, where defined, a [D] or [B, D] beside it.
+TensorSpec infer_norm(std::span<const Tensor> x, const Kind& kind, std::string_view op) {
+  const DType dtype = detail::floating_dtype(x[0], op);
+  if (x[0].rank() < 1 || x[0].size(-1) == 0 || (kind.modulated && x[0].rank() != 3)) {
+    throw ShapeError(str("[", op, "] x is ", x[0], "; expected ", kind.modulated ? "[B, N, D]" : "[..., D]", ", D > 0"));
+  }
+  if (kind.groups < 1 || x[0].size(-1) % kind.groups != 0) {
+    throw ShapeError(str("[", op, "] ", kind.groups, " groups do not divide the last axis of ", x[0]));
+  }
+  const Shape expected = kind.modulated ? Shape{x[0].size(0), x[0].size(-1)} : Shape{x[0].size(-1)};
+  for (const Tensor& t : x.subspan(1)) {
+    if (t.defined() && t.shape() != expected) {
+      throw ShapeError(str("[", op, "] ", t, " beside x ", x[0], "; expected ", expected));
+    }
+    if (t.defined()) detail::require_same_dtype(op, {x[0], t});
+  }
+  return {x[0].shape(), dtype};
+}
+
+// ---- layer norm -----------------------------------------------------------------------------------------------------
+
+constexpr double kEps = 1e-5;
+
+Tensor plain_layer_norm(const Tensor& x) {
+  const Tensor centred = x - mean(x, {-1}, true);
+  return centred * rsqrt(mean(square(centred), {-1}, true) + kEps);
+}
+
+constexpr OpDef<Kind> kLayerNorm{
+    "layer_norm",
+    [](std::span<const Tensor> x, const Kind& kind) -> std::vector<TensorSpec> {
+      return {infer_norm(x, kind, "layer_norm")};
+    },
+    forward_norm, vjp_norm,
+    []() -> std::vector<Sample> {
+      std::vector<Sample> out;
+      for (const Shape& shape : {Shape{3, 5}, Shape{1, 37}, Shape{2, 19, 8}, Shape{600, 33}}) {
+        const Shape d{shape[-1]};
+        out.push_back({str("weight and bias, ", shape), {{shape}, {d, 0.5, 1.5}, {d}},
+                       [](const Tensors& x) { return Tensors{layer_norm(x[0], x[1], x[2], kEps)}; },
+                       [](const Tensors& x) { return Tensors{plain_layer_norm(x[0]) * x[1] + x[2]}; }});
+      }
+      out.push_back({"bare", {{{4, 7}}},
+                     [](const Tensors& x) { return Tensors{layer_norm(x[0], {}, {}, kEps)}; },
+                     [](const Tensors& x) { return Tensors{plain_layer_norm(x[0])}; }});
+      out.push_back({"bias alone, rows of a wider tensor", {{{3, 24}}, {{8}}},
+                     [](const Tensors& x) { return Tensors{layer_norm(narrow(x[0], 1, 8, 8), {}, x[1], kEps)}; },
+                     [](const Tensors& x) { return Tensors{plain_layer_norm(narrow(x[0], 1, 8, 8)) + x[1]}; }});
+      return out;
+    }};
+
+// ---- AdaLN ----------------------------------------------------------------------------------------------------------
+
+Tensor plain_modulated(const Tensor& x, const Tensor& scale, const Tensor& shift) {
+  const Shape one{x.size(0), 1, x.size(2)};
+  return plain_layer_norm(x) * (reshape(scale, one) + 1.0) + reshape(shift, one);
+}
+
+constexpr OpDef<Kind> kModulatedLayerNorm{
+    "modulated_layer_norm",
+    [](std::span<const Tensor> x, const Kind& kind) -> std::vector<TensorSpec> {
+      return {infer_norm(x, kind, "modulated_layer_norm")};
+    },
+    forward_norm, vjp_norm,
+    []() -> std::vector<Sample> {
+      std::vector<Sample> out;
+      for (const Shape& shape : {Shape{2, 3, 5}, Shape{1, 1, 16}, Shape{3, 40, 17}, Shape{2, 300, 18}}) {
+        const Shape d{shape[0], shape[2]};
+        out.push_back({str(shape), {{shape}, {d}, {d}},
+                       [](const Tensors& x) { return Tensors{modulated_layer_norm(x[0], x[1], x[2], kEps)}; },
+                       [](const Tensors& x) { return Tensors{plain_modulated(x[0], x[1], x[2])}; }});
+      }
+      out.push_back({"scale and shift out of one table", {{{2, 4, 6}}, {{2, 12}}},
+                     [](const Tensors& x) {
+                       const Tensors m = split(x[1], {6, 6}, 1);
+                       return Tensors{modulated_layer_norm(x[0], m[0], m[1], kEps)};
+                     },
+                     [](const Tensors& x) {
+                       const Tensors m = split(x[1], {6, 6}, 1);
+                       return Tensors{plain_modulated(x[0], m[0], m[1])};
+                     }});
+      return out;
+    }};
+
+// ---- RMS norm -------------------------------------------------------------------------------------------------------
+
+Tensor plain_rms_norm(const Tensor& x, int groups) {
+  const Tensor parts = reshape(x, {x.count() / x.size(-1), groups, x.size(-1) / groups});
+  return reshape(parts * rsqrt(mean(square(parts), {-1}, true) + kEps), x.shape());
+}
+
+constexpr OpDef<Kind> kRmsNorm{
+    "rms_norm",
+    [](std::span<const Tensor> x, const Kind& kind) -> std::vector<TensorSpec> {
+      return {infer_norm(x, kind, "rms_norm")};
+    },
+    forward_norm, vjp_norm,
+    []() -> std::vector<Sample> {
+      std::vector<Sample> out;
+      const std::pair<Shape, int> cases[] = {{{3, 5}, 1}, {{1, 37}, 1}, {{2, 7, 24}, 3}, {{700, 20}, 2}, {{4, 32}, 2}};
+      for (const auto& [shape, groups] : cases) {
+        out.push_back({str("weight, ", shape, " in ", groups), {{shape}, {{shape[-1]}, 0.5, 1.5}},
+                       [g = groups](const Tensors& x) { return Tensors{rms_norm(x[0], x[1], g, kEps)}; },
+                       [g = groups](const Tensors& x) { return Tensors{plain_rms_norm(x[0], g) * x[1]}; }});
+      }
+      out.push_back({"bare, the middle of a wider row", {{{2, 3, 36}}},
+                     [](const Tensors& x) { return Tensors{rms_norm(narrow(x[0], 2, 12, 12), {}, 2, kEps)}; },
+                     [](const Tensors& x) { return Tensors{plain_rms_norm(narrow(x[0], 2, 12, 12), 2)}; }});
+      return out;
+    }};
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  return apply(kLayerNorm, {x, weight, bias}, Kind{true, false, 1, eps})[0];
+}
+Tensor modulated_layer_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double eps) {
+  return apply(kModulatedLayerNorm, {x, scale, shift}, Kind{true, true, 1, eps})[0];
+}
+Tensor rms_norm(const Tensor& x, const Tensor& weight, int groups, double eps) {
+  return apply(kRmsNorm, {x, weight}, Kind{false, false, groups, eps})[0];
+}
+
+std::vector<OpEntry> detail::norm_ops() {
+  return {entry_of(kLayerNorm), entry_of(kModulatedLayerNorm), entry_of(kRmsNorm)};
+}
+
+}  // namespace eflow

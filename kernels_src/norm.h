@@ -1,0 +1,132 @@
+#pragma once
+// Layer norm, RMS norm (whole rows or groups) and AdaLN: forward, and backward with the sums over rows in one pass.
+//   xhat = (x - mean) rstd,  y = xhat f + offset,  f = base + factor
+//   dx = rstd (g - mean(g) - xhat mean(g xhat)),  g = dy f;   dfactor = sum over rows dy xhat,  doffset = sum over rows dy
+// A block takes some rows of one batch. The rows fit the second-level cache, so the column sums read them from there.
+
+#include "args/norm.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::Norm;
+using eflow::args::NormGrad;
+
+template <class T, class C, bool kCentred>
+EFLOW_FN void norm_group(const Norm& a, const T* x, T* y, const T* factor, const T* offset, Index at) {
+  const C scale = C(1) / C(a.width), base = C(a.base);
+  C mean = 0;
+  if constexpr (kCentred) {
+    mean = scale * sum_each<C>(0, a.width, [&](auto i) { return load<C>(x, i); });
+  }
+  const C variance = scale * sum_each<C>(0, a.width, [&](auto i) {
+    const Pack<C> d = load<C>(x, i) - mean;
+    return d * d;
+  });
+  const C rstd = C(1) / sqrt(variance + C(a.eps));
+  if (a.rstd) static_cast<C*>(a.rstd)[at] = rstd;
+  if constexpr (kCentred) {
+    if (a.mean) static_cast<C*>(a.mean)[at] = mean;
+  }
+  const auto xhat = [&](auto i) { return (load<C>(x, i) - mean) * rstd; };
+  if (factor && offset) {
+    each<C>(0, a.width, [&](auto i) {
+      store(y, i, xhat(i) * (load<C>(factor, i) + base) + load<C>(offset, i));
+    });
+  } else if (factor) {
+    each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * (load<C>(factor, i) + base)); });
+  } else if (offset) {
+    each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * base + load<C>(offset, i)); });
+  } else {
+    each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * base); });
+  }
+}
+
+template <class T, bool kCentred>
+void norm(const Block& block, const Norm& a) {
+  using C = Compute<T>;
+  const Index first = block.x * a.rows_per_block;
+  const Index last = min_of(first + a.rows_per_block, a.rows);
+  const T* factor = static_cast<const T*>(a.factor) + (a.factor ? block.y * a.factor_stride : 0);
+  const T* offset = static_cast<const T*>(a.offset) + (a.offset ? block.y * a.offset_stride : 0);
+  for (Index r = first; r < last; ++r) {
+    const Index row = block.y * a.rows + r;
+    const T* x = static_cast<const T*>(a.x) + row * a.x_stride;
+    T* y = static_cast<T*>(a.y) + row * a.groups * a.width;
+    for (Index g = 0; g < a.groups; ++g) {
+      const Index part = g * a.width;
+      norm_group<T, C, kCentred>(a, x + part, y + part, factor ? factor + part : nullptr,
+                                 offset ? offset + part : nullptr, row * a.groups + g);
+    }
+  }
+}
+
+/// dx of one part of a row.
+template <class T, class C, bool kCentred>
+EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const T* dy, const T* factor, T* dx, Index at) {
+  const C scale = C(1) / C(a.width), base = C(a.base);
+  const C rstd = static_cast<const C*>(a.rstd)[at];
+  const C mean = kCentred ? static_cast<const C*>(a.mean)[at] : C(0);
+  const auto xhat = [&](auto i) { return (load<C>(x, i) - mean) * rstd; };
+  const auto run = [&](auto g) __attribute__((always_inline)) {
+    C mean_g = 0;
+    if constexpr (kCentred) mean_g = scale * sum_each<C>(0, a.width, g);
+    const C mean_gx = scale * sum_each<C>(0, a.width, [&](auto i) { return g(i) * xhat(i); });
+    each<C>(0, a.width, [&](auto i) { store(dx, i, rstd * (g(i) - mean_g - xhat(i) * mean_gx)); });
+  };
+  if (factor) run([&](auto i) { return load<C>(dy, i) * (load<C>(factor, i) + base); });
+  else run([&](auto i) { return load<C>(dy, i) * base; });
+}
+
+/// Sums over the rows of a block for the columns of one group. at: of the first row's statistics.
+template <class T, class C, bool kCentred>
+EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const T* dy, Index rows, Index at, C* dfactor,
+                                C* doffset) {
+  const C* rstd = static_cast<const C*>(a.rstd) + at;
+  const C* mean = kCentred ? static_cast<const C*>(a.mean) + at : nullptr;
+  each<C>(0, a.width, [&](auto i) {
+    Pack<C> product{}, plain{};
+    for (Index r = 0; r < rows; ++r) {
+      const Pack<C> d = load<C>(dy + r * a.dy_stride, i);
+      Pack<C> centred = load<C>(x + r * a.x_stride, i);
+      if constexpr (kCentred) centred -= mean[r * a.groups];
+      product += d * (centred * rstd[r * a.groups]);
+      plain += d;
+    }
+    if (dfactor) store(dfactor, i, product);
+    if (doffset) store(doffset, i, plain);
+  });
+}
+
+template <class T, bool kCentred>
+void norm_grad(const Block& block, const NormGrad& a) {
+  using C = Compute<T>;
+  const Index first = block.x * a.rows_per_block;
+  const Index last = min_of(first + a.rows_per_block, a.rows);
+  const T* factor = static_cast<const T*>(a.factor) + (a.factor ? block.y * a.factor_stride : 0);
+  const Index row0 = block.y * a.rows + first;
+  const T* x = static_cast<const T*>(a.x) + row0 * a.x_stride;
+  const T* dy = static_cast<const T*>(a.dy) + row0 * a.dy_stride;
+  const Index columns = a.groups * a.width;
+  if (a.dx) {
+    T* dx = static_cast<T*>(a.dx) + row0 * columns;
+    for (Index r = 0; r < last - first; ++r) {
+      for (Index g = 0; g < a.groups; ++g) {
+        const Index part = g * a.width;
+        norm_grad_group<T, C, kCentred>(a, x + r * a.x_stride + part, dy + r * a.dy_stride + part,
+                                        factor ? factor + part : nullptr, dx + r * columns + part,
+                                        (row0 + r) * a.groups + g);
+      }
+    }
+  }
+  if (!a.dfactor && !a.doffset) return;
+  const Index out = (block.y * block.nx + block.x) * columns;
+  for (Index g = 0; g < a.groups; ++g) {
+    const Index part = g * a.width;
+    norm_grad_columns<T, C, kCentred>(a, x + part, dy + part, last - first, row0 * a.groups + g,
+                                      a.dfactor ? static_cast<C*>(a.dfactor) + out + part : nullptr,
+                                      a.doffset ? static_cast<C*>(a.doffset) + out + part : nullptr);
+  }
+}
+
+}  // namespace EFLOW_TEXT
