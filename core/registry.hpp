@@ -30,6 +30,7 @@ std::vector<OpEntry> reduce_ops();
 std::vector<OpEntry> matmul_ops();
 std::vector<OpEntry> attention_ops();
 std::vector<OpEntry> norm_ops();
+std::vector<OpEntry> random_ops();
 
 }  // namespace detail
 }  // namespace eflow

@@ -79,6 +79,11 @@ EFLOW_FN Pack<C> load(const T* p, L i) {
     __builtin_memcpy(&half, p + i.first, sizeof half);
     const Words words = __builtin_convertvector(half, Words) << 16;
     __builtin_memcpy(&v, &words, sizeof v);
+  } else if constexpr (sizeof(T) == 4 && sizeof(C) == 8) {
+    typedef T Half __attribute__((vector_size(kVectorBytes / 2)));
+    Half half;
+    __builtin_memcpy(&half, p + i.first, sizeof half);
+    v = __builtin_convertvector(half, Pack<C>);
   } else {
     for (Index l = 0; l < L::count; ++l) v[l] = static_cast<C>(widen(p[i.first + l]));
   }
@@ -133,6 +138,13 @@ EFLOW_FN void each(Index begin, Index end, F&& f) {
   Index i = begin;
   for (; i + kLanes<C> <= end; i += kLanes<C>) f(FullLanes<C>{i});
   if (i < end) f(TailLanes<C>{i, end - i});
+}
+
+/// f(l) for l = 0 .. kCount - 1, where f is code on single numbers: lanes of vectors here, threads on a GPU.
+template <int kCount, class F>
+EFLOW_FN void each_lane(F&& f) {
+#pragma GCC ivdep
+  for (int l = 0; l < kCount; ++l) f(l);
 }
 
 template <class C>

@@ -1,0 +1,23 @@
+// Built-in specialisations of optimizer.h. Spec("adamw", {dtype of p, m, v, dtype of the gradient}),
+// Spec("lerp", {dtype of the average, dtype of the value}), Spec("sum_of_squares", {dtype}).
+
+#include "optimizer.h"
+
+#include "builtin/entry.h"
+
+#define EFLOW_STEPS(T, G)                                                       \
+  EFLOW_ENTRY("adamw", ({kDTypeOf<T>, kDTypeOf<G>}), ({}), adamw<T, G>),         \
+      EFLOW_ENTRY("lerp", ({kDTypeOf<T>, kDTypeOf<G>}), ({}), lerp<T, G>),
+
+namespace EFLOW_TEXT {
+namespace {
+
+constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_STEPS(float, float) EFLOW_STEPS(float, bf16)
+                                                     EFLOW_STEPS(double, double)
+                                                         EFLOW_ENTRY_FLOATS("sum_of_squares", ({}), sum_of_squares)};
+
+}  // namespace
+
+eflow::jit::BuiltinTable optimizer_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+
+}  // namespace EFLOW_TEXT
