@@ -114,14 +114,4 @@ std::int64_t rows_per_block(std::int64_t row_elements, std::int64_t elements) {
   return std::max<std::int64_t>(1, elements / std::max<std::int64_t>(1, row_elements));
 }
 
-Tensor sum_to(const Tensor& x, const Shape& shape) {
-  if (x.shape() == shape) return x;
-  std::vector<int> axes;
-  const int extra = x.rank() - shape.rank();
-  for (int i = 0; i < x.rank(); ++i) {
-    if (i < extra || shape[i - extra] != x.size(i)) axes.push_back(i);
-  }
-  return reshape(sum(x, axes, true), shape);
-}
-
 }  // namespace eflow::detail

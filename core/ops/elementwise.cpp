@@ -156,6 +156,15 @@ Tensors reduce_each(const Call<NoAttrs>& call, Tensors full) {
   return full;
 }
 
+/// Gradients of a and b from that of a b; each factor was saved where the other wants a gradient.
+Tensors product_grads(const Call<NoAttrs>& call, const Tensor& dy) {
+  Tensors out(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (call.needs[i]) out[i] = detail::sum_product_to(dy, call.saved[1 - i], call.in[i].shape);
+  }
+  return out;
+}
+
 Tensor ternary(Function f, const Tensor& a, const Tensor& b, const Tensor& c) {
   Tensor y = Tensor::empty(c.shape(), c.dtype(), c.device());
   launch_elementwise(f, y, {a, b, c});
@@ -172,8 +181,7 @@ Tensors vjp_binary(const Call<NoAttrs>& call, std::span<const Tensor> dys) {
     out[0] = dy;
     if (call.needs[1]) out[1] = -dy;
   } else if constexpr (kFunction == args::kMul) {
-    if (call.needs[0]) out[0] = dy * call.saved[1];
-    if (call.needs[1]) out[1] = dy * call.saved[0];
+    return product_grads(call, dy);
   } else if constexpr (kFunction == args::kDiv) {
     if (call.needs[0]) out[0] = dy / call.saved[1];
     if (call.needs[1]) out[1] = ternary(args::kDivGrad, call.saved[0], call.saved[1], dy);
@@ -231,11 +239,9 @@ constexpr OpDef<NoAttrs> kMulAdd{
       call.save(call.needs[0] ? call.inputs[1] : Tensor());
     },
     [](const Call<NoAttrs>& call, std::span<const Tensor> dy) -> Tensors {
-      Tensors out(3);
-      if (call.needs[0]) out[0] = dy[0] * call.saved[1];
-      if (call.needs[1]) out[1] = dy[0] * call.saved[0];
-      if (call.needs[2]) out[2] = dy[0];
-      return reduce_each(call, out);
+      Tensors out = product_grads(call, dy[0]);
+      out.push_back(call.needs[2] ? detail::sum_to(dy[0], call.in[2].shape) : Tensor());
+      return out;
     },
     []() -> std::vector<Sample> {
       const auto run = [](const Tensors& x) { return Tensors{mul_add(x[0], x[1], x[2])}; };

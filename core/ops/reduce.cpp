@@ -24,14 +24,14 @@ Shape kept_shape(const Shape& shape, const std::vector<bool>& reduced) {
   return out;
 }
 
-/// x as row-major [outer, reduce, inner] with the reduced axes together in the middle: as it stands when they are
-/// neighbours, else moved behind the others.
+/// x, and z where products are summed, as row-major [outer, reduce, inner] with the reduced axes together in the middle:
+/// as they stand when they are neighbours, else moved behind the others.
 struct Folded {
-  Tensor x;
+  Tensor x, z;
   std::int64_t outer = 1, reduce = 1, inner = 1;
 };
 
-Folded fold(const Tensor& x, const std::vector<bool>& reduced) {
+Folded fold(const Tensor& x, const Tensor& z, const std::vector<bool>& reduced) {
   std::vector<int> front, middle, back;
   for (int i = 0; i < x.rank(); ++i) {
     if (reduced[static_cast<std::size_t>(i)]) middle.push_back(i);
@@ -45,8 +45,10 @@ Folded fold(const Tensor& x, const std::vector<bool>& reduced) {
   std::vector<int> order = front;
   order.insert(order.end(), middle.begin(), middle.end());
   order.insert(order.end(), back.begin(), back.end());
+  const auto arrange = [&](const Tensor& t) { return contiguous(together ? t : permute(t, order)); };
   Folded out;
-  out.x = contiguous(together ? x : permute(x, order));
+  out.x = arrange(x);
+  if (z.defined()) out.z = arrange(broadcast_to(z, x.shape()));
   for (const int i : front) out.outer *= x.size(i);
   for (const int i : middle) out.reduce *= x.size(i);
   for (const int i : back) out.inner *= x.size(i);
@@ -57,6 +59,7 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   if (y.count() == 0) return;
   args::Reduce a{};
   a.x = f.x.data();
+  a.z = f.z.defined() ? f.z.data() : nullptr;
   a.y = y.data();
   a.scale = scale;
   a.outer = f.outer;
@@ -66,7 +69,8 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   a.inner_per_block = 64;
   const jit::Grid grid = f.inner == 1 ? jit::Grid{detail::blocks(f.outer, a.outer_per_block)}
                                       : jit::Grid{detail::blocks(f.inner, a.inner_per_block), f.outer};
-  y.device()->launch("reduce", jit::Spec("reduce", {f.x.dtype(), y.dtype()}, {0}), grid, a);
+  const jit::Spec spec("reduce", {f.x.dtype(), y.dtype()}, {f.z.defined() ? 1 : 0});
+  y.device()->launch("reduce", spec, grid, a);
 }
 
 /// Long sums are cut into this many parts, summed one by one and then together, so that all threads have work; the
@@ -74,14 +78,16 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
 constexpr std::int64_t kParts = 16;
 
 void sum_folded(Folded f, const Tensor& y, double scale) {
-  const std::int64_t results = f.outer * f.inner;
-  if (f.reduce % kParts == 0 && f.reduce >= 32 * kParts && results <= 4096) {
-    const Tensor parts = Tensor::empty({f.outer, kParts, f.inner}, accumulator_of(f.x.dtype()), y.device());
+  const DType sums = accumulator_of(f.x.dtype());
+  if (f.reduce % kParts == 0 && f.reduce >= 32 * kParts && f.outer * f.inner <= 4096) {
+    const Tensor parts = Tensor::empty({f.outer, kParts, f.inner}, sums, y.device());
     Folded first = f;
     first.outer *= kParts;
     first.reduce /= kParts;
     launch_reduce(first, parts, 1);
-    launch_reduce({parts, f.outer, kParts, f.inner}, y, scale);
+    const Tensor total = y.dtype() == sums ? y : Tensor::empty(y.shape(), sums, y.device());
+    launch_reduce({parts, Tensor(), f.outer, kParts, f.inner}, total, scale);
+    if (!total.is(y)) detail::copy_elements(total, y);  // narrow dtypes are rounded once
   } else {
     launch_reduce(f, y, scale);
   }
@@ -94,15 +100,7 @@ constexpr OpDef<Over> kSum{
     },
     [](Call<Over>& call) {
       const NoGrad off;
-      const Folded f = fold(call.inputs[0], call.attrs.reduced);
-      const Tensor& y = call.outputs[0];
-      if (y.dtype() == DType::kBF16 && f.reduce >= 32 * kParts) {  // parts are f32: one rounding at the end
-        const Tensor wide = Tensor::empty(y.shape(), DType::kF32, y.device());
-        sum_folded(f, wide, call.attrs.scale);
-        detail::copy_elements(wide, y);
-      } else {
-        sum_folded(f, y, call.attrs.scale);
-      }
+      sum_folded(fold(call.inputs[0], Tensor(), call.attrs.reduced), call.outputs[0], call.attrs.scale);
     },
     [](const Call<Over>& call, std::span<const Tensor> dy) -> Tensors {
       const Tensor scaled = call.attrs.scale == 1 ? dy[0] : affine(dy[0], call.attrs.scale, 0);
@@ -143,6 +141,27 @@ Tensor run(const Tensor& x, const std::vector<int>& axes, bool keep, bool averag
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) { return run(x, axes, keep, false); }
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) { return run(x, axes, keep, true); }
+
+namespace detail {
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  return sum_product_to(x, Tensor(), shape);
+}
+
+Tensor sum_product_to(const Tensor& x, const Tensor& z, const Shape& shape) {
+  if (x.shape() == shape) return x * z;
+  std::vector<bool> reduced;
+  const int extra = x.rank() - shape.rank();
+  for (int i = 0; i < x.rank(); ++i) {
+    reduced.push_back(i < extra || (shape[i - extra] == 1 && x.size(i) != 1));
+  }
+  const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  sum_folded(fold(x, z, reduced), y, 1);
+  return y;
+}
+
+}  // namespace detail
 
 std::vector<OpEntry> detail::reduce_ops() { return {entry_of(kSum)}; }
 
