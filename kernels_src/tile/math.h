@@ -7,15 +7,9 @@
 namespace EFLOW_TEXT {
 
 template <class V>
-using LaneOf = Bare<decltype(V{}[0])>;
+using LaneOf = typename LaneOfPack<V>::type;
 template <class V>
 inline constexpr bool kIsF32 = sizeof(LaneOf<V>) == 4;
-
-template <class V, class F>
-EFLOW_FN V per_lane(V x, F&& f) {
-  for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(x[0])); ++l) x[l] = f(x[l]);
-  return x;
-}
 
 template <class V>
 EFLOW_FN V max_pack(V a, V b) { return a > b ? a : b; }
@@ -43,7 +37,7 @@ EFLOW_FN V exp2(V x) {
   if constexpr (!kIsF32<V>) {
     return per_lane(x, [](double v) { return __builtin_exp2(v); });
   } else {
-    typedef i32 I __attribute__((vector_size(sizeof(V))));
+    using I = typename IntsOf<V>::type;
     const V low = V{} - 151.0f, high = V{} + 129.0f;
     const V c = x < low ? low : (x > high ? high : x);
     const V shift = V{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
@@ -56,7 +50,7 @@ EFLOW_FN V exp2(V x) {
     p = p * f + 6.93147181e-1f;
     p = p * f + 1.0f;
     // Scale in two halves so that neither leaves the range of exponents before the product does.
-    const I whole = __builtin_convertvector(n, I);
+    const I whole = to_ints(n);
     const I half = whole >> 1;
     const I e0 = (half + 127) << 23, e1 = (whole - half + 127) << 23;
     V s0, s1;

@@ -23,6 +23,17 @@ struct PackOf {
 template <class C>
 using Pack = typename PackOf<C>::type;
 
+/// What a pack's lanes are.
+template <class V>
+struct LaneOfPack {
+  using type = Bare<decltype(V{}[0])>;
+};
+/// As many i32 as a pack of floats has lanes.
+template <class V>
+struct IntsOf {
+  typedef i32 type __attribute__((vector_size(sizeof(V))));
+};
+
 /// Elements [first, first + kLanes).
 template <class C>
 struct FullLanes {
@@ -40,6 +51,16 @@ struct TailLanes {
 
 template <class C>
 EFLOW_FN Pack<C> splat(C value) { return value - Pack<C>{}; }
+
+template <class V, class F>
+EFLOW_FN V per_lane(V x, F&& f) {
+  for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(x[0])); ++l) x[l] = f(x[l]);
+  return x;
+}
+
+/// A pack of whole numbers as integers.
+template <class V>
+EFLOW_FN typename IntsOf<V>::type to_ints(V x) { return __builtin_convertvector(x, typename IntsOf<V>::type); }
 
 EFLOW_FN float widen(bf16 x) {
   const u32 u = static_cast<u32>(x.bits) << 16;

@@ -10,6 +10,7 @@
 #if defined(__CUDACC_RTC__)
 #define EFLOW_FN __device__ __forceinline__
 #define EFLOW_UNROLL _Pragma("unroll")
+#include "tile/cuda_builtins.h"
 #else
 #define EFLOW_FN inline __attribute__((always_inline))
 #define EFLOW_UNROLL _Pragma("GCC unroll 16")

@@ -1,0 +1,111 @@
+#pragma once
+// Packs on a GPU: a pack is one number and a range is walked by the threads of the block, each with its stride. `each` and
+// the reductions are collective: every thread of the block calls them, and none goes on before all are done, so that what
+// one stored the next may read.
+
+#include "tile/types.h"
+
+namespace EFLOW_TEXT {
+
+template <class C>
+using Pack = C;
+template <class C>
+inline constexpr Index kLanes = 1;
+template <class V>
+struct LaneOfPack {
+  using type = V;
+};
+template <class V>
+struct IntsOf {
+  using type = i32;
+};
+
+/// The one element of this thread.
+struct Lane {
+  Index first;
+  static constexpr Index count = 1;
+  static constexpr bool full = true;
+};
+
+template <class C>
+EFLOW_FN C splat(C value) { return value; }
+
+template <class V, class F>
+EFLOW_FN V per_lane(V x, F&& f) { return f(x); }
+
+/// A pack of whole numbers as integers.
+template <class V>
+EFLOW_FN i32 to_ints(V x) { return static_cast<i32>(x); }
+
+EFLOW_FN float widen(bf16 x) { return ::__int_as_float(static_cast<int>(static_cast<u32>(x.bits) << 16)); }
+template <class T>
+EFLOW_FN T widen(T x) { return x; }
+
+template <class T, class C>
+EFLOW_FN T narrow(C x) {
+  if constexpr (sizeof(T) == 2) {
+    const float f = static_cast<float>(x);
+    const u32 u = static_cast<u32>(::__float_as_int(f));
+    const u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    return T{static_cast<u16>(f != f ? (u >> 16) | 0x40u : rounded)};
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
+template <class C, class T>
+EFLOW_FN C load(const T* p, Lane i) { return static_cast<C>(widen(p[i.first])); }
+template <class C, class T>
+EFLOW_FN C load_strided(const T* p, Lane i, Index stride) { return static_cast<C>(widen(p[i.first * stride])); }
+template <class T, class C>
+EFLOW_FN void store(T* p, Lane i, C v) { p[i.first] = narrow<T>(v); }
+template <class T, class C>
+EFLOW_FN void store_strided(T* p, Lane i, C v, Index stride) { p[i.first * stride] = narrow<T>(v); }
+template <class C>
+EFLOW_FN C iota(Lane i) { return static_cast<C>(i.first); }
+
+template <class C, class F>
+EFLOW_FN void each(Index begin, Index end, F&& f) {
+  for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) f(Lane{i});
+  __syncthreads();
+}
+
+/// f(l) for l = 0 .. kCount - 1, where f is code on single numbers: lanes of vectors on the CPU, threads here.
+template <int kCount, class F>
+EFLOW_FN void each_lane(F&& f) {
+  for (int l = static_cast<int>(threadIdx.x); l < kCount; l += static_cast<int>(blockDim.x)) f(l);
+  __syncthreads();
+}
+
+/// join of every thread's value, for all threads: a butterfly in each warp, then over the warps in their order.
+template <class C, class Join>
+EFLOW_FN C reduce_block(C value, Join&& join) {
+  __shared__ C of_warp[32];
+  EFLOW_UNROLL
+  for (int step = 16; step > 0; step /= 2) value = join(value, __shfl_xor_sync(0xffffffffu, value, step));
+  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
+  __syncthreads();
+  C all = of_warp[0];
+  for (u32 w = 1; w < blockDim.x / 32; ++w) all = join(all, of_warp[w]);
+  __syncthreads();
+  return all;
+}
+
+template <class C, class F>
+EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
+  C sum = 0;
+  for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) sum += f(Lane{i});
+  return reduce_block(sum, [](C a, C b) { return a + b; });
+}
+
+template <class C, class F>
+EFLOW_FN C max_each(Index begin, Index end, F&& f) {
+  C best = static_cast<C>(-__builtin_inff());
+  for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) {
+    const C v = f(Lane{i});
+    best = v > best ? v : best;
+  }
+  return reduce_block(best, [](C a, C b) { return a > b ? a : b; });
+}
+
+}  // namespace EFLOW_TEXT
