@@ -17,7 +17,7 @@ struct Hash128 {
 };
 
 [[nodiscard]] std::uint64_t hash64(std::span<const std::byte> bytes);
-[[nodiscard]] Hash128 hash128(std::span<const std::byte> bytes);
+[[nodiscard]] Hash128 hash128(std::span<const std::byte> bytes, std::uint64_t seed = 0);
 [[nodiscard]] std::uint64_t hash64(std::string_view text);
 /// 32 lower-case hexadecimal digits, high word first.
 [[nodiscard]] std::string to_hex(const Hash128& hash);

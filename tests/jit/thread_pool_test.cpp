@@ -1,12 +1,12 @@
 #define BOOST_TEST_MODULE thread_pool
-#include <boost/test/unit_test.hpp>
+#include "eflow/jit/thread_pool.hpp"
 
 #include <atomic>
+#include <boost/test/unit_test.hpp>
 #include <thread>
 #include <vector>
 
 #include "eflow/base/error.hpp"
-#include "eflow/jit/thread_pool.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -15,7 +15,8 @@ struct Visits {
   std::vector<int> count;
   static void work(void* context, std::int64_t begin, std::int64_t end, char* scratch) {
     auto& visits = *static_cast<Visits*>(context);
-    scratch[0] = scratch[ThreadPool::kScratchBytes - 1] = 1;  // the arena is ours alone, from end to end
+    scratch[0] = scratch[ThreadPool::kScratchBytes - 1] =
+        1;  // the arena is ours alone, from end to end
     for (std::int64_t i = begin; i < end; ++i) ++visits.count[static_cast<std::size_t>(i)];
   }
 };

@@ -1,0 +1,64 @@
+#pragma once
+// Canonical bytes: little-endian integers and length-prefixed strings, so that different values
+// never share an encoding and equal values share one on every machine, locale and run.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace eflow::jit {
+
+class ByteWriter {
+ public:
+  ByteWriter& u64(std::uint64_t value) {
+    for (int i = 0; i < 8; ++i, value >>= 8) bytes_ += static_cast<char>(value & 0xff);
+    return *this;
+  }
+  ByteWriter& string(std::string_view text) {
+    u64(text.size());
+    bytes_ += text;
+    return *this;
+  }
+  ByteWriter& raw(std::string_view bytes) {
+    bytes_ += bytes;
+    return *this;
+  }
+  [[nodiscard]] std::span<const std::byte> view() const { return std::as_bytes(std::span(bytes_)); }
+  [[nodiscard]] std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+/// Reads what ByteWriter wrote; nothing it is given makes it read outside. After a read that did
+/// not fit, ok() is false and every value is empty.
+class ByteReader {
+ public:
+  explicit ByteReader(std::string_view bytes) : bytes_(bytes) {}
+  [[nodiscard]] std::uint64_t u64() {
+    const std::string_view s = raw(8);
+    std::uint64_t value = 0;
+    for (std::size_t i = s.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(s[i]);
+    return value;
+  }
+  [[nodiscard]] std::string_view string() { return raw(u64()); }
+  [[nodiscard]] std::string_view raw(std::uint64_t size) {
+    if (!ok_ || size > bytes_.size()) {
+      ok_ = false;
+      return {};
+    }
+    const std::string_view out = bytes_.substr(0, size);
+    bytes_.remove_prefix(size);
+    return out;
+  }
+  [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] bool done() const { return ok_ && bytes_.empty(); }
+
+ private:
+  std::string_view bytes_;
+  bool ok_ = true;
+};
+
+}  // namespace eflow::jit
