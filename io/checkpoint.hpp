@@ -52,6 +52,7 @@ class Checkpoint {
   explicit Checkpoint(const std::filesystem::path& directory);
   ~Checkpoint();
   Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
 
   [[nodiscard]] const std::filesystem::path& path() const;
   [[nodiscard]] std::int64_t step() const;

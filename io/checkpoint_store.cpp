@@ -1,0 +1,236 @@
+// Saving: everything is written, synced and read back in a temporary directory, which one rename
+// then makes a checkpoint.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <set>
+
+#include "eflow/base/atomic_file.hpp"
+#include "eflow/base/error.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/io/checkpoint.hpp"
+#include "eflow/io/checkpoint_manifest.hpp"
+#include "eflow/io/state_file.hpp"
+
+namespace eflow::io {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kPrefix = "step-", kTemporary = ".tmp-";
+
+std::string name_of_step(std::int64_t step) {
+  char name[32];
+  std::snprintf(name, sizeof name, "step-%08lld", static_cast<long long>(step));
+  return name;
+}
+
+/// The step of a directory name in our one spelling.
+std::optional<std::int64_t> step_of_name(const std::string& name) {
+  std::int64_t step = 0;
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const char* end = name.data() + name.size();
+  const auto [stop, code] = std::from_chars(name.data() + kPrefix.size(), end, step);
+  if (code != std::errc() || stop != end || name_of_step(step) != name) return std::nullopt;
+  return step;
+}
+
+FileDescriptor open_directory(const fs::path& path) {
+  return FileDescriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// A directory to fill, removed at the end unless it was renamed. A lock on it, which the kernel
+/// drops when its process dies, tells it from what killed saves left.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory(const fs::path& parent, const std::string& name) {
+    std::string pattern = (parent / name).string() + std::string(kTemporary) + "XXXXXX";
+    if (!::mkdtemp(pattern.data())) throw_errno("create", pattern);
+    path_ = pattern;
+    ::chmod(path_.c_str(), 0777 & ~umask_now());
+    lock_ = open_directory(path_);
+    if (!lock_.valid() || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+      throw_errno("lock", path_.string());
+    }
+  }
+  ~TemporaryDirectory() {
+    std::error_code code;
+    fs::remove_all(path_, code);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  /// The process's umask, which only setting it tells; /proc says it without that race.
+  static mode_t umask_now() {
+    std::FILE* status = std::fopen("/proc/self/status", "re");
+    unsigned mask = 022;
+    char line[256];
+    while (status && std::fgets(line, sizeof line, status)) {
+      if (std::sscanf(line, "Umask: %o", &mask) == 1) break;
+    }
+    if (status) std::fclose(status);
+    return static_cast<mode_t>(mask);
+  }
+  fs::path path_;
+  FileDescriptor lock_;
+};
+
+void check_arrays(std::int64_t step, std::span<const NamedBytes> arrays) {
+  if (step < 0) throw InvalidArgument(str("[checkpoint] step ", step, " is negative"));
+  std::set<std::string> names;
+  for (const NamedBytes& array : arrays) {
+    check_array_name(array.name);
+    if (!names.insert(array.name).second) {
+      throw InvalidArgument(str("[checkpoint] array ", array.name, " twice"));
+    }
+    const auto bytes =
+        static_cast<std::uint64_t>(element_count(array.shape)) * size_of(array.dtype);
+    if (bytes != array.bytes.size()) {
+      throw InvalidArgument(str("[checkpoint] array ", array.name, " is ", array.shape, " ",
+                                array.dtype, ", ", bytes, " bytes, but ", array.bytes.size(),
+                                " were given"));
+    }
+  }
+}
+
+std::uint64_t space_needed(std::span<const NamedBytes> arrays, const std::string& metadata) {
+  std::uint64_t bytes = (64 << 10) + 2 * metadata.size();
+  for (const NamedBytes& array : arrays) bytes += array.bytes.size() + array.name.size() + 1024;
+  return bytes;
+}
+
+void write_checkpoint(const fs::path& directory, std::int64_t step,
+                      std::span<const NamedBytes> arrays, const std::string& metadata) {
+  const fs::path state_path = directory / kStateName;
+  const std::vector<std::uint64_t> offsets = write_state_file(state_path, arrays);
+  CheckpointManifest manifest;
+  manifest.step = step;
+  manifest.metadata = metadata;
+  manifest.state_bytes = fs::file_size(state_path);
+  std::vector<ArrayInfo> infos;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const NamedBytes& a = arrays[i];
+    infos.push_back({a.name, a.dtype, a.shape, offsets[i], a.bytes.size()});
+    manifest.arrays.push_back({infos.back(), hash128(a.bytes)});
+  }
+  manifest.structure_hash =
+      hash_of_structure(infos, manifest.state_bytes, open_read(state_path), state_path);
+  write_file_atomically(directory / "manifest.json", checkpoint_manifest_text(manifest));
+  Checkpoint(directory).verify();  // what reached the file, not what we meant
+  sync_directory(directory);
+}
+
+/// Gives `temporary` the name `final`; a checkpoint of that name takes the temporary's name in the
+/// same instant.
+void commit(const fs::path& temporary, const fs::path& final) {
+  if (fs::exists(final)) {
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, final.c_str(), RENAME_EXCHANGE) != 0) {
+      throw_errno("replace", final.string());
+    }
+    sync_directory(final.parent_path());
+  } else {
+    rename_durably(temporary, final);
+  }
+}
+
+/// Removes a checkpoint so that a kill in between leaves a temporary, never half of one.
+void remove_checkpoint(const fs::path& path) {
+  fs::path away = path;
+  away += std::string(kTemporary) + "removed";
+  std::error_code code;
+  fs::remove_all(away, code);
+  fs::rename(path, away, code);
+  if (!code) fs::remove_all(away, code);
+  if (code) log_warning("[checkpoint] cannot remove ", path.string(), ": ", code.message());
+}
+
+}  // namespace
+
+CheckpointStore::CheckpointStore(fs::path directory, Retention retention)
+    : directory_(std::move(directory)), retention_(retention) {
+  if (retention_.keep_last < 1 || retention_.keep_every < 0) {
+    throw InvalidArgument(str("[checkpoint] keep_last ", retention_.keep_last,
+                              " must be 1 or more, keep_every ", retention_.keep_every,
+                              " 0 or more"));
+  }
+}
+
+fs::path CheckpointStore::path_of(std::int64_t step) const {
+  return directory_ / name_of_step(step);
+}
+
+fs::path CheckpointStore::save(std::int64_t step, std::span<const NamedBytes> arrays,
+                               const std::string& metadata_json) {
+  check_arrays(step, arrays);
+  std::error_code code;
+  fs::create_directories(directory_, code);
+  if (code) throw IoError(str("[checkpoint] ", directory_.string(), ": ", code.message()));
+  remove_leftovers();
+  require_free_space(directory_, space_needed(arrays, metadata_json));
+  const fs::path final = path_of(step);
+  {
+    const TemporaryDirectory temporary(directory_, name_of_step(step));
+    write_checkpoint(temporary.path(), step, arrays, metadata_json);
+    commit(temporary.path(), final);
+  }
+  apply_retention(step);
+  return final;
+}
+
+std::vector<std::int64_t> CheckpointStore::list() const {
+  std::vector<std::int64_t> steps;
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, code)) {
+    const auto step = step_of_name(entry.path().filename().string());
+    if (step && entry.is_directory()) steps.push_back(*step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+std::optional<Checkpoint> CheckpointStore::latest_good() const {
+  const std::vector<std::int64_t> steps = list();
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    try {
+      Checkpoint checkpoint(path_of(*step));
+      checkpoint.verify();
+      return checkpoint;
+    } catch (const Error& e) {
+      log_warning("[checkpoint] passing over step ", *step, ": ", e.what());
+    }
+  }
+  return std::nullopt;
+}
+
+void CheckpointStore::remove_leftovers() const {
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, code)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t mark = name.find(kTemporary);
+    if (mark == std::string::npos || !step_of_name(name.substr(0, mark))) continue;
+    const FileDescriptor lock = open_directory(entry.path());
+    if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;  // being written
+    std::error_code ignored;
+    fs::remove_all(entry.path(), ignored);
+  }
+}
+
+void CheckpointStore::apply_retention(std::int64_t newest) const {
+  std::vector<std::int64_t> steps = list();
+  // Later steps than the one just saved belong to another attempt; they neither count nor go.
+  std::erase_if(steps, [newest](std::int64_t step) { return step > newest; });
+  const auto keep = static_cast<std::size_t>(retention_.keep_last);
+  for (std::size_t i = 0; i + keep < steps.size(); ++i) {
+    const bool milestone = retention_.keep_every > 0 && steps[i] % retention_.keep_every == 0;
+    if (!milestone) remove_checkpoint(path_of(steps[i]));
+  }
+}
+
+}  // namespace eflow::io

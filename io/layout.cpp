@@ -1,0 +1,61 @@
+#include "eflow/io/layout.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "eflow/base/error.hpp"
+#include "eflow/io/pack.hpp"
+
+namespace eflow::io {
+namespace {
+
+bool is_permutation_of(std::string text, std::string letters) {
+  std::sort(text.begin(), text.end());
+  std::sort(letters.begin(), letters.end());
+  return text == letters;
+}
+
+}  // namespace
+
+std::string infer_layout(const Shape& shape, const std::string& where) {
+  std::vector<std::string> possible;
+  if (shape.rank() == 5) {
+    for (const std::string candidate : {"NTHWC", "NCTHW", "NTCHW"}) {
+      const std::int64_t channels = shape[static_cast<int>(candidate.find('C'))];
+      if (channels == 1 || channels == 3) possible.push_back(candidate);
+    }
+  }
+  if (possible.size() == 1) return possible.front();
+  std::string names;
+  for (const std::string& p : possible) names += " " + p;
+  throw InvalidArgument(str("[pack] ", where, ", shape ", shape, ": the order of the axes is ",
+                            possible.empty() ? "not clear (no axis of 1 or 3 channels where one is "
+                                               "expected)"
+                                             : "ambiguous, it can be" + names,
+                            "; say it with --layout, for example --layout NTHWC "
+                            "(clip, frame, row, column, channel)"));
+}
+
+ClipWalk walk_of(const std::string& layout, const Shape& shape, const std::string& where) {
+  const bool grey = is_permutation_of(layout, "NTHW");
+  if ((!grey && !is_permutation_of(layout, "NTHWC")) || layout.front() != 'N') {
+    throw InvalidArgument(str("[pack] layout \"", layout,
+                              "\"; expected the letters NTHWC (or NTHW "
+                              "for one channel) in some order with N first"));
+  }
+  if (shape.rank() != static_cast<int>(layout.size())) {
+    throw InvalidArgument(str("[pack] ", where, " has shape ", shape, ", which is not ", layout));
+  }
+  const Strides strides = contiguous_strides(shape);
+  ClipWalk walk;
+  const std::string order = "CTHW";
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const std::size_t axis = layout.find(order[i]);
+    const bool there = axis != std::string::npos;
+    walk.shape.push_back(there ? shape[static_cast<int>(axis)] : 1);
+    walk.stride[i] = there ? strides[static_cast<int>(axis)] : 0;
+  }
+  return walk;
+}
+
+}  // namespace eflow::io
