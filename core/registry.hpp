@@ -30,6 +30,11 @@ std::vector<OpEntry> reduce_ops();
 std::vector<OpEntry> matmul_ops();
 std::vector<OpEntry> attention_ops();
 std::vector<OpEntry> norm_ops();
+std::vector<OpEntry> rope_ops();
+std::vector<OpEntry> softmax_ops();
+std::vector<OpEntry> embedding_ops();
+std::vector<OpEntry> tokens_ops();
+std::vector<OpEntry> loss_ops();
 std::vector<OpEntry> random_ops();
 
 }  // namespace detail

@@ -146,6 +146,64 @@ EFLOW_FN void store_strided(T* p, L i, V v, Index stride) {
   for (Index l = 0; l < i.count; ++l) p[(i.first + l) * stride] = narrow<T>(v[l]);
 }
 
+/// Neighbours 2i and 2i + 1.
+template <class C>
+struct PackPair {
+  Pack<C> even, odd;
+};
+
+template <class C>
+EFLOW_FN PackPair<C> load_pairs(const auto* p, FullLanes<C> i) {
+  const Pack<C> a = load<C>(p, FullLanes<C>{2 * i.first});
+  const Pack<C> b = load<C>(p, FullLanes<C>{2 * i.first + kLanes<C>});
+  if constexpr (kLanes<C> == 16) {
+    return {__builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+            __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)};
+  } else if constexpr (kLanes<C> == 8) {
+    return {__builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14),
+            __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)};
+  } else if constexpr (kLanes<C> == 4) {
+    return {__builtin_shufflevector(a, b, 0, 2, 4, 6), __builtin_shufflevector(a, b, 1, 3, 5, 7)};
+  } else {
+    return {__builtin_shufflevector(a, b, 0, 2), __builtin_shufflevector(a, b, 1, 3)};
+  }
+}
+template <class C>
+EFLOW_FN PackPair<C> load_pairs(const auto* p, TailLanes<C> i) {
+  PackPair<C> v{};
+  for (Index l = 0; l < i.count; ++l) {
+    v.even[l] = static_cast<C>(widen(p[2 * (i.first + l)]));
+    v.odd[l] = static_cast<C>(widen(p[2 * (i.first + l) + 1]));
+  }
+  return v;
+}
+
+template <class C>
+EFLOW_FN void store_pairs(auto* p, FullLanes<C> i, const PackPair<C>& v) {
+  const Pack<C> a = v.even, b = v.odd;
+  const FullLanes<C> low{2 * i.first}, high{2 * i.first + kLanes<C>};
+  if constexpr (kLanes<C> == 16) {
+    store(p, low, __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    store(p, high, __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+  } else if constexpr (kLanes<C> == 8) {
+    store(p, low, __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
+    store(p, high, __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
+  } else if constexpr (kLanes<C> == 4) {
+    store(p, low, __builtin_shufflevector(a, b, 0, 4, 1, 5));
+    store(p, high, __builtin_shufflevector(a, b, 2, 6, 3, 7));
+  } else {
+    store(p, low, __builtin_shufflevector(a, b, 0, 2));
+    store(p, high, __builtin_shufflevector(a, b, 1, 3));
+  }
+}
+template <class C, class T>
+EFLOW_FN void store_pairs(T* p, TailLanes<C> i, const PackPair<C>& v) {
+  for (Index l = 0; l < i.count; ++l) {
+    p[2 * (i.first + l)] = narrow<T>(v.even[l]);
+    p[2 * (i.first + l) + 1] = narrow<T>(v.odd[l]);
+  }
+}
+
 /// The element numbers themselves, as C.
 template <class C, class L>
 EFLOW_FN Pack<C> iota(L i) {

@@ -64,6 +64,21 @@ EFLOW_FN void store_strided(T* p, Lane i, C v, Index stride) { p[i.first * strid
 template <class C>
 EFLOW_FN C iota(Lane i) { return static_cast<C>(i.first); }
 
+/// Neighbours 2i and 2i + 1.
+template <class C>
+struct PackPair {
+  C even, odd;
+};
+template <class C, class T>
+EFLOW_FN PackPair<C> load_pairs(const T* p, Lane i) {
+  return {static_cast<C>(widen(p[2 * i.first])), static_cast<C>(widen(p[2 * i.first + 1]))};
+}
+template <class C, class T>
+EFLOW_FN void store_pairs(T* p, Lane i, const PackPair<C>& v) {
+  p[2 * i.first] = narrow<T>(v.even);
+  p[2 * i.first + 1] = narrow<T>(v.odd);
+}
+
 template <class C, class F>
 EFLOW_FN void each(Index begin, Index end, F&& f) {
   for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) f(Lane{i});

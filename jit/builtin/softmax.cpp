@@ -1,0 +1,17 @@
+// Built-in specialisations of softmax.h. Spec("softmax" or "softmax_grad", {dtype}).
+
+#include "softmax.h"
+
+#include "builtin/entry.h"
+
+namespace EFLOW_TEXT {
+namespace {
+
+constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_ENTRY_FLOATS("softmax", ({}), softmax),
+                                                 EFLOW_ENTRY_FLOATS("softmax_grad", ({}), softmax_grad)};
+
+}  // namespace
+
+eflow::jit::BuiltinTable softmax_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,17 @@
+// Built-in specialisations of tokens.h. Spec("select_rows" or "sum_unselected", {dtype}).
+
+#include "tokens.h"
+
+#include "builtin/entry.h"
+
+namespace EFLOW_TEXT {
+namespace {
+
+constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_ENTRY_FLOATS("select_rows", ({}), select_rows),
+                                                 EFLOW_ENTRY_FLOATS("sum_unselected", ({}), sum_unselected)};
+
+}  // namespace
+
+eflow::jit::BuiltinTable tokens_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,35 @@
+#pragma once
+// Rotary position embedding [Su et al., arXiv 2104.09864]: (a, b) -> (a cos - b sin, a sin + b cos). Its own gradient with the angle
+// reversed. A block takes some rows.
+
+#include "args/rope.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::Rope;
+
+/// T: of x and y; S: of the tables.
+template <class T, class S>
+void rope(const Block& block, const Rope& a) {
+  using C = Compute<T>;
+  const C sign = C(a.sign);
+  const Index first = block.x * a.rows_per_block;
+  const Index last = min_of(first + a.rows_per_block, a.rows);
+  for (Index r = first; r < last; ++r) {
+    const Index line = r % a.table_rows * a.half;
+    const S* cos = static_cast<const S*>(a.cos) + line;
+    const S* sin = static_cast<const S*>(a.sin) + line;
+    for (Index h = 0; h < a.heads; ++h) {
+      const T* x = static_cast<const T*>(a.x) + r * a.x_stride + 2 * h * a.half;
+      T* y = static_cast<T*>(a.y) + 2 * (r * a.heads + h) * a.half;
+      each<C>(0, a.half, [&](auto i) {
+        const PackPair<C> p = load_pairs<C>(x, i);
+        const Pack<C> c = load<C>(cos, i), s = sign * load<C>(sin, i);
+        store_pairs(y, i, PackPair<C>{p.even * c - p.odd * s, p.even * s + p.odd * c});
+      });
+    }
+  }
+}
+
+}  // namespace EFLOW_TEXT

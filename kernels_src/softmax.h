@@ -1,0 +1,42 @@
+#pragma once
+// Softmax over rows: y = exp(x - max x) / sum, dx = y (dy - sum(dy y)). A block takes some rows.
+
+#include "args/softmax.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::Softmax;
+using eflow::args::SoftmaxGrad;
+
+template <class T>
+void softmax(const Block& block, const Softmax& a) {
+  using C = Compute<T>;
+  const Index first = block.x * a.rows_per_block;
+  const Index last = min_of(first + a.rows_per_block, a.rows);
+  for (Index r = first; r < last; ++r) {
+    const T* x = static_cast<const T*>(a.x) + r * a.x_stride;
+    T* y = static_cast<T*>(a.y) + r * a.width;
+    const C highest = max_each<C>(0, a.width, [&](auto i) { return load<C>(x, i); });
+    // Computed twice: what is stored may be narrower than what is summed.
+    const auto power = [&](auto i) { return exp(load<C>(x, i) - highest); };
+    const C scale = C(1) / sum_each<C>(0, a.width, power);
+    each<C>(0, a.width, [&](auto i) { store(y, i, scale * power(i)); });
+  }
+}
+
+template <class T>
+void softmax_grad(const Block& block, const SoftmaxGrad& a) {
+  using C = Compute<T>;
+  const Index first = block.x * a.rows_per_block;
+  const Index last = min_of(first + a.rows_per_block, a.rows);
+  for (Index r = first; r < last; ++r) {
+    const T* y = static_cast<const T*>(a.y) + r * a.width;
+    const T* dy = static_cast<const T*>(a.dy) + r * a.dy_stride;
+    T* dx = static_cast<T*>(a.dx) + r * a.width;
+    const C shared = sum_each<C>(0, a.width, [&](auto i) { return load<C>(y, i) * load<C>(dy, i); });
+    each<C>(0, a.width, [&](auto i) { store(dx, i, load<C>(y, i) * (load<C>(dy, i) - shared)); });
+  }
+}
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,44 @@
+#pragma once
+// Rows chosen by number: gathering kept tokens, scattering them back among a fill, looking rows up in a table. Gathering by
+// a permutation's inverse is scattering, so one text serves both directions of all of them.
+
+#include "args/tokens.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::SelectRows;
+using eflow::args::SumUnselected;
+
+template <class T>
+void select_rows(const Block& block, const SelectRows& a) {
+  using C = Compute<T>;
+  const Index first = block.x * a.rows_per_block;
+  const Index last = min_of(first + a.rows_per_block, a.rows);
+  for (Index r = first; r < last; ++r) {
+    const Index row = block.y * a.rows + r;
+    const Index from = a.index[row];
+    T* y = static_cast<T*>(a.y) + row * a.width;
+    const T* x = from >= 0 ? static_cast<const T*>(a.x) + block.y * a.x_batch_stride + from * a.x_row_stride
+                           : static_cast<const T*>(a.fill);
+    if (x) each<C>(0, a.width, [&](auto i) { store(y, i, load<C>(x, i)); });
+    else each<C>(0, a.width, [&](auto i) { store(y, i, Pack<C>{}); });
+  }
+}
+
+template <class T>
+void sum_unselected(const Block& block, const SumUnselected& a) {
+  using C = Compute<T>;
+  const Index first = block.x * a.rows_per_block;
+  const Index last = min_of(first + a.rows_per_block, a.rows);
+  C* out = static_cast<C*>(a.partial) + block.x * a.width;
+  each<C>(0, a.width, [&](auto i) {
+    Pack<C> total{};
+    for (Index r = first; r < last; ++r) {
+      if (a.index[r] < 0) total += load<C>(static_cast<const T*>(a.x) + r * a.x_stride, i);
+    }
+    store(out, i, total);
+  });
+}
+
+}  // namespace EFLOW_TEXT
