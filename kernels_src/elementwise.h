@@ -8,14 +8,6 @@ namespace EFLOW_TEXT {
 
 using eflow::args::Elementwise;
 
-/// GELU in its tanh form: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). [Hendrycks & Gimpel, arXiv 1606.08415]
-template <class V>
-EFLOW_FN V gelu(V x) {
-  using C = LaneOf<V>;
-  const V inner = C(0.7978845608028654) * (x + C(0.044715) * x * x * x);
-  return C(0.5) * x * (C(1) + tanh(inner));
-}
-
 template <class V>
 EFLOW_FN V gelu_grad(V x, V dy) {
   using C = LaneOf<V>;

@@ -1,36 +1,209 @@
 #pragma once
-// c = alpha a b + beta c + bias, strided and batched: block.x walks rows, block.y the first and block.z the second batch dimension.
+// C = epilogue(alpha A B + beta C), see args/gemm.h. A block computes a rectangle of C of one problem: for strips of B that
+// fit its scratch, for chunks of k, it packs the strip, then walks down A in strips of rows that stay in the second-level
+// cache. Where k needs several chunks, partial sums wait in C itself or, when C cannot hold them, in scratch.
 
 #include "args/gemm.h"
-#include "tile/pack.h"
+#include "tile/matrix.h"
 
 namespace EFLOW_TEXT {
 
 using eflow::args::Gemm;
 
-inline constexpr Index kGemmRows = 32;
+// A packed row's bytes along k, the rows of a packed strip of A, the columns of a strip of B in bytes of sums: 8 rows of A fit
+// the first-level cache beside a moving panel of B, a strip of A fits the second, a strip of B most of the 4 MiB of scratch.
+inline constexpr Index kGemmChunkBytes = 3072;
+inline constexpr Index kGemmRows = 192;
+inline constexpr Index kGemmColumnBytes = 4224;
+// The same where partial sums need room.
+inline constexpr Index kGemmPartialColumnBytes = 1920;
+inline constexpr Index kGemmPartialRows = 384;
 
-template <class T, class Y>
-void gemm(const Block& block, const Gemm& g) {
+/// One rectangle of C of one problem, pointers already moved to its corner.
+template <class T, class O>
+struct GemmTask {
+  Index m, n, k;
+  PackSource<T> a, b;
+  O* c;
+  Index c_rs;
+  const T* bias;
+  O* aux;
+  const O* residual;
+  Index residual_rs;
+  Compute<T> alpha, beta;
+  bool gelu;
+};
+
+template <class O>
+EFLOW_FN O* moved(O* p, Index by) { return p == nullptr ? p : p + by; }
+
+template <class T, class O>
+EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
+  const Index rows = ceil_div(ceil_div(g.m, g.blocks_m), 24) * 24;
+  const Index columns = ceil_div(ceil_div(g.n, g.blocks_n), 48) * 48;
+  const Index i = block.x % g.blocks_m * rows, j = block.x / g.blocks_m * columns;
+  const Index y = block.y, z = block.z;
+  const Index c_at = y * g.c_bs[0] + z * g.c_bs[1] + i * g.c_rs + j;
+  GemmTask<T, O> t;
+  t.m = min_of(rows, g.m - i);
+  t.n = min_of(columns, g.n - j);
+  t.k = g.k;
+  t.a = {static_cast<const T*>(g.a) + y * g.a_bs[0] + z * g.a_bs[1] + i * g.a_rs, g.a_rs, g.a_cs};
+  t.b = {static_cast<const T*>(g.b) + y * g.b_bs[0] + z * g.b_bs[1] + j * g.b_cs, g.b_cs, g.b_rs};
+  t.c = static_cast<O*>(g.c) + c_at;
+  t.c_rs = g.c_rs;
+  t.bias = moved(static_cast<const T*>(g.bias), j);
+  t.aux = moved(static_cast<O*>(g.aux), c_at);
+  t.residual = moved(static_cast<const O*>(g.residual), y * g.residual_bs[0] + z * g.residual_bs[1] +
+                                                            i * g.residual_rs + j);
+  t.residual_rs = g.residual_rs;
+  t.alpha = static_cast<Compute<T>>(g.alpha);
+  t.beta = static_cast<Compute<T>>(g.beta);
+  t.gelu = g.gelu != 0;
+  return t;
+}
+
+/// Rows of finished sums to C, `columns` of them valid.
+template <class T, class O>
+EFLOW_FN void gemm_finish(const GemmTask<T, O>& t, Index i0, Index j0, Index rows, Index columns,
+                          const Compute<T>* sums, Index stride) {
   using C = Compute<T>;
-  const T* a = static_cast<const T*>(g.a) + block.y * g.a_bs[0] + block.z * g.a_bs[1];
-  const T* b = static_cast<const T*>(g.b) + block.y * g.b_bs[0] + block.z * g.b_bs[1];
-  Y* c = static_cast<Y*>(g.c) + block.y * g.c_bs[0] + block.z * g.c_bs[1];
-  const T* bias = static_cast<const T*>(g.bias);
-  const Index first = block.x * kGemmRows, last = min_of(first + kGemmRows, g.m);
-  for (Index i = first; i < last; ++i) {
-    each<C>(0, g.n, [&](auto j) {
-      Pack<C> sum{};
-      for (Index l = 0; l < g.k; ++l) {
-        const C x = static_cast<C>(widen(a[i * g.a_rs + l * g.a_cs]));
-        if (g.b_cs == 1) sum += x * load<C>(b + l * g.b_rs, j);
-        else sum += x * load_strided<C>(b + l * g.b_rs, j, g.b_cs);
-      }
-      sum = C(g.alpha) * sum;
-      if (g.beta != 0) sum += C(g.beta) * load<C>(c + i * g.c_rs, j);
-      if (bias) sum += load<C>(bias, j);
-      store(c + i * g.c_rs, j, sum);
+  for (Index i = 0; i < rows; ++i) {
+    const Index at = (i0 + i) * t.c_rs + j0;
+    each<C>(0, columns, [&](auto j) {
+      Pack<C> y = t.alpha * load<C>(sums + i * stride, j);
+      if (t.beta != 0) y += t.beta * load<C>(t.c + at, j);
+      if (t.bias != nullptr) y += load<C>(t.bias + j0, j);
+      if (t.aux != nullptr) store(t.aux + at, j, y);
+      if (t.gelu) y = gelu(y);
+      if (t.residual != nullptr) y += load<C>(t.residual + (i0 + i) * t.residual_rs + j0, j);
+      store(t.c + at, j, y);
     });
+  }
+}
+
+/// Where sums go between chunks of k and at the end.
+template <class T, class O>
+struct GemmSums {
+  using C = Compute<T>;
+  const GemmTask<T, O>& t;
+  bool plain;      ///< C = (C +) A B: sums go straight to C
+  bool in_scratch;
+  C* p;            ///< partial sums of the current rectangle, C or scratch
+  Index stride;
+  Index i0, j0;    ///< corner of the current rectangle in the task
+
+  EFLOW_FN explicit GemmSums(const GemmTask<T, O>& task, bool several_chunks) : t(task), i0(0), j0(0) {
+    constexpr bool kSameType = sizeof(O) == sizeof(C);
+    const bool bare = t.alpha == 1 && t.bias == nullptr && t.aux == nullptr && t.residual == nullptr && !t.gelu;
+    plain = kSameType && bare && (t.beta == 0 || t.beta == 1);
+    in_scratch = several_chunks && !plain && !(kSameType && t.beta == 0);
+    p = nullptr;
+    stride = 0;
+  }
+
+  EFLOW_FN void at(Index i, Index j, C* scratch, Index scratch_stride) {
+    i0 = i;
+    j0 = j;
+    stride = in_scratch ? scratch_stride : t.c_rs;
+    if (in_scratch) p = scratch;
+    else if constexpr (sizeof(O) == sizeof(C)) p = t.c + i * t.c_rs + j;
+  }
+
+  /// One product of the kernel: element (i, j) of the rectangle, of which rows x columns are valid.
+  template <class E>
+  EFLOW_FN void run(KernelCall<E> call, int vectors, Index i, Index j, Index rows, Index columns, bool first,
+                    bool last) {
+    const bool add = !first || (plain && t.beta == 1);
+    const bool whole = in_scratch || (rows == kKernelRows && columns == vectors * kLanes<C>);
+    const bool finish = last && !plain;
+    if (whole && !finish) {
+      call.c = p + i * stride + j;
+      call.c_row = stride;
+      call.add = add;
+      run_kernel<kKernelRows>(vectors, call);
+      return;
+    }
+    alignas(64) C sums[kKernelRows * kKernelVectors * kLanes<C>];
+    call.c = sums;
+    call.c_row = vectors * kLanes<C>;
+    call.add = false;
+    run_kernel<kKernelRows>(vectors, call);
+    if (add) add_partial(sums, call.c_row, i, j, rows, columns);
+    if (finish) gemm_finish(t, i0 + i, j0 + j, rows, columns, sums, call.c_row);
+    else put_partial(sums, call.c_row, i, j, rows, columns);
+  }
+
+  EFLOW_FN void add_partial(C* sums, Index sums_stride, Index i, Index j, Index rows, Index columns) {
+    for (Index r = 0; r < rows; ++r) {
+      each<C>(0, columns, [&](auto c) {
+        C* const s = sums + r * sums_stride;
+        store(s, c, load<C>(p + (i + r) * stride + j, c) + load<C>(s, c));
+      });
+    }
+  }
+  EFLOW_FN void put_partial(const C* sums, Index sums_stride, Index i, Index j, Index rows, Index columns) {
+    for (Index r = 0; r < rows; ++r) {
+      each<C>(0, columns, [&](auto c) { store(p + (i + r) * stride + j, c, load<C>(sums + r * sums_stride, c)); });
+    }
+  }
+};
+
+/// A strip of packed rows times a strip of packed columns.
+template <class E, class S>
+EFLOW_FN void gemm_multiply(S& sums, const E* a, Index a_row, Index a_k, Index a_next, Index i, Index m,
+                            const E* b, Index n, Index k, bool first, bool last) {
+  const Panels<Sum<E>> panels(n);
+  const Index steps = ceil_div(k, kDepth<E>);
+  for (Index panel = 0; panel < panels.count; ++panel) {
+    const Index j = panels.begin(panel);
+    const int vectors = panels.width(panel);
+    const Index width = vectors * kLanes<Sum<E>>;
+    for (Index r = 0; r < m; r += kKernelRows) {
+      const KernelCall<E> call{steps, a + r / kKernelRows * a_next, a_row, a_k, b + j * steps, width, nullptr, 0, false};
+      sums.run(call, vectors, i + r, j, min_of<Index>(kKernelRows, m - r), min_of(width, n - j), first, last);
+    }
+  }
+}
+
+/// T is the stored type of A, B and bias, O that of C, aux and residual.
+template <class T, class O>
+void gemm(const Block& block, const Gemm& g) {
+  using E = Operand<T>;
+  using C = Compute<T>;
+  const GemmTask<T, O> t = gemm_task<T, O>(block, g);
+  if (t.m <= 0 || t.n <= 0) return;
+  constexpr Index kMost = kGemmChunkBytes / static_cast<Index>(sizeof(E)) * kDepth<E>;
+  const Index chunks = max_of<Index>(1, ceil_div(t.k, kMost));
+  const Index chunk = ceil_div(ceil_div(t.k, chunks), 2) * 2;
+
+  GemmSums<T, O> sums(t, chunks > 1);
+  const Index partial_rows = sums.in_scratch ? kGemmPartialRows : t.m;
+  const Index most_columns =
+      (sums.in_scratch ? kGemmPartialColumnBytes : kGemmColumnBytes) / static_cast<Index>(sizeof(C));
+  const Index columns = ceil_div(ceil_div(t.n, ceil_div(t.n, most_columns)), 48) * 48;
+  Arena arena(block);
+  E* const a = take<E>(arena, (kGemmRows + kKernelRows) * kMost / kDepth<E>);
+  E* const b = take<E>(arena, columns * kMost / kDepth<E>);
+  C* const partial = take<C>(arena, sums.in_scratch ? (kGemmPartialRows + kKernelRows) * columns : 0);
+
+  for (Index j = 0; j < t.n; j += columns) {
+    const Index n = min_of(columns, t.n - j);
+    for (Index i0 = 0; i0 < t.m; i0 += partial_rows) {
+      const Index i1 = min_of(i0 + partial_rows, t.m);
+      sums.at(i0, j, partial, columns);
+      for (Index k0 = 0; k0 == 0 || k0 < t.k; k0 += chunk) {
+        const Index k = min_of(chunk, t.k - k0);
+        const bool first = k0 == 0, last = k0 + k >= t.k;
+        pack_panels(b, PackSource<T>{t.b.p + j * t.b.across + k0 * t.b.along, t.b.across, t.b.along}, n, k);
+        for (Index i = i0; i < i1; i += kGemmRows) {
+          const Index m = min_of(kGemmRows, i1 - i);
+          pack_rows(a, PackSource<T>{t.a.p + i * t.a.across + k0 * t.a.along, t.a.across, t.a.along}, m, k);
+          gemm_multiply(sums, a, Index{1}, Index{kKernelRows}, kKernelRows * ceil_div(k, kDepth<E>), i - i0, m, b, n, k,
+                        first, last);
+        }
+      }
+    }
   }
 }
 

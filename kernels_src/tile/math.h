@@ -122,4 +122,12 @@ EFLOW_FN V tanh(V x) {
   }
 }
 
+/// GELU in its tanh form: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). [Hendrycks & Gimpel, arXiv 1606.08415]
+template <class V>
+EFLOW_FN V gelu(V x) {
+  using C = LaneOf<V>;
+  const V inner = C(0.7978845608028654) * (x + C(0.044715) * x * x * x);
+  return C(0.5) * x * (C(1) + tanh(inner));
+}
+
 }  // namespace EFLOW_TEXT

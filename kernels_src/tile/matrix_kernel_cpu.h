@@ -1,0 +1,158 @@
+#pragma once
+// The register-blocked product under every matrix primitive on the CPU: C[kRows][vectors] (+)= sum_k a(i, k) b(k, j).
+// The accumulators fill the machine's registers; what a stored type multiplies as (float, double, a pair of bf16) is its
+// Operand. Every element of C is summed over k in ascending order whatever the blocking, so results depend on neither
+// tile shapes nor threads.
+
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+#if defined(__AVX512BF16__)
+inline constexpr bool kBf16Dot = true;
+#else
+inline constexpr bool kBf16Dot = false;
+#endif
+
+/// Two bf16 that follow each other along k: the even one in the lower half.
+struct Bf16Pair {
+  u32 bits;
+};
+
+/// What the kernel multiplies for a stored T, and how many k one such operand covers.
+template <class T>
+struct OperandOf {
+  using type = Compute<T>;
+};
+#if defined(__AVX512BF16__)
+template <>
+struct OperandOf<bf16> {
+  using type = Bf16Pair;
+};
+#endif
+template <class T>
+using Operand = typename OperandOf<T>::type;
+template <class E>
+inline constexpr Index kDepth = 1;
+template <>
+inline constexpr Index kDepth<Bf16Pair> = 2;
+
+/// What operands E are summed in.
+template <class E>
+struct SumOf {
+  using type = E;
+};
+template <>
+struct SumOf<Bf16Pair> {
+  using type = float;
+};
+template <class E>
+using Sum = typename SumOf<E>::type;
+
+// 8 x 3 vectors of 32 registers, or 6 x 2 of 16: 92 % of peak and above with g++ and clang. 4 x 4 is slower with g++ 12,
+// which folds its loads of b into the products.
+#if defined(__AVX512F__)
+inline constexpr int kKernelRows = 8;
+inline constexpr int kKernelVectors = 3;
+#else
+inline constexpr int kKernelRows = 6;
+inline constexpr int kKernelVectors = 2;
+#endif
+
+template <class V, class E>
+EFLOW_FN V multiply_add(E a, V b, V sum) {
+  return sum + splat<E>(a) * b;
+}
+#if defined(__AVX512BF16__)
+EFLOW_FN Pack<float> multiply_add(Bf16Pair a, Pack<float> b, Pack<float> sum) {
+  const Words pairs = a.bits - Words{};
+#if defined(__clang__) || __GNUC__ >= 13
+  typedef __bf16 Halves __attribute__((vector_size(64)));
+#else
+  typedef short Halves __attribute__((vector_size(64)));
+#endif
+  Halves x, y;
+  __builtin_memcpy(&x, &pairs, sizeof x);
+  __builtin_memcpy(&y, &b, sizeof y);
+#if defined(__clang__)
+  return __builtin_ia32_dpbf16ps_512(sum, x, y);
+#else
+  return __builtin_ia32_dpbf16ps_v16sf(sum, x, y);
+#endif
+}
+#endif
+
+/// Where the operands of one call lie. Strides count operands; rows of b and c are whole vectors.
+template <class E>
+struct KernelCall {
+  Index k;                    ///< operands along k
+  const E* a;
+  Index a_row, a_k;
+  const E* b;
+  Index b_k;
+  Sum<E>* c;
+  Index c_row;
+  bool add;                   ///< add to c instead of overwriting it
+};
+
+template <class E, int kRows, int kVectors>
+__attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
+  using C = Sum<E>;
+  using V = Pack<C>;
+  V sum[kRows][kVectors];
+  for (int i = 0; i < kRows; ++i) {
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = V{};
+  }
+  // C is rarely in the first-level cache; it arrives while the sums are made.
+  for (int i = 0; i < kRows; ++i) {
+    for (int j = 0; j < kVectors; ++j) __builtin_prefetch(call.c + i * call.c_row + j * kLanes<C>, 1);
+  }
+  const E* a = call.a;
+  const E* b = call.b;
+  const Index a_row = call.a_row, a_k = call.a_k, b_k = call.b_k;
+  for (Index k = call.k; k > 0; --k) {
+    V bv[kVectors];
+    for (int j = 0; j < kVectors; ++j) __builtin_memcpy(&bv[j], b + j * kLanes<C>, sizeof(V));
+    for (int i = 0; i < kRows; ++i) {
+      const E ai = a[i * a_row];
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(ai, bv[j], sum[i][j]);
+    }
+    a += a_k;
+    b += b_k;
+  }
+  for (int i = 0; i < kRows; ++i) {
+    for (int j = 0; j < kVectors; ++j) {
+      C* const c = call.c + i * call.c_row + j * kLanes<C>;
+      V old{};
+      if (call.add) __builtin_memcpy(&old, c, sizeof old);
+      const V v = old + sum[i][j];
+      __builtin_memcpy(c, &v, sizeof v);
+    }
+  }
+}
+
+/// The kernel for a panel of 1 to kKernelVectors vectors.
+template <int kRows, class E>
+EFLOW_FN void run_kernel(int vectors, const KernelCall<E>& call) {
+  if (vectors == kKernelVectors) return matrix_kernel<E, kRows, kKernelVectors>(call);
+  if constexpr (kKernelVectors == 3) {
+    if (vectors == 2) return matrix_kernel<E, kRows, 2>(call);
+  }
+  matrix_kernel<E, kRows, 1>(call);
+}
+
+/// Columns as panels of at most kKernelVectors vectors, as even as can be: 4 vectors are 2 + 2, not 3 + 1.
+template <class C>
+struct Panels {
+  Index vectors;
+  Index count;
+
+  EFLOW_FN explicit Panels(Index columns)
+      : vectors(ceil_div(columns, kLanes<C>)), count(ceil_div(vectors, kKernelVectors)) {}
+  EFLOW_FN Index begin(Index panel) const { return panel * vectors / count * kLanes<C>; }
+  EFLOW_FN int width(Index panel) const {
+    return static_cast<int>((begin(panel + 1) - begin(panel)) / kLanes<C>);
+  }
+};
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,187 @@
+#pragma once
+// Operands brought into the order that matrix_kernel reads: for each step along k a run of `width` operands that lie
+// side by side along m (of A) or n (of B). The source has any strides; conversion to the operand type happens on the way.
+// The two layouts that occur, contiguous along k and contiguous across, go four by four in registers.
+
+#include "tile/matrix_kernel_cpu.h"
+
+namespace EFLOW_TEXT {
+
+template <class E>
+struct QuadOf {
+  typedef E type __attribute__((vector_size(4 * sizeof(E))));
+};
+template <>
+struct QuadOf<Bf16Pair> {
+  typedef u32 type __attribute__((vector_size(16)));
+};
+template <class E>
+using Quad = typename QuadOf<E>::type;
+
+/// A matrix of stored elements, seen as steps along k across a width.
+template <class T>
+struct PackSource {
+  const T* p;
+  Index across;  ///< stride from one operand of a step to the next
+  Index along;   ///< stride along k
+};
+
+EFLOW_FN Bf16Pair pair_of(bf16 even, bf16 odd) {
+  return {static_cast<u32>(even.bits) | static_cast<u32>(odd.bits) << 16};
+}
+
+/// The operand at p; `whole` says whether all the k that it covers exist.
+template <class E, class T>
+EFLOW_FN E operand_at(const T* p, Index along, bool whole) {
+  if constexpr (kDepth<E> == 2) return pair_of(*p, whole ? p[along] : bf16{0});
+  else return static_cast<E>(widen(*p));
+}
+
+typedef u16 QuadHalves __attribute__((vector_size(8)));
+typedef u32 QuadWords __attribute__((vector_size(16)));
+
+EFLOW_FN QuadWords quad_words(const bf16* p) {
+  QuadHalves h;
+  __builtin_memcpy(&h, p, sizeof h);
+  return __builtin_convertvector(h, QuadWords);
+}
+
+/// Four operands that follow each other along k, for along == 1.
+template <class E, class T>
+EFLOW_FN Quad<E> quad_along(const T* p) {
+  Quad<E> q;
+  if constexpr (sizeof(T) == 2 && kDepth<E> == 1) {
+    const QuadWords words = quad_words(p) << 16;
+    __builtin_memcpy(&q, &words, sizeof q);
+  } else {
+    __builtin_memcpy(&q, p, sizeof q);
+  }
+  return q;
+}
+
+/// Four operands of one step, for across == 1.
+template <class E, class T>
+EFLOW_FN Quad<E> quad_across(const T* p, Index along) {
+  if constexpr (kDepth<E> == 2) return quad_words(p) | quad_words(p + along) << 16;
+  else return quad_along<E>(p);
+}
+
+template <class Q>
+EFLOW_FN void transpose(Q (&q)[4]) {
+  const Q low01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
+  const Q high01 = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
+  const Q low23 = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5);
+  const Q high23 = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
+  q[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+  q[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+  q[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+  q[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+}
+
+template <class E>
+EFLOW_FN void put(E* to, Quad<E> q) { __builtin_memcpy(to, &q, sizeof q); }
+
+/// Operands [w0, w1) of the steps [k0, k1), one by one; `k` counts elements of the whole strip.
+template <class E, class T>
+EFLOW_FN void pack_singly(E* to, Index width, PackSource<T> s, Index w0, Index w1, Index k0, Index k1,
+                          Index k) {
+  for (Index i = k0; i < k1; ++i) {
+    const T* const p = s.p + i * kDepth<E> * s.along;
+    const bool whole = (i + 1) * kDepth<E> <= k;
+    for (Index w = w0; w < w1; ++w) to[i * width + w] = operand_at<E>(p + w * s.across, s.along, whole);
+  }
+}
+
+// Quads cover [0, valid) for valid >= 4; where valid is no multiple of 4 the last one overlaps its neighbour.
+
+/// Contiguous along k: sixteen steps at a time, a cache line of each source row.
+template <class E, class T>
+EFLOW_FN void pack_transposed(E* to, Index width, PackSource<T> s, Index valid, Index k) {
+  const Index steps = k / kDepth<E> / 4 * 4;
+  for (Index i0 = 0; i0 < steps; i0 += 16) {
+    const Index i1 = min_of<Index>(i0 + 16, steps);
+    for (Index at = 0; at < valid; at += 4) {
+      const Index w = min_of(at, valid - 4);
+      const T* const p = s.p + w * s.across;
+      // The next strip begins where this one ends, on pages that no stream reads yet.
+      for (int r = 0; r < 4; ++r) __builtin_prefetch(p + (r + width) * s.across + i0 * kDepth<E>, 0, 2);
+      for (Index i = i0; i < i1; i += 4) {
+        Quad<E> q[4];
+        for (int r = 0; r < 4; ++r) q[r] = quad_along<E>(p + r * s.across + i * kDepth<E>);
+        transpose(q);
+        for (int r = 0; r < 4; ++r) put(to + (i + r) * width + w, q[r]);
+      }
+    }
+  }
+  pack_singly(to, width, s, 0, valid, steps, ceil_div(k, kDepth<E>), k);
+}
+
+/// Contiguous across the width: `strips` neighbours at once, so that whole cache lines of the source are used.
+template <class E, class T>
+EFLOW_FN void pack_straight(E* to, Index width, PackSource<T> s, Index valid, Index k, Index strips) {
+  const Index steps = k / kDepth<E>, all = ceil_div(k, kDepth<E>);
+  for (Index i = 0; i < steps; ++i) {
+    const T* const p = s.p + i * kDepth<E> * s.along;
+    for (Index strip = 0; strip < strips; ++strip) {
+      E* const row = to + (strip * all + i) * width;
+      for (Index at = 0; at < valid; at += 4) {
+        const Index w = min_of(at, valid - 4);
+        put(row + w, quad_across<E>(p + strip * width + w, s.along));
+      }
+    }
+  }
+  for (Index strip = 0; strip < strips; ++strip) {
+    pack_singly(to + strip * all * width, width, PackSource<T>{s.p + strip * width, 1, s.along}, 0, valid, steps, all, k);
+  }
+}
+
+/// to[i][w] = operand w of step i, for ceil(k / depth) steps of `width` operands; those from `valid` on are zero.
+template <class E, class T>
+__attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, Index valid, Index k) {
+  const Index steps = ceil_div(k, kDepth<E>);
+  if (s.across == 1 && valid >= 4) pack_straight(to, width, s, valid, k, 1);
+  else if (s.along == 1 && valid >= 4) pack_transposed(to, width, s, valid, k);
+  else pack_singly(to, width, s, 0, valid, 0, steps, k);
+  if (valid < width) {
+    for (Index i = 0; i < steps; ++i) {
+      for (Index w = valid; w < width; ++w) to[i * width + w] = E{};
+    }
+  }
+}
+
+/// Columns of B as the panels of Panels(columns), one after the other: the panel at column j begins at operand j * steps.
+template <class E, class T>
+EFLOW_FN void pack_panels(E* to, PackSource<T> s, Index columns, Index k) {
+  const Panels<Sum<E>> panels(columns);
+  const Index steps = ceil_div(k, kDepth<E>);
+  for (Index panel = 0; panel < panels.count; ++panel) {
+    const Index j = panels.begin(panel);
+    const Index width = panels.width(panel) * kLanes<Sum<E>>;
+    pack_strip(to + j * steps, width, PackSource<T>{s.p + j * s.across, s.across, s.along},
+               min_of(width, columns - j), k);
+  }
+}
+
+/// Four neighbouring runs of kKernelRows rows that are contiguous across.
+template <class E, class T>
+__attribute__((noinline)) void pack_four_runs(E* to, PackSource<T> s, Index k) {
+  pack_straight(to, kKernelRows, s, kKernelRows, k, 4);
+}
+
+/// Rows of A in runs of kKernelRows, one after the other.
+template <class E, class T>
+EFLOW_FN void pack_rows(E* to, PackSource<T> s, Index rows, Index k) {
+  const Index steps = ceil_div(k, kDepth<E>);
+  Index i = 0;
+  if (s.across == 1) {
+    for (; i + 4 * kKernelRows <= rows; i += 4 * kKernelRows) {
+      pack_four_runs(to + i * steps, PackSource<T>{s.p + i, 1, s.along}, k);
+    }
+  }
+  for (; i < rows; i += kKernelRows) {
+    pack_strip(to + i * steps, kKernelRows, PackSource<T>{s.p + i * s.across, s.across, s.along},
+               min_of<Index>(kKernelRows, rows - i), k);
+  }
+}
+
+}  // namespace EFLOW_TEXT
