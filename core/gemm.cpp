@@ -6,8 +6,6 @@
 namespace eflow::detail {
 namespace {
 
-constexpr std::int64_t kRowsPerBlock = 32;
-
 /// The leading dimensions of the three operands, with neighbours merged where all walk them as one.
 struct Batches {
   Shape size;
@@ -95,8 +93,8 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
       now.b = static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
       now.c = static_cast<std::byte*>(now.c) + at * static_cast<std::size_t>(batches.c[d]) * cb;
     }
-    c.device()->launch("gemm", jit::Spec("gemm", {a.dtype(), c.dtype()}),
-                       {(g.m + kRowsPerBlock - 1) / kRowsPerBlock, g.batch[0], g.batch[1]}, now);
+    const args::GemmGrid grid = args::gemm_grid(now, c.device()->runtime().pool().size());
+    c.device()->launch("gemm", jit::Spec("gemm", {a.dtype(), c.dtype()}), {grid.x, grid.y, grid.z}, now);
   }
 }
 

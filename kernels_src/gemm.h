@@ -35,7 +35,9 @@ struct GemmTask {
 };
 
 template <class O>
-EFLOW_FN O* moved(O* p, Index by) { return p == nullptr ? p : p + by; }
+EFLOW_FN O* moved(O* p, Index by) {
+  return p == nullptr ? p : p + by;
+}
 
 template <class T, class O>
 EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
@@ -54,8 +56,8 @@ EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
   t.c_rs = g.c_rs;
   t.bias = moved(static_cast<const T*>(g.bias), j);
   t.aux = moved(static_cast<O*>(g.aux), c_at);
-  t.residual = moved(static_cast<const O*>(g.residual), y * g.residual_bs[0] + z * g.residual_bs[1] +
-                                                            i * g.residual_rs + j);
+  t.residual = moved(static_cast<const O*>(g.residual),
+                     y * g.residual_bs[0] + z * g.residual_bs[1] + i * g.residual_rs + j);
   t.residual_rs = g.residual_rs;
   t.alpha = static_cast<Compute<T>>(g.alpha);
   t.beta = static_cast<Compute<T>>(g.beta);
@@ -87,15 +89,17 @@ template <class T, class O>
 struct GemmSums {
   using C = Compute<T>;
   const GemmTask<T, O>& t;
-  bool plain;      ///< C = (C +) A B: sums go straight to C
+  bool plain;  ///< C = (C +) A B: sums go straight to C
   bool in_scratch;
-  C* p;            ///< partial sums of the current rectangle, C or scratch
+  C* p;  ///< partial sums of the current rectangle, C or scratch
   Index stride;
-  Index i0, j0;    ///< corner of the current rectangle in the task
+  Index i0, j0;  ///< corner of the current rectangle in the task
 
-  EFLOW_FN explicit GemmSums(const GemmTask<T, O>& task, bool several_chunks) : t(task), i0(0), j0(0) {
+  EFLOW_FN explicit GemmSums(const GemmTask<T, O>& task, bool several_chunks)
+      : t(task), i0(0), j0(0) {
     constexpr bool kSameType = sizeof(O) == sizeof(C);
-    const bool bare = t.alpha == 1 && t.bias == nullptr && t.aux == nullptr && t.residual == nullptr && !t.gelu;
+    const bool bare =
+        t.alpha == 1 && t.bias == nullptr && t.aux == nullptr && t.residual == nullptr && !t.gelu;
     plain = kSameType && bare && (t.beta == 0 || t.beta == 1);
     in_scratch = several_chunks && !plain && !(kSameType && t.beta == 0);
     p = nullptr;
@@ -106,14 +110,16 @@ struct GemmSums {
     i0 = i;
     j0 = j;
     stride = in_scratch ? scratch_stride : t.c_rs;
-    if (in_scratch) p = scratch;
-    else if constexpr (sizeof(O) == sizeof(C)) p = t.c + i * t.c_rs + j;
+    if (in_scratch)
+      p = scratch;
+    else if constexpr (sizeof(O) == sizeof(C))
+      p = t.c + i * t.c_rs + j;
   }
 
   /// One product of the kernel: element (i, j) of the rectangle, of which rows x columns are valid.
   template <class E>
-  EFLOW_FN void run(KernelCall<E> call, int vectors, Index i, Index j, Index rows, Index columns, bool first,
-                    bool last) {
+  EFLOW_FN void run(KernelCall<E> call, int vectors, Index i, Index j, Index rows, Index columns,
+                    bool first, bool last) {
     const bool add = !first || (plain && t.beta == 1);
     const bool whole = in_scratch || (rows == kKernelRows && columns == vectors * kLanes<C>);
     const bool finish = last && !plain;
@@ -130,11 +136,14 @@ struct GemmSums {
     call.add = false;
     run_kernel<kKernelRows>(vectors, call);
     if (add) add_partial(sums, call.c_row, i, j, rows, columns);
-    if (finish) gemm_finish(t, i0 + i, j0 + j, rows, columns, sums, call.c_row);
-    else put_partial(sums, call.c_row, i, j, rows, columns);
+    if (finish)
+      gemm_finish(t, i0 + i, j0 + j, rows, columns, sums, call.c_row);
+    else
+      put_partial(sums, call.c_row, i, j, rows, columns);
   }
 
-  EFLOW_FN void add_partial(C* sums, Index sums_stride, Index i, Index j, Index rows, Index columns) {
+  EFLOW_FN void add_partial(C* sums, Index sums_stride, Index i, Index j, Index rows,
+                            Index columns) {
     for (Index r = 0; r < rows; ++r) {
       each<C>(0, columns, [&](auto c) {
         C* const s = sums + r * sums_stride;
@@ -142,17 +151,20 @@ struct GemmSums {
       });
     }
   }
-  EFLOW_FN void put_partial(const C* sums, Index sums_stride, Index i, Index j, Index rows, Index columns) {
+  EFLOW_FN void put_partial(const C* sums, Index sums_stride, Index i, Index j, Index rows,
+                            Index columns) {
     for (Index r = 0; r < rows; ++r) {
-      each<C>(0, columns, [&](auto c) { store(p + (i + r) * stride + j, c, load<C>(sums + r * sums_stride, c)); });
+      each<C>(0, columns, [&](auto c) {
+        store(p + (i + r) * stride + j, c, load<C>(sums + r * sums_stride, c));
+      });
     }
   }
 };
 
 /// A strip of packed rows times a strip of packed columns.
 template <class E, class S>
-EFLOW_FN void gemm_multiply(S& sums, const E* a, Index a_row, Index a_k, Index a_next, Index i, Index m,
-                            const E* b, Index n, Index k, bool first, bool last) {
+EFLOW_FN void gemm_multiply(S& sums, const E* a, Index a_row, Index a_k, Index a_next, Index i,
+                            Index m, const E* b, Index n, Index k, bool first, bool last) {
   const Panels<Sum<E>> panels(n);
   const Index steps = ceil_div(k, kDepth<E>);
   for (Index panel = 0; panel < panels.count; ++panel) {
@@ -160,8 +172,10 @@ EFLOW_FN void gemm_multiply(S& sums, const E* a, Index a_row, Index a_k, Index a
     const int vectors = panels.width(panel);
     const Index width = vectors * kLanes<Sum<E>>;
     for (Index r = 0; r < m; r += kKernelRows) {
-      const KernelCall<E> call{steps, a + r / kKernelRows * a_next, a_row, a_k, b + j * steps, width, nullptr, 0, false};
-      sums.run(call, vectors, i + r, j, min_of<Index>(kKernelRows, m - r), min_of(width, n - j), first, last);
+      const KernelCall<E> call{
+          steps, a + r / kKernelRows * a_next, a_row, a_k, b + j * steps, width, nullptr, 0, false};
+      sums.run(call, vectors, i + r, j, min_of<Index>(kKernelRows, m - r), min_of(width, n - j),
+               first, last);
     }
   }
 }
@@ -175,17 +189,18 @@ void gemm(const Block& block, const Gemm& g) {
   if (t.m <= 0 || t.n <= 0) return;
   constexpr Index kMost = kGemmChunkBytes / static_cast<Index>(sizeof(E)) * kDepth<E>;
   const Index chunks = max_of<Index>(1, ceil_div(t.k, kMost));
-  const Index chunk = ceil_div(ceil_div(t.k, chunks), 2) * 2;
+  const Index chunk = max_of<Index>(2, ceil_div(ceil_div(t.k, chunks), 2) * 2);
 
   GemmSums<T, O> sums(t, chunks > 1);
   const Index partial_rows = sums.in_scratch ? kGemmPartialRows : t.m;
-  const Index most_columns =
-      (sums.in_scratch ? kGemmPartialColumnBytes : kGemmColumnBytes) / static_cast<Index>(sizeof(C));
+  const Index most_columns = (sums.in_scratch ? kGemmPartialColumnBytes : kGemmColumnBytes) /
+                             static_cast<Index>(sizeof(C));
   const Index columns = ceil_div(ceil_div(t.n, ceil_div(t.n, most_columns)), 48) * 48;
   Arena arena(block);
   E* const a = take<E>(arena, (kGemmRows + kKernelRows) * kMost / kDepth<E>);
   E* const b = take<E>(arena, columns * kMost / kDepth<E>);
-  C* const partial = take<C>(arena, sums.in_scratch ? (kGemmPartialRows + kKernelRows) * columns : 0);
+  C* const partial =
+      take<C>(arena, sums.in_scratch ? (kGemmPartialRows + kKernelRows) * columns : 0);
 
   for (Index j = 0; j < t.n; j += columns) {
     const Index n = min_of(columns, t.n - j);
@@ -195,12 +210,15 @@ void gemm(const Block& block, const Gemm& g) {
       for (Index k0 = 0; k0 == 0 || k0 < t.k; k0 += chunk) {
         const Index k = min_of(chunk, t.k - k0);
         const bool first = k0 == 0, last = k0 + k >= t.k;
-        pack_panels(b, PackSource<T>{t.b.p + j * t.b.across + k0 * t.b.along, t.b.across, t.b.along}, n, k);
+        pack_panels(
+            b, PackSource<T>{t.b.p + j * t.b.across + k0 * t.b.along, t.b.across, t.b.along}, n, k);
         for (Index i = i0; i < i1; i += kGemmRows) {
           const Index m = min_of(kGemmRows, i1 - i);
-          pack_rows(a, PackSource<T>{t.a.p + i * t.a.across + k0 * t.a.along, t.a.across, t.a.along}, m, k);
-          gemm_multiply(sums, a, Index{1}, Index{kKernelRows}, kKernelRows * ceil_div(k, kDepth<E>), i - i0, m, b, n, k,
-                        first, last);
+          pack_rows(a,
+                    PackSource<T>{t.a.p + i * t.a.across + k0 * t.a.along, t.a.across, t.a.along},
+                    m, k);
+          gemm_multiply(sums, a, Index{1}, Index{kKernelRows}, kKernelRows * ceil_div(k, kDepth<E>),
+                        i - i0, m, b, n, k, first, last);
         }
       }
     }

@@ -17,15 +17,16 @@ struct Gemm {
   void* aux;             ///< what gelu was taken of, laid out like c; or null
   const void* residual;  ///< or null
   double alpha;
-  double beta;           ///< 0: C is not read
+  double beta;  ///< 0: C is not read
   long long m, n, k;
   long long a_rs, a_cs;  ///< from one row (m), one column (k) to the next
   long long b_rs, b_cs;
-  long long c_rs;        ///< rows of C are contiguous
+  long long c_rs;  ///< rows of C are contiguous
   long long residual_rs;
   long long batch[2];
-  long long a_bs[2], b_bs[2], c_bs[2], residual_bs[2];  ///< from one problem to the next; 0 = the same for all
-  long long gelu;        ///< 1: GELU in its tanh form
+  long long a_bs[2], b_bs[2], c_bs[2],
+      residual_bs[2];            ///< from one problem to the next; 0 = the same for all
+  long long gelu;                ///< 1: GELU in its tanh form
   long long blocks_m, blocks_n;  ///< blocks of one problem; gemm_grid sets them
 };
 static_assert(sizeof(Gemm) == 240);
@@ -42,8 +43,8 @@ inline GemmGrid gemm_grid(Gemm& g, int threads) {
   for (int d = 1; d >= 0; --d) {
     // The rows of all problems are evenly spaced: one tall problem.
     const int other = 1 - d;
-    const bool tall = g.batch[other] == 1 && g.batch[d] > 1 && g.b_bs[d] == 0 && g.a_bs[d] == g.m * g.a_rs &&
-                      g.c_bs[d] == g.m * g.c_rs &&
+    const bool tall = g.batch[other] == 1 && g.batch[d] > 1 && g.b_bs[d] == 0 &&
+                      g.a_bs[d] == g.m * g.a_rs && g.c_bs[d] == g.m * g.c_rs &&
                       (g.residual == nullptr || g.residual_bs[d] == g.m * g.residual_rs);
     if (tall) {
       g.m *= g.batch[d];
@@ -59,9 +60,9 @@ inline GemmGrid gemm_grid(Gemm& g, int threads) {
       const long long rows = up(up(g.m, pm), 24) * 24, columns = up(up(g.n, pn), 48) * 48;
       const long long rounds = up(problems * pm * pn, threads);
       // An operand packed costs about as much as 24 multiply-adds.
-      const double work = static_cast<double>(rounds) *
-                          (static_cast<double>(rows) * static_cast<double>(columns) +
-                           24.0 * static_cast<double>(rows + columns));
+      const double work =
+          static_cast<double>(rounds) * (static_cast<double>(rows) * static_cast<double>(columns) +
+                                         24.0 * static_cast<double>(rows + columns));
       if (best < 0 || work < best) {
         best = work;
         g.blocks_m = pm;

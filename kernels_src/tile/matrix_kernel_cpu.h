@@ -85,14 +85,14 @@ EFLOW_FN Pack<float> multiply_add(Bf16Pair a, Pack<float> b, Pack<float> sum) {
 /// Where the operands of one call lie. Strides count operands; rows of b and c are whole vectors.
 template <class E>
 struct KernelCall {
-  Index k;                    ///< operands along k
+  Index k;  ///< operands along k
   const E* a;
   Index a_row, a_k;
   const E* b;
   Index b_k;
   Sum<E>* c;
   Index c_row;
-  bool add;                   ///< add to c instead of overwriting it
+  bool add;  ///< add to c instead of overwriting it
 };
 
 template <class E, int kRows, int kVectors>
@@ -105,7 +105,8 @@ __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
   }
   // C is rarely in the first-level cache; it arrives while the sums are made.
   for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kVectors; ++j) __builtin_prefetch(call.c + i * call.c_row + j * kLanes<C>, 1);
+    for (int j = 0; j < kVectors; ++j)
+      __builtin_prefetch(call.c + i * call.c_row + j * kLanes<C>, 1);
   }
   const E* a = call.a;
   const E* b = call.b;

@@ -33,8 +33,10 @@ EFLOW_FN Bf16Pair pair_of(bf16 even, bf16 odd) {
 /// The operand at p; `whole` says whether all the k that it covers exist.
 template <class E, class T>
 EFLOW_FN E operand_at(const T* p, Index along, bool whole) {
-  if constexpr (kDepth<E> == 2) return pair_of(*p, whole ? p[along] : bf16{0});
-  else return static_cast<E>(widen(*p));
+  if constexpr (kDepth<E> == 2)
+    return pair_of(*p, whole ? p[along] : bf16{0});
+  else
+    return static_cast<E>(widen(*p));
 }
 
 typedef u16 QuadHalves __attribute__((vector_size(8)));
@@ -62,8 +64,10 @@ EFLOW_FN Quad<E> quad_along(const T* p) {
 /// Four operands of one step, for across == 1.
 template <class E, class T>
 EFLOW_FN Quad<E> quad_across(const T* p, Index along) {
-  if constexpr (kDepth<E> == 2) return quad_words(p) | quad_words(p + along) << 16;
-  else return quad_along<E>(p);
+  if constexpr (kDepth<E> == 2)
+    return quad_words(p) | quad_words(p + along) << 16;
+  else
+    return quad_along<E>(p);
 }
 
 template <class Q>
@@ -79,16 +83,19 @@ EFLOW_FN void transpose(Q (&q)[4]) {
 }
 
 template <class E>
-EFLOW_FN void put(E* to, Quad<E> q) { __builtin_memcpy(to, &q, sizeof q); }
+EFLOW_FN void put(E* to, Quad<E> q) {
+  __builtin_memcpy(to, &q, sizeof q);
+}
 
 /// Operands [w0, w1) of the steps [k0, k1), one by one; `k` counts elements of the whole strip.
 template <class E, class T>
-EFLOW_FN void pack_singly(E* to, Index width, PackSource<T> s, Index w0, Index w1, Index k0, Index k1,
-                          Index k) {
+EFLOW_FN void pack_singly(E* to, Index width, PackSource<T> s, Index w0, Index w1, Index k0,
+                          Index k1, Index k) {
   for (Index i = k0; i < k1; ++i) {
     const T* const p = s.p + i * kDepth<E> * s.along;
     const bool whole = (i + 1) * kDepth<E> <= k;
-    for (Index w = w0; w < w1; ++w) to[i * width + w] = operand_at<E>(p + w * s.across, s.along, whole);
+    for (Index w = w0; w < w1; ++w)
+      to[i * width + w] = operand_at<E>(p + w * s.across, s.along, whole);
   }
 }
 
@@ -104,7 +111,8 @@ EFLOW_FN void pack_transposed(E* to, Index width, PackSource<T> s, Index valid, 
       const Index w = min_of(at, valid - 4);
       const T* const p = s.p + w * s.across;
       // The next strip begins where this one ends, on pages that no stream reads yet.
-      for (int r = 0; r < 4; ++r) __builtin_prefetch(p + (r + width) * s.across + i0 * kDepth<E>, 0, 2);
+      for (int r = 0; r < 4; ++r)
+        __builtin_prefetch(p + (r + width) * s.across + i0 * kDepth<E>, 0, 2);
       for (Index i = i0; i < i1; i += 4) {
         Quad<E> q[4];
         for (int r = 0; r < 4; ++r) q[r] = quad_along<E>(p + r * s.across + i * kDepth<E>);
@@ -118,7 +126,8 @@ EFLOW_FN void pack_transposed(E* to, Index width, PackSource<T> s, Index valid, 
 
 /// Contiguous across the width: `strips` neighbours at once, so that whole cache lines of the source are used.
 template <class E, class T>
-EFLOW_FN void pack_straight(E* to, Index width, PackSource<T> s, Index valid, Index k, Index strips) {
+EFLOW_FN void pack_straight(E* to, Index width, PackSource<T> s, Index valid, Index k,
+                            Index strips) {
   const Index steps = k / kDepth<E>, all = ceil_div(k, kDepth<E>);
   for (Index i = 0; i < steps; ++i) {
     const T* const p = s.p + i * kDepth<E> * s.along;
@@ -131,17 +140,22 @@ EFLOW_FN void pack_straight(E* to, Index width, PackSource<T> s, Index valid, In
     }
   }
   for (Index strip = 0; strip < strips; ++strip) {
-    pack_singly(to + strip * all * width, width, PackSource<T>{s.p + strip * width, 1, s.along}, 0, valid, steps, all, k);
+    pack_singly(to + strip * all * width, width, PackSource<T>{s.p + strip * width, 1, s.along}, 0,
+                valid, steps, all, k);
   }
 }
 
 /// to[i][w] = operand w of step i, for ceil(k / depth) steps of `width` operands; those from `valid` on are zero.
 template <class E, class T>
-__attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, Index valid, Index k) {
+__attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, Index valid,
+                                          Index k) {
   const Index steps = ceil_div(k, kDepth<E>);
-  if (s.across == 1 && valid >= 4) pack_straight(to, width, s, valid, k, 1);
-  else if (s.along == 1 && valid >= 4) pack_transposed(to, width, s, valid, k);
-  else pack_singly(to, width, s, 0, valid, 0, steps, k);
+  if (s.across == 1 && valid >= 4)
+    pack_straight(to, width, s, valid, k, 1);
+  else if (s.along == 1 && valid >= 4)
+    pack_transposed(to, width, s, valid, k);
+  else
+    pack_singly(to, width, s, 0, valid, 0, steps, k);
   if (valid < width) {
     for (Index i = 0; i < steps; ++i) {
       for (Index w = valid; w < width; ++w) to[i * width + w] = E{};
