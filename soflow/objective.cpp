@@ -41,6 +41,25 @@ std::vector<std::int64_t> positions_of(const Batch& batch, const std::vector<Los
   return positions;
 }
 
+struct GroupResult {
+  LossGroup group;
+  std::vector<std::int64_t> indices;
+  SampleLosses losses;
+};
+
+/// Waits for the device, so it comes after all work has been issued.
+std::vector<SampleRecord> read_back(const std::vector<GroupResult>& groups) {
+  std::vector<SampleRecord> samples;
+  for (const GroupResult& result : groups) {
+    const auto loss = result.losses.loss.to_vector<double>();
+    const auto mse = result.losses.mse.to_vector<double>();
+    for (std::size_t i = 0; i < loss.size(); ++i) {
+      samples.push_back({result.indices[i], result.group, loss[i], mse[i]});
+    }
+  }
+  return samples;
+}
+
 template <class Value>
 double mean_of(const std::vector<SampleRecord>& samples, LossGroup group, Value value) {
   double sum = 0;
@@ -140,6 +159,7 @@ StepLoss SoFlowObjective::operator()(const Network& network, const Batch& batch,
   batch.check();
   const auto total = static_cast<double>(batch_total > 0 ? batch_total : batch.x0.size(0));
   StepLoss result;
+  std::vector<GroupResult> groups;
   for (const LossGroup group : {LossGroup::kFlowMatching, LossGroup::kConsistency}) {
     const auto positions = positions_of(batch, options_.pattern, group);
     if (positions.empty()) continue;
@@ -149,12 +169,9 @@ StepLoss SoFlowObjective::operator()(const Network& network, const Batch& batch,
                                     : consistency(network, part, step);
     const Tensor share = sum(losses.loss) / total;
     result.total = result.total.defined() ? result.total + share : share;
-
-    const auto loss = losses.loss.to_vector<double>(), mse = losses.mse.to_vector<double>();
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      result.samples.push_back({part.indices[i], group, loss[i], mse[i]});
-    }
+    groups.push_back({group, part.indices, losses});
   }
+  result.samples = read_back(groups);
   return result;
 }
 
