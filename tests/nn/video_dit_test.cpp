@@ -1,0 +1,230 @@
+#define BOOST_TEST_MODULE video_dit
+#include "eflow/nn/video_dit.hpp"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "eflow/base/error.hpp"
+#include "support/model_check.hpp"
+
+namespace eflow::nn {
+namespace {
+
+/// Small enough for finite differences: 8 tokens of 12 values.
+DiTConfig small() {
+  DiTConfig c;
+  c.channels = 3;
+  c.frames = 2;
+  c.height = c.width = 4;
+  c.patch = {1, 2, 2};
+  c.dim = 24;
+  c.heads = 2;
+  c.hidden = 20;
+  c.encoder = c.middle = c.decoder = 1;
+  c.window_frames = 1;
+  c.classes = 3;
+  return c;
+}
+
+const Scope kScope({.seed = 1}, DType::kF64);
+
+struct Inputs {
+  Tensor x = test::values({2, 3, 2, 4, 4}, 1);
+  Tensor t = Tensor::from(std::vector<double>{0.7, 0.02}, {2});
+  Tensor s = Tensor::from(std::vector<double>{0.3, 0.01}, {2});
+  Condition c;
+  Inputs() { c.labels = Tensor::from(std::vector<std::int64_t>{2, 0}, {2}); }
+  [[nodiscard]] Tensor run(const VideoDiT& model) const { return model(x, t, s, c); }
+};
+
+Tensor ids_of(const std::vector<std::int64_t>& ids) {
+  return Tensor::from(ids, {2, static_cast<std::int64_t>(ids.size()) / 2});
+}
+
+/// Every parameter away from where it starts, so that nothing hides behind a zero.
+std::unique_ptr<VideoDiT> trained(const DiTConfig& config) {
+  auto model = std::make_unique<VideoDiT>(kScope, config);
+  test::perturb(model->parameters(), 0.2);
+  return model;
+}
+
+BOOST_AUTO_TEST_CASE(an_untrained_velocity_is_zero) {
+  const VideoDiT model(kScope, small());
+  BOOST_TEST(test::largest(Inputs().run(model)) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_data_head_is_turned_into_a_velocity) {
+  DiTConfig c = small();
+  const Inputs in;
+  const Tensor net = in.run(*trained(c));
+  c.prediction = Prediction::kData;
+  const Tensor rate = Tensor::from(std::vector<double>{1 / 0.7, 1 / 0.05}, {2, 1, 1, 1, 1});
+  BOOST_TEST(test::distance(in.run(*trained(c)), (in.x - net) * rate) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(every_input_matters) {
+  DiTConfig c = small();
+  c.guidance_embedding = true;
+  const auto model = trained(c);
+  const Inputs in;
+  const Tensor base = in.run(*model);
+  const auto changes = [&](auto change) {
+    Inputs other;
+    change(other);
+    return test::distance(base, other.run(*model)) > 1e-6;
+  };
+  BOOST_TEST(changes([](Inputs& i) { i.x = i.x * 0.5; }));
+  BOOST_TEST(changes([](Inputs& i) { i.t = i.t * 0.5; }));
+  BOOST_TEST(changes([](Inputs& i) { i.s = i.s * 0.5; }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.labels = Tensor(); }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.guidance = Tensor::full({2}, 3, DType::kF64); }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.kept = ids_of({0, 1, 4, 5}); }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.path = Path::kWeak; }));
+  BOOST_TEST(!changes([](Inputs& i) { i.c.guidance = Tensor::zeros({2}, DType::kF64); }));
+}
+
+BOOST_AUTO_TEST_CASE(the_null_class_is_the_last) {
+  const auto model = trained(small());
+  Inputs none, null;
+  none.c.labels = Tensor();
+  null.c.labels = Tensor::from(std::vector<std::int64_t>{3, 3}, {2});
+  BOOST_TEST(test::distance(none.run(*model), null.run(*model)) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(samples_do_not_see_each_other) {
+  const auto model = trained(small());
+  const Inputs in;
+  const auto first = [](const Tensor& t) { return contiguous(narrow(t, 0, 0, 1)); };
+  const Condition alone{.labels = first(in.c.labels)};
+  const Tensor y = (*model)(first(in.x), first(in.t), first(in.s), alone);
+  BOOST_TEST(test::distance(y, first(in.run(*model))) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(keeping_all_tokens_is_dense) {
+  const auto model = trained(small());
+  Inputs in, kept;
+  kept.c.kept = ids_of({0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7});
+  BOOST_TEST(test::distance(in.run(*model), kept.run(*model)) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(the_weak_path_leaves_the_middle_out) {
+  const auto model = trained(small());
+  Inputs in;
+  in.c.path = Path::kWeak;
+  const Tensor before = in.run(*model);
+  backward(sum(square(before)));
+  for (auto [name, p] : model->parameters()) {
+    const bool middle = name.starts_with("middle.");
+    BOOST_TEST(p.grad().defined() != middle, name);
+    if (middle) p.assign(Tensor::zeros(p.shape(), DType::kF64));
+  }
+  BOOST_TEST(test::distance(before, in.run(*model)) == 0);
+}
+
+struct Variant {
+  const char* name;
+  void (*change)(DiTConfig&, Inputs&);
+};
+std::ostream& operator<<(std::ostream& out, const Variant& variant) {
+  return out << variant.name;
+}
+
+void with_context(DiTConfig& c, Inputs& in) {
+  c.context_dim = 5;
+  in.c.context = test::values({2, 3, 5}, 8);
+}
+
+const Variant kVariants[] = {
+    {"glga", [](DiTConfig&, Inputs&) {}},
+    {"softmax", [](DiTConfig& c, Inputs&) { c.attention = AttentionKind::kSoftmax; }},
+    {"interleaved", [](DiTConfig& c, Inputs&) { c.softmax_every = 1; }},
+    {"data head", [](DiTConfig& c, Inputs&) { c.prediction = Prediction::kData; }},
+    {"positions", [](DiTConfig& c, Inputs&) { c.position_table = true; }},
+    {"no residual", [](DiTConfig& c, Inputs&) { c.long_residual = false; }},
+    {"kept tokens",
+     [](DiTConfig&, Inputs& in) {
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
+    {"text", with_context},
+    {"recomputed text",
+     [](DiTConfig& c, Inputs& in) {
+       with_context(c, in);
+       c.recompute = true;
+     }},
+};
+
+BOOST_DATA_TEST_CASE(gradients_match_finite_differences, boost::unit_test::data::make(kVariants),
+                     variant) {
+  DiTConfig c = small();
+  Inputs in;
+  variant.change(c, in);
+  const auto model = trained(c);
+  in.x.set_requires_grad();
+  NamedTensors leaves = model->parameters();
+  leaves.emplace_back("x", in.x);
+  const Tensor weights = test::values(in.x.shape(), 9);
+  const auto worst = test::worst_gradient(leaves, [&] { return sum(in.run(*model) * weights); });
+  BOOST_TEST(worst.relative() < 1e-4,
+             worst.name << ": " << worst.analytic << " against " << worst.numeric);
+}
+
+BOOST_AUTO_TEST_CASE(recomputing_gives_the_same_gradients_and_keeps_less) {
+  DiTConfig c = small();
+  const Inputs in;
+  const auto gradients = [&] {
+    const auto model = trained(c);
+    const std::size_t before = default_device()->memory().in_use;
+    const Tensor y = in.run(*model);
+    const std::size_t held = default_device()->memory().in_use - before;
+    backward(sum(square(y)));
+    std::vector<Tensor> all;
+    for (auto& [name, p] : model->parameters()) all.push_back(p.grad());
+    return std::pair(all, held);
+  };
+  const auto [kept, kept_bytes] = gradients();
+  c.recompute = true;
+  const auto [recomputed, recomputed_bytes] = gradients();
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    BOOST_TEST(test::distance(kept[i], recomputed[i]) < 1e-12 * (1 + test::largest(kept[i])));
+  }
+  BOOST_TEST(recomputed_bytes < kept_bytes / 2);
+}
+
+BOOST_AUTO_TEST_CASE(f32_follows_f64) {
+  const DiTConfig c = small();
+  const Inputs in;
+  const auto reference = trained(c);
+  VideoDiT model(Scope({.seed = 1}), c);
+  model.load_state(reference->state());
+  const auto f32 = [](const Tensor& t) { return cast(t, DType::kF32); };
+  const Tensor y = model(f32(in.x), f32(in.t), f32(in.s), in.c);
+  BOOST_TEST(test::distance(cast(y, DType::kF64), in.run(*reference)) < 1e-5);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_inputs_are_named) {
+  const VideoDiT model(kScope, small());
+  const auto refuses = [&](auto change) {
+    Inputs in;
+    change(in);
+    BOOST_CHECK_THROW(static_cast<void>(in.run(model)), Error);
+  };
+  refuses([](Inputs& i) { i.x = test::values({2, 3, 2, 4, 6}, 1); });
+  refuses([](Inputs& i) { i.x = test::values({2, 1, 2, 4, 4}, 1); });
+  refuses([](Inputs& i) { i.x = test::values({2, 3, 4, 4}, 1); });
+  refuses([](Inputs& i) { i.t = test::values({3}, 1); });
+  refuses([](Inputs& i) { i.s = test::values({2, 1}, 1); });
+  refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{4, 0}, {2}); });
+  refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{1}, {1}); });
+
+  DiTConfig plain = small();
+  plain.long_residual = false;
+  Inputs weak;
+  weak.c.path = Path::kWeak;
+  BOOST_CHECK_THROW(static_cast<void>(weak.run(VideoDiT(kScope, plain))), InvalidArgument);
+  DiTConfig text = small();
+  text.context_dim = 5;
+  BOOST_CHECK_THROW(static_cast<void>(Inputs().run(VideoDiT(kScope, text))), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace eflow::nn
