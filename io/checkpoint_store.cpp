@@ -100,28 +100,19 @@ void check_arrays(std::int64_t step, std::span<const NamedBytes> arrays) {
   }
 }
 
-std::uint64_t space_needed(std::span<const NamedBytes> arrays, const std::string& metadata) {
-  std::uint64_t bytes = (64 << 10) + 2 * metadata.size();
-  for (const NamedBytes& array : arrays) bytes += array.bytes.size() + array.name.size() + 1024;
-  return bytes;
-}
-
 void write_checkpoint(const fs::path& directory, std::int64_t step,
                       std::span<const NamedBytes> arrays, const std::string& metadata) {
-  const fs::path state_path = directory / kStateName;
-  const std::vector<std::uint64_t> offsets = write_state_file(state_path, arrays);
+  const StateLayout layout = write_state_file(directory / kStateName, arrays);
   CheckpointManifest manifest;
   manifest.step = step;
   manifest.metadata = metadata;
-  manifest.state_bytes = fs::file_size(state_path);
-  std::vector<ArrayInfo> infos;
+  manifest.state_bytes = layout.bytes;
+  manifest.structure_hash = layout.structure_hash;
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const NamedBytes& a = arrays[i];
-    infos.push_back({a.name, a.dtype, a.shape, offsets[i], a.bytes.size()});
-    manifest.arrays.push_back({infos.back(), hash128(a.bytes)});
+    manifest.arrays.push_back(
+        {{a.name, a.dtype, a.shape, layout.offsets[i], a.bytes.size()}, hash128(a.bytes)});
   }
-  manifest.structure_hash =
-      hash_of_structure(infos, manifest.state_bytes, open_read(state_path), state_path);
   write_file_atomically(directory / "manifest.json", checkpoint_manifest_text(manifest));
   Checkpoint(directory).verify();  // what reached the file, not what we meant
   sync_directory(directory);
@@ -173,7 +164,9 @@ fs::path CheckpointStore::save(std::int64_t step, std::span<const NamedBytes> ar
   fs::create_directories(directory_, code);
   if (code) throw IoError(str("[checkpoint] ", directory_.string(), ": ", code.message()));
   remove_leftovers();
-  require_free_space(directory_, space_needed(arrays, metadata_json));
+  // The manifest takes some 250 bytes an array beside its name.
+  require_free_space(directory_, state_file_bound(arrays) + (64 << 10) + 512 * arrays.size() +
+                                     2 * metadata_json.size());
   const fs::path final = path_of(step);
   {
     const TemporaryDirectory temporary(directory_, name_of_step(step));

@@ -1,14 +1,17 @@
 #include "eflow/io/state_file.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "eflow/base/atomic_file.hpp"
 #include "eflow/base/error.hpp"
 #include "eflow/io/h5.hpp"
+#include "eflow/io/shard.hpp"
 
 namespace eflow::io {
 namespace {
@@ -32,11 +35,34 @@ std::uint64_t create_array(const h5::Id& file, const h5::Id& links, const NamedB
   return offset;
 }
 
-std::vector<std::uint64_t> write_structure(const std::filesystem::path& path,
-                                           std::span<const NamedBytes> arrays) {
-  const std::string name = path.string();
+/// The file without its arrays' bytes: a sparse file that lives in memory and takes no more of it than the structure does.
+struct MemoryFile {
+  FileDescriptor file;
+  std::filesystem::path path;
+
+  MemoryFile() : file(::memfd_create("eflow-state", MFD_CLOEXEC)) {
+    if (!file.valid()) throw_errno("create", "a file in memory");
+    path = str("/proc/self/fd/", file.get());
+  }
+  [[nodiscard]] std::uint64_t size() const {
+    struct stat info {};
+    if (::fstat(file.get(), &info) != 0) throw_errno("stat", path.string());
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+  [[nodiscard]] std::vector<std::byte> read(const ByteRange& range) const {
+    std::vector<std::byte> bytes(range.bytes);
+    read_at(file, path, range.offset, bytes);
+    return bytes;
+  }
+};
+
+std::vector<std::uint64_t> lay_out(const MemoryFile& memory, std::span<const NamedBytes> arrays) {
+  const std::string name = memory.path.string();
   const h5::Session session;
-  h5::Id file(H5Fcreate(name.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT), H5Fclose,
+  const h5::Id access = h5::make_properties(H5P_FILE_ACCESS, name);
+  // Unlike the default driver this one does not ask for the name behind the link, which a file in memory has not.
+  h5::check(H5Pset_fapl_stdio(access.get()), "H5Pset_fapl_stdio", name);
+  h5::Id file(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
               "H5Fcreate", name);
   const h5::Id links = h5::make_properties(H5P_LINK_CREATE, name);
   h5::check(H5Pset_create_intermediate_group(links.get(), 1), "H5Pset_create_intermediate_group",
@@ -48,35 +74,66 @@ std::vector<std::uint64_t> write_structure(const std::filesystem::path& path,
   return offsets;
 }
 
-/// Takes the disk blocks of the whole file before the long write; a file system that cannot is left
-/// to the write itself.
-void reserve_blocks(const FileDescriptor& file, const std::filesystem::path& path) {
-  const off_t size = ::lseek(file.get(), 0, SEEK_END);
-  if (size < 0) throw_errno("seek", path.string());
-  if (size > 0 && ::fallocate(file.get(), 0, 0, size) != 0 && errno != EOPNOTSUPP &&
+/// A limit on file sizes would stop HDF5 in the middle of its own file.
+void require_size_allowed(std::uint64_t bytes, const std::filesystem::path& path) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+      limit.rlim_cur < bytes) {
+    throw NoSpaceError(str("[checkpoint] ", path.string(), " may take ", bytes,
+                           " bytes but this process may write files of ", limit.rlim_cur,
+                           "; raise the limit (ulimit -f)"));
+  }
+}
+
+/// Takes the disk blocks of the whole file before the long write; a file system that cannot is left to the write itself.
+void reserve_blocks(const FileDescriptor& file, std::uint64_t bytes,
+                    const std::filesystem::path& path) {
+  if (::fallocate(file.get(), 0, 0, static_cast<off_t>(bytes)) != 0 && errno != EOPNOTSUPP &&
       errno != ENOSYS) {
     throw_errno("reserve space for", path.string());
   }
 }
 
+void write_at(const FileDescriptor& file, const std::filesystem::path& path, std::uint64_t offset,
+              std::span<const std::byte> bytes) {
+  if (::lseek(file.get(), static_cast<off_t>(offset), SEEK_SET) < 0) {
+    throw_errno("seek", path.string());
+  }
+  write_all(file, path, bytes);
+}
+
 }  // namespace
 
-std::vector<std::uint64_t> write_state_file(const std::filesystem::path& path,
-                                            std::span<const NamedBytes> arrays) {
-  std::vector<std::uint64_t> offsets = write_structure(path, arrays);
-  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file.valid()) throw_errno("open", path.string());
-  reserve_blocks(file, path);
+std::uint64_t state_file_bound(std::span<const NamedBytes> arrays) {
+  std::uint64_t bytes = 16 << 10;
+  for (const NamedBytes& array : arrays) bytes += array.bytes.size() + array.name.size() + 1024;
+  return bytes;
+}
+
+StateLayout write_state_file(const std::filesystem::path& path,
+                             std::span<const NamedBytes> arrays) {
+  require_size_allowed(state_file_bound(arrays), path);
+  const MemoryFile memory;
+  StateLayout layout;
+  layout.offsets = lay_out(memory, arrays);
+  layout.bytes = memory.size();
+  std::vector<ByteRange> taken;
   for (std::size_t i = 0; i < arrays.size(); ++i) {
-    if (arrays[i].bytes.empty()) continue;
-    if (::lseek(file.get(), static_cast<off_t>(offsets[i]), SEEK_SET) < 0) {
-      throw_errno("seek", path.string());
-    }
-    write_all(file, path, arrays[i].bytes);
+    if (!arrays[i].bytes.empty()) taken.push_back({layout.offsets[i], arrays[i].bytes.size()});
+  }
+  const std::vector<ByteRange> gaps = gaps_between(std::move(taken), 0, layout.bytes, path);
+  layout.structure_hash = hash_of_gaps(gaps, [&](const ByteRange& g) { return memory.read(g); });
+
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (!file.valid()) throw_errno("create", path.string());
+  reserve_blocks(file, layout.bytes, path);
+  for (const ByteRange& gap : gaps) write_at(file, path, gap.offset, memory.read(gap));
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    if (!arrays[i].bytes.empty()) write_at(file, path, layout.offsets[i], arrays[i].bytes);
   }
   sync_file(file, path);
   file.close(path.string());
-  return offsets;
+  return layout;
 }
 
 }  // namespace eflow::io
