@@ -189,8 +189,9 @@ std::int32_t SynthShapes::read(std::int64_t index, std::span<float> clip) const 
   const std::size_t channel = plane * static_cast<std::size_t>(options_.frames);
   std::size_t out = 0;
   for (int frame = 0; frame < options_.frames; ++frame) {
-    const Pose pose = pose_of(look.shape, look.motion,
-                              static_cast<float>(frame) / static_cast<float>(options_.frames));
+    // A quarter of a frame off zero, so that even two frames show the motion.
+    const float phase = (static_cast<float>(frame) + 0.25f) / static_cast<float>(options_.frames);
+    const Pose pose = pose_of(look.shape, look.motion, phase);
     for (int y = 0; y < side; ++y) {
       for (int x = 0; x < side; ++x, ++out) {
         const Point at{(static_cast<float>(x) + 0.5f) * pixel,

@@ -78,6 +78,15 @@ inline void spill(const fs::path& path, const std::string& content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
 
+/// Changes one bit of byte `at` in place; done twice, the file is as it was.
+inline void flip_bit(const fs::path& path, std::size_t at) {
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(static_cast<std::streamoff>(at));
+  const int byte = file.get();
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(byte ^ (1 << (at % 8))));
+}
+
 /// All files below `directory`, by relative name, with their bytes.
 inline std::vector<std::pair<std::string, std::string>> snapshot(const fs::path& directory) {
   std::vector<std::pair<std::string, std::string>> out;
