@@ -1,8 +1,29 @@
 #pragma once
-// Matrices: the two-dimensional half of the tile vocabulary.
+// Matrices: the two-dimensional half of the tile vocabulary. A text moves tiles of fixed shape between memory, operands and
+// accumulators and never says how; on the CPU a block is one thread, its tiles lie in the block's scratch.
+//
+//   Arena arena(block);                                  take tiles before any loop
+//   auto q = alloc<T, 64, 128, Use::kLeft>(arena);       an operand; Use says where in a product it will stand
+//   auto k = alloc_ring<2, T, 64, 128, Use::kRightT>(arena);   one for each stage of a pipeline: k[stage]
+//   load(q, View<const T>{p, row_stride, rows, columns});      what lies beyond rows x columns becomes 0
+//   Acc<C, 64, 64> s;  fill(s, 0);                       sums, in f32 or f64
+//   mma_AB(s, a, b)   s += A B      A kLeft  [M, K]   B kRight  [K, N]
+//   mma_ABt(s, a, b)  s += A B^T    A kLeft  [M, K]   B kRightT [N, K]
+//   mma_AtB(s, a, b)  s += A^T B    A kRight [K, M]   B kRight  [K, N]
+//   as_A(tile, s), as_At(tile, s)   the sums as operand A of AB (tile kLeft) or of AtB (tile kRight)
+//   map(s, f), map(s, t, f)         f(x), f(x, y) on packs      map_rc(s, f)   f(x, row, column), one by one: edges only
+//   row_apply(s, v, f), row_apply(s, t, v, f)   f(x, v_row), f(x, y, v_row)      scale_rows(s, v)
+//   row_max(s, v), row_sum(s)       of each row; row_max starts from v
+//   exp2_sub(s, scale, v)           s = 2^(scale s - v_row) for exponents <= about 0; returns the sums of the rows
+//   mask_range(s, low, high, x)     x in each row's columns outside [low(row), high(row))
+//   RowVec<C, R> v; fill, vmap(f, v...), load(v, p, stride, rows, rest), store(p, stride, v, rows)
+//   store(View<T>{p, row_stride, rows, columns}, s)
+//   pipeline<stages>(begin, end, step, load, compute)    load(i, stage) runs ahead of compute(i, stage)
+//
+// A masked score is kMasked and a running maximum starts at kLowestMax, which lies above it: so a row with every score
+// masked has maximum kLowestMax and its exponentials and their sum are exactly 0.
 
 #include "tile/pack.h"
 #if !defined(__CUDACC_RTC__)
-#include "tile/arena_cpu.h"
-#include "tile/matrix_pack_cpu.h"
+#include "tile/matrix_rows_cpu.h"
 #endif

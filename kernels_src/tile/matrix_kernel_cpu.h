@@ -14,8 +14,8 @@ inline constexpr bool kBf16Dot = true;
 inline constexpr bool kBf16Dot = false;
 #endif
 
-/// Two bf16 that follow each other along k: the even one in the lower half.
-struct Bf16Pair {
+/// Two bf16 that follow each other along k: the even one in the lower half. Also written as single bf16, hence may_alias.
+struct __attribute__((may_alias)) Bf16Pair {
   u32 bits;
 };
 

@@ -34,7 +34,7 @@ EFLOW_FN Bf16Pair pair_of(bf16 even, bf16 odd) {
 template <class E, class T>
 EFLOW_FN E operand_at(const T* p, Index along, bool whole) {
   if constexpr (kDepth<E> == 2)
-    return pair_of(*p, whole ? p[along] : bf16{0});
+    return pair_of(narrow<bf16>(widen(*p)), whole ? narrow<bf16>(widen(p[along])) : bf16{0});
   else
     return static_cast<E>(widen(*p));
 }
@@ -46,6 +46,14 @@ EFLOW_FN QuadWords quad_words(const bf16* p) {
   QuadHalves h;
   __builtin_memcpy(&h, p, sizeof h);
   return __builtin_convertvector(h, QuadWords);
+}
+
+/// The same of floats, rounded.
+EFLOW_FN QuadWords quad_words(const float* p) {
+  QuadWords u;
+  __builtin_memcpy(&u, p, sizeof u);
+  const QuadWords rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+  return (u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u : rounded;
 }
 
 /// Four operands that follow each other along k, for along == 1.
@@ -150,9 +158,10 @@ template <class E, class T>
 __attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, Index valid,
                                           Index k) {
   const Index steps = ceil_div(k, kDepth<E>);
+  constexpr bool kQuadsAlong = kDepth<E> == 1 || sizeof(T) == 2;
   if (s.across == 1 && valid >= 4)
     pack_straight(to, width, s, valid, k, 1);
-  else if (s.along == 1 && valid >= 4)
+  else if (kQuadsAlong && s.along == 1 && valid >= 4)
     pack_transposed(to, width, s, valid, k);
   else
     pack_singly(to, width, s, 0, valid, 0, steps, k);
@@ -161,6 +170,19 @@ __attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, I
       for (Index w = valid; w < width; ++w) to[i * width + w] = E{};
     }
   }
+}
+
+/// A row of `columns` neighbours as operands along k; zero up to `count` operands.
+template <class E, class T>
+EFLOW_FN void pack_row(E* to, const T* p, Index columns, Index count) {
+  if constexpr (kDepth<E> == 2) {
+    bf16* const out = reinterpret_cast<bf16*>(to);
+    each<float>(0, columns, [&](auto i) { store(out, i, load<float>(p, i)); });
+    if (columns % 2 != 0) out[columns] = bf16{0};
+  } else {
+    each<E>(0, columns, [&](auto i) { store(to, i, load<E>(p, i)); });
+  }
+  for (Index i = ceil_div(columns, kDepth<E>); i < count; ++i) to[i] = E{};
 }
 
 /// Columns of B as the panels of Panels(columns), one after the other: the panel at column j begins at operand j * steps.

@@ -1,0 +1,160 @@
+#pragma once
+// What happens to sums between two products: element-wise functions, reductions of rows, masks, exponentials.
+
+#include "tile/matrix_mma_cpu.h"
+
+namespace EFLOW_TEXT {
+
+inline constexpr float kMasked = -1e30f;
+inline constexpr float kLowestMax = -1e29f;
+
+template <class C, int R, int N, class F>
+EFLOW_FN void map(Acc<C, R, N>& acc, F&& f) {
+  each<C>(0, R * acc.kStride, [&](auto i) { store(acc.v, i, f(load<C>(acc.v, i))); });
+}
+template <class C, int R, int N, class F>
+EFLOW_FN void map(Acc<C, R, N>& acc, const Acc<C, R, N>& other, F&& f) {
+  each<C>(0, R * acc.kStride,
+          [&](auto i) { store(acc.v, i, f(load<C>(acc.v, i), load<C>(other.v, i))); });
+}
+template <class C, int R, int N, class F>
+EFLOW_FN void map_rc(Acc<C, R, N>& acc, F&& f) {
+  for (Index r = 0; r < R; ++r) {
+    for (Index j = 0; j < N; ++j) acc.v[r * acc.kStride + j] = f(acc.v[r * acc.kStride + j], r, j);
+  }
+}
+
+template <class C, int R, int N, class F>
+EFLOW_FN void row_apply(Acc<C, R, N>& acc, const RowVec<C, R>& vec, F&& f) {
+  for (Index r = 0; r < R; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    const Pack<C> x = splat<C>(vec[r]);
+    each<C>(0, acc.kStride, [&](auto j) { store(row, j, f(load<C>(row, j), x)); });
+  }
+}
+template <class C, int R, int N, class F>
+EFLOW_FN void row_apply(Acc<C, R, N>& acc, const Acc<C, R, N>& other, const RowVec<C, R>& vec,
+                        F&& f) {
+  for (Index r = 0; r < R; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    const C* const other_row = other.v + r * acc.kStride;
+    const Pack<C> x = splat<C>(vec[r]);
+    each<C>(0, acc.kStride,
+            [&](auto j) { store(row, j, f(load<C>(row, j), load<C>(other_row, j), x)); });
+  }
+}
+template <class C, int R, int N>
+EFLOW_FN void scale_rows(Acc<C, R, N>& acc, const RowVec<C, R>& vec) {
+  row_apply(acc, vec, [](Pack<C> x, Pack<C> v) { return x * v; });
+}
+
+template <class F, class C, int R, class... V>
+EFLOW_FN RowVec<C, R> vmap(F&& f, const RowVec<C, R>& first, const V&... rest) {
+  RowVec<C, R> out;
+  each<C>(0, whole_lanes<C>(R),
+          [&](auto i) { store(out.v, i, f(load<C>(first.v, i), load<C>(rest.v, i)...)); });
+  return out;
+}
+
+/// f over the lanes of v, halving: the lanes of a vector are far apart for one at a time.
+template <class V, class F>
+EFLOW_FN auto reduce_lanes(V v, F&& f) {
+  using C = LaneOf<V>;
+  constexpr int kCount = sizeof(V) / sizeof(C);
+  if constexpr (kCount == 2) {
+    return f(v[0], v[1]);
+  } else {
+    typedef C Half __attribute__((vector_size(sizeof(V) / 2)));
+    Half half[2];
+    __builtin_memcpy(half, &v, sizeof v);
+    return reduce_lanes(f(half[0], half[1]), f);
+  }
+}
+
+template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> row_max(const Acc<C, R, N>& acc, const RowVec<C, R>& start) {
+  RowVec<C, R> out;
+  const auto larger = [](auto a, auto b) { return a > b ? a : b; };
+  for (Index r = 0; r < R; ++r) {
+    Pack<C> best = splat<C>(start[r]);
+    const C lowest = start[r];
+    each<C>(0, N, [&](auto j) {
+      best = larger(
+          best, guarded<C>(j, lowest, [&](auto i) { return load<C>(acc.v + r * acc.kStride, i); }));
+    });
+    out.v[r] = reduce_lanes(best, larger);
+  }
+  return out;
+}
+
+template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> row_sum(const Acc<C, R, N>& acc) {
+  RowVec<C, R> out;
+  for (Index r = 0; r < R; ++r) {
+    Pack<C> sum{};
+    each<C>(0, N, [&](auto j) { sum += load<C>(acc.v + r * acc.kStride, j); });
+    out.v[r] = reduce_lanes(sum, [](auto a, auto b) { return a + b; });
+  }
+  return out;
+}
+
+/// 2^x for x <= 1 or so, 0 below -126: half the work of exp2, which has to survive any x.
+template <class V>
+EFLOW_FN V exp2_fast(V x) {
+  if constexpr (!kIsF32<V>) {
+    return exp2(x);
+  } else {
+    typedef i32 I __attribute__((vector_size(sizeof(V))));
+    const V low = V{} - 126.0f;
+    const V c = x > low ? x : low;
+    const V shift =
+        V{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
+    const V moved = c + shift;
+    const V f = c - (moved - shift);
+    V p = f * 1.54035304e-4f + 1.33335581e-3f;
+    p = p * f + 9.61812911e-3f;
+    p = p * f + 5.55041087e-2f;
+    p = p * f + 2.40226507e-1f;
+    p = p * f + 6.93147181e-1f;
+    p = p * f + 1.0f;
+    I bits, exponent;
+    __builtin_memcpy(&bits, &p, sizeof p);
+    __builtin_memcpy(&exponent, &moved, sizeof moved);
+    bits += exponent << 23;
+    __builtin_memcpy(&p, &bits, sizeof p);
+    return x > low ? p : V{};
+  }
+}
+
+template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> exp2_sub(Acc<C, R, N>& acc, C scale, const RowVec<C, R>& vec) {
+  RowVec<C, R> out;
+  for (Index r = 0; r < R; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    const Pack<C> x = splat<C>(vec[r]);
+    Pack<C> sum{};
+    each<C>(0, N, [&](auto j) {
+      const Pack<C> e =
+          guarded<C>(j, C(0), [&](auto i) { return exp2_fast(load<C>(row, i) * scale - x); });
+      store(row, j, e);
+      sum += e;
+    });
+    out.v[r] = reduce_lanes(sum, [](auto a, auto b) { return a + b; });
+  }
+  return out;
+}
+
+template <class C, int R, int N, class L, class H>
+EFLOW_FN void mask_range(Acc<C, R, N>& acc, L&& low, H&& high, C x) {
+  for (Index r = 0; r < R; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    const Pack<C> begin = splat<C>(static_cast<C>(low(r))), end = splat<C>(static_cast<C>(high(r)));
+    each<C>(0, acc.kStride, [&](auto j) {
+      const Pack<C> at = iota<C>(j), old = load<C>(row, j);
+      const Pack<C> above = at >= begin ? old : splat<C>(x);
+      store(row, j, at < end ? above : splat<C>(x));
+    });
+  }
+}
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,156 @@
+#pragma once
+// Tiles in memory: operands in the layouts that matrix_kernel reads, accumulators as plain rows, and what moves them.
+
+#include "tile/arena_cpu.h"
+#include "tile/matrix_pack_cpu.h"
+
+namespace EFLOW_TEXT {
+
+/// Where a tile stands in a product: k runs along its columns (kLeft, kRightT) or along its rows (kRight).
+enum class Use { kLeft, kRight, kRightT };
+
+template <class C>
+EFLOW_FN constexpr Index whole_lanes(Index n) {
+  return (n + kLanes<C> - 1) / kLanes<C> * kLanes<C>;
+}
+
+/// R x C stored elements as operands. kLeft: rows of operands along k. Otherwise steps along k, each of whole vectors.
+template <class T, int R, int C, Use kUse>
+struct STile {
+  using Element = Operand<T>;
+  static constexpr Index kAcross = kUse == Use::kRightT ? R : C;
+  static constexpr Index kAlong = kUse == Use::kRight ? R : C;
+  static constexpr Index kStride =
+      whole_lanes<Sum<Element>>(kAcross) / (kUse == Use::kLeft ? kDepth<Element> : 1);
+  static constexpr Index kSteps = (kAlong + kDepth<Element> - 1) / kDepth<Element>;
+  static constexpr Index kCount = kStride * (kUse == Use::kLeft ? R : kSteps);
+  Element* p;
+};
+
+template <class T, int R, int C, Use kUse>
+EFLOW_FN STile<T, R, C, kUse> alloc(Arena& arena) {
+  using Tile = STile<T, R, C, kUse>;
+  return {take<typename Tile::Element>(arena, Tile::kCount)};
+}
+
+/// One tile serves all stages: here a load is done when it returns.
+template <class Tile>
+struct Ring {
+  Tile tile;
+  EFLOW_FN Tile operator[](int) const { return tile; }
+};
+template <int kStages, class T, int R, int C, Use kUse>
+EFLOW_FN Ring<STile<T, R, C, kUse>> alloc_ring(Arena& arena) {
+  return {alloc<T, R, C, kUse>(arena)};
+}
+
+template <int kStages, class L, class F>
+EFLOW_FN void pipeline(Index begin, Index end, Index step, L&& load, F&& compute) {
+  static_assert(kStages >= 1);
+  for (Index i = begin; i < end; i += step) {
+    load(i, 0);
+    compute(i, 0);
+  }
+}
+
+/// rows x columns elements from p on exist; rows are row_stride apart, columns are neighbours.
+template <class T>
+struct View {
+  T* p;
+  Index row_stride;
+  Index rows, columns;
+};
+
+template <class T, int R, int C, Use kUse, class S>
+EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
+  using Tile = STile<T, R, C, kUse>;
+  using E = typename Tile::Element;
+  const Index rows = max_of<Index>(0, min_of<Index>(view.rows, R));
+  const Index columns = max_of<Index>(0, min_of<Index>(view.columns, C));
+  if constexpr (kUse == Use::kLeft) {
+    for (Index r = 0; r < rows; ++r) {
+      pack_row(tile.p + r * Tile::kStride, view.p + r * view.row_stride, columns, Tile::kStride);
+    }
+    for (Index i = rows * Tile::kStride; i < Tile::kCount; ++i) tile.p[i] = E{};
+  } else {
+    constexpr bool kTurned = kUse == Use::kRightT;
+    const PackSource<S> source{view.p, kTurned ? view.row_stride : 1,
+                               kTurned ? 1 : view.row_stride};
+    const Index along = kTurned ? columns : rows;
+    pack_strip(tile.p, Tile::kStride, source, kTurned ? rows : columns, along);
+    for (Index i = ceil_div(along, kDepth<E>) * Tile::kStride; i < Tile::kCount; ++i)
+      tile.p[i] = E{};
+  }
+}
+
+/// R x N sums. Columns from N to the next whole vector exist and hold anything.
+template <class C, int R, int N>
+struct Acc {
+  static constexpr Index kStride = whole_lanes<C>(N);
+  alignas(64) C v[R * kStride];
+};
+
+/// A number for each row; lanes from R on hold anything.
+template <class C, int R>
+struct RowVec {
+  alignas(64) C v[whole_lanes<C>(R)];
+  EFLOW_FN C operator[](Index r) const { return v[r]; }
+};
+
+template <class C, int R, int N>
+EFLOW_FN void fill(Acc<C, R, N>& acc, C x) {
+  each<C>(0, R * Acc<C, R, N>::kStride, [&](auto i) { store(acc.v, i, splat<C>(x)); });
+}
+template <class C, int R>
+EFLOW_FN void fill(RowVec<C, R>& vec, C x) {
+  each<C>(0, whole_lanes<C>(R), [&](auto i) { store(vec.v, i, splat<C>(x)); });
+}
+
+/// Sums to memory, rounded to T; only what the view has.
+template <class T, class C, int R, int N>
+EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
+  const Index rows = min_of<Index>(view.rows, R), columns = min_of<Index>(view.columns, N);
+  for (Index r = 0; r < rows; ++r) {
+    each<C>(0, columns, [&](auto j) {
+      store(view.p + r * view.row_stride, j, load<C>(acc.v + r * Acc<C, R, N>::kStride, j));
+    });
+  }
+}
+
+/// vec[r] = p[r * stride]; `rest` from `rows` on.
+template <class C, int R, class T>
+EFLOW_FN void load(RowVec<C, R>& vec, const T* p, Index stride, Index rows, C rest) {
+  fill(vec, rest);
+  for (Index r = 0; r < min_of<Index>(rows, R); ++r)
+    vec.v[r] = static_cast<C>(widen(p[r * stride]));
+}
+template <class T, class C, int R>
+EFLOW_FN void store(T* p, Index stride, const RowVec<C, R>& vec, Index rows) {
+  for (Index r = 0; r < min_of<Index>(rows, R); ++r) p[r * stride] = narrow<T>(vec.v[r]);
+}
+
+/// The sums as operand A of mma_AB: where they are already in the type that is multiplied they stay where they are.
+template <class T, class C, int R, int N>
+EFLOW_FN STile<T, R, N, Use::kLeft> as_A(STile<T, R, N, Use::kLeft> tile, Acc<C, R, N>& acc) {
+  if constexpr (kDepth<Operand<T>> == 1) {
+    return {acc.v};
+  } else {
+    for (Index r = 0; r < R; ++r) {
+      pack_row(tile.p + r * tile.kStride, acc.v + r * acc.kStride, N, tile.kStride);
+    }
+    return tile;
+  }
+}
+
+/// The sums as operand A of mma_AtB.
+template <class T, class C, int R, int N>
+EFLOW_FN STile<T, R, N, Use::kRight> as_At(STile<T, R, N, Use::kRight> tile, Acc<C, R, N>& acc) {
+  if constexpr (kDepth<Operand<T>> == 1) {
+    return {acc.v};
+  } else {
+    pack_strip(tile.p, tile.kStride, PackSource<C>{acc.v, 1, acc.kStride}, Index{N}, Index{R});
+    return tile;
+  }
+}
+
+}  // namespace EFLOW_TEXT
