@@ -104,9 +104,10 @@ std::string make_program(Backend backend, const ProgramParts& p) {
                "                          *static_cast<const EflowTypes::A*>(args));\n"
                "}\n");
   }
+  // One block a multiprocessor is the least asked for: without it ptxas spills to reach an occupancy of its own choice.
   return str("#define EFLOW_TEXT eflow_text\n", head,
              "extern \"C\" __global__ void __launch_bounds__(", p.threads,
-             ") eflow_kernel(const __grid_constant__ EflowTypes::A args) {\n"
+             ", 1) eflow_kernel(const __grid_constant__ EflowTypes::A args) {\n"
              "  extern __shared__ __align__(128) char scratch[];\n"
              "  const EflowTypes::B block{blockIdx.x, blockIdx.y, blockIdx.z, gridDim.x, "
              "gridDim.y, gridDim.z, scratch};\n"

@@ -9,10 +9,13 @@ namespace eflow::jit {
 
 struct BuiltinEntry {
   Spec spec;
-  const char* text;        ///< name of the text, for messages
-  const char* expression;  ///< the C++ name of the specialisation, which NVRTC compiles from the same text
+  const char* text;  ///< name of the text, for messages
+  const char*
+      expression;  ///< the C++ name of the specialisation, which NVRTC compiles from the same text
   /// block points to the text's Block, args to its argument struct.
   void (*run)(const void* block, const void* args);
+  const char* file;        ///< path of the kernel text, for KernelTexts
+  std::size_t args_bytes;  ///< size of the argument struct
 };
 
 struct BuiltinTable {

@@ -1,13 +1,21 @@
 #include "eflow/jit/isa.hpp"
 
+#include <sstream>
+
+#include "builtin/isa_flags.inc"
+
 namespace eflow::jit {
 
 std::string_view name_of(Isa isa) {
   switch (isa) {
-    case Isa::kBaseline: return "baseline";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
-    case Isa::kAvx512Bf16: return "avx512_bf16";
+    case Isa::kBaseline:
+      return "baseline";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx512Bf16:
+      return "avx512_bf16";
   }
   return "?";
 }
@@ -33,6 +41,13 @@ std::vector<Isa> usable_isas() {
     }
   }
 #endif
+  return out;
+}
+
+std::vector<std::string> compile_flags(Isa isa) {
+  std::vector<std::string> out;
+  std::istringstream words(std::string(flags_of(isa)));
+  for (std::string word; words >> word;) out.push_back(word);
   return out;
 }
 

@@ -2,6 +2,7 @@
 // The instruction sets that kernel texts are compiled for when the library is built.
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,5 +17,8 @@ enum class Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16 };
 
 /// Those that both this build and this CPU have, best last. Found by cpuid feature bits, never by model names.
 [[nodiscard]] std::vector<Isa> usable_isas();
+
+/// What a C++ compiler is told to compile a text for it: the same flags as for the built-in texts.
+[[nodiscard]] std::vector<std::string> compile_flags(Isa isa);
 
 }  // namespace eflow::jit

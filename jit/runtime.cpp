@@ -55,8 +55,8 @@ Options Options::from_environment() {
     const auto [end, code] =
         std::from_chars(text.data(), text.data() + text.size(), options.threads);
     if (code != std::errc() || end != text.data() + text.size() || options.threads < 0) {
-      throw InvalidArgument(
-          str("[jit] EFLOW_THREADS=", text, " is not a number of threads; expected 0 (all) or more"));
+      throw InvalidArgument(str("[jit] EFLOW_THREADS=", text,
+                                " is not a number of threads; expected 0 (all) or more"));
     }
   }
   return options;
@@ -74,15 +74,21 @@ struct Runtime::State {
 Runtime::Runtime(const Options& options) : state_(std::make_unique<State>(options)) {}
 Runtime::~Runtime() = default;
 
-bool Runtime::has(const Spec& spec) const { return state_->builtin.contains(spec); }
-ThreadPool& Runtime::pool() const { return state_->pool; }
-Isa Runtime::isa() const { return state_->isa; }
+bool Runtime::has(const Spec& spec) const {
+  return state_->builtin.contains(spec);
+}
+ThreadPool& Runtime::pool() const {
+  return state_->pool;
+}
+Isa Runtime::isa() const {
+  return state_->isa;
+}
 
 void Runtime::run(std::string_view name, const Spec& spec, Grid grid, const void* args) const {
   const auto found = state_->builtin.find(spec);
   if (found == state_->builtin.end()) {
-    throw CompileError(str("[jit] no compiled form of ", to_string(spec, name), " for ",
-                           name_of(state_->isa)));
+    throw CompileError(
+        str("[jit] no compiled form of ", to_string(spec, name), " for ", name_of(state_->isa)));
   }
   Launch launch{found->second, grid, args};
   state_->pool.run(grid.x * grid.y * grid.z, run_blocks, &launch);

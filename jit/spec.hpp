@@ -27,7 +27,8 @@ struct Spec {
 
   std::uint64_t text = 0;
   std::uint8_t dtypes[kDTypes] = {kNoDType, kNoDType, kNoDType, kNoDType};
-  std::uint32_t assume = 0;  ///< bits of what the text may rely on (alignment, divisibility); 0 = nothing
+  std::uint32_t assume =
+      0;  ///< bits of what the text may rely on (alignment, divisibility); 0 = nothing
   std::int32_t constants[kConstants] = {};
 
   constexpr Spec() = default;
@@ -41,7 +42,9 @@ struct Spec {
     for (const int v : values) constants[i++] = v;
   }
 
-  friend bool operator==(const Spec& a, const Spec& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+  friend bool operator==(const Spec& a, const Spec& b) {
+    return std::memcmp(&a, &b, sizeof a) == 0;
+  }
 };
 static_assert(sizeof(Spec) == 64);
 

@@ -86,7 +86,9 @@ struct ThreadPool::State {
   void serve(int index) {
     std::uint32_t seen = 0;
     for (;;) {
-      for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen; ++spin) relax();
+      for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen;
+           ++spin)
+        relax();
       generation.wait(seen, std::memory_order_acquire);
       seen = generation.load(std::memory_order_acquire);
       if (stop.load(std::memory_order_relaxed)) return;
@@ -114,7 +116,9 @@ ThreadPool::~ThreadPool() {
   for (std::thread& t : s.threads) t.join();
 }
 
-int ThreadPool::size() const { return state_->size; }
+int ThreadPool::size() const {
+  return state_->size;
+}
 
 void ThreadPool::run(std::int64_t count, Work work, void* context) {
   State& s = *state_;

@@ -18,6 +18,11 @@ void run_text(const void* block, const void* args) {
   kText(*static_cast<const Block*>(block), *static_cast<const Args*>(args));
 }
 
+template <class Args>
+constexpr std::size_t args_bytes(void (*)(const Block&, const Args&)) {
+  return sizeof(Args);
+}
+
 template <class T>
 inline constexpr eflow::DType kDTypeOf = eflow::DType::kF32;
 template <>
@@ -38,7 +43,7 @@ inline constexpr eflow::DType kDTypeOf<u8> = eflow::DType::kU8;
 #define EFLOW_ENTRY(name, types, constants, ...)                                                  \
   eflow::jit::BuiltinEntry {                                                                      \
     eflow::jit::Spec(name, EFLOW_UNWRAP types, EFLOW_UNWRAP constants), name, #__VA_ARGS__,       \
-        &run_text<&__VA_ARGS__>                                                                   \
+        &run_text<&__VA_ARGS__>, EFLOW_TEXT_FILE, args_bytes(&__VA_ARGS__)                         \
   }
 
 /// The same text for every floating type.
