@@ -53,6 +53,7 @@ class ByteReader {
     bytes_.remove_prefix(size);
     return out;
   }
+  void skip(std::uint64_t size) { static_cast<void>(raw(size)); }
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] bool done() const { return ok_ && bytes_.empty(); }
 

@@ -1,0 +1,163 @@
+#include "eflow/jit/disk_cache.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "eflow/base/error.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/jit/cache_directory.hpp"
+#include "eflow/jit/file_publish.hpp"
+
+namespace eflow::jit {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// No kernel is larger; a file that is was not written by us.
+constexpr off_t kMaxEntryBytes = off_t{512} << 20;
+/// How many of our own puts may pass before the directory is measured again: others write too.
+constexpr std::uint64_t kMeasureEvery = 64;
+
+std::int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// The whole file if it is a regular one of ours; nullopt and why otherwise. ENOENT is "not there".
+std::optional<std::string> read_own_file(const fs::path& path, std::string& why) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  struct stat info {};
+  if (!file.valid() || fstat(file.get(), &info) != 0) {
+    why = errno == ENOENT ? "not there" : str(path.string(), ": ", std::strerror(errno));
+    return std::nullopt;
+  }
+  if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_size > kMaxEntryBytes) {
+    why = str(path.string(), " is not a file of ours");
+    return std::nullopt;
+  }
+  std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
+  try {
+    read_at(file, path, 0, std::as_writable_bytes(std::span(bytes)));
+  } catch (const Error& e) {
+    why = e.what();
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+DiskCache::DiskCache(DiskCacheOptions options)
+    : options_(std::move(options)),
+      base_(options_.root / "v1"),
+      use_(base_ / "use", options_.stamp_every) {}
+
+std::unique_ptr<DiskCache> DiskCache::open(const DiskCacheOptions& options, std::string& why) {
+  std::unique_ptr<DiskCache> cache(new DiskCache(options));
+  for (const fs::path& path : {options.root, cache->base_, cache->base_ / "obj"}) {
+    if (why = secure_directory(path); !why.empty()) return nullptr;
+  }
+  for (const char* name : {"use", "lock", "quarantine"}) {
+    if (!secure_directory(cache->base_ / name).empty()) return cache;  // can be read all the same
+  }
+  std::error_code ignored;
+  if (const fs::path tag = options.root / "CACHEDIR.TAG"; !fs::exists(tag, ignored)) {
+    try {
+      publish(tag,
+              "Signature: 8a477f597d28d172789f06886806bc55\n# Compiled kernels of eflow; may be "
+              "deleted at any time.\n");
+    } catch (const Error&) {
+      // Backup programs then copy the cache.
+    }
+  }
+  return cache;
+}
+
+fs::path DiskCache::path_of(const Key& key) const {
+  const std::string hex = to_hex(key);
+  return base_ / "obj" / hex.substr(0, 2) / (hex + ".art");
+}
+
+ArtifactPtr DiskCache::get(const Key& key, std::string_view request, std::string& why) {
+  const std::optional<std::string> bytes = read_own_file(path_of(key), why);
+  if (!bytes) return nullptr;
+  std::optional<Artifact> artifact = Artifact::decode(*bytes, &why);
+  if (!artifact) {
+    quarantine(key, why);
+    return nullptr;
+  }
+  if (artifact->request != request) {
+    why = "the entry is of another request with the same key";
+    return nullptr;
+  }
+  artifact->key = key;
+  use_.touch(key, now_seconds());
+  return std::make_shared<const Artifact>(*std::move(artifact));
+}
+
+bool DiskCache::put(const Artifact& artifact) {
+  const std::string container = artifact.encode();
+  try {
+    write_entry(artifact.key, container);
+  } catch (const Error& e) {
+    warn_once(e.what());
+    return false;
+  }
+  use_.touch(artifact.key, now_seconds());
+  grown_by(container.size());
+  return true;
+}
+
+void DiskCache::write_entry(const Key& key, std::string_view container) {
+  const fs::path path = path_of(key);
+  if (mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST) {
+    throw_errno("cannot make", path.parent_path().string());
+  }
+  publish(path, container);
+}
+
+void DiskCache::grown_by(std::uint64_t bytes) {
+  const std::uint64_t guess = bytes_.fetch_add(bytes) + bytes;
+  const bool measure = puts_.fetch_add(1) % kMeasureEvery == 0;
+  if (!measure && guess <= options_.max_bytes) return;
+  const std::unique_lock lock(collecting_, std::try_to_lock);
+  if (lock.owns_lock()) bytes_ = collect().bytes;
+}
+
+void DiskCache::quarantine(const Key& key, std::string_view reason) {
+  const fs::path from = path_of(key);
+  const fs::path to = base_ / "quarantine" / str(to_hex(key), '.', getpid(), ".art");
+  if (std::rename(from.c_str(), to.c_str()) != 0) unlink(from.c_str());
+  log_info("[jit] ", from.string(), " is unsound (", reason,
+           "); moved to quarantine, it will be compiled anew");
+}
+
+KeyLock DiskCache::lock(const Key& key) const {
+  const fs::path path = base_ / "lock" / to_hex(key).substr(0, 2);
+  FileDescriptor file(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid()) return {};
+  const auto deadline = std::chrono::steady_clock::now() + options_.lock_timeout;
+  std::chrono::milliseconds pause{2};
+  while (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if ((errno != EWOULDBLOCK && errno != EINTR) || std::chrono::steady_clock::now() >= deadline)
+      return {};
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::milliseconds(50));
+  }
+  return KeyLock(std::move(file));
+}
+
+void DiskCache::warn_once(std::string_view what) {
+  if (warned_.exchange(true)) return;
+  log_warning("[jit] ", what,
+              ". Compiled kernels are kept in memory only; the next run compiles them again.");
+}
+
+}  // namespace eflow::jit
