@@ -1,7 +1,7 @@
 #pragma once
 // AdaLN modulation in the shared form: one projection of the conditioning vector e gives six
 // vectors for all blocks, and each block adds a small table of its own. Not adaLN-zero: gates start
-// away from zero.          [Wan 2.1]
+// away from zero. [Wan 2.1]
 
 #include "eflow/nn/linear.hpp"
 

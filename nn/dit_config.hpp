@@ -11,8 +11,8 @@
 
 namespace eflow::nn {
 
-/// What the head predicts: the velocity F itself, or the data x0, from which F = (x_t - x0) /
-/// max(t, floor).
+/// What the head predicts: the velocity F itself, or the data x0, from which
+/// F = (x_t - x0) / max(t, floor).
 enum class Prediction { kVelocity, kData };
 
 /// "velocity", "data".

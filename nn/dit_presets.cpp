@@ -31,8 +31,8 @@ DiTConfig small_clips() {
   return c;
 }
 
-/// Kinetics-700 in the latent space of a 4x8x8 VAE with 16 channels: 8 x 16 x 16 tokens.   [arXiv
-/// 2603.27086, Tab. 5]
+/// Kinetics-700 in the latent space of a 4x8x8 VAE with 16 channels: 8 x 16 x 16 tokens.
+/// [arXiv 2603.27086, Tab. 5]
 DiTConfig kinetics(std::int64_t dim, std::int64_t hidden, std::int64_t heads, std::int64_t ends,
                    std::int64_t middle, std::int64_t softmax_every) {
   DiTConfig c;

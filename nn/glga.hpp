@@ -1,10 +1,8 @@
 #pragma once
 // Gated local-global attention: a windowed softmax branch T and a linear branch G over all tokens,
 // each normalised per head, joined by learned gates. Here as its composition of plain ops;
-// attention() keeps nothing of size N x W.
-//                                                                                    [arXiv
-//                                                                                    2603.27086,
-//                                                                                    Eq. 5-8]
+// attention() keeps nothing of size N x W. [arXiv 2603.27086, Eq. 5-8]
+//
 //   G_i = RMS(kappa q_i sum_j k_j^T v_j)    T_i = RMS(softmax_{|i-j|<=R}(q_i k_j / sqrt(d)) v_j)
 //   o_i = g^g_i G_i + g^l_i T_i             (g^g, g^l)_i = sigmoid(x_i W_g + b_g)
 
@@ -16,8 +14,7 @@
 
 namespace eflow::nn {
 
-/// Which branches a block has. kSoftmax is plain attention over all tokens, with no norm and no
-/// gate.
+/// Which branches a block has. kSoftmax is plain attention over all tokens, neither normed nor gated.
 enum class AttentionKind { kSoftmax, kWindow, kLinear, kSum, kGated };
 /// Whether a gate is one number a token, a head or a channel.
 enum class GateKind { kToken, kHead, kChannel };

@@ -9,8 +9,7 @@ namespace eflow::nn {
 /// Waits for the device.
 [[nodiscard]] double gradient_norm(const NamedTensors& parameters);
 
-/// What to multiply gradients of this norm with: min(1, limit / norm); 1 for limit <= 0 (no
-/// clipping).
+/// What to multiply gradients of this norm with: min(1, limit / norm), or 1 for limit <= 0.
 [[nodiscard]] double clip_factor(double norm, double limit);
 
 }  // namespace eflow::nn

@@ -7,8 +7,7 @@
 //     nn::Linear up{child("up"), 16, 64}, down{child("down"), 64, 16};
 //     Tensor operator()(const Tensor& x) const { return down(gelu(up(x))); }
 //   };
-//   Mlp mlp(nn::Scope({.seed = 1}));   // parameters "up.weight", "up.bias", "down.weight",
-//   "down.bias"
+//   Mlp mlp(nn::Scope({.seed = 1}));  // "up.weight", "up.bias", "down.weight", "down.bias"
 //
 // Modules stay where they were built (their parents point to them): hold many in std::deque or
 // behind unique_ptr.

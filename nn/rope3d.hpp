@@ -1,10 +1,7 @@
 #pragma once
 // Rotary position embedding over (time, height, width): a part of every head's pairs turns with
 // each axis. Tables hold the angles of the whole token grid; kept tokens take their rows out of
-// them, so they keep their original places.
-//                                                                                       [arXiv
-//                                                                                       2104.09864;
-//                                                                                       Wan 2.1]
+// them, so they keep their original places. [arXiv 2104.09864; Wan 2.1]
 
 #include <array>
 

@@ -7,8 +7,8 @@
 
 namespace eflow::nn {
 
-/// [cos(x f_k) | sin(x f_k)], f_k = 10000^(-k / half), k < half = width / 2.   [arXiv 1706.03762,
-/// SoFlow layout] x [B] -> [B, width]
+/// [cos(x f_k) | sin(x f_k)], f_k = 10000^(-k / half), k < half = width / 2. [arXiv 1706.03762]
+/// x [B] -> [B, width]
 [[nodiscard]] Tensor sinusoids(const Tensor& x, std::int64_t width);
 
 class ScalarEmbedder : public Module {

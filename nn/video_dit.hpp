@@ -1,9 +1,7 @@
 #pragma once
 // VideoDiT: the network F(x, t, s | c). Patches become tokens; dense encoder blocks, middle blocks
 // (over kept tokens, when some are dropped) and dense decoder blocks transform them; the encoder's
-// result skips to the decoder.
-//                                                                       [arXiv 2603.27086 §3.2;
-//                                                                       SPRINT; Wan 2.1]
+// result skips to the decoder. [arXiv 2603.27086, §3.2; SPRINT; Wan 2.1]
 
 #include <memory>
 
@@ -21,9 +19,9 @@ class VideoDiT : public Module {
   /// Throws what check(config) throws.
   VideoDiT(const Scope& scope, const DiTConfig& config);
 
-  /// F(x, t, s | c): the mean velocity from time t to s, so that x + (s - t) F is the solution at
-  /// s. x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W] Differentiable. Throws
-  /// ShapeError, InvalidArgument.
+  /// F(x, t, s | c): the mean velocity from time t to s; x + (s - t) F is the solution at s.
+  /// x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W]
+  /// Differentiable. Throws ShapeError, InvalidArgument.
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition = {}) const;
 

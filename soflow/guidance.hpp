@@ -1,6 +1,7 @@
 #pragma once
 // What velocity a sample is trained towards: the path's own, or one pushed away from the
-// unconditional prediction and mixed with the model's own. [SoFlow models.py; algorithms §1.7]
+// unconditional prediction and mixed with the model's own. [SoFlow models.py]
+//
 //   v_tgt = m (w v + (1 - w) v_uncond) + (1 - m) sg F(x_t, t, t, c)
 
 #include "eflow/soflow/network.hpp"

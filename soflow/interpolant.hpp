@@ -1,6 +1,6 @@
 #pragma once
-// The straight path from data to noise, and moving along a predicted mean velocity.    [arXiv
-// 2603.27086, §3.1, Eq. 2]
+// The straight path from data to noise, and moving along a predicted mean velocity.
+// [arXiv 2603.27086, §3.1, Eq. 2]
 
 #include "eflow/soflow/network.hpp"
 

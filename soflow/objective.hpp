@@ -1,7 +1,7 @@
 #pragma once
 // SoFlowObjective: one training step's loss. Some samples learn the velocity at a point (flow
 // matching), the others learn that solutions started at t and at l end in the same place (solution
-// consistency).      [arXiv 2603.27086, Alg. 1]
+// consistency). [arXiv 2603.27086, Alg. 1]
 
 #include "eflow/soflow/batch.hpp"
 #include "eflow/soflow/guidance.hpp"

@@ -1,6 +1,5 @@
 #pragma once
-// From noise to a sample in a few evaluations of a network.              [arXiv 2603.27086, Alg. 2
-// and Eq. 12; algorithms §6]
+// From noise to a sample in a few evaluations of a network. [arXiv 2603.27086, Alg. 2 and Eq. 12]
 
 #include <optional>
 #include <string_view>

@@ -1,6 +1,5 @@
 #pragma once
-// Which t, s and l a step trains at.                                  [arXiv 2603.27086 B.2, Tab.
-// 5; SoFlow train.py]
+// Which t, s and l a step trains at. [arXiv 2603.27086, B.2 and Tab. 5; SoFlow train.py]
 
 #include <string_view>
 
@@ -8,8 +7,7 @@
 
 namespace eflow::soflow {
 
-/// S_k(u) = k u / (1 + (k - 1) u): moves times towards noise for k > 1. S_k and S_{1/k} are
-/// inverse.
+/// S_k(u) = k u / (1 + (k - 1) u): moves times towards noise for k > 1. Its inverse is S_{1/k}.
 [[nodiscard]] double shift_time(double u, double k);
 
 /// S_shift(sigmoid(N(mean, deviation^2)))

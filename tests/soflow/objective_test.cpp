@@ -178,8 +178,8 @@ BOOST_AUTO_TEST_CASE(the_exact_network_s_held_out_error_is_the_irreducible_one) 
   BOOST_TEST(mean == expected, boost::test_tools::tolerance(0.05));
 }
 
-/// Mean square of f - f_exact from near noise to near data in one step, relative to the length of the way: along the
-/// network's own map, or along its velocity at the start.
+/// Mean square of f - f_exact from near noise to near data in one step, relative to the length of
+/// the way: along the network's own map, or along its velocity at the start.
 double step_error(const Mlp& model, bool by_velocity) {
   const NoGrad off;
   const double t = 0.9, s = 0.1;
@@ -194,8 +194,8 @@ double step_error(const Mlp& model, bool by_velocity) {
   return (mean(square(found - exact)) / mean(square(x - exact))).item();
 }
 
-/// The whole idea at work: from pairs of data and noise alone, the network learns to go all the way in one step. So few
-/// elements make single errors noisy, so they are not divided out (p = 0).
+/// The whole idea at work: from pairs of data and noise alone, the network learns to go all the way
+/// in one step. So few elements make single errors noisy, so they are not divided out (p = 0).
 BOOST_AUTO_TEST_CASE(a_small_network_learns_the_exact_flow_map) {
   const auto model = mlp(DType::kF32);
   nn::AdamW optimizer(model.parameters());
