@@ -27,7 +27,7 @@ void random(const Block& block, const Random& a) {
     T* const here = y + tile * kRandomTile;
     const Index left = min_of(a.count - tile * kRandomTile, Index{kRandomTile});
     T* const out = left == kRandomTile ? here : rest;
-    each_lane<kRandomLanes>([&](int lane) {
+    each_lane<kRandomLanes>([&](int lane) __attribute__((always_inline)) {
       const Words4 words = sample_words(key, sample, static_cast<u64>(tile * kRandomLanes + lane));
       const Values4 v = kNormal ? normals_of(words) : uniforms_of(words);
       EFLOW_UNROLL
