@@ -11,9 +11,9 @@ using eflow::args::Elementwise;
 template <class V>
 EFLOW_FN V gelu_grad(V x, V dy) {
   using C = LaneOf<V>;
-  const V t = tanh(C(0.7978845608028654) * (x + C(0.044715) * x * x * x));
-  const V inner_grad = C(0.7978845608028654) * (C(1) + C(3 * 0.044715) * x * x);
-  return dy * (C(0.5) * (C(1) + t) + C(0.5) * x * (C(1) - t * t) * inner_grad);
+  const V gate = gelu_gate(x);
+  const V inner_grad = C(2 * 0.7978845608028654) * (C(1) + C(3 * 0.044715) * x * x);
+  return dy * gate * (C(1) + x * (C(1) - gate) * inner_grad);
 }
 
 template <int kFunction, class V>

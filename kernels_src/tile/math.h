@@ -122,12 +122,16 @@ EFLOW_FN V tanh(V x) {
   }
 }
 
-/// GELU in its tanh form: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). [Hendrycks & Gimpel, arXiv 1606.08415]
+/// sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): what GELU multiplies x with.
 template <class V>
-EFLOW_FN V gelu(V x) {
+EFLOW_FN V gelu_gate(V x) {
   using C = LaneOf<V>;
-  const V inner = C(0.7978845608028654) * (x + C(0.044715) * x * x * x);
-  return C(0.5) * x * (C(1) + tanh(inner));
+  return sigmoid(C(2 * 0.7978845608028654) * x * (C(1) + C(0.044715) * x * x));
 }
+
+/// GELU in its tanh form, x / 2 (1 + tanh(u)) [Hendrycks & Gimpel, arXiv 1606.08415]; (1 + tanh(u)) / 2 is sigmoid(2 u), which
+/// is cheaper and does not cancel.
+template <class V>
+EFLOW_FN V gelu(V x) { return x * gelu_gate(x); }
 
 }  // namespace EFLOW_TEXT
