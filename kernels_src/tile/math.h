@@ -31,33 +31,50 @@ EFLOW_FN double sqrt(double x) { return __builtin_sqrt(x); }
 EFLOW_FN float log(float x) { return __builtin_logf(x); }
 EFLOW_FN double log(double x) { return __builtin_log(x); }
 
-/// 2^x. f32: split into integer and fraction in [-1/2, 1/2], degree-6 polynomial; underflows to 0, overflows to inf.
+/// 2^f for f in [-1/2, 1/2]: minimax polynomial of degree 6.
+template <class V>
+EFLOW_FN V exp2_fraction(V f) {
+  V p = f * 1.54035304e-4f + 1.33335581e-3f;
+  p = p * f + 9.61812911e-3f;
+  p = p * f + 5.55041087e-2f;
+  p = p * f + 2.40226507e-1f;
+  p = p * f + 6.93147181e-1f;
+  return p * f + 1.0f;
+}
+
+/// p 2^n for whole n in [-252, 254], in two halves so that neither leaves the range of exponents before the product does.
+template <class V>
+EFLOW_FN V times_power2(V p, V n) {
+  using I = typename IntsOf<V>::type;
+  const I whole = to_ints(n);
+  const I half = whole >> 1;
+  const I e0 = (half + 127) << 23, e1 = (whole - half + 127) << 23;
+  V s0, s1;
+  __builtin_memcpy(&s0, &e0, sizeof s0);
+  __builtin_memcpy(&s1, &e1, sizeof s1);
+  return p * s0 * s1;
+}
+
+/// x to the nearest whole number, for |x| < 2^22: adding 1.5 2^23 leaves no bits for the fraction.
+template <class V>
+EFLOW_FN V round_pack(V x) {
+  const V shift = V{} + 12582912.0f;
+  return (x + shift) - shift;
+}
+
+/// x between two limits; NaN stays.
+template <class V>
+EFLOW_FN V clamp_pack(V x, V low, V high) { return x < low ? low : (x > high ? high : x); }
+
+/// 2^x; underflows to 0, overflows to inf.
 template <class V>
 EFLOW_FN V exp2(V x) {
   if constexpr (!kIsF32<V>) {
     return per_lane(x, [](double v) { return __builtin_exp2(v); });
   } else {
-    using I = typename IntsOf<V>::type;
-    const V low = V{} - 151.0f, high = V{} + 129.0f;
-    const V c = x < low ? low : (x > high ? high : x);
-    const V shift = V{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-    const V n = (c + shift) - shift;
-    const V f = c - n;
-    V p = f * 1.54035304e-4f + 1.33335581e-3f;
-    p = p * f + 9.61812911e-3f;
-    p = p * f + 5.55041087e-2f;
-    p = p * f + 2.40226507e-1f;
-    p = p * f + 6.93147181e-1f;
-    p = p * f + 1.0f;
-    // Scale in two halves so that neither leaves the range of exponents before the product does.
-    const I whole = to_ints(n);
-    const I half = whole >> 1;
-    const I e0 = (half + 127) << 23, e1 = (whole - half + 127) << 23;
-    V s0, s1;
-    __builtin_memcpy(&s0, &e0, sizeof s0);
-    __builtin_memcpy(&s1, &e1, sizeof s1);
-    const V y = p * s0 * s1;
-    return x != x ? x : y;
+    const V c = clamp_pack(x, V{} - 151.0f, V{} + 129.0f);
+    const V n = round_pack(c);
+    return times_power2(exp2_fraction(c - n), n);
   }
 }
 
@@ -66,13 +83,11 @@ EFLOW_FN V exp(V x) {
   if constexpr (!kIsF32<V>) {
     return per_lane(x, [](double v) { return __builtin_exp(v); });
   } else {
-    // x log2(e) in two parts: the rounding error of the first product would be worth |x| ulps.
-    const V high = x * 1.44269502f;
-    const V n = (high + 12582912.0f) - 12582912.0f;
-    const V rest = (x - n * 0.693145752f) - n * 1.42860677e-6f;
-    const V scaled = exp2(rest * 1.44269504f) * exp2(n);
-    const V big = V{} + 88.8f, small = V{} - 104.0f;
-    return x > big ? V{} + __builtin_inff() : (x < small ? V{} : scaled);
+    // x - n log(2) in two parts: the rounding error of one product would be worth |x| ulps.
+    const V c = clamp_pack(x, V{} - 104.0f, V{} + 89.0f);
+    const V n = round_pack(c * 1.44269502f);
+    const V rest = (c - n * 0.693145752f) - n * 1.42860677e-6f;
+    return times_power2(exp2_fraction(rest * 1.44269504f), n);
   }
 }
 

@@ -208,8 +208,8 @@ EFLOW_FN void store_pairs(T* p, TailLanes<C> i, const PackPair<C>& v) {
 template <class C, class L>
 EFLOW_FN Pack<C> iota(L i) {
   Pack<C> v;
-  for (Index l = 0; l < kLanes<C>; ++l) v[l] = static_cast<C>(i.first + l);
-  return v;
+  for (Index l = 0; l < kLanes<C>; ++l) v[l] = static_cast<C>(l);
+  return v + static_cast<C>(i.first);
 }
 
 template <class C, class F>
@@ -226,12 +226,21 @@ EFLOW_FN void each_lane(F&& f) {
   for (int l = 0; l < kCount; ++l) f(l);
 }
 
-template <class C>
-EFLOW_FN C sum_lanes(Pack<C> v) {
-  C s = 0;
-  for (Index l = 0; l < kLanes<C>; ++l) s += v[l];
-  return s;
+/// Sum by halves: a chain as long as the pack would cost more than the rest of a short row.
+template <class C, int kCount, class V>
+EFLOW_FN C sum_halves(V v) {
+  if constexpr (kCount == 2) {
+    return v[0] + v[1];
+  } else {
+    typedef C Half __attribute__((vector_size(kCount / 2 * sizeof(C))));
+    Half low, high;
+    __builtin_memcpy(&low, &v, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+    return sum_halves<C, kCount / 2>(low + high);
+  }
 }
+template <class C>
+EFLOW_FN C sum_lanes(Pack<C> v) { return sum_halves<C, kLanes<C>>(v); }
 
 /// f(i) with the lanes beyond the range set to `rest`.
 template <class C, class L, class F>
