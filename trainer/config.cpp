@@ -31,8 +31,9 @@ Options data_options(DataConfig& c) {
 
 Options model_options(ModelConfig& c) {
   return {
-      {"model.preset", &c.preset, one_of({"custom", "B", "XL", "XXL", "1.5B"}), "",
-       "Sizes of the paper; 'custom' takes the keys below."},
+      {"model.preset", &c.preset,
+       one_of({"custom", "tiny", "quickstart", "sprites", "B", "XL", "XXL", "1.5B"}), "",
+       "Named sizes; keys below that are given override the preset's."},
       {"model.dim", &c.dim, between(8, 16384), "", "Model width D."},
       {"model.heads", &c.heads, between(1, 256), "", "Attention heads H; must divide model.dim."},
       {"model.encoder", &c.encoder, between(0, 256), "blocks",
@@ -49,8 +50,8 @@ Options model_options(ModelConfig& c) {
        "Patch height; must divide the clip's height."},
       {"model.patch_w", &c.patch_w, between(1, 256), "pixels",
        "Patch width; must divide the clip's width."},
-      {"model.attention", &c.attention, one_of({"glga", "softmax"}), "",
-       "Gated local-global attention, or full softmax everywhere."},
+      {"model.attention", &c.attention, one_of({"glga", "softmax", "window", "linear", "sum"}), "",
+       "Gated local-global attention, full softmax, or one of the ablations."},
       {"model.window_frames", &c.window_frames, between(0.01, 4096), "token frames",
        "Span m of the local window: W = m times the tokens of a frame."},
       {"model.softmax_every", &c.softmax_every, between(0, 256), "blocks",
@@ -202,9 +203,9 @@ std::vector<std::string> problems_of(const Config& config) {
     if (!ok) problems.push_back(text);
   };
   const auto& m = config.model;
-  require(m.preset != "custom" || m.dim % m.heads == 0,
+  require(m.dim % m.heads == 0,
           str("model.heads: expected a divisor of model.dim = ", m.dim, ", found ", m.heads));
-  require(m.preset != "custom" || m.encoder + m.middle + m.decoder > 0,
+  require(m.encoder + m.middle + m.decoder > 0,
           "model.encoder, model.middle, model.decoder: expected at least one block, found none");
   require(config.train.batch % config.train.accumulation == 0,
           str("train.accumulation: expected a divisor of train.batch = ", config.train.batch,

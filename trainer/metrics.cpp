@@ -21,18 +21,21 @@ std::optional<std::int64_t> step_of(std::string_view line) {
   return step.get<std::int64_t>();
 }
 
-/// Bytes of the lines 1..last_step. Throws CorruptData where they are not all there, in order.
+/// Bytes of the lines up to last_step. Throws CorruptData where they do not follow each other up to it. A file that
+/// begins with a later step than 1, or is empty, is the file of a run that began with another run's checkpoint.
 std::size_t bytes_up_to(const std::string& text, std::int64_t last_step,
                         const std::filesystem::path& path) {
   std::size_t begin = 0;
-  for (std::int64_t expected = 1; expected <= last_step; ++expected) {
+  std::int64_t expected =
+      text.empty() ? last_step + 1 : step_of(text.substr(0, text.find('\n'))).value_or(1);
+  for (; expected <= last_step; ++expected) {
     const auto end = text.find('\n', begin);
     const bool complete = end != std::string::npos;
     const auto step =
         complete ? step_of(std::string_view(text).substr(begin, end - begin)) : std::nullopt;
     if (step != expected) {
-      throw CorruptData(str("[metrics] ", path.string(), ": line ", expected, " at byte ", begin,
-                            ": expected step ", expected, " of ", last_step, ", found ",
+      throw CorruptData(str("[metrics] ", path.string(), ": at byte ", begin, ": expected step ",
+                            expected, " of ", last_step, ", found ",
                             step ? str("step ", *step) : std::string("no such line"),
                             "; move the file away to go on without the history"));
     }

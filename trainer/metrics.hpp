@@ -35,7 +35,7 @@ struct StepMetrics {
 class MetricsWriter {
  public:
   /// Opens or creates `path` to go on after `step`: later lines and a torn last line are cut off.
-  /// Throws IoError; CorruptData if lines up to `step` are missing.
+  /// Throws IoError; CorruptData if lines up to `step` are missing (an empty file has no history at all).
   MetricsWriter(std::filesystem::path path, std::int64_t step);
 
   /// Appends one line with a single write. Throws NoSpaceError or IoError.

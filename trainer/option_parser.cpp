@@ -53,7 +53,8 @@ void OptionParser::set(const std::string& key, const std::string& value, const s
     return;
   }
   given_.insert(key);
-  const std::string problem = set_option(*found, value);
+  const bool bare_flag = is_flag(*found) && value.empty();
+  const std::string problem = set_option(*found, bare_flag ? "true" : value);
   if (!problem.empty()) problems_.push_back(place + problem);
 }
 
@@ -114,7 +115,7 @@ void OptionParser::parse_arguments(const std::vector<std::string>& arguments,
         key = option.original_tokens.front();
         key = key.substr(0, key.find('=')).substr(std::min(key.find_first_not_of('-'), key.size()));
       }
-      set(key, option.value.empty() ? "" : option.value.front(), "--", false);
+      set(key, option.value.empty() ? "" : option.value.front(), "command line: ", false);
     }
   } catch (const po::error& error) {
     problems_.push_back(error.what());

@@ -1,5 +1,7 @@
 #include "eflow/trainer/option_text.hpp"
 
+#include <algorithm>
+
 #include "eflow/base/error.hpp"
 
 namespace eflow::trainer {
@@ -26,6 +28,13 @@ std::string default_text(const Option& option) {
   return str("(", accepted(option), unit, value.empty() ? "" : "; default " + value, ")");
 }
 
+/// Flags are shown with dashes, as commands usually are; keys as they stand in a file.
+std::string shown_key(const Option& option) {
+  std::string key = option.key;
+  if (section_of(option).empty()) std::replace(key.begin(), key.end(), '_', '-');
+  return key;
+}
+
 }  // namespace
 
 std::string help_text(const std::vector<Option>& options) {
@@ -35,7 +44,8 @@ std::string help_text(const std::vector<Option>& options) {
       section = section_of(option);
       text += "\n[" + section + "]\n";
     }
-    text += str("  --", option.key, "  ", option.help, "\n      ", default_text(option), "\n");
+    text +=
+        str("  --", shown_key(option), "  ", option.help, "\n      ", default_text(option), "\n");
   }
   return text;
 }
