@@ -1,0 +1,29 @@
+#pragma once
+// Between the [model] section and the network's own configuration.
+
+#include <functional>
+#include <memory>
+
+#include "eflow/nn/video_dit.hpp"
+#include "eflow/trainer/config.hpp"
+
+namespace eflow::trainer {
+
+/// The clips that a model is for; comes from the data set, not from the configuration.
+struct ClipFormat {
+  std::int64_t channels = 0, frames = 0, height = 0, width = 0;
+  std::int64_t classes = 0;
+  [[nodiscard]] Shape shape() const { return {channels, frames, height, width}; }
+};
+
+/// Sets the [model] values that were not given to those of model.preset ("custom": leaves all).
+void apply_preset(Config* config, const std::function<bool(const std::string& key)>& given);
+
+/// The network for these clips. Throws InvalidArgument naming the model.* key that does not fit them.
+[[nodiscard]] nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips);
+
+/// A model whose weights are drawn from train.seed, on the default device.
+[[nodiscard]] std::unique_ptr<nn::VideoDiT> make_model(const Config& config,
+                                                       const ClipFormat& clips);
+
+}  // namespace eflow::trainer
