@@ -1,0 +1,170 @@
+#include "eflow/trainer/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <span>
+#include <utility>
+
+#include "eflow/base/error.hpp"
+#include "eflow/base/hash.hpp"
+#include "eflow/core/ops.hpp"
+#include "eflow/nn/grad_clip.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// Seconds since it was made, or since the last lap.
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = Clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
+};
+
+void append(const std::string& prefix, const nn::NamedTensors& from, nn::NamedTensors* to) {
+  for (const auto& [name, tensor] : from) to->emplace_back(prefix + name, tensor);
+}
+
+std::string list_of(const std::vector<std::int64_t>& values) {
+  std::string text;
+  for (const std::int64_t value : values) text += str(text.empty() ? "" : ", ", value);
+  return text;
+}
+
+/// Copies values by name; complains about everything that does not fit before it changes anything.
+void assign_all(const nn::NamedTensors& targets, const nn::NamedTensors& sources) {
+  std::map<std::string, Tensor> by_name(sources.begin(), sources.end());
+  std::string problems;
+  for (const auto& [name, target] : targets) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end()) {
+      problems += str("\n  ", name, ": missing");
+    } else if (found->second.shape() != target.shape()) {
+      problems +=
+          str("\n  ", name, ": expected ", target.shape(), ", found ", found->second.shape());
+    }
+  }
+  if (sources.size() > targets.size())
+    problems += str("\n  ", sources.size() - targets.size(), " names too many");
+  if (!problems.empty())
+    throw InvalidArgument("[trainer] the state is of another model:" + problems);
+  for (const auto& [name, target] : targets) Tensor(target).assign(by_name.at(name));
+}
+
+}  // namespace
+
+std::string hash_of_ids(const std::vector<std::int64_t>& ids) {
+  return to_hex(hash64(std::as_bytes(std::span(ids))));
+}
+
+Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
+                 const io::ClipSource* source, const TrainerOptions& options)
+    : model_(model),
+      average_(average),
+      objective_(std::move(objective)),
+      source_(source),
+      options_(options),
+      optimizer_(model->parameters(), options.adamw),
+      ema_(average->parameters(), model->parameters(), options.ema) {
+  if (options.accumulation < 1 || options.batch % options.accumulation != 0) {
+    throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the batch = ",
+                              options.batch, ", found ", options.accumulation));
+  }
+}
+
+soflow::Batch Trainer::next_part() {
+  if (!loader_) {
+    const io::LoaderOptions reading{.batch_size = options_.batch / options_.accumulation,
+                                    .first_step = step_ * options_.accumulation};
+    loader_ = std::make_unique<io::Loader>(
+        *source_, io::SampleOrder(source_->size(), options_.seed), reading);
+  }
+  const io::Batch host = loader_->next();
+  const auto count = static_cast<std::int64_t>(host.ids.size());
+  soflow::Batch part;
+  part.x0 = Tensor::from(host.clips, host.shape);
+  if (source_->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
+  for (std::int64_t i = 0; i < count; ++i) part.indices.push_back(host.step * count + i);
+  ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());
+  return part;
+}
+
+StepMetrics Trainer::step() {
+  Stopwatch whole, watch;
+  const nn::NamedTensors parameters = model_->parameters();
+  StepMetrics m;
+  std::vector<soflow::SampleRecord> samples;
+  ids_.clear();
+  times_ = {};
+  model_->clear_gradients();
+  for (std::int64_t i = 0; i < options_.accumulation; ++i) {
+    const soflow::Batch part = next_part();  // x0, c
+    times_.data_wait += watch.lap();
+    const soflow::StepLoss loss = objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
+    m.loss += loss.total.item();
+    times_.forward += watch.lap();
+    backward(loss.total);  // dL/dtheta, added up
+    times_.backward += watch.lap();
+    samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
+  }
+  m.grad_norm = nn::gradient_norm(parameters);
+  require_finite(m, samples);
+  m.lr = options_.learning_rate.at(step_);
+  optimizer_.step(m.lr, nn::clip_factor(m.grad_norm, options_.clip));  // theta
+  ema_.update();                                                       // theta-
+  model_->clear_gradients();
+  times_.optimizer = watch.lap();
+  m.step = ++step_;
+  record(samples, &m);
+  m.data_wait_s = times_.data_wait;
+  m.step_s = whole.lap();
+  m.samples_per_s = static_cast<double>(options_.batch) / m.step_s;
+  return m;
+}
+
+void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* m) const {
+  m->loss_fm = mean_loss(samples, soflow::LossGroup::kFlowMatching);
+  m->fm_mse = mean_mse(samples, soflow::LossGroup::kFlowMatching);
+  m->loss_scm = mean_loss(samples, soflow::LossGroup::kConsistency);
+  m->scm_mse = mean_mse(samples, soflow::LossGroup::kConsistency);
+  m->ids_hash = hash_of_ids(ids_);
+}
+
+void Trainer::require_finite(const StepMetrics& metrics,
+                             const std::vector<soflow::SampleRecord>& samples) const {
+  if (std::isfinite(metrics.loss) && std::isfinite(metrics.grad_norm)) return;
+  std::vector<std::int64_t> culprits;
+  for (const auto& sample : samples) {
+    if (!std::isfinite(sample.loss)) {
+      culprits.push_back(ids_.at(static_cast<std::size_t>(sample.index - step_ * options_.batch)));
+    }
+  }
+  throw NumericError(str("[train] step ", step_ + 1, ": loss ", metrics.loss, ", gradient norm ",
+                         metrics.grad_norm, "; clips of the batch: ", list_of(ids_),
+                         culprits.empty() ? "" : "; not finite for clips: ", list_of(culprits),
+                         "; weights and optimizer stay as after step ", step_));
+}
+
+nn::NamedTensors Trainer::state() const {
+  nn::NamedTensors all;
+  append("model.", model_->state(), &all);
+  append("ema.", average_->state(), &all);
+  append("adamw.", optimizer_.state(), &all);
+  return all;
+}
+
+void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps) {
+  assign_all(this->state(), state);
+  step_ = steps;
+  optimizer_.set_steps(steps);
+  ema_.set_updates(steps);
+  loader_.reset();
+}
+
+}  // namespace eflow::trainer
