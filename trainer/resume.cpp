@@ -1,0 +1,97 @@
+#include "eflow/trainer/resume.hpp"
+
+#include "eflow/trainer/exit_code.hpp"
+#include "eflow/trainer/option_text.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// Keys whose change would make another model, or repeat and skip clips.
+bool is_fixed(const std::string& key) {
+  if (key.rfind("model.", 0) == 0) return key != "model.preset";
+  return key == "train.batch" || key == "train.seed";
+}
+
+std::string first_lines(const std::vector<std::string>& lines) {
+  constexpr std::size_t kShown = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, lines.size()); ++i) text += "\n  " + lines[i];
+  if (lines.size() > kShown) text += str("\n  and ", lines.size() - kShown, " more");
+  return text;
+}
+
+std::vector<std::string> format_differences(const DataInfo& was, const DataInfo& is) {
+  std::vector<std::string> lines;
+  const auto compare = [&](const char* what, auto a, auto b) {
+    if (a != b) lines.push_back(str(what, ": checkpoint ", a, ", now ", b));
+  };
+  compare("channels of a clip", was.clips.channels, is.clips.channels);
+  compare("frames of a clip", was.clips.frames, is.clips.frames);
+  compare("height of a clip", was.clips.height, is.clips.height);
+  compare("width of a clip", was.clips.width, is.clips.width);
+  compare("classes", was.clips.classes, is.clips.classes);
+  return lines;
+}
+
+}  // namespace
+
+std::optional<io::Checkpoint> find_checkpoint(const std::string& mode, const RunDirectory& run,
+                                              const Say& say) {
+  const io::CheckpointStore store(run.checkpoints());
+  if (mode == "never") {
+    if (store.list().empty()) return std::nullopt;
+    throw InvalidArgument(
+        str("--resume never: ", run.path().string(),
+            " has checkpoints already; choose another --out, or --resume auto to go on"));
+  }
+  if (mode == "auto") {
+    auto found = store.latest_good();
+    if (!found && !store.list().empty()) {
+      throw CheckpointError(str("[resume] no checkpoint in ", run.checkpoints().string(),
+                                " is whole; move the folder away to start again"));
+    }
+    say(found ? str("going on from ", found->path().string())
+              : "no checkpoint there: starting at step 0");
+    return found;
+  }
+  const std::filesystem::path path(mode);
+  if (!std::filesystem::exists(path))
+    throw CheckpointError(str("[resume] ", mode, ": no such file or folder"));
+  if (std::filesystem::exists(RunDirectory(path).checkpoints())) {
+    auto found = io::CheckpointStore(RunDirectory(path).checkpoints()).latest_good();
+    if (!found) throw CheckpointError(str("[resume] ", mode, ": no good checkpoint in this run"));
+    return found;
+  }
+  return open_checkpoint(path);
+}
+
+void check_fits(const io::Checkpoint& checkpoint, const Config& config, const DataInfo& data,
+                const Say& say) {
+  CheckpointInfo info = info_of(checkpoint);
+  Config now = config;
+  std::vector<std::string> fatal = format_differences(info.data, data), harmless;
+  for (const auto& d : differences(options_of(info.config), options_of(now))) {
+    (is_fixed(d.key) ? fatal : harmless)
+        .push_back(str(d.key, ": checkpoint ", d.before, ", now ", d.now));
+  }
+  if (fatal.empty() && (info.data.fingerprint != data.fingerprint ||
+                        info.data.training_clips != data.training_clips)) {
+    fatal.push_back(str("data set: checkpoint ", info.data.fingerprint, " with ",
+                        info.data.training_clips, " training clips, now ", data.fingerprint,
+                        " with ", data.training_clips));
+  }
+  if (!fatal.empty()) {
+    throw CheckpointError(str("[resume] ", checkpoint.path().string(),
+                              " cannot go on with this configuration:", first_lines(fatal),
+                              "\nuse the values of the checkpoint, or another --out"));
+  }
+  if (!harmless.empty()) say("changed since the checkpoint:" + first_lines(harmless));
+  auto& runtime = default_device()->runtime();
+  if (info.isa != jit::name_of(runtime.isa()) || info.threads != runtime.pool().size()) {
+    say(str("the checkpoint was made with ", info.isa, " and ", info.threads, " threads, this is ",
+            jit::name_of(runtime.isa()), " and ", runtime.pool().size(),
+            ": results may differ in the last bits"));
+  }
+}
+
+}  // namespace eflow::trainer
