@@ -1,0 +1,96 @@
+#include "eflow/trainer/generator.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "eflow/trainer/exit_code.hpp"
+#include "eflow/trainer/run_directory.hpp"
+#include "eflow/trainer/tensor_bytes.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+void check_labels(const SampleRequest& request, std::int64_t classes) {
+  if (request.labels.empty())
+    throw InvalidArgument("[sample] count: expected at least one clip, found none");
+  for (const std::int64_t label : request.labels) {
+    if (label >= -1 && label < classes) continue;
+    throw InvalidArgument(
+        str("[sample] label: expected a number from 0 to ", classes - 1, ", found ", label));
+  }
+}
+
+/// -1 becomes the network's own "no label".
+Tensor label_tensor(const std::vector<std::int64_t>& labels, std::int64_t classes) {
+  if (classes == 0) return {};
+  std::vector<std::int64_t> ids = labels;
+  std::replace(ids.begin(), ids.end(), std::int64_t{-1}, classes);
+  return Tensor::from(ids, {static_cast<std::int64_t>(ids.size())});
+}
+
+}  // namespace
+
+std::vector<std::int64_t> labels_in_turn(std::int64_t count, std::int64_t classes) {
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < count; ++i) labels.push_back(classes > 0 ? i % classes : -1);
+  return labels;
+}
+
+std::int64_t evaluations(const SampleRequest& request) {
+  const auto count = static_cast<std::int64_t>(request.labels.size());
+  return (count + request.part - 1) / request.part * request.steps;
+}
+
+std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
+                                           const SampleRequest& request) {
+  const nn::DiTConfig& config = model.config();
+  check_labels(request, config.classes);
+  const auto count = static_cast<std::int64_t>(request.labels.size());
+  GeneratedClips clips;
+  clips.shape = {count, config.channels, config.frames, config.height, config.width};
+  clips.labels = request.labels;
+  for (std::int64_t begin = 0, p = 0; begin < count; begin += request.part, ++p) {
+    const std::int64_t length = std::min(request.part, count - begin);
+    std::vector<std::int64_t> ids(static_cast<std::size_t>(length));
+    std::iota(ids.begin(), ids.end(), request.first_id + begin);
+    Shape shape = clips.shape;
+    shape[0] = length;
+    nn::Condition condition;
+    condition.labels = label_tensor(
+        {clips.labels.begin() + begin, clips.labels.begin() + begin + length}, config.classes);
+    soflow::SampleOptions options{request.sampler, request.steps, request.shift, request.seed, {}};
+    options.progress = [&](int done, int steps) {
+      return !request.progress || request.progress(p * steps + done, evaluations(request));
+    };
+    const auto x = soflow::sample(std::cref(model), soflow::sample_noise(shape, request.seed, ids),
+                                  ids, condition, options);
+    if (!x) return std::nullopt;
+    const auto values = x->to_vector<float>();
+    clips.values.insert(clips.values.end(), values.begin(), values.end());
+  }
+  return clips;
+}
+
+io::Checkpoint newest_checkpoint(const std::filesystem::path& path) {
+  const RunDirectory run(path);
+  if (!std::filesystem::exists(path))
+    throw CheckpointError(str("[run] ", path.string(), ": no such folder"));
+  if (!std::filesystem::exists(run.checkpoints())) return open_checkpoint(path);
+  auto found = io::CheckpointStore(run.checkpoints()).latest_good();
+  if (!found)
+    throw CheckpointError(
+        str("[run] ", path.string(), ": no good checkpoint in ", run.checkpoints().string()));
+  return std::move(*found);
+}
+
+Generator Generator::load(const std::filesystem::path& run_or_checkpoint) {
+  const io::Checkpoint checkpoint = newest_checkpoint(run_or_checkpoint);
+  Generator generator;
+  generator.info_ = info_of(checkpoint);
+  generator.model_ = make_model(generator.info_.config, generator.info_.data.clips);
+  generator.model_->set_trainable(false);
+  generator.model_->load_state(load_tensors(checkpoint, "ema."));
+  return generator;
+}
+
+}  // namespace eflow::trainer

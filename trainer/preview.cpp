@@ -1,0 +1,46 @@
+#include "eflow/trainer/preview.hpp"
+
+#include "eflow/io/contact_sheet.hpp"
+#include "eflow/io/png.hpp"
+#include "eflow/io/webp.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// What can be shown: 1 or 3 channels as they are, of others the first one or three.
+GeneratedClips visible(const GeneratedClips& clips) {
+  const std::int64_t channels = clips.shape[1], shown = channels >= 3 ? 3 : 1;
+  if (channels == shown) return clips;
+  GeneratedClips part;
+  part.shape = clips.shape;
+  part.shape[1] = shown;
+  const std::int64_t plane = clips.shape[2] * clips.shape[3] * clips.shape[4];
+  for (std::int64_t n = 0; n < clips.shape[0]; ++n) {
+    const auto begin = clips.values.begin() + n * channels * plane;
+    part.values.insert(part.values.end(), begin, begin + shown * plane);
+  }
+  return part;
+}
+
+}  // namespace
+
+void write_pictures(const GeneratedClips& clips, double fps, const std::filesystem::path& sheet_png,
+                    const std::filesystem::path& clips_webp) {
+  const GeneratedClips shown = visible(clips);
+  io::write_png(sheet_png, io::contact_sheet(shown.values, shown.shape));
+  io::write_webp(clips_webp, io::montage(shown.values, shown.shape), {.ms_per_frame = 1000 / fps});
+}
+
+void write_preview(const nn::VideoDiT& model, const SampleConfig& config, const DataInfo& data,
+                   const std::filesystem::path& stem) {
+  SampleRequest request;
+  request.labels = labels_in_turn(config.count, data.clips.classes);
+  request.steps = static_cast<int>(config.steps);
+  request.sampler = soflow::sampler_kind(config.sampler);
+  request.shift = config.shift;
+  request.seed = static_cast<std::uint64_t>(config.seed);
+  const auto clips = sample_clips(model, request);
+  write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp");
+}
+
+}  // namespace eflow::trainer
