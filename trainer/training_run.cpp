@@ -1,0 +1,204 @@
+#include "eflow/trainer/training_run.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "eflow/base/log.hpp"
+#include "eflow/trainer/data_sets.hpp"
+#include "eflow/trainer/exit_code.hpp"
+#include "eflow/trainer/fma_peak.hpp"
+#include "eflow/trainer/held_out.hpp"
+#include "eflow/trainer/model_flops.hpp"
+#include "eflow/trainer/objective_config.hpp"
+#include "eflow/trainer/preview.hpp"
+#include "eflow/trainer/tensor_bytes.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// Data, models and trainer of a run, in the order in which they need each other.
+struct Parts {
+  explicit Parts(const Config& config)
+      : data(open_data(config.data)),
+        model(make_model(config, data.info.clips)),
+        average(make_model(config, data.info.clips)),
+        objective(objective_options(config, data.info.clips.classes)),
+        trainer(
+            model.get(), average.get(),
+            [this](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
+              return objective(std::cref(*model), part, step, total);
+            },
+            data.training.get(), trainer_options(config)) {}
+
+  DataSets data;
+  std::unique_ptr<nn::VideoDiT> model, average;
+  soflow::SoFlowObjective objective;
+  Trainer trainer;
+};
+
+void start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
+                Parts* parts) {
+  check_fits(checkpoint, config, parts->data.info, say);
+  try {
+    parts->trainer.load_state(load_tensors(checkpoint, ""), checkpoint.step());
+  } catch (const InvalidArgument& error) {
+    throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
+  }
+}
+
+bool due(std::int64_t step, std::int64_t every, std::int64_t last) {
+  return every > 0 && (step % every == 0 || step == last);
+}
+
+class Run {
+ public:
+  Run(const Config& config, const std::filesystem::path& out, const TrainingHooks& hooks)
+      : config_(config), directory_(out), hooks_(hooks) {}
+
+  TrainingResult go(const std::string& resume) {
+    start(resume);
+    const std::int64_t last = config_.train.iterations;
+    bool stopped = false;
+    while (parts_->trainer.steps() < last && !stopped) {
+      const StepMetrics metrics = step();
+      stopped = hooks_.stop();
+      if (stopped || metrics.step == last || due(metrics.step, config_.checkpoint.every, last))
+        save();
+      hooks_.on_step(metrics);
+    }
+    return {parts_->trainer.steps(), stopped && parts_->trainer.steps() < last, last_checkpoint_};
+  }
+
+ private:
+  void start(const std::string& resume) {
+    parts_ = std::make_unique<Parts>(config_);
+    directory_.open_for_training();
+    auto checkpoint = find_checkpoint(resume, directory_, hooks_.say);
+    if (checkpoint) {
+      start_from(*checkpoint, config_, hooks_.say, parts_.get());
+      last_checkpoint_ = checkpoint->path();
+    }
+    const auto saves = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
+    require_free_space(directory_.path(), saves * checkpoint_bytes(parts_->trainer));
+    open_metrics(checkpoint);
+    write_file_atomically(directory_.config(), to_text(config_));
+    write_file_atomically(directory_.data_info(), to_json(parts_->data.info));
+    store_.emplace(
+        directory_.checkpoints(),
+        io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
+    if (parts_->data.held_out && config_.eval.every > 0) {
+      held_out_.emplace(*parts_->data.held_out, config_.eval.clips, time_law(config_.objective));
+    }
+    const auto& dit = parts_->model->config();
+    tokens_ = config_.train.batch * dit.grid().count();
+    flops_ = static_cast<double>(config_.train.batch) * forward_flops(dit).total() *
+             passes_per_clip(parts_->objective.options());
+    peak_ = measure_fma_peak(default_device()->runtime().pool().size());
+  }
+
+  /// A checkpoint of another run brings no history: steps before it are then not in the metrics.
+  void open_metrics(const std::optional<io::Checkpoint>& checkpoint) {
+    const std::int64_t step = checkpoint ? checkpoint->step() : 0;
+    if (checkpoint && !std::filesystem::exists(directory_.metrics())) {
+      hooks_.say(str("no metrics of steps 1 to ", step, " here: they begin with step ", step + 1));
+      write_file_atomically(directory_.metrics(), "");
+    }
+    metrics_.emplace(directory_.metrics(), step);
+  }
+
+  StepMetrics step() {
+    StepMetrics metrics = train_step();
+    metrics.tokens = metrics.kept_tokens = tokens_;
+    metrics.mfu = flops_ / metrics.step_s / peak_;
+    const std::int64_t last = config_.train.iterations;
+    if (held_out_ && due(metrics.step, config_.eval.every, last))
+      metrics.eval_mse = held_out_->measure(std::cref(*parts_->average));
+    metrics_->append(metrics);
+    if (due(metrics.step, config_.sample.every, last)) preview(metrics.step);
+    return metrics;
+  }
+
+  StepMetrics train_step() {
+    try {
+      return parts_->trainer.step();
+    } catch (const NumericError& error) {
+      const std::string last = last_checkpoint_.empty() ? "none" : last_checkpoint_.string();
+      throw NumericError(str(error.what(), "; last good checkpoint: ", last,
+                             "; a lower optim.lr or a longer optim.warmup often helps"));
+    }
+  }
+
+  /// A picture that cannot be written is no reason to lose a run.
+  void preview(std::int64_t step) {
+    try {
+      write_preview(*parts_->average, config_.sample, parts_->data.info, directory_.preview(step));
+    } catch (const Error& error) {
+      log_warning("no preview of step ", step, ": ", error.what());
+    }
+  }
+
+  void save() {
+    metrics_->sync();
+    last_checkpoint_ = save_checkpoint(&*store_, parts_->trainer, config_, parts_->data.info);
+  }
+
+  const Config& config_;
+  RunDirectory directory_;
+  const TrainingHooks& hooks_;
+  std::unique_ptr<Parts> parts_;
+  std::optional<io::CheckpointStore> store_;
+  std::optional<MetricsWriter> metrics_;
+  std::optional<HeldOutError> held_out_;
+  std::filesystem::path last_checkpoint_;
+  std::int64_t tokens_ = 0;
+  double flops_ = 0, peak_ = 1;
+};
+
+std::string size_text(double bytes) {
+  std::ostringstream out;
+  out.precision(3);
+  out << bytes / (1 << 20) << " MiB";
+  return out.str();
+}
+
+}  // namespace
+
+void use_threads(std::int64_t threads) {
+  if (threads == 0) return;
+  jit::Options options = jit::Options::from_environment();
+  options.threads = static_cast<int>(threads);
+  set_default_device(make_cpu_device(options));
+}
+
+TrainingResult run_training(const Config& config, const std::filesystem::path& out,
+                            const std::string& resume, const TrainingHooks& hooks) {
+  use_threads(config.train.threads);
+  return Run(config, out, hooks).go(resume);
+}
+
+std::string describe_training(const Config& config, const std::filesystem::path& out,
+                              const std::string& resume) {
+  use_threads(config.train.threads);
+  Parts parts(config);
+  std::string notes;
+  const Say say = [&](const std::string& line) { notes += line + "\n"; };
+  const auto checkpoint = find_checkpoint(resume, RunDirectory(out), say);
+  if (checkpoint) start_from(*checkpoint, config, say, &parts);
+  const auto& dit = parts.model->config();
+  const DataInfo& data = parts.data.info;
+  const double state = static_cast<double>(checkpoint_bytes(parts.trainer));
+  const double flops = forward_flops(dit).total() * passes_per_clip(parts.objective.options());
+  return notes + str("data         ", data.training_clips, " clips ", data.clips.shape(), ", ",
+                     data.clips.classes, " classes\n", "held out     ",
+                     parts.data.held_out ? parts.data.held_out->size() : 0, " clips\n",
+                     "model        ", parts.model->parameter_count(), " parameters, ", dit.blocks(),
+                     " blocks, ", dit.grid().count(), " tokens a clip\n", "step         ",
+                     config.train.batch, " clips, ",
+                     static_cast<double>(config.train.batch) * flops / 1e9, " GFLOP\n",
+                     "steps        ", config.train.iterations, ", now at ", parts.trainer.steps(),
+                     "\n", "state        ", size_text(state), " in memory, ",
+                     size_text(state * static_cast<double>(config.checkpoint.keep + 1)),
+                     " of checkpoints on disk\n");
+}
+
+}  // namespace eflow::trainer
