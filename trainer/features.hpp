@@ -1,0 +1,48 @@
+#pragma once
+// Features: a trained ClipClassifier with its own held-out accuracy, and what it says of clips.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "eflow/trainer/classifier.hpp"
+#include "eflow/trainer/data_info.hpp"
+#include "eflow/trainer/data_sets.hpp"
+
+namespace eflow::trainer {
+
+struct FeatureTraining {
+  std::int64_t iterations = 800, batch = 64;
+  double lr = 2e-3;
+  double noise =
+      0.1;  ///< standard deviation added to training clips, so that small flaws do not decide
+  std::uint64_t seed = 1;
+  /// Finished steps, their loss; false cancels.
+  std::function<bool(std::int64_t step, double loss)> progress;
+};
+
+class Features {
+ public:
+  /// Trains on data.training and measures the accuracy on all of data.held_out (DataError if there is none, or no labels).
+  [[nodiscard]] static Features train(const DataSets& data, const FeatureTraining& options);
+  /// Throws CheckpointError, CorruptData.
+  [[nodiscard]] static Features load(const std::filesystem::path& folder);
+  /// Throws IoError, NoSpaceError.
+  void save(const std::filesystem::path& folder) const;
+
+  /// The most likely label of each clip [n, C, T, H, W]. Throws ShapeError.
+  [[nodiscard]] std::vector<std::int64_t> read(std::span<const float> values,
+                                               const Shape& shape) const;
+
+  [[nodiscard]] double held_out_accuracy() const { return accuracy_; }
+  [[nodiscard]] const DataInfo& data() const { return data_; }
+
+ private:
+  Features() = default;
+  [[nodiscard]] double accuracy_on(const io::ClipSource& source) const;
+  std::unique_ptr<ClipClassifier> classifier_;
+  DataInfo data_;
+  double accuracy_ = 0;
+};
+
+}  // namespace eflow::trainer
