@@ -1,0 +1,194 @@
+// The program from outside: commands, exit codes, and that wrong input is refused with what was there before still whole.
+#define BOOST_TEST_MODULE cli
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <cmath>
+
+#include "eflow/io/npy.hpp"
+#include "trainer/program.hpp"
+#include "trainer/temporary_folder.hpp"
+
+using namespace eflow;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Writes videos.npy [n, 4, 16, 16, 3] in [-1, 1] and labels.npy.
+void write_arrays(const std::filesystem::path& folder, std::int64_t n, float odd_value = 0,
+                  std::int64_t odd_label = 0) {
+  std::vector<float> videos(static_cast<std::size_t>(n * 4 * 16 * 16 * 3));
+  for (std::size_t i = 0; i < videos.size(); ++i)
+    videos[i] = std::sin(0.01f * static_cast<float>(i));
+  if (odd_value != 0) videos[100] = odd_value;
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int64_t>(i) % 3;
+  if (odd_label != 0) labels[1] = odd_label;
+  io::write_npy(folder / "videos.npy", DType::kF32, {n, 4, 16, 16, 3},
+                std::as_bytes(std::span(videos)));
+  io::write_npy(folder / "labels.npy", DType::kI64, {n}, std::as_bytes(std::span(labels)));
+}
+
+std::string pack_words(const std::filesystem::path& f, const std::string& more = "") {
+  return "data pack --videos " + (f / "videos.npy").string() + " --labels " +
+         (f / "labels.npy").string() + " --out " + (f / "set").string() + " " + more;
+}
+
+std::string train_words(const std::filesystem::path& folder, const std::string& more = "") {
+  return "train --config " EFLOW_CONFIGS "/tiny.ini --data " + (folder / "set").string() +
+         " --out " + (folder / "run").string() + " " + more;
+}
+
+/// A folder with a packed set of 24 clips.
+struct WithSet : TemporaryFolder {
+  WithSet() {
+    write_arrays(path(), 24);
+    const auto packed = eflow_says(pack_words(path()));
+    BOOST_REQUIRE_MESSAGE(packed.code == 0, packed.text);
+  }
+};
+
+void refused(const std::string& words, int code, const std::string& part) {
+  const auto outcome = eflow_says(words);
+  BOOST_TEST(outcome.code == code, words << "\n" << outcome.text);
+  BOOST_TEST(contains(outcome.text, part),
+             words << "\nshould say: " << part << "\nsaid: " << outcome.text);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(help_and_version_need_nothing) {
+  const auto begin = std::chrono::steady_clock::now();
+  BOOST_TEST(eflow_says("--version").code == 0);
+  BOOST_TEST(eflow_says("--help").code == 0);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  BOOST_TEST_MESSAGE("two calls took " << seconds.count() << " s");
+  for (const char* command : {"data synth", "data pack", "data info", "data verify", "train",
+                              "sample", "eval", "eval train-features", "inspect", "bench step"}) {
+    const auto outcome = eflow_says(std::string(command) + " --help");
+    BOOST_TEST(outcome.code == 0, command);
+    BOOST_TEST(contains(outcome.text, "usage: eflow " + std::string(command)), outcome.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(wrong_words) {
+  refused("", 2, "eflow train");
+  refused("tran", 2, "did you mean 'train'?");
+  refused("data pakc", 2, "did you mean 'data pack'?");
+  refused("train --out x --train.bach=3", 2, "did you mean 'train.batch'?");
+  refused("train --out x --config /nowhere/c.ini", 8, "/nowhere/c.ini");
+  refused("sample --run x", 2, "--out is missing");
+  refused("inspect --preset XXXL", 2, "XXXL");
+}
+
+BOOST_AUTO_TEST_CASE(presets_count_their_parameters) {
+  for (const char* name : {"B", "XL", "XXL", "1.5B", "quickstart", "sprites", "tiny"}) {
+    const auto outcome = eflow_says("inspect --preset " + std::string(name));
+    BOOST_TEST(outcome.code == 0, outcome.text);
+    BOOST_TEST(contains(outcome.text, "parameters ("), outcome.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(wrong_arrays) {
+  const TemporaryFolder folder;
+  const auto& f = folder.path();
+  refused(pack_words(f), 3, "no such file");
+  write_arrays(f, 6, std::nanf(""));
+  refused(pack_words(f), 3, "is nan");
+  write_arrays(f, 6, 0, 7);
+  refused(pack_words(f, "--classes 3"), 3, "label");
+  refused(pack_words(f, "--layout NTHWX"), 3, "NTHWX");
+  BOOST_TEST(!std::filesystem::exists(f / "set/manifest.json"));
+  const std::vector<float> cube(3 * 3 * 3 * 3 * 3);
+  io::write_npy(f / "videos.npy", DType::kF32, {3, 3, 3, 3, 3}, std::as_bytes(std::span(cube)));
+  refused("data pack --videos " + (f / "videos.npy").string() + " --out " + (f / "set").string(), 2,
+          "--layout");
+}
+
+BOOST_AUTO_TEST_CASE(a_truncated_shard_is_refused) {
+  const WithSet folder;
+  BOOST_TEST(eflow_says("data verify " + (folder.path() / "set").string()).code == 0);
+  BOOST_TEST(eflow_says("data info " + (folder.path() / "set").string()).code == 0);
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path() / "set")) {
+    if (entry.path().extension() == ".h5")
+      std::filesystem::resize_file(entry.path(), entry.file_size() - 100);
+  }
+  BOOST_TEST(eflow_says("data verify " + (folder.path() / "set").string()).code == 3);
+  BOOST_TEST(eflow_says(train_words(folder.path())).code == 3);
+}
+
+BOOST_AUTO_TEST_CASE(sizes_must_be_divisible_by_the_patch) {
+  const WithSet folder;
+  refused(train_words(folder.path(), "--model.patch-h=5"), 2,
+          "model.patch_h: expected a divisor of the clips' height = 16");
+  BOOST_TEST(!std::filesystem::exists(folder.path() / "run"));
+  refused(train_words(folder.path(), "--data /nowhere"), 3, "/nowhere");
+}
+
+BOOST_AUTO_TEST_CASE(train_sample_inspect_and_another_models_checkpoint) {
+  const WithSet folder;
+  const auto run = (folder.path() / "run").string();
+  const auto dry = eflow_says(train_words(folder.path(), "--dry-run"));
+  BOOST_TEST(dry.code == 0, dry.text);
+  BOOST_TEST(!std::filesystem::exists(run));
+  const auto trained = eflow_says(train_words(folder.path()));
+  BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
+  for (const char* file : {"config.ini", "data.json", "metrics.jsonl", "samples/step-12.png",
+                           "samples/step-12.webp"}) {
+    BOOST_TEST(std::filesystem::exists(run + "/" + file), file);
+  }
+  BOOST_TEST(eflow_says("inspect " + run).code == 0);
+
+  std::filesystem::rename(folder.path() / "set", folder.path() / "gone");  // sampling needs no data
+  const auto out = (folder.path() / "out").string();
+  const auto sampled =
+      eflow_says("sample --run " + run + " --steps 2 --label 1 --count 2 --out " + out);
+  BOOST_TEST(sampled.code == 0, sampled.text);
+  for (const char* file : {"sheet.png", "clips.webp", "samples.npy"})
+    BOOST_TEST(std::filesystem::exists(out + "/" + file), file);
+  const auto npy = content_of(out + "/samples.npy");
+  BOOST_TEST(
+      eflow_says("sample --run " + run + " --steps 2 --label 1 --count 2 --out " + out).code == 0);
+  BOOST_TEST((content_of(out + "/samples.npy") == npy));  // the same seed makes the same clips
+  refused("sample --run " + run + " --label 3 --out " + out, 2,
+          "label: expected a number from 0 to 2");
+  refused("sample --run " + (folder.path() / "gone").string() + " --out " + out, 4, "");
+  std::filesystem::rename(folder.path() / "gone", folder.path() / "set");
+
+  const auto before = content_of(run + "/metrics.jsonl");
+  refused(train_words(folder.path(), "--model.dim=16"), 4, "model.dim: checkpoint 32, now 16");
+  refused(train_words(folder.path(), "--train.seed=2"), 4, "train.seed: checkpoint 1, now 2");
+  refused(train_words(folder.path(), "--resume never"), 2, "--resume");
+  refused(train_words(folder.path(), "--resume /nowhere"), 4, "/nowhere");
+  BOOST_TEST((content_of(run + "/metrics.jsonl") == before));
+  BOOST_TEST(eflow_says(train_words(folder.path())).code == 0);  // finished: nothing left to do
+  BOOST_TEST((content_of(run + "/metrics.jsonl") == before));
+}
+
+BOOST_AUTO_TEST_CASE(features_judge_samples) {
+  const WithSet folder;
+  const auto set = (folder.path() / "set").string(),
+             features = (folder.path() / "features").string();
+  const auto trained = eflow_says("eval train-features --data " + set + " --out " + features +
+                                  " --iterations 5 --batch 8");
+  BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
+  BOOST_TEST(contains(trained.text, "held-out accuracy"), trained.text);
+  BOOST_REQUIRE(eflow_says(train_words(folder.path(), "--train.iterations=2")).code == 0);
+  const auto run = (folder.path() / "run").string();
+  const auto judged =
+      eflow_says("eval --run " + run + " --features " + features + " --count 6 --json");
+  BOOST_TEST(judged.code == 0, judged.text);
+  BOOST_TEST(contains(judged.text, "\"samples\":6"), judged.text);
+  refused("eval --run " + run + " --features " + run, 4, "features");
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_stops_the_run) {
+  const WithSet folder;
+  refused(train_words(
+              folder.path(),
+              "--optim.lr=10 --optim.clip=0 --optim.eps=0 --optim.warmup=0 --train.iterations=400 "
+              "--optim.schedule=constant --optim.weight-decay=10 --eval.every=0 --sample.every=0"),
+          6, "last good checkpoint");
+}

@@ -1,0 +1,34 @@
+#include "arguments.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "eflow/base/error.hpp"
+#include "eflow/trainer/option_parser.hpp"
+#include "eflow/trainer/option_text.hpp"
+
+namespace eflow::program {
+
+bool wants_help(const Arguments& arguments) {
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [](const std::string& word) { return word == "--help" || word == "-h"; });
+}
+
+int print_help(const Usage& usage, const std::vector<trainer::Option>& options) {
+  std::printf("usage: %s\n\n%s\n\n%s", usage.line.c_str(), usage.about.c_str(),
+              trainer::help_text(options).c_str());
+  return 0;
+}
+
+void parse(const Arguments& arguments, const std::vector<trainer::Option>& options,
+           const std::vector<std::string>& required, std::vector<std::string>* positional,
+           std::size_t max_positional) {
+  trainer::OptionParser parser(options);
+  parser.parse_arguments(arguments, positional, max_positional);
+  for (const std::string& key : required) {
+    if (!parser.given(key)) parser.add_problem(str("--", key, " is missing"));
+  }
+  parser.finish();
+}
+
+}  // namespace eflow::program

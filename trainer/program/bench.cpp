@@ -1,0 +1,72 @@
+// eflow bench step
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "arguments.hpp"
+#include "eflow/base/error.hpp"
+#include "eflow/io/synth.hpp"
+#include "eflow/trainer/data_sets.hpp"
+#include "eflow/trainer/option_parser.hpp"
+#include "eflow/trainer/step_bench.hpp"
+#include "eflow/trainer/training_run.hpp"
+
+namespace eflow::program {
+namespace {
+
+using trainer::Option;
+
+nlohmann::ordered_json to_json(const trainer::StepBench& b) {
+  const auto share = [&](double seconds) { return seconds / b.step_s; };
+  return {{"step_s", b.step_s},
+          {"data_wait_s", b.times.data_wait},
+          {"forward_s", b.times.forward},
+          {"backward_s", b.times.backward},
+          {"optimizer_s", b.times.optimizer},
+          {"gemm_alone_s", b.gemm_s},
+          {"gemm_share", share(b.gemm_s)},
+          {"gflop", b.gflop},
+          {"gflops", b.gflops()},
+          {"peak_gflops", b.peak_gflops},
+          {"share_of_peak", b.gflops() / b.peak_gflops},
+          {"peak_memory_mib", static_cast<double>(b.peak_bytes) / (1 << 20)},
+          {"parameters", b.parameters},
+          {"tokens", b.tokens},
+          {"threads", b.threads}};
+}
+
+}  // namespace
+
+int bench_step(const Arguments& arguments) {
+  trainer::Config config;
+  std::string file;
+  std::int64_t steps = 5;
+  bool json = false;
+  std::vector<Option> options = {
+      {"config", &file, {}, "", "Configuration file."},
+      {"steps", &steps, trainer::between(1, 10000), "steps", "Measured steps; the median counts."},
+      {"json", &json, {}, "", "One JSON object instead of text."},
+  };
+  for (Option& option : trainer::options_of(config)) options.push_back(std::move(option));
+  if (wants_help(arguments)) {
+    return print_help({"eflow bench step [--config FILE] [--json] [--section.key=value ...]",
+                       "Measures a training step on synthetic clips, or on --data.dir."},
+                      options);
+  }
+  trainer::OptionParser parser(options);
+  const std::string path = trainer::peek_argument(arguments, "config");
+  if (!path.empty()) parser.parse_file(path);
+  parser.parse_arguments(arguments);
+  parser.finish();
+  trainer::apply_preset(&config, [&](const std::string& key) { return parser.given(key); });
+  trainer::use_threads(config.train.threads);
+  std::unique_ptr<io::ClipSource> source = std::make_unique<io::SynthShapes>();
+  if (!config.data.dir.empty()) source = trainer::open_dataset(config.data.dir);
+  const auto line = to_json(trainer::bench_step(config, *source, steps));
+  if (json) return std::printf("%s\n", line.dump().c_str()), 0;
+  for (const auto& [key, value] : line.items())
+    std::printf("%-16s %s\n", key.c_str(), value.dump().c_str());
+  return 0;
+}
+
+}  // namespace eflow::program

@@ -1,0 +1,159 @@
+// eflow eval train-features, eflow eval
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "arguments.hpp"
+#include "eflow/base/error.hpp"
+#include "eflow/trainer/exit_code.hpp"
+#include "eflow/trainer/features.hpp"
+#include "eflow/trainer/generator.hpp"
+#include "eflow/trainer/progress.hpp"
+#include "eflow/trainer/training_run.hpp"
+
+namespace eflow::program {
+namespace {
+
+using trainer::at_least;
+using trainer::between;
+using trainer::one_of;
+using trainer::Option;
+
+struct Score {
+  std::vector<std::int64_t> right, asked;  ///< by label
+  std::int64_t total_right = 0, total = 0;
+};
+
+Score score_of(const trainer::GeneratedClips& clips, const std::vector<std::int64_t>& read_as,
+               std::int64_t classes) {
+  Score score{std::vector<std::int64_t>(static_cast<std::size_t>(classes)),
+              std::vector<std::int64_t>(static_cast<std::size_t>(classes)), 0, 0};
+  for (std::size_t i = 0; i < read_as.size(); ++i) {
+    const auto label = static_cast<std::size_t>(clips.labels[i]);
+    const bool right = read_as[i] == clips.labels[i];
+    ++score.asked[label];
+    score.right[label] += right;
+    score.total_right += right;
+    ++score.total;
+  }
+  return score;
+}
+
+double share(std::int64_t part, std::int64_t whole) {
+  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
+void print(const Score& score, const trainer::Features& features, bool json) {
+  if (json) {
+    const nlohmann::ordered_json line = {{"samples", score.total},
+                                         {"read_as_asked", score.total_right},
+                                         {"accuracy", share(score.total_right, score.total)},
+                                         {"right", score.right},
+                                         {"asked", score.asked},
+                                         {"held_out_accuracy", features.held_out_accuracy()}};
+    std::printf("%s\n", line.dump().c_str());
+    return;
+  }
+  for (std::size_t label = 0; label < score.asked.size(); ++label) {
+    std::printf("  %-24s %lld of %lld\n",
+                trainer::label_name(features.data(), static_cast<std::int64_t>(label)).c_str(),
+                static_cast<long long>(score.right[label]),
+                static_cast<long long>(score.asked[label]));
+  }
+  std::printf("%lld of %lld samples are read as asked (%.3f)\n",
+              static_cast<long long>(score.total_right), static_cast<long long>(score.total),
+              share(score.total_right, score.total));
+  std::printf("the classifier itself reads %.4f of held-out clips right\n",
+              features.held_out_accuracy());
+}
+
+void require_same_data(const trainer::DataInfo& run, const trainer::DataInfo& features) {
+  if (run.clips.shape() == features.clips.shape() && run.clips.classes == features.clips.classes)
+    return;
+  throw trainer::CheckpointError(str("[eval] the run makes clips ", run.clips.shape(), " of ",
+                                     run.clips.classes, " classes, the features read ",
+                                     features.clips.shape(), " of ", features.clips.classes));
+}
+
+}  // namespace
+
+int eval_train_features(const Arguments& arguments) {
+  trainer::DataConfig data;
+  trainer::FeatureTraining training;
+  std::string out;
+  std::int64_t seed = 1, threads = 0;
+  const std::vector<Option> options = {
+      {"data", &data.dir, {}, "", "Folder of the data set."},
+      {"eval",
+       &data.eval,
+       {},
+       "",
+       "Held-out clips: 'split' withholds the last clips of --data, or another folder."},
+      {"out", &out, {}, "", "Folder for the features."},
+      {"iterations", &training.iterations, between(1, 1e6), "steps", "Length of the training."},
+      {"batch", &training.batch, between(1, 4096), "clips", "Clips a step."},
+      {"lr", &training.lr, between(0, 1), "", "Peak learning rate."},
+      {"noise", &training.noise, between(0, 1), "",
+       "Standard deviation of noise added to training clips."},
+      {"seed", &seed, at_least(0), "", "Seed of weights, order and noise."},
+      {"threads", &threads, between(0, 1024), "threads", "Threads for computing; 0: all."},
+  };
+  if (wants_help(arguments)) {
+    return print_help(
+        {"eflow eval train-features --data DIR --out FEATURES [...]",
+         "Trains a small classifier of clips and measures it on clips it has not seen."},
+        options);
+  }
+  parse(arguments, options, {"data", "out"});
+  trainer::use_threads(threads);
+  const trainer::DataSets sets = trainer::open_data(data);
+  training.seed = static_cast<std::uint64_t>(seed);
+  trainer::Progress progress(stderr, "step", training.iterations, 0,
+                             std::max<std::int64_t>(1, training.iterations / 10));
+  training.progress = [&](std::int64_t step, double loss) {
+    progress.update(step, str("loss ", loss));
+    return true;
+  };
+  const auto features = trainer::Features::train(sets, training);
+  features.save(out);
+  std::printf("held-out accuracy %.4f on %lld clips\n", features.held_out_accuracy(),
+              static_cast<long long>(sets.held_out->size()));
+  return 0;
+}
+
+int eval(const Arguments& arguments) {
+  std::string run, features_folder, sampler = "renoise";
+  std::int64_t count = 90, steps = 4, seed = 1;
+  bool json = false;
+  const std::vector<Option> options = {
+      {"run", &run, {}, "", "A run's folder (its newest checkpoint) or a checkpoint's."},
+      {"features", &features_folder, {}, "", "Folder that 'eflow eval train-features' made."},
+      {"count", &count, between(1, 1e6), "clips", "Samples; labels take turns."},
+      {"steps", &steps, between(1, 1000), "steps", "Sampling steps N."},
+      {"sampler", &sampler, one_of({"renoise", "compose", "euler"}), "", "How samples are made."},
+      {"seed", &seed, at_least(0), "", "Seed of the noise."},
+      {"json", &json, {}, "", "One JSON object instead of text."},
+  };
+  if (wants_help(arguments)) {
+    return print_help(
+        {"eflow eval --run RUN --features FEATURES [...]",
+         "Counts how many samples of each label a classifier reads as what was asked for."},
+        options);
+  }
+  parse(arguments, options, {"run", "features"});
+  const auto features = trainer::Features::load(features_folder);
+  const auto generator = trainer::Generator::load(run);
+  require_same_data(generator.info().data, features.data());
+  trainer::SampleRequest request;
+  request.labels = trainer::labels_in_turn(count, features.data().clips.classes);
+  request.steps = static_cast<int>(steps);
+  request.sampler = soflow::sampler_kind(sampler);
+  request.shift = generator.info().config.sample.shift;
+  request.seed = static_cast<std::uint64_t>(seed);
+  const auto clips = generator.sample(request);
+  print(score_of(*clips, features.read(clips->values, clips->shape), features.data().clips.classes),
+        features, json);
+  return 0;
+}
+
+}  // namespace eflow::program

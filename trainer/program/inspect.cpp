@@ -1,0 +1,120 @@
+// eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME | --options
+
+#include <cstdio>
+
+#include "arguments.hpp"
+#include "eflow/base/error.hpp"
+#include "eflow/base/hash.hpp"
+#include "eflow/io/manifest.hpp"
+#include "eflow/trainer/exit_code.hpp"
+#include "eflow/trainer/generator.hpp"
+#include "eflow/trainer/model_flops.hpp"
+#include "eflow/trainer/option_text.hpp"
+#include "eflow/trainer/run_directory.hpp"
+
+namespace eflow::program {
+namespace {
+
+using trainer::one_of;
+using trainer::Option;
+
+std::string count_text(double count) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, count < 1e9 ? "%.1f M" : "%.2f G",
+                count / (count < 1e9 ? 1e6 : 1e9));
+  return buffer;
+}
+
+std::string model_text(const nn::DiTConfig& c) {
+  const nn::Grid3 grid = c.grid();
+  return str(
+      "width ", c.dim, ", heads ", c.heads, " of ", c.dim / c.heads, ", feed-forward ", c.hidden,
+      ", blocks ", c.encoder, " + ", c.middle, " + ", c.decoder, "\nattention ",
+      nn::name_of(c.attention), ", gates per ", nn::name_of(c.gates), ", window radius ",
+      c.window_radius(), " tokens",
+      c.softmax_every > 0 ? str(", full softmax after every ", c.softmax_every, " blocks") : "",
+      "\nclips [", c.channels, ", ", c.frames, ", ", c.height, ", ", c.width, "], patch ",
+      c.patch.t, "x", c.patch.h, "x", c.patch.w, ", tokens ", grid.t, "x", grid.h, "x", grid.w,
+      " = ", grid.count(), "\nhead predicts ", nn::name_of(c.prediction), "\n");
+}
+
+int inspect_preset(const std::string& name) {
+  const nn::DiTConfig config = nn::preset(name);
+  const auto parameters = nn::parameter_count(config);
+  const auto flops = trainer::forward_flops(config);
+  std::printf(
+      "preset %s: %lld parameters (%s)\n%sforward of a clip: %.4g GFLOP, of these attention %.3g "
+      "%%\n",
+      name.c_str(), static_cast<long long>(parameters),
+      count_text(static_cast<double>(parameters)).c_str(), model_text(config).c_str(),
+      flops.total() / 1e9, 100 * flops.attention / flops.total());
+  return 0;
+}
+
+int inspect_shard(const std::string& file) {
+  const std::filesystem::path path(file);
+  const auto manifest = io::read_manifest(path.parent_path().empty() ? "." : path.parent_path());
+  for (const auto& shard : manifest.shards) {
+    if (shard.file != path.filename()) continue;
+    std::printf("%s", str("shard of ", manifest.spec.shape, " ", manifest.spec.dtype,
+                          " clips: ", shard.count, " of ", manifest.count, ", ", shard.bytes,
+                          " bytes, index hash ", to_hex(shard.index_hash), "\n")
+                          .c_str());
+    return 0;
+  }
+  throw trainer::DataError(str(file, ": not one of the shards in the manifest beside it"));
+}
+
+int inspect_checkpoint(const std::string& path) {
+  const io::Checkpoint checkpoint = trainer::newest_checkpoint(path);
+  const trainer::CheckpointInfo info = trainer::info_of(checkpoint);
+  const auto model = trainer::dit_config(info.config, info.data.clips);
+  std::printf(
+      "%s\n%s", checkpoint.path().c_str(),
+      str("step ", info.step, " of ", info.config.train.iterations, "\n",
+          nn::parameter_count(model), " parameters\n", model_text(model), "trained on ",
+          info.data.training_clips, " clips with ", info.isa, ", ", info.threads, " threads\n")
+          .c_str());
+  for (std::size_t i = 0; i < info.data.class_names.size(); ++i)
+    std::printf("label %zu: %s\n", i, info.data.class_names[i].c_str());
+  for (const auto& array : checkpoint.arrays()) {
+    if (array.name.rfind("model/", 0) == 0)
+      std::printf("  %s\n", str(array.name.substr(6), " ", array.shape, " ", array.dtype).c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+int inspect(const Arguments& arguments) {
+  std::string preset;
+  bool table = false;
+  const std::vector<Option> options = {
+      {"preset",
+       &preset,
+       {},
+       "",
+       "Name of a model: tiny, quickstart, sprites, B, XL, XXL or 1.5B."},
+      {"options", &table, {}, "", "The table of all configuration keys, as Markdown."},
+  };
+  if (wants_help(arguments)) {
+    return print_help(
+        {"eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME", "Describes what is there."},
+        options);
+  }
+  Arguments what;
+  parse(arguments, options, {}, &what, 1);
+  if (table) {
+    trainer::Config config;
+    return std::printf("%s", trainer::markdown_table(trainer::options_of(config)).c_str()), 0;
+  }
+  if (!preset.empty()) return inspect_preset(preset);
+  if (what.empty())
+    throw InvalidArgument("eflow inspect: name a run, a checkpoint, a shard, or --preset NAME");
+  if (!std::filesystem::exists(what[0]))
+    throw trainer::DataError(str(what[0], ": no such file or folder"));
+  if (std::filesystem::is_regular_file(what[0])) return inspect_shard(what[0]);
+  return inspect_checkpoint(what[0]);
+}
+
+}  // namespace eflow::program

@@ -1,0 +1,107 @@
+// eflow train
+
+#include <cstdio>
+
+#include "arguments.hpp"
+#include "eflow/base/error.hpp"
+#include "eflow/trainer/exit_code.hpp"
+#include "eflow/trainer/option_parser.hpp"
+#include "eflow/trainer/progress.hpp"
+#include "eflow/trainer/training_run.hpp"
+#include "signals.hpp"
+
+namespace eflow::program {
+namespace {
+
+using trainer::Option;
+
+struct TrainFlags {
+  std::string config, data, out, resume = "auto";
+  bool dry_run = false;
+
+  std::vector<Option> options(trainer::Config* c) {
+    std::vector<Option> all = {
+        {"config", &config, {}, "", "Configuration file; what the command line says wins."},
+        {"data", &c->data.dir, {}, "", "The same as --data.dir."},
+        {"out", &out, {}, "", "Folder of the run."},
+        {"resume",
+         &resume,
+         {},
+         "",
+         "auto: from the run's newest good checkpoint if any; never; or a checkpoint or run to "
+         "start from."},
+        {"dry_run", &dry_run, {}, "", "Check everything, say what would be done, and stop."},
+    };
+    for (Option& option : trainer::options_of(*c)) all.push_back(std::move(option));
+    return all;
+  }
+};
+
+/// File first, then command line, then the preset for what neither gave.
+trainer::Config read_config(const Arguments& arguments, TrainFlags* flags) {
+  trainer::Config config;
+  trainer::OptionParser parser(flags->options(&config));
+  const std::string file = trainer::peek_argument(arguments, "config");
+  if (!file.empty()) parser.parse_file(file);
+  parser.parse_arguments(arguments);
+  if (!parser.given("out")) parser.add_problem("--out is missing");
+  parser.finish();
+  trainer::apply_preset(&config, [&](const std::string& key) { return parser.given(key); });
+  for (auto& problem : trainer::problems_of(config)) parser.add_problem(std::move(problem));
+  parser.finish();
+  return config;
+}
+
+std::string short_number(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.4g", value);
+  return buffer;
+}
+
+int run(const trainer::Config& config, const TrainFlags& flags) {
+  install_stop_signals();
+  std::unique_ptr<trainer::Progress> progress;
+  double held_out = 0;
+  trainer::TrainingHooks hooks;
+  hooks.stop = stop_requested;
+  hooks.say = [](const std::string& line) {
+    std::printf("%s\n", line.c_str()), std::fflush(stdout);
+  };
+  hooks.on_step = [&](const trainer::StepMetrics& m) {
+    if (!progress) {
+      progress = std::make_unique<trainer::Progress>(stdout, "step", config.train.iterations,
+                                                     m.step - 1, config.log.every);
+    }
+    if (m.eval_mse) held_out = *m.eval_mse;
+    progress->update(m.step, str("loss ", short_number(m.loss), "  fm ", short_number(m.fm_mse),
+                                 "  scm ", short_number(m.scm_mse),
+                                 held_out > 0 ? "  held-out " + short_number(held_out) : ""));
+  };
+  const auto result = trainer::run_training(config, flags.out, flags.resume, hooks);
+  progress.reset();
+  std::printf("%s at step %lld%s\n", result.stopped ? "stopped and saved" : "finished",
+              static_cast<long long>(result.step),
+              result.stopped ? "; run the same command again to go on" : "");
+  return result.stopped ? trainer::kExitSaved : trainer::kExitOk;
+}
+
+}  // namespace
+
+int train(const Arguments& arguments) {
+  TrainFlags flags;
+  if (wants_help(arguments)) {
+    trainer::Config config;
+    return print_help(
+        {"eflow train [--config FILE] --data DIR --out RUN [--section.key=value ...]",
+         "Trains a generator. Stops at Ctrl-C after saving; the same command again goes on."},
+        flags.options(&config));
+  }
+  const trainer::Config config = read_config(arguments, &flags);
+  if (flags.dry_run) {
+    std::printf("%s", trainer::describe_training(config, flags.out, flags.resume).c_str());
+    return 0;
+  }
+  return run(config, flags);
+}
+
+}  // namespace eflow::program
