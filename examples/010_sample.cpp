@@ -1,0 +1,18 @@
+// Loads a run that `eflow train` made and samples from it: 010_sample RUN OUT_SHEET.png OUT_CLIPS.webp
+#include <cstdio>
+
+#include "eflow/trainer/preview.hpp"
+
+int main(int, char** argv) {
+  using namespace eflow::trainer;
+  const Generator generator = Generator::load(argv[1]);
+  const DataInfo& data = generator.info().data;
+  SampleRequest request;
+  request.labels = labels_in_turn(9, data.clips.classes);  // one clip of each label
+  request.steps = 4;                                       // network evaluations a clip
+  request.progress = [](auto done, auto total) {
+    return std::printf("%d of %d\n", int(done), int(total)) > 0;
+  };
+  const auto clips = generator.sample(request);  // empty if progress returned false
+  write_pictures(*clips, data.fps, argv[2], argv[3]);
+}
