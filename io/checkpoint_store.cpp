@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -49,10 +50,9 @@ FileDescriptor open_directory(const fs::path& path) {
 class TemporaryDirectory {
  public:
   TemporaryDirectory(const fs::path& parent, const std::string& name) {
-    std::string pattern = (parent / name).string() + std::string(kTemporary) + "XXXXXX";
-    if (!::mkdtemp(pattern.data())) throw_errno("create", pattern);
-    path_ = pattern;
-    ::chmod(path_.c_str(), 0777 & ~umask_now());
+    static std::atomic<unsigned> counter{0};
+    path_ = parent / str(name, kTemporary, ::getpid(), "-", counter++);
+    if (::mkdir(path_.c_str(), 0777) != 0) throw_errno("create", path_.string());
     lock_ = open_directory(path_);
     if (!lock_.valid() || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
       throw_errno("lock", path_.string());
@@ -67,17 +67,6 @@ class TemporaryDirectory {
   [[nodiscard]] const fs::path& path() const { return path_; }
 
  private:
-  /// The process's umask, which only setting it tells; /proc says it without that race.
-  static mode_t umask_now() {
-    std::FILE* status = std::fopen("/proc/self/status", "re");
-    unsigned mask = 022;
-    char line[256];
-    while (status && std::fgets(line, sizeof line, status)) {
-      if (std::sscanf(line, "Umask: %o", &mask) == 1) break;
-    }
-    if (status) std::fclose(status);
-    return static_cast<mode_t>(mask);
-  }
   fs::path path_;
   FileDescriptor lock_;
 };

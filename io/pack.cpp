@@ -1,100 +1,17 @@
-// From arrays in memory order of the user's choosing to clips [C, T, H, W] of one stored dtype.
+// What the user gives is checked in full before the writer opens: content decides the key, and a wrong label stops early.
 #include "eflow/io/pack.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstring>
 
 #include "eflow/base/error.hpp"
 #include "eflow/base/hash.hpp"
-#include "eflow/io/dataset.hpp"
-#include "eflow/io/layout.hpp"
+#include "eflow/io/clip_values.hpp"
 #include "eflow/io/npy.hpp"
 
 namespace eflow::io {
 namespace {
-
-/// One clip in double, the common ground of u8, f32 and f64 inputs; exact for all three.
-using Values = std::vector<double>;
-
-template <class T>
-void gather(std::span<const std::byte> clip, const ClipWalk& walk, Values& out) {
-  std::size_t k = 0;
-  const auto& [sc, st, sh, sw] = walk.stride;
-  for (std::int64_t c = 0; c < walk.shape[0]; ++c) {
-    for (std::int64_t t = 0; t < walk.shape[1]; ++t) {
-      for (std::int64_t y = 0; y < walk.shape[2]; ++y) {
-        for (std::int64_t x = 0; x < walk.shape[3]; ++x, ++k) {
-          T value;
-          const auto at = static_cast<std::size_t>(c * sc + t * st + y * sh + x * sw);
-          std::memcpy(&value, clip.data() + at * sizeof(T), sizeof(T));
-          out[k] = static_cast<double>(value);
-        }
-      }
-    }
-  }
-}
-
-void gather(DType dtype, std::span<const std::byte> clip, const ClipWalk& walk, Values& out) {
-  switch (dtype) {
-    case DType::kU8:
-      return gather<std::uint8_t>(clip, walk, out);
-    case DType::kF32:
-      return gather<float>(clip, walk, out);
-    case DType::kF64:
-      return gather<double>(clip, walk, out);
-    default:
-      EFLOW_ASSERT(!"a dtype that open_videos refuses");
-  }
-}
-
-/// "clip 7, pixel (frame 1, row 2, column 3, channel 0)".
-std::string place_of(std::int64_t clip, std::size_t at, const Shape& s) {
-  auto k = static_cast<std::int64_t>(at);
-  const std::int64_t x = k % s[3], y = (k /= s[3]) % s[2], t = (k /= s[2]) % s[1], c = k / s[1];
-  return str("clip ", clip, ", pixel (frame ", t, ", row ", y, ", column ", x, ", channel ", c,
-             ")");
-}
-
-struct Limits {
-  double low, high;
-  const char* words;
-};
-
-Limits limits_of(DType input, FloatRange range) {
-  constexpr double kLargest = 3.3895313892515355e38;  // of bf16; f32 goes a little further
-  if (input == DType::kU8) return {0, 255, "0 to 255"};
-  if (range == FloatRange::kUnit) return {0, 1, "0 to 1"};
-  if (range == FloatRange::kSymmetric) return {-1, 1, "-1 to 1"};
-  return {-kLargest, kLargest, "a finite number that bf16 can hold"};
-}
-
-void check_values(const Values& values, const Limits& limits, std::int64_t clip, const Shape& shape,
-                  const std::string& where) {
-  for (std::size_t k = 0; k < values.size(); ++k) {
-    const double v = values[k];
-    if (std::isfinite(v) && v >= limits.low && v <= limits.high) continue;
-    throw InvalidArgument(str(
-        "[pack] ", where, ", ", place_of(clip, k, shape), " is ", v, "; expected ", limits.words,
-        std::isfinite(v) ? " (say what the values mean with the range option)" : ""));
-  }
-}
-
-/// Stored elements from values: value = stored * scale + offset, inverted.
-void encode(const Values& values, DType dtype, ValueMapping mapping, std::span<std::byte> out) {
-  for (std::size_t k = 0; k < values.size(); ++k) {
-    const double stored = (values[k] - mapping.offset) / mapping.scale;
-    if (dtype == DType::kU8) {
-      out[k] = static_cast<std::byte>(std::lround(std::clamp(stored, 0.0, 255.0)));
-    } else if (dtype == DType::kBF16) {
-      const bfloat16 half(static_cast<float>(stored));
-      std::memcpy(out.data() + 2 * k, &half, 2);
-    } else {
-      const auto single = static_cast<float>(stored);
-      std::memcpy(out.data() + 4 * k, &single, 4);
-    }
-  }
-}
 
 /// The meaning of what is stored. Float pixels in [0, 1] are mapped when they are read, so that the
 /// stored floats are the user's own.
@@ -261,7 +178,7 @@ PackReport pack_npy(const std::filesystem::path& videos, const std::filesystem::
   spec.content_key = str(content, "-", to_hex(hash64(std::as_bytes(std::span(read.values)))), "-",
                          layout, "-", static_cast<int>(options.float_range));
 
-  const Limits limits = limits_of(file.dtype(), options.float_range);
+  const ValueRange allowed = range_of(file.dtype(), options.float_range);
   const ValueMapping to_values = input_mapping(file.dtype(), options.float_range);
   std::vector<std::byte> clip(static_cast<std::size_t>(file.row_elements()) *
                               size_of(file.dtype()));
@@ -270,7 +187,7 @@ PackReport pack_npy(const std::filesystem::path& videos, const std::filesystem::
                                       [&](std::int64_t i, std::span<std::byte> bytes) {
                                         file.read_rows(i, 1, clip);
                                         gather(file.dtype(), clip, walk, values);
-                                        check_values(values, limits, i, walk.shape, where);
+                                        check_values(values, allowed, i, walk.shape, where);
                                         for (double& v : values)
                                           v = v * to_values.scale + to_values.offset;
                                         encode(values, spec.dtype, spec.mapping, bytes);
@@ -291,13 +208,13 @@ PackReport pack_source(const ClipSource& source, const std::filesystem::path& ou
   spec.content_key = content_key;
   std::vector<float> clip(static_cast<std::size_t>(element_count(spec.shape)));
   Values values(clip.size());
-  const Limits limits =
-      limits_of(DType::kF32, spec.dtype == DType::kU8 ? FloatRange::kSymmetric : FloatRange::kAny);
+  const ValueRange allowed =
+      range_of(DType::kF32, spec.dtype == DType::kU8 ? FloatRange::kSymmetric : FloatRange::kAny);
   PackReport report = write_all_clips(out, spec, source.size(), options,
                                       [&](std::int64_t i, std::span<std::byte> bytes) {
                                         const std::int32_t label = source.read(i, clip);
                                         std::copy(clip.begin(), clip.end(), values.begin());
-                                        check_values(values, limits, i, spec.shape, "the source");
+                                        check_values(values, allowed, i, spec.shape, "the source");
                                         encode(values, spec.dtype, spec.mapping, bytes);
                                         return label;
                                       });
