@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "eflow/base/error.hpp"
+#include "io/io_support.hpp"
 
 using namespace eflow;
 using eflow::io::Batch;
@@ -63,6 +64,22 @@ BOOST_AUTO_TEST_CASE(content_is_independent_of_threads_and_depth) {
         }
       }
       BOOST_TEST(loader.total_wait_seconds() >= loader.last_wait_seconds());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(threads_read_one_data_set) {
+  const test::TempDir dir;
+  test::make_dataset(dir / "set", DType::kBF16, 23);
+  const io::Dataset set(dir / "set");
+  Loader loader(set, SampleOrder(23, 4), {.batch_size = 6, .threads = 4, .depth = 6});
+  std::vector<float> clip(120);
+  for (int step = 0; step < 10; ++step) {
+    const Batch batch = loader.next();
+    for (std::size_t i = 0; i < 6; ++i) {
+      BOOST_TEST(batch.labels[i] == set.read(batch.ids[i], clip));
+      BOOST_TEST(std::equal(clip.begin(), clip.end(),
+                            batch.clips.begin() + static_cast<std::ptrdiff_t>(120 * i)));
     }
   }
 }
