@@ -11,13 +11,13 @@ namespace EFLOW_TEXT {
 using eflow::args::Gemm;
 
 // A packed row's bytes along k, the rows of a packed strip of A, the columns of a strip of B in bytes of sums: 8 rows of A fit
-// the first-level cache beside a moving panel of B, a strip of A fits the second, a strip of B most of the 4 MiB of scratch.
+// the first-level cache beside a moving panel of B, a strip of A fits the second, a strip of B most of the scratch.
 inline constexpr Index kGemmChunkBytes = 3072;
 inline constexpr Index kGemmRows = 192;
 inline constexpr Index kGemmColumnBytes = 4224;
-// The same where partial sums need room.
+// Fewer columns where partial sums take the rest of the scratch.
 inline constexpr Index kGemmPartialColumnBytes = 1920;
-inline constexpr Index kGemmPartialRows = 384;
+inline constexpr Index kGemmScratchBytes = 4 << 20;
 
 /// One rectangle of C of one problem, pointers already moved to its corner.
 template <class T, class O>
@@ -161,23 +161,38 @@ struct GemmSums {
   }
 };
 
-/// A strip of packed rows times a strip of packed columns.
+/// Rows of A as the kernel reads them: strides inside a run of kKernelRows, and from one run to the next.
+template <class E>
+struct GemmRows {
+  const E* p;
+  Index row, k, next;
+};
+
+/// Rows [i, i + m) of a strip times a strip of packed columns.
 template <class E, class S>
-EFLOW_FN void gemm_multiply(S& sums, const E* a, Index a_row, Index a_k, Index a_next, Index i,
-                            Index m, const E* b, Index n, Index k, bool first, bool last) {
+EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, const E* b, Index n, Index k,
+                            bool first, bool last) {
   const Panels<Sum<E>> panels(n);
   const Index steps = ceil_div(k, kDepth<E>);
   for (Index panel = 0; panel < panels.count; ++panel) {
     const Index j = panels.begin(panel);
     const int vectors = panels.width(panel);
     const Index width = vectors * kLanes<Sum<E>>;
+    const E* run = a.p;
     for (Index r = 0; r < m; r += kKernelRows) {
-      const KernelCall<E> call{
-          steps, a + r / kKernelRows * a_next, a_row, a_k, b + j * steps, width, nullptr, 0, false};
+      const KernelCall<E> call{steps, run, a.row, a.k, b + j * steps, width, nullptr, 0, false};
       sums.run(call, vectors, i + r, j, min_of<Index>(kKernelRows, m - r), min_of(width, n - j),
                first, last);
+      run += a.next;
     }
   }
+}
+
+/// Few columns use a row of A too seldom to pay for packing it; then whole runs of rows are read where they are.
+template <class E, class T>
+EFLOW_FN bool gemm_reads_in_place(PackSource<T> a, Index n, Index k) {
+  if (sizeof(E) != sizeof(T) || n > 128) return false;
+  return a.along == 1 ? a.across * static_cast<Index>(sizeof(T)) % 1024 != 0 || k <= 128 : k <= 256;
 }
 
 /// T is the stored type of A, B and bias, O that of C, aux and residual.
@@ -192,15 +207,17 @@ void gemm(const Block& block, const Gemm& g) {
   const Index chunk = max_of<Index>(2, ceil_div(ceil_div(t.k, chunks), 2) * 2);
 
   GemmSums<T, O> sums(t, chunks > 1);
-  const Index partial_rows = sums.in_scratch ? kGemmPartialRows : t.m;
   const Index most_columns = (sums.in_scratch ? kGemmPartialColumnBytes : kGemmColumnBytes) /
                              static_cast<Index>(sizeof(C));
   const Index columns = ceil_div(ceil_div(t.n, ceil_div(t.n, most_columns)), 48) * 48;
+  const bool in_place = gemm_reads_in_place<E>(t.a, t.n, t.k);
   Arena arena(block);
   E* const a = take<E>(arena, (kGemmRows + kKernelRows) * kMost / kDepth<E>);
   E* const b = take<E>(arena, columns * kMost / kDepth<E>);
-  C* const partial =
-      take<C>(arena, sums.in_scratch ? (kGemmPartialRows + kKernelRows) * columns : 0);
+  C* const partial = take<C>(arena, 0);
+  const Index left =
+      (block.scratch + kGemmScratchBytes - arena.next) / (columns * static_cast<Index>(sizeof(C)));
+  const Index partial_rows = sums.in_scratch ? (left - kKernelRows) / 24 * 24 : t.m;
 
   for (Index j = 0; j < t.n; j += columns) {
     const Index n = min_of(columns, t.n - j);
@@ -210,14 +227,19 @@ void gemm(const Block& block, const Gemm& g) {
       for (Index k0 = 0; k0 == 0 || k0 < t.k; k0 += chunk) {
         const Index k = min_of(chunk, t.k - k0);
         const bool first = k0 == 0, last = k0 + k >= t.k;
-        pack_panels(
-            b, PackSource<T>{t.b.p + j * t.b.across + k0 * t.b.along, t.b.across, t.b.along}, n, k);
-        for (Index i = i0; i < i1; i += kGemmRows) {
+        pack_panels(b, t.b.from(j, k0), n, k);
+        Index i = i0;
+        if (in_place) {
+          const Index whole = (i1 - i0) / kKernelRows * kKernelRows;
+          const E* const p = reinterpret_cast<const E*>(t.a.from(i0, k0).p);
+          gemm_multiply(sums, GemmRows<E>{p, t.a.across, t.a.along, kKernelRows * t.a.across}, 0,
+                        whole, b, n, k, first, last);
+          i += whole;
+        }
+        for (; i < i1; i += kGemmRows) {
           const Index m = min_of(kGemmRows, i1 - i);
-          pack_rows(a,
-                    PackSource<T>{t.a.p + i * t.a.across + k0 * t.a.along, t.a.across, t.a.along},
-                    m, k);
-          gemm_multiply(sums, a, Index{1}, Index{kKernelRows}, kKernelRows * ceil_div(k, kDepth<E>),
+          pack_rows(a, t.a.from(i, k0), m, k);
+          gemm_multiply(sums, GemmRows<E>{a, 1, kKernelRows, kKernelRows * ceil_div(k, kDepth<E>)},
                         i - i0, m, b, n, k, first, last);
         }
       }

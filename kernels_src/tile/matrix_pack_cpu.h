@@ -24,6 +24,10 @@ struct PackSource {
   const T* p;
   Index across;  ///< stride from one operand of a step to the next
   Index along;   ///< stride along k
+
+  EFLOW_FN PackSource from(Index w, Index k) const {
+    return {p + w * across + k * along, across, along};
+  }
 };
 
 EFLOW_FN Bf16Pair pair_of(bf16 even, bf16 odd) {
@@ -132,18 +136,39 @@ EFLOW_FN void pack_transposed(E* to, Index width, PackSource<T> s, Index valid, 
   pack_singly(to, width, s, 0, valid, steps, ceil_div(k, kDepth<E>), k);
 }
 
+/// A vector of operands of one step, for across == 1.
+template <class E, class T>
+EFLOW_FN void vector_across(E* to, const T* p, Index along) {
+  if constexpr (kDepth<E> == 1) {
+    store(to, FullLanes<E>{0}, load<E>(p, FullLanes<E>{0}));
+  } else if constexpr (sizeof(T) == 2) {
+    HalfWords even, odd;
+    __builtin_memcpy(&even, p, sizeof even);
+    __builtin_memcpy(&odd, p + along, sizeof odd);
+    const Words pairs = __builtin_convertvector(even, Words) | __builtin_convertvector(odd, Words)
+                                                                   << 16;
+    __builtin_memcpy(to, &pairs, sizeof pairs);
+  } else {
+    for (Index w = 0; w < kLanes<float>; w += 4) put(to + w, quad_across<E>(p + w, along));
+  }
+}
+
 /// Contiguous across the width: `strips` neighbours at once, so that whole cache lines of the source are used.
 template <class E, class T>
 EFLOW_FN void pack_straight(E* to, Index width, PackSource<T> s, Index valid, Index k,
                             Index strips) {
+  constexpr Index kVector = kLanes<Sum<E>>;
   const Index steps = k / kDepth<E>, all = ceil_div(k, kDepth<E>);
   for (Index i = 0; i < steps; ++i) {
     const T* const p = s.p + i * kDepth<E> * s.along;
     for (Index strip = 0; strip < strips; ++strip) {
       E* const row = to + (strip * all + i) * width;
-      for (Index at = 0; at < valid; at += 4) {
+      const T* const from = p + strip * width;
+      Index at = 0;
+      for (; at + kVector <= valid; at += kVector) vector_across(row + at, from + at, s.along);
+      for (; at < valid; at += 4) {
         const Index w = min_of(at, valid - 4);
-        put(row + w, quad_across<E>(p + strip * width + w, s.along));
+        put(row + w, quad_across<E>(from + w, s.along));
       }
     }
   }
@@ -193,8 +218,7 @@ EFLOW_FN void pack_panels(E* to, PackSource<T> s, Index columns, Index k) {
   for (Index panel = 0; panel < panels.count; ++panel) {
     const Index j = panels.begin(panel);
     const Index width = panels.width(panel) * kLanes<Sum<E>>;
-    pack_strip(to + j * steps, width, PackSource<T>{s.p + j * s.across, s.across, s.along},
-               min_of(width, columns - j), k);
+    pack_strip(to + j * steps, width, s.from(j, 0), min_of(width, columns - j), k);
   }
 }
 
@@ -215,8 +239,7 @@ EFLOW_FN void pack_rows(E* to, PackSource<T> s, Index rows, Index k) {
     }
   }
   for (; i < rows; i += kKernelRows) {
-    pack_strip(to + i * steps, kKernelRows, PackSource<T>{s.p + i * s.across, s.across, s.along},
-               min_of<Index>(kKernelRows, rows - i), k);
+    pack_strip(to + i * steps, kKernelRows, s.from(i, 0), min_of<Index>(kKernelRows, rows - i), k);
   }
 }
 
