@@ -56,33 +56,31 @@ EFLOW_FN RowVec<C, R> vmap(F&& f, const RowVec<C, R>& first, const V&... rest) {
   return out;
 }
 
-/// f over the lanes of v, halving: the lanes of a vector are far apart for one at a time.
-template <class V, class F>
-EFLOW_FN auto reduce_lanes(V v, F&& f) {
+/// The largest lane, by halves: the lanes of a vector are far apart for one at a time.
+template <class V>
+EFLOW_FN auto max_lanes(V v) {
   using C = LaneOf<V>;
-  constexpr int kCount = sizeof(V) / sizeof(C);
-  if constexpr (kCount == 2) {
-    return f(v[0], v[1]);
+  if constexpr (sizeof(V) / sizeof(C) == 2) {
+    return v[0] > v[1] ? v[0] : v[1];
   } else {
     typedef C Half __attribute__((vector_size(sizeof(V) / 2)));
     Half half[2];
     __builtin_memcpy(half, &v, sizeof v);
-    return reduce_lanes(f(half[0], half[1]), f);
+    return max_lanes(half[0] > half[1] ? half[0] : half[1]);
   }
 }
 
 template <class C, int R, int N>
 EFLOW_FN RowVec<C, R> row_max(const Acc<C, R, N>& acc, const RowVec<C, R>& start) {
   RowVec<C, R> out;
-  const auto larger = [](auto a, auto b) { return a > b ? a : b; };
   for (Index r = 0; r < R; ++r) {
     Pack<C> best = splat<C>(start[r]);
     const C lowest = start[r];
     each<C>(0, N, [&](auto j) {
-      best = larger(
+      best = max_pack(
           best, guarded<C>(j, lowest, [&](auto i) { return load<C>(acc.v + r * acc.kStride, i); }));
     });
-    out.v[r] = reduce_lanes(best, larger);
+    out.v[r] = max_lanes(best);
   }
   return out;
 }
@@ -93,7 +91,7 @@ EFLOW_FN RowVec<C, R> row_sum(const Acc<C, R, N>& acc) {
   for (Index r = 0; r < R; ++r) {
     Pack<C> sum{};
     each<C>(0, N, [&](auto j) { sum += load<C>(acc.v + r * acc.kStride, j); });
-    out.v[r] = reduce_lanes(sum, [](auto a, auto b) { return a + b; });
+    out.v[r] = sum_lanes<C>(sum);
   }
   return out;
 }
@@ -111,18 +109,14 @@ EFLOW_FN V exp2_fast(V x) {
         V{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
     const V moved = c + shift;
     const V f = c - (moved - shift);
-    V p = f * 1.54035304e-4f + 1.33335581e-3f;
-    p = p * f + 9.61812911e-3f;
-    p = p * f + 5.55041087e-2f;
-    p = p * f + 2.40226507e-1f;
-    p = p * f + 6.93147181e-1f;
-    p = p * f + 1.0f;
+    const V p = exp2_fraction(f);
     I bits, exponent;
     __builtin_memcpy(&bits, &p, sizeof p);
     __builtin_memcpy(&exponent, &moved, sizeof moved);
     bits += exponent << 23;
-    __builtin_memcpy(&p, &bits, sizeof p);
-    return x > low ? p : V{};
+    V y;
+    __builtin_memcpy(&y, &bits, sizeof y);
+    return x > low ? y : V{};
   }
 }
 
@@ -139,7 +133,7 @@ EFLOW_FN RowVec<C, R> exp2_sub(Acc<C, R, N>& acc, C scale, const RowVec<C, R>& v
       store(row, j, e);
       sum += e;
     });
-    out.v[r] = reduce_lanes(sum, [](auto a, auto b) { return a + b; });
+    out.v[r] = sum_lanes<C>(sum);
   }
   return out;
 }
