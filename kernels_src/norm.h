@@ -13,16 +13,17 @@ using eflow::args::Norm;
 using eflow::args::NormGrad;
 
 template <class T, class C, bool kCentred>
-EFLOW_FN void norm_group(const Norm& a, const T* x, T* y, const T* factor, const T* offset, Index at) {
+EFLOW_FN void norm_group(const Norm& a, const T* x, T* y, const T* factor, const T* offset,
+                         Index at) {
   const C scale = C(1) / C(a.width), base = C(a.base);
   C mean = 0;
   if constexpr (kCentred) {
     mean = scale * sum_each<C>(0, a.width, [&](auto i) { return load<C>(x, i); });
   }
   const C variance = scale * sum_each<C>(0, a.width, [&](auto i) {
-    const Pack<C> d = load<C>(x, i) - mean;
-    return d * d;
-  });
+                       const Pack<C> d = load<C>(x, i) - mean;
+                       return d * d;
+                     });
   const C rstd = C(1) / sqrt(variance + C(a.eps));
   if (a.rstd) static_cast<C*>(a.rstd)[at] = rstd;
   if constexpr (kCentred) {
@@ -63,7 +64,8 @@ void norm(const Block& block, const Norm& a) {
 
 /// dx of one part of a row.
 template <class T, class C, bool kCentred>
-EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const T* dy, const T* factor, T* dx, Index at) {
+EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const T* dy, const T* factor, T* dx,
+                              Index at) {
   const C scale = C(1) / C(a.width), base = C(a.base);
   const C rstd = static_cast<const C*>(a.rstd)[at];
   const C mean = kCentred ? static_cast<const C*>(a.mean)[at] : C(0);
@@ -74,14 +76,16 @@ EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const T* dy, const 
     const C mean_gx = scale * sum_each<C>(0, a.width, [&](auto i) { return g(i) * xhat(i); });
     each<C>(0, a.width, [&](auto i) { store(dx, i, rstd * (g(i) - mean_g - xhat(i) * mean_gx)); });
   };
-  if (factor) run([&](auto i) { return load<C>(dy, i) * (load<C>(factor, i) + base); });
-  else run([&](auto i) { return load<C>(dy, i) * base; });
+  if (factor)
+    run([&](auto i) { return load<C>(dy, i) * (load<C>(factor, i) + base); });
+  else
+    run([&](auto i) { return load<C>(dy, i) * base; });
 }
 
 /// Sums over the rows of a block for the columns of one group. at: of the first row's statistics.
 template <class T, class C, bool kCentred>
-EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const T* dy, Index rows, Index at, C* dfactor,
-                                C* doffset) {
+EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const T* dy, Index rows, Index at,
+                                C* dfactor, C* doffset) {
   const C* rstd = static_cast<const C*>(a.rstd) + at;
   const C* mean = kCentred ? static_cast<const C*>(a.mean) + at : nullptr;
   each<C>(0, a.width, [&](auto i) {
@@ -123,9 +127,10 @@ void norm_grad(const Block& block, const NormGrad& a) {
   const Index out = (block.y * block.nx + block.x) * columns;
   for (Index g = 0; g < a.groups; ++g) {
     const Index part = g * a.width;
-    norm_grad_columns<T, C, kCentred>(a, x + part, dy + part, last - first, row0 * a.groups + g,
-                                      a.dfactor ? static_cast<C*>(a.dfactor) + out + part : nullptr,
-                                      a.doffset ? static_cast<C*>(a.doffset) + out + part : nullptr);
+    norm_grad_columns<T, C, kCentred>(
+        a, x + part, dy + part, last - first, row0 * a.groups + g,
+        a.dfactor ? static_cast<C*>(a.dfactor) + out + part : nullptr,
+        a.doffset ? static_cast<C*>(a.doffset) + out + part : nullptr);
   }
 }
 

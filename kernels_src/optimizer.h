@@ -22,8 +22,8 @@ void adamw(const Block& block, const eflow::args::AdamW& a) {
   T* m = static_cast<T*>(a.m);
   T* v = static_cast<T*>(a.v);
   const G* grad = static_cast<const G*>(a.grad);
-  const C scale = C(a.grad_scale), new1 = C(1 - a.beta1), new2 = C(1 - a.beta2), beta2 = C(a.beta2), eps = C(a.eps),
-          decay = C(a.decay), rate = C(a.rate), root = C(a.root_correction);
+  const C scale = C(a.grad_scale), new1 = C(1 - a.beta1), new2 = C(1 - a.beta2), beta2 = C(a.beta2),
+          eps = C(a.eps), decay = C(a.decay), rate = C(a.rate), root = C(a.root_correction);
   each_of_block<C>(block, a.count, a.per_block, [&](auto i) {
     const Pack<C> g = load<C>(grad, i) * scale;
     const Pack<C> m_old = load<C>(m, i);

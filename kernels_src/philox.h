@@ -32,15 +32,16 @@ struct StreamKey {
   u32 low, high;
 };
 EFLOW_FN StreamKey stream_key(u64 seed, u32 purpose, u64 step) {
-  const Words4 w = philox4x32({{static_cast<u32>(step), static_cast<u32>(step >> 32), purpose, 0x666c6f77u}},
-                              static_cast<u32>(seed), static_cast<u32>(seed >> 32));
+  const Words4 w =
+      philox4x32({{static_cast<u32>(step), static_cast<u32>(step >> 32), purpose, 0x666c6f77u}},
+                 static_cast<u32>(seed), static_cast<u32>(seed >> 32));
   return {w.at[0], w.at[1]};
 }
 
 /// Words `block` of a sample: each block is four of them.
 EFLOW_FN Words4 sample_words(StreamKey key, u64 sample, u64 block) {
-  return philox4x32({{static_cast<u32>(block), static_cast<u32>(block >> 32), static_cast<u32>(sample),
-                      static_cast<u32>(sample >> 32)}},
+  return philox4x32({{static_cast<u32>(block), static_cast<u32>(block >> 32),
+                      static_cast<u32>(sample), static_cast<u32>(sample >> 32)}},
                     key.low, key.high);
 }
 
@@ -61,7 +62,9 @@ EFLOW_FN u32 bits_of(float f) {
 }
 
 /// In [0, 1), a multiple of 2^-24.
-EFLOW_FN float uniform_of(u32 word) { return static_cast<float>(static_cast<i32>(word >> 8)) * 0x1p-24f; }
+EFLOW_FN float uniform_of(u32 word) {
+  return static_cast<float>(static_cast<i32>(word >> 8)) * 0x1p-24f;
+}
 
 /// Natural logarithm for u in (0, 1], never positive; relative error below 2e-7. u = m 2^e with m in [sqrt(1/2), sqrt(2)),
 /// log m = f - f^2/2 + f^3 P(f) with f = m - 1 and P of degree 7 by minimax.
@@ -90,7 +93,8 @@ struct NormalPair {
 /// quadrant (2 bits) and v in [-1/2, 1/2) of a right angle, for which sine and cosine are minimax polynomials.
 /// The largest magnitude is sqrt(64 log 2) = 6.66.
 EFLOW_FN NormalPair normal_pair(u32 radius_word, u32 angle_word) {
-  const float u = __builtin_fmaf(static_cast<float>(static_cast<i32>(radius_word >> 1)), 0x1p-31f, 0x1p-32f);
+  const float u =
+      __builtin_fmaf(static_cast<float>(static_cast<i32>(radius_word >> 1)), 0x1p-31f, 0x1p-32f);
   const float radius = __builtin_sqrtf(-2.0f * log_of_unit(u));
 
   const u32 quadrant = angle_word >> 30;

@@ -32,7 +32,8 @@ void random(const Block& block, const Random& a) {
       const Values4 v = kNormal ? normals_of(words) : uniforms_of(words);
       EFLOW_UNROLL
       for (int k = 0; k < 4; ++k) {
-        out[k * kRandomLanes + lane] = narrow<T>(static_cast<Compute<T>>(kNormal ? v.at[k] : cut_to<T>(v.at[k])));
+        out[k * kRandomLanes + lane] =
+            narrow<T>(static_cast<Compute<T>>(kNormal ? v.at[k] : cut_to<T>(v.at[k])));
       }
     });
     if (out != here) {

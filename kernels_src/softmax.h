@@ -34,7 +34,8 @@ void softmax_grad(const Block& block, const SoftmaxGrad& a) {
     const T* y = static_cast<const T*>(a.y) + r * a.width;
     const T* dy = static_cast<const T*>(a.dy) + r * a.dy_stride;
     T* dx = static_cast<T*>(a.dx) + r * a.width;
-    const C shared = sum_each<C>(0, a.width, [&](auto i) { return load<C>(y, i) * load<C>(dy, i); });
+    const C shared =
+        sum_each<C>(0, a.width, [&](auto i) { return load<C>(y, i) * load<C>(dy, i); });
     each<C>(0, a.width, [&](auto i) { store(dx, i, load<C>(y, i) * (load<C>(dy, i) - shared)); });
   }
 }

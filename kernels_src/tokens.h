@@ -19,10 +19,13 @@ void select_rows(const Block& block, const SelectRows& a) {
     const Index row = block.y * a.rows + r;
     const Index from = a.index[row];
     T* y = static_cast<T*>(a.y) + row * a.width;
-    const T* x = from >= 0 ? static_cast<const T*>(a.x) + block.y * a.x_batch_stride + from * a.x_row_stride
-                           : static_cast<const T*>(a.fill);
-    if (x) each<C>(0, a.width, [&](auto i) { store(y, i, load<C>(x, i)); });
-    else each<C>(0, a.width, [&](auto i) { store(y, i, Pack<C>{}); });
+    const T* x =
+        from >= 0 ? static_cast<const T*>(a.x) + block.y * a.x_batch_stride + from * a.x_row_stride
+                  : static_cast<const T*>(a.fill);
+    if (x)
+      each<C>(0, a.width, [&](auto i) { store(y, i, load<C>(x, i)); });
+    else
+      each<C>(0, a.width, [&](auto i) { store(y, i, Pack<C>{}); });
   }
 }
 

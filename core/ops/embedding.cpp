@@ -1,5 +1,7 @@
 // Rows of a table looked up by number, and the gradient that adds them up again.
 
+#include "eflow/kernels/args/embedding.h"
+
 #include <numeric>
 
 #include "eflow/base/error.hpp"
@@ -9,7 +11,6 @@
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/ops/select.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/embedding.h"
 
 namespace eflow {
 namespace {
@@ -28,7 +29,8 @@ Places places_of(const std::vector<std::int64_t>& ids, std::int64_t rows) {
   std::vector<std::int64_t> next = p.starts;
   p.order.resize(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    p.order[static_cast<std::size_t>(next[static_cast<std::size_t>(ids[i])]++)] = static_cast<std::int64_t>(i);
+    p.order[static_cast<std::size_t>(next[static_cast<std::size_t>(ids[i])]++)] =
+        static_cast<std::int64_t>(i);
   }
   return p;
 }
@@ -37,7 +39,8 @@ constexpr OpDef<NoAttrs> kEmbedding{
     "embedding",
     [](std::span<const Tensor> t, const NoAttrs&) -> std::vector<TensorSpec> {
       const DType dtype = detail::floating_dtype(t[0], "embedding");
-      if (t[0].rank() != 2) throw ShapeError(str("[embedding] table is ", t[0], "; expected [R, D]"));
+      if (t[0].rank() != 2)
+        throw ShapeError(str("[embedding] table is ", t[0], "; expected [R, D]"));
       Shape shape = t[1].shape();
       shape.push_back(t[0].size(1));
       return {{shape, dtype}};
@@ -49,7 +52,8 @@ constexpr OpDef<NoAttrs> kEmbedding{
       const auto values = detail::checked_indices(ids, rows, "embedding", "id");
       const Tensor y = call.outputs[0].view({1, count, width}, {count * width, width, 1});
       const Tensor dense = contiguous(table);
-      detail::launch_select(dense.view({1, rows, width}, {rows * width, width, 1}), contiguous(ids), Tensor(), y);
+      detail::launch_select(dense.view({1, rows, width}, {rows * width, width, 1}), contiguous(ids),
+                            Tensor(), y);
       if (!call.recording) return;
       const Places places = places_of(values, rows);
       call.save(Tensor::from(places.order, {count}, table.device()));
@@ -60,12 +64,15 @@ constexpr OpDef<NoAttrs> kEmbedding{
       const Tensor dtable = Tensor::empty(table.shape, table.dtype, dys[0].device());
       if (dtable.count() == 0) return {dtable, Tensor()};
       const detail::Rows dy = detail::rows_of(dys[0]);
-      const std::int64_t per_block = std::min<std::int64_t>(8, detail::rows_per_block(table.shape[1]));
+      const std::int64_t per_block =
+          std::min<std::int64_t>(8, detail::rows_per_block(table.shape[1]));
       dtable.device()->launch(
-          "embedding_grad", jit::Spec("embedding_grad", {table.dtype}), {detail::blocks(table.shape[0], per_block)},
-          args::EmbeddingGrad{dy.x.data(), dtable.data(), static_cast<const long long*>(call.saved[0].data()),
-                              static_cast<const long long*>(call.saved[1].data()), table.shape[0], table.shape[1],
-                              dy.stride, per_block});
+          "embedding_grad", jit::Spec("embedding_grad", {table.dtype}),
+          {detail::blocks(table.shape[0], per_block)},
+          args::EmbeddingGrad{dy.x.data(), dtable.data(),
+                              static_cast<const long long*>(call.saved[0].data()),
+                              static_cast<const long long*>(call.saved[1].data()), table.shape[0],
+                              table.shape[1], dy.stride, per_block});
       return {dtable, Tensor()};
     },
     []() -> std::vector<Sample> {
@@ -73,14 +80,19 @@ constexpr OpDef<NoAttrs> kEmbedding{
       return {{"a batch of labels, one twice", {{{4, 5}}, {{3}, 0, 0, false, {2, 0, 2}}}, run},
               {"ids of two axes", {{{3, 16}}, {{2, 2}, 0, 0, false, {1, 1, 1, 0}}}, run},
               {"one row", {{{1, 37}}, {{4}, 0, 0, false, {0, 0, 0, 0}}}, run},
-              {"rows of a transposed table", {{{5, 3}}, {{2}, 0, 0, false, {2, 1}}},
+              {"rows of a transposed table",
+               {{{5, 3}}, {{2}, 0, 0, false, {2, 1}}},
                [](const Tensors& t) { return Tensors{embedding(transpose(t[0], 0, 1), t[1])}; }}};
     }};
 
 }  // namespace
 
-Tensor embedding(const Tensor& table, const Tensor& ids) { return apply(kEmbedding, {table, ids})[0]; }
+Tensor embedding(const Tensor& table, const Tensor& ids) {
+  return apply(kEmbedding, {table, ids})[0];
+}
 
-std::vector<OpEntry> detail::embedding_ops() { return {entry_of(kEmbedding)}; }
+std::vector<OpEntry> detail::embedding_ops() {
+  return {entry_of(kEmbedding)};
+}
 
 }  // namespace eflow

@@ -1,12 +1,13 @@
 // Cross-entropy, for the classifier that judges samples.
 
+#include "eflow/kernels/args/loss.h"
+
 #include "eflow/base/error.hpp"
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/ops/indices.hpp"
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/loss.h"
 
 namespace eflow {
 namespace {
@@ -15,7 +16,8 @@ std::vector<TensorSpec> infer_cross_entropy(std::span<const Tensor> x, const NoA
   const Tensor &logits = x[0], &labels = x[1];
   const DType dtype = detail::floating_dtype(logits, "cross_entropy");
   if (logits.rank() != 2 || logits.count() == 0 || labels.shape() != Shape{logits.size(0)}) {
-    throw ShapeError(str("[cross_entropy] logits ", logits, " and labels ", labels, "; expected [B, C] and [B]"));
+    throw ShapeError(str("[cross_entropy] logits ", logits, " and labels ", labels,
+                         "; expected [B, C] and [B]"));
   }
   static_cast<void>(detail::checked_indices(labels, logits.size(1), "cross_entropy", "label"));
   return {{Shape{}, dtype}};
@@ -27,12 +29,14 @@ void forward_cross_entropy(Call<NoAttrs>& call) {
   const Tensor labels = contiguous(call.inputs[1]);
   const DType wide = accumulator_of(logits.x.dtype());
   const DevicePtr& device = logits.x.device();
-  const Tensor loss = Tensor::empty({logits.count}, wide, device), log_sum = Tensor::empty({logits.count}, wide, device);
+  const Tensor loss = Tensor::empty({logits.count}, wide, device),
+               log_sum = Tensor::empty({logits.count}, wide, device);
   const std::int64_t per_block = detail::rows_per_block(logits.width);
-  device->launch("cross_entropy", jit::Spec("cross_entropy", {logits.x.dtype()}),
-                 {detail::blocks(logits.count, per_block)},
-                 args::CrossEntropy{logits.x.data(), static_cast<const long long*>(labels.data()), loss.data(),
-                                    log_sum.data(), logits.count, logits.width, logits.stride, per_block});
+  device->launch(
+      "cross_entropy", jit::Spec("cross_entropy", {logits.x.dtype()}),
+      {detail::blocks(logits.count, per_block)},
+      args::CrossEntropy{logits.x.data(), static_cast<const long long*>(labels.data()), loss.data(),
+                         log_sum.data(), logits.count, logits.width, logits.stride, per_block});
   detail::copy_elements(mean(loss), call.outputs[0]);
   call.save(logits.x);
   call.save(labels);
@@ -44,9 +48,11 @@ Tensors vjp_cross_entropy(const Call<NoAttrs>& call, std::span<const Tensor> dy)
   const Tensor dlogits = Tensor::empty(call.in[0].shape, call.in[0].dtype, dy[0].device());
   const std::int64_t per_block = detail::rows_per_block(logits.width);
   dlogits.device()->launch(
-      "cross_entropy_grad", jit::Spec("cross_entropy_grad", {dlogits.dtype()}), {detail::blocks(logits.count, per_block)},
-      args::CrossEntropyGrad{logits.x.data(), static_cast<const long long*>(call.saved[1].data()), call.saved[2].data(),
-                             dy[0].data(), dlogits.data(), logits.count, logits.width, logits.stride, per_block});
+      "cross_entropy_grad", jit::Spec("cross_entropy_grad", {dlogits.dtype()}),
+      {detail::blocks(logits.count, per_block)},
+      args::CrossEntropyGrad{logits.x.data(), static_cast<const long long*>(call.saved[1].data()),
+                             call.saved[2].data(), dy[0].data(), dlogits.data(), logits.count,
+                             logits.width, logits.stride, per_block});
   return {dlogits, Tensor()};
 }
 
@@ -67,17 +73,24 @@ constexpr OpDef<NoAttrs> kCrossEntropy{
       const std::pair<Shape, std::vector<std::int64_t>> cases[] = {
           {{3, 5}, {4, 0, 2}}, {{1, 1}, {0}}, {{2, 37}, {36, 16}}, {{5, 16}, {1, 1, 15, 0, 3}}};
       for (const auto& [shape, labels] : cases) {
-        out.push_back({str(shape), {{shape, -3, 3}, {{shape[0]}, 0, 0, false, labels}},
+        out.push_back({str(shape),
+                       {{shape, -3, 3}, {{shape[0]}, 0, 0, false, labels}},
                        [](const Tensors& x) { return Tensors{cross_entropy(x[0], x[1])}; },
-                       [labels = labels](const Tensors& x) { return Tensors{plain_cross_entropy(x[0], labels)}; }});
+                       [labels = labels](const Tensors& x) {
+                         return Tensors{plain_cross_entropy(x[0], labels)};
+                       }});
       }
       return out;
     }};
 
 }  // namespace
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels) { return apply(kCrossEntropy, {logits, labels})[0]; }
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
+  return apply(kCrossEntropy, {logits, labels})[0];
+}
 
-std::vector<OpEntry> detail::loss_ops() { return {entry_of(kCrossEntropy)}; }
+std::vector<OpEntry> detail::loss_ops() {
+  return {entry_of(kCrossEntropy)};
+}
 
 }  // namespace eflow

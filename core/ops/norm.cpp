@@ -1,6 +1,8 @@
 // Layer norm, AdaLN and RMS norm. All are one pair of kernel texts (kernels_src/norm.h): they differ in whether rows are
 // centred, in how many parts a row is normalised, and in whether factor and offset belong to a row's batch.
 
+#include "eflow/kernels/args/norm.h"
+
 #include <algorithm>
 
 #include "eflow/base/error.hpp"
@@ -8,7 +10,6 @@
 #include "eflow/core/ops.hpp"
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/norm.h"
 
 namespace eflow {
 namespace {
@@ -40,7 +41,9 @@ jit::Spec spec_of(const char* text, DType dtype, const Kind& kind) {
   return jit::Spec(text, {dtype}, {kind.centred ? 1 : 0});
 }
 
-void* data_or_null(const Tensor& t) { return t.defined() ? t.data() : nullptr; }
+void* data_or_null(const Tensor& t) {
+  return t.defined() ? t.data() : nullptr;
+}
 
 /// inputs: x, factor or undefined, offset or undefined. Saves x, factor, mean, rstd.
 void forward_norm(Call<Kind>& call) {
@@ -120,7 +123,8 @@ Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
   a.rows_per_block = at.per_block;
   const auto partials = [&](std::size_t i) {
     if (i >= call.needs.size() || !call.needs[i]) return Tensor();
-    return Tensor::empty({at.batches, at.grid().x, at.groups * at.width}, accumulator_of(in.dtype), device);
+    return Tensor::empty({at.batches, at.grid().x, at.groups * at.width}, accumulator_of(in.dtype),
+                         device);
   };
   const Tensor dfactor = partials(1), doffset = partials(2);
   if (call.needs[0]) out[0] = Tensor::empty(in.shape, in.dtype, device);
@@ -137,10 +141,12 @@ Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
 TensorSpec infer_norm(std::span<const Tensor> x, const Kind& kind, std::string_view op) {
   const DType dtype = detail::floating_dtype(x[0], op);
   if (x[0].rank() < 1 || x[0].size(-1) == 0 || (kind.modulated && x[0].rank() != 3)) {
-    throw ShapeError(str("[", op, "] x is ", x[0], "; expected ", kind.modulated ? "[B, N, D]" : "[..., D]", ", D > 0"));
+    throw ShapeError(str("[", op, "] x is ", x[0], "; expected ",
+                         kind.modulated ? "[B, N, D]" : "[..., D]", ", D > 0"));
   }
   if (kind.groups < 1 || x[0].size(-1) % kind.groups != 0) {
-    throw ShapeError(str("[", op, "] ", kind.groups, " groups do not divide the last axis of ", x[0]));
+    throw ShapeError(
+        str("[", op, "] ", kind.groups, " groups do not divide the last axis of ", x[0]));
   }
   const Shape expected = kind.modulated ? Shape{x[0].size(0), x[0].size(-1)} : Shape{x[0].size(-1)};
   for (const Tensor& t : x.subspan(1)) {
@@ -171,16 +177,24 @@ constexpr OpDef<Kind> kLayerNorm{
       std::vector<Sample> out;
       for (const Shape& shape : {Shape{3, 5}, Shape{1, 37}, Shape{2, 19, 8}, Shape{600, 33}}) {
         const Shape d{shape[-1]};
-        out.push_back({str("weight and bias, ", shape), {{shape}, {d, 0.5, 1.5}, {d}},
-                       [](const Tensors& x) { return Tensors{layer_norm(x[0], x[1], x[2], kEps)}; },
-                       [](const Tensors& x) { return Tensors{plain_layer_norm(x[0]) * x[1] + x[2]}; }});
+        out.push_back(
+            {str("weight and bias, ", shape),
+             {{shape}, {d, 0.5, 1.5}, {d}},
+             [](const Tensors& x) { return Tensors{layer_norm(x[0], x[1], x[2], kEps)}; },
+             [](const Tensors& x) { return Tensors{plain_layer_norm(x[0]) * x[1] + x[2]}; }});
       }
-      out.push_back({"bare", {{{4, 7}}},
+      out.push_back({"bare",
+                     {{{4, 7}}},
                      [](const Tensors& x) { return Tensors{layer_norm(x[0], {}, {}, kEps)}; },
                      [](const Tensors& x) { return Tensors{plain_layer_norm(x[0])}; }});
-      out.push_back({"bias alone, rows of a wider tensor", {{{3, 24}}, {{8}}},
-                     [](const Tensors& x) { return Tensors{layer_norm(narrow(x[0], 1, 8, 8), {}, x[1], kEps)}; },
-                     [](const Tensors& x) { return Tensors{plain_layer_norm(narrow(x[0], 1, 8, 8)) + x[1]}; }});
+      out.push_back({"bias alone, rows of a wider tensor",
+                     {{{3, 24}}, {{8}}},
+                     [](const Tensors& x) {
+                       return Tensors{layer_norm(narrow(x[0], 1, 8, 8), {}, x[1], kEps)};
+                     },
+                     [](const Tensors& x) {
+                       return Tensors{plain_layer_norm(narrow(x[0], 1, 8, 8)) + x[1]};
+                     }});
       return out;
     }};
 
@@ -199,13 +213,17 @@ constexpr OpDef<Kind> kModulatedLayerNorm{
     forward_norm, vjp_norm,
     []() -> std::vector<Sample> {
       std::vector<Sample> out;
-      for (const Shape& shape : {Shape{2, 3, 5}, Shape{1, 1, 16}, Shape{3, 40, 17}, Shape{2, 300, 18}}) {
+      for (const Shape& shape :
+           {Shape{2, 3, 5}, Shape{1, 1, 16}, Shape{3, 40, 17}, Shape{2, 300, 18}}) {
         const Shape d{shape[0], shape[2]};
-        out.push_back({str(shape), {{shape}, {d}, {d}},
-                       [](const Tensors& x) { return Tensors{modulated_layer_norm(x[0], x[1], x[2], kEps)}; },
-                       [](const Tensors& x) { return Tensors{plain_modulated(x[0], x[1], x[2])}; }});
+        out.push_back(
+            {str(shape),
+             {{shape}, {d}, {d}},
+             [](const Tensors& x) { return Tensors{modulated_layer_norm(x[0], x[1], x[2], kEps)}; },
+             [](const Tensors& x) { return Tensors{plain_modulated(x[0], x[1], x[2])}; }});
       }
-      out.push_back({"scale and shift out of one table", {{{2, 4, 6}}, {{2, 12}}},
+      out.push_back({"scale and shift out of one table",
+                     {{{2, 4, 6}}, {{2, 12}}},
                      [](const Tensors& x) {
                        const Tensors m = split(x[1], {6, 6}, 1);
                        return Tensors{modulated_layer_norm(x[0], m[0], m[1], kEps)};
@@ -232,15 +250,20 @@ constexpr OpDef<Kind> kRmsNorm{
     forward_norm, vjp_norm,
     []() -> std::vector<Sample> {
       std::vector<Sample> out;
-      const std::pair<Shape, int> cases[] = {{{3, 5}, 1}, {{1, 37}, 1}, {{2, 7, 24}, 3}, {{700, 20}, 2}, {{4, 32}, 2}};
+      const std::pair<Shape, int> cases[] = {
+          {{3, 5}, 1}, {{1, 37}, 1}, {{2, 7, 24}, 3}, {{700, 20}, 2}, {{4, 32}, 2}};
       for (const auto& [shape, groups] : cases) {
-        out.push_back({str("weight, ", shape, " in ", groups), {{shape}, {{shape[-1]}, 0.5, 1.5}},
-                       [g = groups](const Tensors& x) { return Tensors{rms_norm(x[0], x[1], g, kEps)}; },
-                       [g = groups](const Tensors& x) { return Tensors{plain_rms_norm(x[0], g) * x[1]}; }});
+        out.push_back(
+            {str("weight, ", shape, " in ", groups),
+             {{shape}, {{shape[-1]}, 0.5, 1.5}},
+             [g = groups](const Tensors& x) { return Tensors{rms_norm(x[0], x[1], g, kEps)}; },
+             [g = groups](const Tensors& x) { return Tensors{plain_rms_norm(x[0], g) * x[1]}; }});
       }
-      out.push_back({"bare, the middle of a wider row", {{{2, 3, 36}}},
-                     [](const Tensors& x) { return Tensors{rms_norm(narrow(x[0], 2, 12, 12), {}, 2, kEps)}; },
-                     [](const Tensors& x) { return Tensors{plain_rms_norm(narrow(x[0], 2, 12, 12), 2)}; }});
+      out.push_back(
+          {"bare, the middle of a wider row",
+           {{{2, 3, 36}}},
+           [](const Tensors& x) { return Tensors{rms_norm(narrow(x[0], 2, 12, 12), {}, 2, kEps)}; },
+           [](const Tensors& x) { return Tensors{plain_rms_norm(narrow(x[0], 2, 12, 12), 2)}; }});
       return out;
     }};
 

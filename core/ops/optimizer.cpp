@@ -1,11 +1,12 @@
 // What a training step does in place, outside the graph: parameter update, moving average, accumulation, norm.
 
+#include "eflow/kernels/args/optimizer.h"
+
 #include <cmath>
 
 #include "eflow/base/error.hpp"
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
-#include "eflow/kernels/args/optimizer.h"
 
 namespace eflow {
 namespace {
@@ -35,7 +36,8 @@ void check_master(std::string_view op, const Tensor& x) {
 
 }  // namespace
 
-void adamw_(const Tensor& p, const Tensor& m, const Tensor& v, const Tensor& grad, const AdamWStep& step) {
+void adamw_(const Tensor& p, const Tensor& m, const Tensor& v, const Tensor& grad,
+            const AdamWStep& step) {
   check_master("adamw", p);
   for (const Tensor& state : {m, v}) {
     check_pair("adamw", p, state);
@@ -58,7 +60,8 @@ void adamw_(const Tensor& p, const Tensor& m, const Tensor& v, const Tensor& gra
   a.root_correction = 1 / std::sqrt(1 - std::pow(step.beta2, static_cast<double>(step.step)));
   a.count = p.count();
   a.per_block = kPerBlock;
-  p.device()->launch("adamw", jit::Spec("adamw", {p.dtype(), grad.dtype()}), {detail::blocks(a.count, kPerBlock)}, a);
+  p.device()->launch("adamw", jit::Spec("adamw", {p.dtype(), grad.dtype()}),
+                     {detail::blocks(a.count, kPerBlock)}, a);
   for (const Tensor& t : {p, m, v}) detail::mark_written(t);
 }
 

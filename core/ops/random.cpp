@@ -1,12 +1,13 @@
 // Random tensors whose rows follow their sample and nothing else: not the batch, its order, the rank or the device.
 
+#include "eflow/kernels/args/random.h"
+
 #include <algorithm>
 
 #include "eflow/base/error.hpp"
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/random.h"
 #include "eflow/kernels/philox.h"
 
 namespace eflow {
@@ -35,7 +36,8 @@ void forward_random(Call<Draw>& call) {
   const Draw& draw = call.attrs;
   const Tensor& y = call.outputs[0];
   if (y.count() == 0) return;
-  const eflow_text::StreamKey key = eflow_text::stream_key(draw.key.seed, draw.key.purpose, draw.key.step);
+  const eflow_text::StreamKey key =
+      eflow_text::stream_key(draw.key.seed, draw.key.purpose, draw.key.step);
   args::Random a{};
   a.y = y.data();
   a.sample_ids = static_cast<const long long*>(call.inputs[0].data());
@@ -43,7 +45,8 @@ void forward_random(Call<Draw>& call) {
   a.tiles_per_block = 64;
   a.key_low = key.low;
   a.key_high = key.high;
-  const jit::Grid grid{detail::blocks(a.count, a.tiles_per_block * eflow_text::kRandomTile), draw.shape[0]};
+  const jit::Grid grid{detail::blocks(a.count, a.tiles_per_block * eflow_text::kRandomTile),
+                       draw.shape[0]};
   y.device()->launch("random", jit::Spec("random", {draw.dtype}, {kNormal ? 1 : 0}), grid, a);
 }
 
@@ -56,17 +59,18 @@ std::vector<Sample> samples_random() {
     out.push_back({str(shape), {{{shape[0]}, 0, 0, false, ids}}, [shape](const Tensors& x) {
                      const RandomKey key{1, 2, 3};
                      const auto samples = x[0].to_vector<std::int64_t>();
-                     return Tensors{kNormal ? random_normal(shape, key, samples, DType::kF32, x[0].device())
-                                            : random_uniform(shape, key, samples, DType::kF32, x[0].device())};
+                     return Tensors{
+                         kNormal ? random_normal(shape, key, samples, DType::kF32, x[0].device())
+                                 : random_uniform(shape, key, samples, DType::kF32, x[0].device())};
                    }});
   }
   return out;
 }
 
-constexpr OpDef<Draw> kNormal{"random_normal", infer_random, forward_random<true>, kNotDifferentiable<Draw>,
-                              samples_random<true>};
-constexpr OpDef<Draw> kUniform{"random_uniform", infer_random, forward_random<false>, kNotDifferentiable<Draw>,
-                               samples_random<false>};
+constexpr OpDef<Draw> kNormal{"random_normal", infer_random, forward_random<true>,
+                              kNotDifferentiable<Draw>, samples_random<true>};
+constexpr OpDef<Draw> kUniform{"random_uniform", infer_random, forward_random<false>,
+                               kNotDifferentiable<Draw>, samples_random<false>};
 
 Tensor ids_tensor(const std::vector<std::int64_t>& ids, const DevicePtr& device) {
   for (const std::int64_t id : ids) {
@@ -77,16 +81,20 @@ Tensor ids_tensor(const std::vector<std::int64_t>& ids, const DevicePtr& device)
 
 }  // namespace
 
-Tensor random_normal(const Shape& shape, const RandomKey& key, const std::vector<std::int64_t>& sample_ids,
-                     DType dtype, const DevicePtr& device) {
+Tensor random_normal(const Shape& shape, const RandomKey& key,
+                     const std::vector<std::int64_t>& sample_ids, DType dtype,
+                     const DevicePtr& device) {
   return apply(kNormal, {ids_tensor(sample_ids, device)}, Draw{key, shape, dtype})[0];
 }
 
-Tensor random_uniform(const Shape& shape, const RandomKey& key, const std::vector<std::int64_t>& sample_ids,
-                      DType dtype, const DevicePtr& device) {
+Tensor random_uniform(const Shape& shape, const RandomKey& key,
+                      const std::vector<std::int64_t>& sample_ids, DType dtype,
+                      const DevicePtr& device) {
   return apply(kUniform, {ids_tensor(sample_ids, device)}, Draw{key, shape, dtype})[0];
 }
 
-std::vector<OpEntry> detail::random_ops() { return {entry_of(kNormal), entry_of(kUniform)}; }
+std::vector<OpEntry> detail::random_ops() {
+  return {entry_of(kNormal), entry_of(kUniform)};
+}
 
 }  // namespace eflow

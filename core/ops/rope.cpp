@@ -1,11 +1,12 @@
 // Rotary position embedding of the heads of each token.
 
+#include "eflow/kernels/args/rope.h"
+
 #include "eflow/base/error.hpp"
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/rope.h"
 
 namespace eflow {
 namespace {
@@ -21,12 +22,15 @@ std::vector<TensorSpec> infer_rope(std::span<const Tensor> t, const Heads& heads
   const bool flat = x.rank() == 3 && heads.count > 0 && x.size(2) % (2 * heads.count) == 0;
   const bool split = x.rank() == 4 && x.size(2) == heads.count && x.size(3) % 2 == 0;
   if (!flat && !split) {
-    throw ShapeError(str("[rope] x is ", x, "; expected [B, N, H d] or [B, N, H, d] with H = ", heads.count, ", d even"));
+    throw ShapeError(str("[rope] x is ", x, "; expected [B, N, H d] or [B, N, H, d] with H = ",
+                         heads.count, ", d even"));
   }
   const std::int64_t half = (flat ? x.size(2) / heads.count : x.size(3)) / 2;
   for (const Tensor& table : {cos, sin}) {
-    if (table.shape() != Shape{x.size(1), half} && table.shape() != Shape{x.size(0), x.size(1), half}) {
-      throw ShapeError(str("[rope] table ", table, " for x ", x, "; expected [N, d/2] or [B, N, d/2], d/2 = ", half));
+    if (table.shape() != Shape{x.size(1), half} &&
+        table.shape() != Shape{x.size(0), x.size(1), half}) {
+      throw ShapeError(str("[rope] table ", table, " for x ", x,
+                           "; expected [N, d/2] or [B, N, d/2], d/2 = ", half));
     }
     const bool wide_table = dtype == DType::kBF16 && table.dtype() == DType::kF32;
     if (!wide_table) detail::require_same_dtype("rope", {x, table});
@@ -37,7 +41,8 @@ std::vector<TensorSpec> infer_rope(std::span<const Tensor> t, const Heads& heads
   return {x.spec()};
 }
 
-void launch_rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int heads, double sign, const Tensor& y) {
+void launch_rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int heads, double sign,
+                 const Tensor& y) {
   if (x.count() == 0) return;
   const detail::Rows rows = detail::rows_of(x, x.rank() - 2);
   args::Rope a{};
@@ -52,7 +57,8 @@ void launch_rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int head
   a.half = cos.size(-1);
   a.x_stride = rows.stride;
   a.rows_per_block = detail::rows_per_block(rows.width);
-  x.device()->launch("rope", jit::Spec("rope", {x.dtype(), cos.dtype()}), {detail::blocks(a.rows, a.rows_per_block)}, a);
+  x.device()->launch("rope", jit::Spec("rope", {x.dtype(), cos.dtype()}),
+                     {detail::blocks(a.rows, a.rows_per_block)}, a);
 }
 
 Tensor plain_rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int heads) {
@@ -75,13 +81,17 @@ std::vector<Sample> samples_rope() {
                         {"one token, wide head", {1, 1, 74}, {1, 37}, 1},
                         {"whole vectors", {2, 5, 2, 64}, {5, 32}, 2}};
   for (const Case& c : cases) {
-    out.push_back({c.label, {{c.x}, {c.table, -1, 1, false}, {c.table, -1, 1, false}},
-                   [h = c.heads](const Tensors& t) { return Tensors{rope(t[0], t[1], t[2], h)}; },
-                   [h = c.heads](const Tensors& t) { return Tensors{plain_rope(t[0], t[1], t[2], h)}; }});
+    out.push_back(
+        {c.label,
+         {{c.x}, {c.table, -1, 1, false}, {c.table, -1, 1, false}},
+         [h = c.heads](const Tensors& t) { return Tensors{rope(t[0], t[1], t[2], h)}; },
+         [h = c.heads](const Tensors& t) { return Tensors{plain_rope(t[0], t[1], t[2], h)}; }});
   }
-  out.push_back({"a third of a wider product", {{{2, 3, 24}}, {{3, 2}, -1, 1, false}, {{3, 2}, -1, 1, false}},
-                 [](const Tensors& t) { return Tensors{rope(narrow(t[0], 2, 8, 8), t[1], t[2], 2)}; },
-                 [](const Tensors& t) { return Tensors{plain_rope(narrow(t[0], 2, 8, 8), t[1], t[2], 2)}; }});
+  out.push_back(
+      {"a third of a wider product",
+       {{{2, 3, 24}}, {{3, 2}, -1, 1, false}, {{3, 2}, -1, 1, false}},
+       [](const Tensors& t) { return Tensors{rope(narrow(t[0], 2, 8, 8), t[1], t[2], 2)}; },
+       [](const Tensors& t) { return Tensors{plain_rope(narrow(t[0], 2, 8, 8), t[1], t[2], 2)}; }});
   return out;
 }
 
@@ -109,6 +119,8 @@ Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int heads) {
   return apply(kRope, {x, cos, sin}, Heads{heads})[0];
 }
 
-std::vector<OpEntry> detail::rope_ops() { return {entry_of(kRope)}; }
+std::vector<OpEntry> detail::rope_ops() {
+  return {entry_of(kRope)};
+}
 
 }  // namespace eflow

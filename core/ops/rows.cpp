@@ -11,8 +11,10 @@ bool merge(const Tensor& x, int first, int last, std::int64_t& stride) {
   std::int64_t count = 1;
   for (int i = last - 1; i >= first; --i) {
     if (x.size(i) == 1) continue;
-    if (count == 1) step = x.strides()[i];
-    else if (x.strides()[i] != step * count) return false;
+    if (count == 1)
+      step = x.strides()[i];
+    else if (x.strides()[i] != step * count)
+      return false;
     count *= x.size(i);
   }
   if (count > 1) stride = step;

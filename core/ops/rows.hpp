@@ -7,7 +7,7 @@
 namespace eflow::detail {
 
 struct Rows {
-  Tensor x;                 ///< keeps the memory
+  Tensor x;  ///< keeps the memory
   std::int64_t count = 0;
   std::int64_t width = 0;
   std::int64_t stride = 0;  ///< from row to row, in elements

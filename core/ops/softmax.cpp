@@ -1,11 +1,12 @@
 // Softmax over the last axis.
 
+#include "eflow/kernels/args/softmax.h"
+
 #include "eflow/base/error.hpp"
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/softmax.h"
 
 namespace eflow {
 namespace {
@@ -26,8 +27,9 @@ constexpr OpDef<NoAttrs> kSoftmax{
       if (x.count() > 0) {
         const detail::Rows rows = detail::rows_of(x);
         const std::int64_t per_block = detail::rows_per_block(rows.width);
-        x.device()->launch("softmax", jit::Spec("softmax", {x.dtype()}), {detail::blocks(rows.count, per_block)},
-                           args::Softmax{rows.x.data(), y.data(), rows.count, rows.width, rows.stride, per_block});
+        x.device()->launch(
+            "softmax", jit::Spec("softmax", {x.dtype()}), {detail::blocks(rows.count, per_block)},
+            args::Softmax{rows.x.data(), y.data(), rows.count, rows.width, rows.stride, per_block});
       }
       call.save(y);
     },
@@ -37,28 +39,36 @@ constexpr OpDef<NoAttrs> kSoftmax{
       if (y.count() == 0) return {dx};
       const detail::Rows dy = detail::rows_of(dys[0]);
       const std::int64_t per_block = detail::rows_per_block(dy.width);
-      y.device()->launch(
-          "softmax_grad", jit::Spec("softmax_grad", {y.dtype()}), {detail::blocks(dy.count, per_block)},
-          args::SoftmaxGrad{y.data(), dy.x.data(), dx.data(), dy.count, dy.width, dy.stride, per_block});
+      y.device()->launch("softmax_grad", jit::Spec("softmax_grad", {y.dtype()}),
+                         {detail::blocks(dy.count, per_block)},
+                         args::SoftmaxGrad{y.data(), dy.x.data(), dx.data(), dy.count, dy.width,
+                                           dy.stride, per_block});
       return {dx};
     },
     []() -> std::vector<Sample> {
       std::vector<Sample> out;
       for (const Shape& shape : {Shape{3, 5}, Shape{2, 3, 33}, Shape{1}, Shape{70, 16}}) {
-        out.push_back({str(shape), {{shape, -3, 3}},
+        out.push_back({str(shape),
+                       {{shape, -3, 3}},
                        [](const Tensors& x) { return Tensors{softmax(x[0])}; },
                        [](const Tensors& x) { return Tensors{plain_softmax(x[0])}; }});
       }
-      out.push_back({"columns", {{{5, 3}, -3, 3}},
-                     [](const Tensors& x) { return Tensors{softmax(transpose(x[0], 0, 1))}; },
-                     [](const Tensors& x) { return Tensors{plain_softmax(transpose(x[0], 0, 1))}; }});
+      out.push_back(
+          {"columns",
+           {{{5, 3}, -3, 3}},
+           [](const Tensors& x) { return Tensors{softmax(transpose(x[0], 0, 1))}; },
+           [](const Tensors& x) { return Tensors{plain_softmax(transpose(x[0], 0, 1))}; }});
       return out;
     }};
 
 }  // namespace
 
-Tensor softmax(const Tensor& x) { return apply(kSoftmax, {x})[0]; }
+Tensor softmax(const Tensor& x) {
+  return apply(kSoftmax, {x})[0];
+}
 
-std::vector<OpEntry> detail::softmax_ops() { return {entry_of(kSoftmax)}; }
+std::vector<OpEntry> detail::softmax_ops() {
+  return {entry_of(kSoftmax)};
+}
 
 }  // namespace eflow

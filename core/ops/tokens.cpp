@@ -1,5 +1,7 @@
 // Taking tokens out of their samples and putting them back: the two ends of token dropping. Each is the other's gradient.
 
+#include "eflow/kernels/args/tokens.h"
+
 #include <algorithm>
 
 #include "eflow/base/error.hpp"
@@ -9,7 +11,6 @@
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/ops/select.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/tokens.h"
 
 namespace eflow {
 namespace {
@@ -44,10 +45,12 @@ constexpr OpDef<NoAttrs> kGather{
     },
     []() -> std::vector<Sample> {
       const auto run = [](const Tensors& t) { return Tensors{gather_tokens(t[0], t[1])}; };
-      return {{"two of three", {{{2, 3, 5}}, {{2, 2}, 0, 0, false, {2, 0, 1, 2}}}, run},
-              {"all, another order", {{{1, 4, 16}}, {{1, 4}, 0, 0, false, {3, 1, 0, 2}}}, run},
-              {"one token, part of a wider row", {{{2, 3, 66}}, {{2, 1}, 0, 0, false, {1, 2}}},
-               [](const Tensors& t) { return Tensors{gather_tokens(narrow(t[0], 2, 33, 33), t[1])}; }}};
+      return {
+          {"two of three", {{{2, 3, 5}}, {{2, 2}, 0, 0, false, {2, 0, 1, 2}}}, run},
+          {"all, another order", {{{1, 4, 16}}, {{1, 4}, 0, 0, false, {3, 1, 0, 2}}}, run},
+          {"one token, part of a wider row",
+           {{{2, 3, 66}}, {{2, 1}, 0, 0, false, {1, 2}}},
+           [](const Tensors& t) { return Tensors{gather_tokens(narrow(t[0], 2, 33, 33), t[1])}; }}};
     }};
 
 // ---- scatter --------------------------------------------------------------------------------------------------------
@@ -59,13 +62,16 @@ struct Tokens {
 /// Sum over all samples of the rows of dy that came from the fill.
 Tensor fill_gradient(const Tensor& dy, const Tensor& inverse, const TensorSpec& spec) {
   const detail::Rows rows = detail::rows_of(dy);
-  const std::int64_t per_block = std::clamp<std::int64_t>(detail::rows_per_block(rows.width), 16, 256);
+  const std::int64_t per_block =
+      std::clamp<std::int64_t>(detail::rows_per_block(rows.width), 16, 256);
   const std::int64_t parts = detail::blocks(rows.count, per_block);
   if (parts == 0) return Tensor::zeros(spec.shape, spec.dtype, dy.device());
-  const Tensor partial = Tensor::empty({parts, rows.width}, accumulator_of(spec.dtype), dy.device());
-  dy.device()->launch("sum_unselected", jit::Spec("sum_unselected", {spec.dtype}), {parts},
-                      args::SumUnselected{rows.x.data(), static_cast<const long long*>(inverse.data()), partial.data(),
-                                          rows.count, rows.width, rows.stride, per_block});
+  const Tensor partial =
+      Tensor::empty({parts, rows.width}, accumulator_of(spec.dtype), dy.device());
+  dy.device()->launch(
+      "sum_unselected", jit::Spec("sum_unselected", {spec.dtype}), {parts},
+      args::SumUnselected{rows.x.data(), static_cast<const long long*>(inverse.data()),
+                          partial.data(), rows.count, rows.width, rows.stride, per_block});
   return cast(sum(partial, {0}), spec.dtype);
 }
 
@@ -86,8 +92,9 @@ constexpr OpDef<Tokens> kScatter{
       const Tensor &x = call.inputs[0], &ids = call.inputs[1];
       const std::int64_t tokens = call.attrs.count;
       const auto values = detail::checked_indices(ids, tokens, "scatter_tokens", "token");
-      const Tensor inverse = Tensor::from(detail::inverse_indices(values, x.size(0), tokens, "scatter_tokens"),
-                                          {x.size(0), tokens}, x.device());
+      const Tensor inverse =
+          Tensor::from(detail::inverse_indices(values, x.size(0), tokens, "scatter_tokens"),
+                       {x.size(0), tokens}, x.device());
       detail::launch_select(x, inverse, contiguous(call.inputs[2]), call.outputs[0]);
       call.save(contiguous(ids));
       call.save(inverse);
@@ -103,22 +110,29 @@ constexpr OpDef<Tokens> kScatter{
     },
     []() -> std::vector<Sample> {
       const auto into = [](std::int64_t tokens) {
-        return [tokens](const Tensors& t) { return Tensors{scatter_tokens(t[0], t[1], t[2], tokens)}; };
+        return [tokens](const Tensors& t) {
+          return Tensors{scatter_tokens(t[0], t[1], t[2], tokens)};
+        };
       };
-      return {{"two of three", {{{2, 2, 5}}, {{2, 2}, 0, 0, false, {2, 0, 1, 2}}, {{5}}}, into(3)},
-              {"all, no fill", {{{1, 4, 16}}, {{1, 4}, 0, 0, false, {3, 1, 0, 2}}, {{16}}}, into(4)},
-              {"one of many", {{{2, 1, 33}}, {{2, 1}, 0, 0, false, {1, 299}}, {{33}}}, into(300)}};
+      return {
+          {"two of three", {{{2, 2, 5}}, {{2, 2}, 0, 0, false, {2, 0, 1, 2}}, {{5}}}, into(3)},
+          {"all, no fill", {{{1, 4, 16}}, {{1, 4}, 0, 0, false, {3, 1, 0, 2}}, {{16}}}, into(4)},
+          {"one of many", {{{2, 1, 33}}, {{2, 1}, 0, 0, false, {1, 299}}, {{33}}}, into(300)}};
     }};
 
 }  // namespace
 
-Tensor gather_tokens(const Tensor& x, const Tensor& ids) { return apply(kGather, {x, ids})[0]; }
+Tensor gather_tokens(const Tensor& x, const Tensor& ids) {
+  return apply(kGather, {x, ids})[0];
+}
 
 Tensor scatter_tokens(const Tensor& x, const Tensor& ids, const Tensor& fill, std::int64_t tokens) {
   if (tokens < 0) throw InvalidArgument(str("[scatter_tokens] ", tokens, " tokens"));
   return apply(kScatter, {x, ids, fill}, Tokens{tokens})[0];
 }
 
-std::vector<OpEntry> detail::tokens_ops() { return {entry_of(kGather), entry_of(kScatter)}; }
+std::vector<OpEntry> detail::tokens_ops() {
+  return {entry_of(kGather), entry_of(kScatter)};
+}
 
 }  // namespace eflow

@@ -7,10 +7,10 @@ namespace eflow::args {
 struct CrossEntropy {
   const void* logits;
   const long long* labels;
-  void* loss;          ///< C [rows]
-  void* log_sum;       ///< C [rows]
+  void* loss;     ///< C [rows]
+  void* log_sum;  ///< C [rows]
   long long rows, classes;
-  long long stride;    ///< of logits, from row to row
+  long long stride;  ///< of logits, from row to row
   long long rows_per_block;
 };
 
@@ -19,8 +19,8 @@ struct CrossEntropyGrad {
   const void* logits;
   const long long* labels;
   const void* log_sum;
-  const void* dloss;   ///< one element of the logits' type
-  void* dlogits;       ///< row-major
+  const void* dloss;  ///< one element of the logits' type
+  void* dlogits;      ///< row-major
   long long rows, classes;
   long long stride;
   long long rows_per_block;

@@ -8,15 +8,15 @@ namespace eflow::args {
 /// Without centring mean is 0 and the variance is the mean square. mean and rstd: C [batches, rows, groups].
 struct Norm {
   const void* x;
-  void* y;                      ///< row-major
-  const void* factor;           ///< [groups * width] of each batch, or nullptr for 0
-  const void* offset;           ///< likewise
-  void* mean;                   ///< nullptr: not wanted
-  void* rstd;                   ///< nullptr: not wanted
+  void* y;             ///< row-major
+  const void* factor;  ///< [groups * width] of each batch, or nullptr for 0
+  const void* offset;  ///< likewise
+  void* mean;          ///< nullptr: not wanted
+  void* rstd;          ///< nullptr: not wanted
   double base;
   double eps;
   long long rows, groups, width;
-  long long x_stride;           ///< from row to row
+  long long x_stride;                      ///< from row to row
   long long factor_stride, offset_stride;  ///< from batch to batch
   long long rows_per_block;
 };
@@ -29,9 +29,9 @@ struct NormGrad {
   const void* factor;
   const void* mean;
   const void* rstd;
-  void* dx;                     ///< row-major; nullptr: not wanted
-  void* dfactor;                ///< nullptr: not wanted
-  void* doffset;                ///< nullptr: not wanted
+  void* dx;       ///< row-major; nullptr: not wanted
+  void* dfactor;  ///< nullptr: not wanted
+  void* doffset;  ///< nullptr: not wanted
   double base;
   long long rows, groups, width;
   long long x_stride, dy_stride, factor_stride;

@@ -10,9 +10,9 @@ struct AdamW {
   const void* grad;
   double grad_scale;
   double beta1, beta2, eps;
-  double decay;           ///< 1 - lr weight_decay
-  double rate;            ///< lr / (1 - beta1^step)
-  double root_correction; ///< 1 / sqrt(1 - beta2^step)
+  double decay;            ///< 1 - lr weight_decay
+  double rate;             ///< lr / (1 - beta1^step)
+  double root_correction;  ///< 1 / sqrt(1 - beta2^step)
   long long count, per_block;
 };
 

@@ -18,7 +18,7 @@ struct SelectRows {
 struct SumUnselected {
   const void* x;
   const long long* index;
-  void* partial;           ///< compute type, [blocks, width]
+  void* partial;  ///< compute type, [blocks, width]
   long long rows, width;
   long long x_stride;
   long long rows_per_block;

@@ -3,7 +3,6 @@
 
 #define BOOST_TEST_MODULE norm
 #include <boost/test/unit_test.hpp>
-
 #include <cmath>
 
 #include "eflow/base/error.hpp"
@@ -18,7 +17,8 @@ constexpr double kEps = 1e-6;
 Tensor normals(const Shape& shape, std::uint32_t purpose, DType dtype = DType::kF64,
                const DevicePtr& device = default_device()) {
   const NoGrad off;
-  return reshape(random_normal({1, element_count(shape)}, {5, purpose, 0}, {0}, dtype, device), shape);
+  return reshape(random_normal({1, element_count(shape)}, {5, purpose, 0}, {0}, dtype, device),
+                 shape);
 }
 
 /// One row's norm, and with dy its gradient, in the order of the equations.
@@ -47,7 +47,8 @@ struct Row {
       mean_gx += g[i] * xhat[i] / width;
     }
     Values dx(g.size());
-    for (std::size_t i = 0; i < g.size(); ++i) dx[i] = rstd * (g[i] - (centred ? mean_g : 0) - xhat[i] * mean_gx);
+    for (std::size_t i = 0; i < g.size(); ++i)
+      dx[i] = rstd * (g[i] - (centred ? mean_g : 0) - xhat[i] * mean_gx);
     return dx;
   }
 };
@@ -55,21 +56,24 @@ struct Row {
 void require_close(const Tensor& found, const Values& expected, double tolerance) {
   const Values values = found.to_vector<double>();
   BOOST_REQUIRE_EQUAL(values.size(), expected.size());
-  for (std::size_t i = 0; i < values.size(); ++i) BOOST_REQUIRE_SMALL(values[i] - expected[i], tolerance);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    BOOST_REQUIRE_SMALL(values[i] - expected[i], tolerance);
 }
 
 BOOST_AUTO_TEST_CASE(layer_norm_of_a_known_row) {
   const Tensor x = Tensor::from(Values{1, 2, 3, 4}, {1, 4});
   const double s = 1 / std::sqrt(1.25);
   require_close(layer_norm(x, {}, {}, 0), {-1.5 * s, -0.5 * s, 0.5 * s, 1.5 * s}, 1e-14);
-  require_close(rms_norm(Tensor::from(Values{3, 4, 6, 8}, {4}), {}, 2, 0),
-                {3 / std::sqrt(12.5), 4 / std::sqrt(12.5), 6 / std::sqrt(50.0), 8 / std::sqrt(50.0)}, 1e-14);
+  require_close(
+      rms_norm(Tensor::from(Values{3, 4, 6, 8}, {4}), {}, 2, 0),
+      {3 / std::sqrt(12.5), 4 / std::sqrt(12.5), 6 / std::sqrt(50.0), 8 / std::sqrt(50.0)}, 1e-14);
 }
 
 BOOST_AUTO_TEST_CASE(a_constant_row_becomes_zero_and_a_large_offset_does_no_harm) {
   require_close(layer_norm(Tensor::full({2, 100}, 7.25), {}, {}, kEps), Values(200), 0);
   const Tensor x = normals({8, 192}, 1, DType::kF32);
-  require_close(layer_norm(x + 1000.0, {}, {}, kEps), layer_norm(x, {}, {}, kEps).to_vector<double>(), 5e-4);
+  require_close(layer_norm(x + 1000.0, {}, {}, kEps),
+                layer_norm(x, {}, {}, kEps).to_vector<double>(), 5e-4);
 }
 
 BOOST_AUTO_TEST_CASE(norms_follow_plain_loops) {
@@ -81,7 +85,8 @@ BOOST_AUTO_TEST_CASE(norms_follow_plain_loops) {
       const std::size_t part = kWidth / static_cast<std::size_t>(groups);
       Tensor x = normals({kRows, kWidth}, 1, dtype), w = normals({kWidth}, 2, dtype);
       const Tensor dy = normals({kRows, kWidth}, 3, dtype);
-      const Values vx = x.to_vector<double>(), vw = w.to_vector<double>(), vdy = dy.to_vector<double>();
+      const Values vx = x.to_vector<double>(), vw = w.to_vector<double>(),
+                   vdy = dy.to_vector<double>();
       Values y(vx.size()), dx(vx.size()), dw(kWidth);
       for (std::size_t at = 0; at < vx.size(); at += part) {
         const Row row(&vx[at], part, centred);
@@ -110,7 +115,8 @@ BOOST_AUTO_TEST_CASE(norms_follow_plain_loops) {
 BOOST_AUTO_TEST_CASE(rows_of_a_wider_tensor_give_the_bits_of_their_copies) {
   const Tensor wide = normals({2, 9, 96}, 1, DType::kF32), w = normals({32}, 2, DType::kF32);
   const Tensor part = narrow(wide, 2, 32, 32);
-  BOOST_TEST((rms_norm(part, w, 2, kEps).to_vector<float>() == rms_norm(contiguous(part), w, 2, kEps).to_vector<float>()));
+  BOOST_TEST((rms_norm(part, w, 2, kEps).to_vector<float>() ==
+              rms_norm(contiguous(part), w, 2, kEps).to_vector<float>()));
   const Tensor column = transpose(wide, 1, 2);
   BOOST_TEST((layer_norm(column, {}, {}, kEps).to_vector<float>() ==
               layer_norm(contiguous(column), {}, {}, kEps).to_vector<float>()));
@@ -120,13 +126,15 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_the_number_of_threads) {
   std::vector<std::vector<float>> first;
   for (const int threads : {1, 2, 3}) {
     const DevicePtr device = make_cpu_device({.threads = threads});
-    Tensor x = normals({4, 500, 48}, 1, DType::kF32, device), scale = normals({4, 48}, 2, DType::kF32, device),
+    Tensor x = normals({4, 500, 48}, 1, DType::kF32, device),
+           scale = normals({4, 48}, 2, DType::kF32, device),
            shift = normals({4, 48}, 3, DType::kF32, device);
     for (Tensor* t : {&x, &scale, &shift}) t->set_requires_grad();
     const Tensor y = modulated_layer_norm(x, scale, shift, kEps);
     backward(y, normals({4, 500, 48}, 4, DType::kF32, device));
     const std::vector<std::vector<float>> all = {y.to_vector<float>(), x.grad().to_vector<float>(),
-                                                 scale.grad().to_vector<float>(), shift.grad().to_vector<float>()};
+                                                 scale.grad().to_vector<float>(),
+                                                 shift.grad().to_vector<float>()};
     if (first.empty()) first = all;
     BOOST_TEST((all == first));
   }
@@ -160,15 +168,20 @@ BOOST_AUTO_TEST_CASE(misfits_are_refused_by_name) {
   const auto names = [](const char* op) {
     return [op](const Error& e) { return std::string(e.what()).find(op) != std::string::npos; };
   };
-  BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(x, d7, {}, kEps)), ShapeError, names("[layer_norm] [7] f32"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(x, d8, d7, kEps)), ShapeError, names("[layer_norm]"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(Tensor::zeros({2, 0}), {}, {}, kEps)), ShapeError, names("D > 0"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(x, d7, {}, kEps)), ShapeError,
+                        names("[layer_norm] [7] f32"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(x, d8, d7, kEps)), ShapeError,
+                        names("[layer_norm]"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(Tensor::zeros({2, 0}), {}, {}, kEps)),
+                        ShapeError, names("D > 0"));
   BOOST_CHECK_EXCEPTION(static_cast<void>(rms_norm(x, d8, 3, kEps)), ShapeError, names("3 groups"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(rms_norm(x, Tensor::zeros({8}, DType::kF64), 2, kEps)), InvalidArgument,
-                        names("[rms_norm]"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(modulated_layer_norm(x, Tensor::zeros({3, 8}), Tensor::zeros({2, 8}), kEps)),
+  BOOST_CHECK_EXCEPTION(static_cast<void>(rms_norm(x, Tensor::zeros({8}, DType::kF64), 2, kEps)),
+                        InvalidArgument, names("[rms_norm]"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(modulated_layer_norm(x, Tensor::zeros({3, 8}),
+                                                               Tensor::zeros({2, 8}), kEps)),
                         ShapeError, names("[modulated_layer_norm]"));
-  BOOST_CHECK_THROW(static_cast<void>(rms_norm(Tensor::zeros({8}, DType::kI64), {}, 1, kEps)), InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(rms_norm(Tensor::zeros({8}, DType::kI64), {}, 1, kEps)),
+                    InvalidArgument);
 }
 
 }  // namespace

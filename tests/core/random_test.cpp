@@ -2,9 +2,8 @@
 // nothing but seed, purpose, step, sample and element: not on the instruction set, threads, batch or dtype.
 
 #define BOOST_TEST_MODULE random
-#include <boost/test/unit_test.hpp>
-
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <numeric>
 #include <set>
@@ -57,7 +56,8 @@ BOOST_AUTO_TEST_CASE(log_and_angle_polynomials_are_accurate) {
   for (std::uint32_t w = 0; w < 0xffff0000u; w += 65521 * 7) {
     const eflow_text::NormalPair z = eflow_text::normal_pair(0x40000000u, w);
     const double radius = std::sqrt(-2 * std::log(0.25));
-    const double quarter = (w >> 30) + static_cast<double>(static_cast<std::int32_t>(w << 2)) * 0x1p-32;
+    const double quarter =
+        (w >> 30) + static_cast<double>(static_cast<std::int32_t>(w << 2)) * 0x1p-32;
     off = std::max(off, std::abs(z.a - radius * std::cos(quarter * M_PI / 2)));
     off = std::max(off, std::abs(z.b - radius * std::sin(quarter * M_PI / 2)));
   }
@@ -102,7 +102,8 @@ BOOST_AUTO_TEST_CASE(normals_have_the_moments_and_tails_of_a_normal) {
   BOOST_TEST(std::abs(correlation) < error);
   for (int k = 1; k < 6; ++k) {
     const double expected = std::erfc(k / std::sqrt(2.0)) * kCount;
-    BOOST_TEST(std::abs(beyond[k] - expected) < 5 * std::sqrt(expected) + 1, beyond[k] << " beyond " << k << " sigma, expected " << expected);
+    BOOST_TEST(std::abs(beyond[k] - expected) < 5 * std::sqrt(expected) + 1,
+               beyond[k] << " beyond " << k << " sigma, expected " << expected);
   }
   BOOST_TEST(largest > 4.8);  // 4 million draws: below that with probability 0.001
   BOOST_TEST(largest < 6.67);
@@ -137,21 +138,28 @@ BOOST_AUTO_TEST_CASE(uniforms_fill_the_unit_interval_evenly) {
   double chi2 = 0;
   for (const int n : bins) chi2 += (n - kCount / 64.0) * (n - kCount / 64.0) / (kCount / 64.0);
   BOOST_TEST(chi2 < 63 + 5 * std::sqrt(2 * 63.0));
-  for (const bfloat16 v : random_uniform({1, 1 << 16}, kKey, {1}, DType::kBF16).to_vector<bfloat16>()) {
+  for (const bfloat16 v :
+       random_uniform({1, 1 << 16}, kKey, {1}, DType::kBF16).to_vector<bfloat16>()) {
     BOOST_REQUIRE(static_cast<float>(v) < 1);
   }
 }
 
 BOOST_AUTO_TEST_CASE(bits_are_the_same_on_every_instruction_set_and_thread_count) {
   const DevicePtr base = make_cpu_device({.isa = jit::Isa::kBaseline, .threads = 1});
-  const auto normals = random_normal({3, 4999}, kKey, {1, 2, 3}, DType::kF32, base).to_vector<float>();
-  const auto uniforms = random_uniform({3, 4999}, kKey, {1, 2, 3}, DType::kF32, base).to_vector<float>();
+  const auto normals =
+      random_normal({3, 4999}, kKey, {1, 2, 3}, DType::kF32, base).to_vector<float>();
+  const auto uniforms =
+      random_uniform({3, 4999}, kKey, {1, 2, 3}, DType::kF32, base).to_vector<float>();
   for (const jit::Isa isa : jit::usable_isas()) {
     for (const int threads : {1, 2, 3}) {
       const DevicePtr device = make_cpu_device({.isa = isa, .threads = threads});
       BOOST_TEST_CONTEXT(jit::name_of(isa) << ", " << threads << " threads") {
-        BOOST_TEST((random_normal({3, 4999}, kKey, {1, 2, 3}, DType::kF32, device).to_vector<float>() == normals));
-        BOOST_TEST((random_uniform({3, 4999}, kKey, {1, 2, 3}, DType::kF32, device).to_vector<float>() == uniforms));
+        BOOST_TEST(
+            (random_normal({3, 4999}, kKey, {1, 2, 3}, DType::kF32, device).to_vector<float>() ==
+             normals));
+        BOOST_TEST(
+            (random_uniform({3, 4999}, kKey, {1, 2, 3}, DType::kF32, device).to_vector<float>() ==
+             uniforms));
       }
     }
   }
@@ -176,9 +184,11 @@ BOOST_AUTO_TEST_CASE(a_sample_has_its_values_in_any_batch_and_shape) {
 
 BOOST_AUTO_TEST_CASE(every_part_of_the_key_matters) {
   std::set<float> first;
-  for (const RandomKey key : {kKey, RandomKey{43, 3, 17}, RandomKey{42 + (1ull << 32), 3, 17}, RandomKey{42, 4, 17},
-                              RandomKey{42, 3, 18}, RandomKey{42, 3, 17 + (1ull << 32)}}) {
-    for (const std::int64_t id : {0ll, 1ll, 1ll << 32}) first.insert(random_normal({1, 1}, key, {id}).to_vector<float>()[0]);
+  for (const RandomKey key :
+       {kKey, RandomKey{43, 3, 17}, RandomKey{42 + (1ull << 32), 3, 17}, RandomKey{42, 4, 17},
+        RandomKey{42, 3, 18}, RandomKey{42, 3, 17 + (1ull << 32)}}) {
+    for (const std::int64_t id : {0ll, 1ll, 1ll << 32})
+      first.insert(random_normal({1, 1}, key, {id}).to_vector<float>()[0]);
   }
   BOOST_TEST(first.size() == 18u);
 }
@@ -186,7 +196,8 @@ BOOST_AUTO_TEST_CASE(every_part_of_the_key_matters) {
 BOOST_AUTO_TEST_CASE(wrong_requests_say_so) {
   BOOST_CHECK_THROW(static_cast<void>(random_normal({3, 4}, kKey, {1, 2})), ShapeError);
   BOOST_CHECK_THROW(static_cast<void>(random_normal({1, 4}, kKey, {-1})), InvalidArgument);
-  BOOST_CHECK_THROW(static_cast<void>(random_normal({1, 4}, kKey, {1}, DType::kI64)), InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(random_normal({1, 4}, kKey, {1}, DType::kI64)),
+                    InvalidArgument);
   BOOST_TEST(random_normal({0, 4}, kKey, {}).count() == 0);
 }
 
