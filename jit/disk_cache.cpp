@@ -102,6 +102,12 @@ ArtifactPtr DiskCache::get(const Key& key, std::string_view request, std::string
   return std::make_shared<const Artifact>(*std::move(artifact));
 }
 
+ArtifactPtr DiskCache::read(const CacheEntry& entry, std::string& why) const {
+  const std::optional<std::string> bytes = read_own_file(entry.path, why);
+  std::optional<Artifact> artifact = bytes ? Artifact::decode(*bytes, &why) : std::nullopt;
+  return artifact ? std::make_shared<const Artifact>(*std::move(artifact)) : nullptr;
+}
+
 bool DiskCache::put(const Artifact& artifact) {
   const std::string container = artifact.encode();
   try {

@@ -80,7 +80,9 @@ class DiskCache {
   /// Removes old temporaries and quarantined files and, above max_bytes, the least recently used entries down to 80 %.
   CollectReport collect();
 
+  /// All entries, least recently used first, and one of them as it is; nullptr and why when it is unsound.
   [[nodiscard]] std::vector<CacheEntry> entries() const;
+  [[nodiscard]] ArtifactPtr read(const CacheEntry& entry, std::string& why) const;
   [[nodiscard]] const DiskCacheOptions& options() const { return options_; }
 
  private:

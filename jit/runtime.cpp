@@ -1,11 +1,13 @@
 #include "eflow/jit/runtime.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
+#include <atomic>
+#include <thread>
 
-#include "eflow/base/error.hpp"
 #include "eflow/jit/builtin.hpp"
+#include "eflow/jit/host_module.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/mem_cache.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -22,7 +24,7 @@ Isa choose_isa(std::optional<Isa> wanted) {
 
 /// What the pool's threads need to run their share of a grid.
 struct Launch {
-  const BuiltinEntry* entry;
+  void (*run)(const void* block, const void* args);
   Grid grid;
   const void* args;
 };
@@ -35,47 +37,68 @@ void run_blocks(void* context, std::int64_t begin, std::int64_t end, char* scrat
     block.x = i % g.x;
     block.y = i / g.x % g.y;
     block.z = i / (g.x * g.y);
-    launch.entry->run(&block, launch.args);
+    launch.run(&block, launch.args);
   }
 }
+
+/// A compiler needs some hundred megabytes: more than this at once helps little and may not fit.
+constexpr int kMaxCompileThreads = 8;
 
 }  // namespace
 
-Options Options::from_environment() {
-  Options options;
-  if (const char* isa = std::getenv("EFLOW_ISA"); isa && *isa) {
-    options.isa = isa_from_name(isa);
-    if (!options.isa) {
-      throw InvalidArgument(str("[jit] EFLOW_ISA=", isa,
-                                " is unknown; expected baseline, avx2, avx512 or avx512_bf16"));
-    }
-  }
-  if (const char* threads = std::getenv("EFLOW_THREADS"); threads && *threads) {
-    const std::string_view text = threads;
-    const auto [end, code] =
-        std::from_chars(text.data(), text.data() + text.size(), options.threads);
-    if (code != std::errc() || end != text.data() + text.size() || options.threads < 0) {
-      throw InvalidArgument(str("[jit] EFLOW_THREADS=", text,
-                                " is not a number of threads; expected 0 (all) or more"));
-    }
-  }
-  return options;
-}
-
 struct Runtime::State {
+  Options options;
   Isa isa;
-  BuiltinIndex builtin;
+  SpecTable table;
   ThreadPool pool;
+  KernelBuilder builder;
+  MemCache<HostKernel> loaded;
 
-  explicit State(const Options& options)
-      : isa(choose_isa(options.isa)), builtin(builtin_index(isa)), pool(options.threads) {}
+  explicit State(const Options& o)
+      : options(o), isa(choose_isa(o.isa)), pool(o.threads), builder(o) {
+    for (const auto& [spec, entry] : builtin_index(isa))
+      table.insert(spec, {entry->run, entry->args_bytes});
+  }
+
+  Origin obtain(const KernelRef& kernel, const CompileLimits& limits) {
+    if (table.find(kernel.spec) != nullptr) {
+      builder.count_memory_hit();
+      return Origin::kMemory;
+    }
+    const BuildRequest request =
+        builder.request(kernel, {Backend::kHost, std::string(name_of(isa))});
+    const std::string bytes = request.canonical_bytes();
+    Origin origin = Origin::kMemory;
+    const auto made = loaded.get_or_make(key_of(bytes), bytes, [&] {
+      auto fresh = std::make_shared<HostKernel>();
+      const auto load = [&](const Artifact& artifact) {
+        *fresh = load_host_kernel(artifact.image);
+      };
+      origin = builder.build(request, limits, load).origin;
+      return std::shared_ptr<const HostKernel>(std::move(fresh));
+    });
+    table.insert(kernel.spec, *made);
+    return origin;
+  }
+
+  Prepared prepare(const KernelRef& kernel, std::stop_token stop) {
+    const auto begin = std::chrono::steady_clock::now();
+    Prepared out{.kernel = kernel, .error = ""};
+    try {
+      out.origin = obtain(kernel, {.timeout = options.compile_timeout, .stop = std::move(stop)});
+    } catch (const std::exception& e) {
+      out.error = e.what();
+    }
+    out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return out;
+  }
 };
 
 Runtime::Runtime(const Options& options) : state_(std::make_unique<State>(options)) {}
 Runtime::~Runtime() = default;
 
 bool Runtime::has(const Spec& spec) const {
-  return state_->builtin.contains(spec);
+  return state_->table.find(spec) != nullptr;
 }
 ThreadPool& Runtime::pool() const {
   return state_->pool;
@@ -83,14 +106,53 @@ ThreadPool& Runtime::pool() const {
 Isa Runtime::isa() const {
   return state_->isa;
 }
+KernelBuilder& Runtime::builder() const {
+  return state_->builder;
+}
+Stats Runtime::stats() const {
+  return state_->builder.stats();
+}
+void Runtime::set_events(Events events) {
+  state_->builder.set_events(std::move(events));
+}
 
-void Runtime::run(std::string_view name, const Spec& spec, Grid grid, const void* args) const {
-  const auto found = state_->builtin.find(spec);
-  if (found == state_->builtin.end()) {
-    throw CompileError(
-        str("[jit] no compiled form of ", to_string(spec, name), " for ", name_of(state_->isa)));
+void Runtime::add_text(std::string path, std::string text) {
+  state_->builder.texts().add(std::move(path), std::move(text));
+}
+void Runtime::define(const KernelDefinition& definition) {
+  state_->builder.definitions().add(definition);
+}
+
+std::vector<Prepared> Runtime::prepare(const std::vector<KernelRef>& kernels,
+                                       std::stop_token stop) {
+  std::vector<Prepared> out(kernels.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < kernels.size(); i = next++)
+      out[i] = state_->prepare(kernels[i], stop);
+  };
+  int threads = state_->options.compile_threads;
+  if (threads == 0) threads = std::min(available_threads(), kMaxCompileThreads);
+  std::vector<std::jthread> helpers;
+  for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(threads), kernels.size()); ++i)
+    helpers.emplace_back(work);
+  work();
+  helpers.clear();
+  return out;
+}
+
+void Runtime::run(std::string_view name, const Spec& spec, Grid grid, const void* args,
+                  std::size_t bytes) const {
+  const HostKernel* kernel = state_->table.find(spec);
+  if (kernel == nullptr) {
+    throw NeedsPrepare(str("[jit] no compiled form of ", to_string(spec, name), " for ",
+                           name_of(state_->isa), "; Runtime::prepare makes one"));
   }
-  Launch launch{found->second, grid, args};
+  if (kernel->args_bytes != bytes) {
+    throw InvalidArgument(str("[jit] ", to_string(spec, name), " takes ", kernel->args_bytes,
+                              " bytes of arguments, it was given ", bytes));
+  }
+  Launch launch{kernel->run, grid, args};
   state_->pool.run(grid.x * grid.y * grid.z, run_blocks, &launch);
 }
 

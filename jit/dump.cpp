@@ -1,0 +1,55 @@
+// Leaving a build on disk for people to look at.
+#include <algorithm>
+
+#include "eflow/base/atomic_file.hpp"
+#include "eflow/base/error.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+
+namespace eflow::jit {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write(const fs::path& path, std::string_view text) {
+  std::error_code code;
+  fs::create_directories(path.parent_path(), code);
+  if (code) throw IoError(str("cannot make ", path.parent_path().string(), ": ", code.message()));
+  write_file_atomically(path, text);
+}
+
+/// "gemm<f32, f32>()" as a directory's name: "gemm-f32-f32".
+std::string file_name(const std::string& title) {
+  std::string out;
+  for (const char c : title) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    if (plain)
+      out += c;
+    else if (!out.empty() && out.back() != '-')
+      out += '-';
+  }
+  while (out.ends_with('-')) out.pop_back();
+  return out;
+}
+
+}  // namespace
+
+fs::path dump_build(const fs::path& parent, const BuildRequest& request, std::string_view image,
+                    std::string_view log) {
+  const std::string key = to_hex(key_of(request.canonical_bytes()));
+  const fs::path folder = parent / str(file_name(request.title()), '-', key.substr(0, 12));
+  for (const TextFile& file : request.texts->files) write(folder / "texts" / file.path, file.text);
+  const bool cuda = request.target.backend == Backend::kCuda;
+  write(folder / "texts" / (cuda ? "kernel.cu" : "kernel.cpp"), request.program);
+  std::string options;
+  for (const std::string& option : request.options) options += option + '\n';
+  write(folder / "options.txt", options);
+  write(folder / "request.txt",
+        str("kernel    ", to_string(request.spec, request.name), "\ntarget    ",
+            request.target.arch, "\ntoolchain ", request.toolchain, "\nkey       ", key, '\n'));
+  write(folder / "log.txt", log);
+  if (!image.empty()) write(folder / (cuda ? "kernel.cubin" : "kernel.so"), image);
+  return folder;
+}
+
+}  // namespace eflow::jit

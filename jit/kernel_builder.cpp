@@ -1,0 +1,274 @@
+#include "eflow/jit/kernel_builder.hpp"
+
+#include <map>
+#include <mutex>
+
+#include "eflow/base/error.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/jit/host_compiler.hpp"
+#include "eflow/jit/nvrtc.hpp"
+
+namespace eflow::jit {
+namespace {
+
+std::int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// Whether a cached artifact is taken; why not otherwise.
+bool accepted(const KernelBuilder::Accept& accept, const Artifact& artifact, std::string& why) {
+  if (!accept) return true;
+  try {
+    accept(artifact);
+    return true;
+  } catch (const Error& e) {
+    why = e.what();
+    return false;
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Origin origin) {
+  switch (origin) {
+    case Origin::kBuiltin:
+      return "built in";
+    case Origin::kMemory:
+      return "memory";
+    case Origin::kPack:
+      return "pack";
+    case Origin::kDisk:
+      return "disk cache";
+    case Origin::kCompiled:
+      return "compiled";
+  }
+  return "?";
+}
+
+struct KernelBuilder::State {
+  explicit State(Options o) : options(std::move(o)), texts(options.kernel_dir) {}
+
+  Options options;
+  KernelTexts texts;
+  KernelDefinitions definitions;
+  Events events;
+
+  std::once_flag host_once, cuda_once, disk_once, packs_once, portable_once;
+  FoundCompiler host, cuda;
+  std::unique_ptr<DiskCache> disk;
+  std::string disk_why;
+  std::vector<std::unique_ptr<Pack>> packs;
+  std::multimap<Key, ArtifactPtr> portable;  // of the disk cache, where there is no compiler
+
+  mutable std::mutex counting;
+  Stats stats;
+  template <class F>
+  void count(F&& f) {
+    const std::lock_guard lock(counting);
+    f(stats);
+  }
+
+  void open_disk() {
+    const CacheRoot root = choose_cache_root(options.cache);
+    disk_why = root.warning;
+    if (!root.path.empty()) {
+      DiskCacheOptions cache{.root = root.path, .max_bytes = options.cache_max_bytes};
+      disk = DiskCache::open(cache, disk_why);
+      if (disk) disk_why = root.warning;
+    }
+    if (!disk && disk_why.empty()) disk_why = "no cache directory is chosen";
+    if (!root.warning.empty()) {
+      log_warning(
+          "[jit] the cache cannot be where it should: ", root.warning, ". Using ",
+          disk ? root.path.string() : std::string("memory only; the next run compiles again"));
+    }
+  }
+
+  void open_packs() {
+    for (const std::filesystem::path& path : options.packs) {
+      std::string why;
+      if (std::unique_ptr<Pack> pack = Pack::open(path, why))
+        packs.push_back(std::move(pack));
+      else
+        log_warning("[jit] a pack of compiled kernels is left out: ", why);
+    }
+  }
+};
+
+KernelBuilder::KernelBuilder(const Options& options) : state_(std::make_unique<State>(options)) {}
+KernelBuilder::~KernelBuilder() = default;
+
+KernelTexts& KernelBuilder::texts() {
+  return state_->texts;
+}
+KernelDefinitions& KernelBuilder::definitions() {
+  return state_->definitions;
+}
+void KernelBuilder::set_events(Events events) {
+  state_->events = std::move(events);
+}
+void KernelBuilder::count_memory_hit() {
+  state_->count([](Stats& s) { ++s.memory_hits; });
+}
+Stats KernelBuilder::stats() const {
+  const std::lock_guard lock(state_->counting);
+  return state_->stats;
+}
+
+const FoundCompiler& KernelBuilder::compiler(Backend backend) {
+  State& s = *state_;
+  const Options& o = s.options;
+  if (backend == Backend::kCuda) {
+    std::call_once(s.cuda_once, [&] { s.cuda = find_nvrtc(o.nvrtc); });
+    return s.cuda;
+  }
+  std::call_once(s.host_once, [&] {
+    s.host =
+        find_host_compiler({.cxx = o.cxx, .search_path = o.search_path, .temporary = o.temporary});
+  });
+  return s.host;
+}
+
+DiskCache* KernelBuilder::disk() {
+  std::call_once(state_->disk_once, [this] { state_->open_disk(); });
+  return state_->disk.get();
+}
+const std::string& KernelBuilder::disk_why() {
+  return static_cast<void>(disk()), state_->disk_why;
+}
+
+const std::vector<std::unique_ptr<Pack>>& KernelBuilder::packs() {
+  std::call_once(state_->packs_once, [this] { state_->open_packs(); });
+  return state_->packs;
+}
+
+BuildRequest KernelBuilder::request(const KernelRef& kernel, const Target& target) {
+  const KernelSource source = state_->definitions.source(kernel);
+  BuildRequest out;
+  out.name = kernel.name;
+  out.spec = kernel.spec;
+  out.target = target;
+  out.program = make_program(target.backend, {.title = to_string(kernel.spec, kernel.name),
+                                              .text = source.text,
+                                              .expression = source.expression,
+                                              .threads = source.threads});
+  out.texts = state_->texts.closure(source.text);
+  if (const FoundCompiler& found = compiler(target.backend)) {
+    out.toolchain = found.compiler->toolchain();
+    out.options = found.compiler->options(target);
+  }
+  return out;
+}
+
+Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& limits,
+                           const Accept& accept) {
+  State& s = *state_;
+  if (s.options.mode == JitMode::kOff) {
+    throw CompileError(
+        str("[jit] ", request.title(), " is not built in, and EFLOW_JIT=off allows nothing else"));
+  }
+  if (request.toolchain.empty()) return find_portable(request, accept);
+
+  std::string bytes = request.canonical_bytes(), why;
+  const Key key = key_of(bytes);
+  if (Built found = find_cached(request, key, bytes, accept, why); found.artifact) return found;
+  if (s.options.mode == JitMode::kForbid) {
+    throw CompileError(
+        str("[jit] ", request.title(), " would have to be compiled (", why,
+            "), which EFLOW_JIT=forbid does not allow; run `eflow jit prepare` or name a pack"));
+  }
+  // Other processes that want the same wait here, and then find it.
+  const KeyLock lock = disk() != nullptr ? disk()->lock(key) : KeyLock();
+  if (lock.held()) {
+    if (Built found = find_cached(request, key, bytes, accept, why); found.artifact) return found;
+  }
+  s.count([](Stats& n) { ++n.misses; });
+  if (s.events.on_miss) s.events.on_miss(request, why);
+  ArtifactPtr artifact = compile(request, key, std::move(bytes), limits);
+  if (accept) accept(*artifact);
+  if (disk() != nullptr) disk()->put(*artifact);
+  return {std::move(artifact), Origin::kCompiled};
+}
+
+Built KernelBuilder::find_cached(const BuildRequest&, const Key& key, const std::string& bytes,
+                                 const Accept& accept, std::string& why) {
+  why = "no cache";
+  for (const std::unique_ptr<Pack>& pack : packs()) {
+    ArtifactPtr artifact = pack->get(key, bytes, why);
+    if (!artifact || !accepted(accept, *artifact, why)) continue;
+    state_->count([](Stats& s) { ++s.pack_hits; });
+    return {std::move(artifact), Origin::kPack};
+  }
+  if (disk() == nullptr) return {};
+  ArtifactPtr artifact = disk()->get(key, bytes, why);
+  if (!artifact) return {};
+  if (!accepted(accept, *artifact, why)) {
+    disk()->quarantine(key, why);
+    return {};
+  }
+  state_->count([](Stats& s) { ++s.disk_hits; });
+  return {std::move(artifact), Origin::kDisk};
+}
+
+Built KernelBuilder::find_portable(const BuildRequest& request, const Accept& accept) {
+  State& s = *state_;
+  const std::string portable = request.portable_bytes();
+  std::string why;
+  for (const std::unique_ptr<Pack>& pack : packs()) {
+    ArtifactPtr artifact = pack->get_portable(portable, why);
+    if (artifact && accepted(accept, *artifact, why)) return {std::move(artifact), Origin::kPack};
+  }
+  std::call_once(s.portable_once, [&] {
+    for (const CacheEntry& entry :
+         disk() != nullptr ? disk()->entries() : std::vector<CacheEntry>()) {
+      const ArtifactPtr artifact = disk()->read(entry, why);
+      const auto made_from = artifact ? BuildRequest::decode(artifact->request) : std::nullopt;
+      if (made_from) s.portable.emplace(key_of(made_from->portable_bytes()), artifact);
+    }
+  });
+  const auto [first, last] = s.portable.equal_range(key_of(portable));
+  for (auto at = first; at != last; ++at) {
+    if (!at->second->request.starts_with(portable) || !accepted(accept, *at->second, why)) continue;
+    return {at->second, Origin::kDisk};
+  }
+  throw CompileError(str(
+      "[jit] ", request.title(),
+      " is in no pack or cache and cannot be compiled: ", compiler(request.target.backend).why));
+}
+
+ArtifactPtr KernelBuilder::compile(const BuildRequest& request, const Key& key, std::string bytes,
+                                   const CompileLimits& limits) {
+  State& s = *state_;
+  if (s.events.on_compile_begin) s.events.on_compile_begin(request);
+  const auto begin = std::chrono::steady_clock::now();
+  auto artifact = std::make_shared<Artifact>();
+  std::string error;
+  try {
+    Compiled out = compiler(request.target.backend).compiler->compile(request, limits);
+    artifact->image = std::move(out.image);
+    artifact->log = std::move(out.log);
+    artifact->resources = out.resources;
+  } catch (const Error& e) {
+    error = e.what();
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (!s.options.dump_dir.empty()) {
+    dump_build(s.options.dump_dir, request, artifact->image, error.empty() ? artifact->log : error);
+  }
+  s.count([&](Stats& n) {
+    n.compile_seconds += seconds;
+    ++(error.empty() ? n.compiled : n.failed);
+  });
+  if (s.events.on_compile_end) s.events.on_compile_end(request, seconds, error);
+  if (!error.empty()) throw CompileError(error);
+  artifact->key = key;
+  artifact->request = std::move(bytes);
+  artifact->seconds = seconds;
+  artifact->made = now_seconds();
+  return artifact;
+}
+
+}  // namespace eflow::jit

@@ -1,0 +1,116 @@
+// Sixteen processes want the same kernels from one fresh cache, in different orders, and some are killed on the way.
+#define BOOST_TEST_MODULE cache_processes
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "eflow/base/error.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+#include "support/fake_compiler.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace eflow;
+using namespace eflow::jit;
+
+namespace {
+
+constexpr int kProcesses = 16, kKilled = 6, kKernels = 8;
+
+/// A compiler that notes each run, takes its time, and whose image is the program it was given.
+Options options_for(const test::TempDir& dir) {
+  Options o;
+  o.cache.named = dir / "cache";
+  o.cxx = dir / "cxx";
+  return o;
+}
+
+KernelRef kernel(int i) {
+  return {"k", Spec("k", {DType::kF32}, {i})};
+}
+
+/// Asks for all kernels in an order of its own; 0 when each came back as what was asked for.
+int work(const Options& options, unsigned seed) {
+  KernelBuilder builder(options);
+  builder.texts().add("acme/k.h", "// a text\n");
+  builder.definitions().add({"k", "acme/k.h", "k<$c0>"});
+  std::vector<int> order(kKernels);
+  for (int i = 0; i < kKernels; ++i) order[static_cast<std::size_t>(i)] = i;
+  std::shuffle(order.begin(), order.end(), std::mt19937(seed));
+  for (const int i : order) {
+    const BuildRequest request = builder.request(kernel(i), {Backend::kHost, "baseline"});
+    const Built built = builder.build(request, {});
+    if (built.artifact->image != request.program ||
+        built.artifact->request != request.canonical_bytes())
+      return 2;
+  }
+  return 0;
+}
+
+pid_t start(const Options& options, unsigned seed) {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  int code = 1;
+  try {
+    code = work(options, seed);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+  }
+  _exit(code);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(killed_processes_harm_nobody) {
+  const test::TempDir dir;
+  test::fake_compiler(dir / "cxx",
+                      "echo run >> " + (dir / "runs").string() +
+                          "\nsleep 0.1\nhead -c 100 kernel.cpp > kernel.so\nsleep 0.1\n"
+                          "cat kernel.cpp > kernel.so\n");
+  const Options options = options_for(dir);
+  std::vector<pid_t> pids;
+  for (unsigned p = 0; p < kProcesses; ++p) pids.push_back(start(options, p));
+  std::mt19937 random(7);
+  for (int k = 0; k < kKilled; ++k) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 50));
+    kill(pids[static_cast<std::size_t>(k)], SIGKILL);
+  }
+  int sound = 0, killed = 0;
+  for (const pid_t pid : pids) {
+    int status = 0;
+    BOOST_REQUIRE(waitpid(pid, &status, 0) == pid);
+    sound += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    killed += WIFSIGNALED(status);
+  }
+  BOOST_TEST(sound + killed == kProcesses);
+  BOOST_TEST(sound >= kProcesses - kKilled);
+
+  // Each was compiled once, but for those whose compiler's process was killed.
+  std::ifstream runs(dir / "runs");
+  const auto count = std::count(std::istreambuf_iterator<char>(runs), {}, '\n');
+  BOOST_TEST(count >= kKernels);
+  BOOST_TEST(count <= kKernels + kKilled);
+
+  std::string why;
+  const auto cache =
+      DiskCache::open({.root = dir / "cache", .temporary_age = std::chrono::seconds(-1)}, why);
+  BOOST_REQUIRE_MESSAGE(cache, why);
+  BOOST_TEST(cache->entries().size() == static_cast<std::size_t>(kKernels));
+  for (const CacheEntry& entry : cache->entries())
+    BOOST_TEST((cache->read(entry, why) != nullptr), why);
+  BOOST_TEST(std::filesystem::is_empty(dir / "cache/v1/quarantine"));
+  (void)cache->collect();
+  for (const auto& file : std::filesystem::recursive_directory_iterator(dir / "cache")) {
+    BOOST_TEST(!file.path().filename().string().starts_with(".tmp."), file.path());
+  }
+
+  // Another process, another day: nothing is compiled.
+  Options forbid = options;
+  forbid.mode = JitMode::kForbid;
+  BOOST_TEST(work(forbid, 99) == 0);
+}

@@ -1,0 +1,281 @@
+// Runtime: users' kernels from text to launch, where a kernel is found, what is said when it is not.
+#define BOOST_TEST_MODULE runtime
+#include "eflow/jit/runtime.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <thread>
+
+#include "eflow/base/atomic_file.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+#include "support/fake_compiler.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace eflow;
+using namespace eflow::jit;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kText =
+    "#pragma once\n"
+    "#include \"tile/pack.h\"\n"
+    "namespace EFLOW_TEXT {\n"
+    "struct Scale { const float* x; float* y; long long n, per_block; };\n"
+    "template <class T, int kTimes>\n"
+    "void scale(const Block& block, const Scale& a) {\n"
+    "  const Index begin = block.x * a.per_block, end = min_of(begin + a.per_block, a.n);\n"
+    "  each<T>(begin, end, [&](auto i) { store(a.y, i, load<T>(a.x, i) * float(kTimes)); });\n"
+    "}\n"
+    "}\n";
+
+struct Scale {
+  const float* x;
+  float* y;
+  long long n, per_block;
+};
+
+Options with_cache(const test::TempDir& dir) {
+  Options o;
+  o.cache.named = dir / "cache";
+  o.threads = 2;
+  return o;
+}
+
+std::unique_ptr<Runtime> runtime_with_scale(const Options& options,
+                                            const std::string& text = kText) {
+  auto runtime = std::make_unique<Runtime>(options);
+  runtime->add_text("acme/scale.h", text);
+  runtime->define({"scale", "acme/scale.h", "scale<$t0, $c0>"});
+  return runtime;
+}
+
+KernelRef scale_by(int times) {
+  return {"scale", Spec("scale", {DType::kF32}, {times})};
+}
+
+void check_launch(const Runtime& runtime, int times) {
+  std::vector<float> x(1000), y(1000);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  const Scale args{x.data(), y.data(), 1000, 100};
+  runtime.launch("scale", scale_by(times).spec, {.x = 10}, args);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    BOOST_REQUIRE(y[i] == static_cast<float>(times) * x[i]);
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_users_kernel_is_prepared_once_and_found_afterwards) {
+  const test::TempDir dir;
+  const auto first = runtime_with_scale(with_cache(dir));
+  BOOST_TEST(!first->has(scale_by(3).spec));
+  BOOST_CHECK_THROW(check_launch(*first, 3), NeedsPrepare);
+  const auto compiled = first->prepare({scale_by(3), scale_by(5)});
+  for (const Prepared& p : compiled) {
+    BOOST_REQUIRE_MESSAGE(p.ok(), p.error);
+    BOOST_TEST(name_of(p.origin) == "compiled");
+  }
+  check_launch(*first, 3);
+  check_launch(*first, 5);
+  BOOST_TEST(name_of(first->prepare({scale_by(3)})[0].origin) == "memory");
+  BOOST_TEST(first->stats().compiled == 2u);
+  BOOST_TEST(first->stats().memory_hits == 1u);
+
+  const auto second = runtime_with_scale(with_cache(dir));
+  BOOST_TEST(name_of(second->prepare({scale_by(5)})[0].origin) == "disk cache");
+  check_launch(*second, 5);
+
+  Options forbid = with_cache(dir);
+  forbid.mode = JitMode::kForbid;
+  const auto third = runtime_with_scale(forbid);
+  const auto found = third->prepare({scale_by(3), scale_by(7)});
+  BOOST_TEST(found[0].ok());
+  BOOST_TEST(contains(found[1].error, "EFLOW_JIT=forbid"), found[1].error);
+  BOOST_TEST(contains(found[1].error, "scale<f32>(7)"), found[1].error);
+
+  Options off = with_cache(dir);
+  off.mode = JitMode::kOff;
+  BOOST_TEST(contains(runtime_with_scale(off)->prepare({scale_by(3)})[0].error, "EFLOW_JIT=off"));
+
+  // A changed text is another kernel.
+  const auto changed = runtime_with_scale(with_cache(dir), std::string(kText) + "// changed\n");
+  BOOST_TEST(name_of(changed->prepare({scale_by(3)})[0].origin) == "compiled");
+}
+
+BOOST_AUTO_TEST_CASE(arguments_of_another_size_are_refused) {
+  const auto runtime = runtime_with_scale({});
+  BOOST_REQUIRE(runtime->prepare({scale_by(2)})[0].ok());
+  const struct { int x; } wrong{1};
+  BOOST_CHECK_THROW(runtime->launch("scale", scale_by(2).spec, {}, wrong), InvalidArgument);
+}
+
+BOOST_AUTO_TEST_CASE(one_kernel_that_fails_does_not_stop_the_others) {
+  auto runtime = runtime_with_scale({});
+  runtime->define({"broken", "acme/scale.h", "no_such_function<$t0>"});
+  runtime->define({"asks", "acme/scale.h", "scale<$t3, $c0>"});
+  const auto out = runtime->prepare({{"broken", Spec("broken", {DType::kF32})},
+                                     scale_by(2),
+                                     {"asks", Spec("asks", {DType::kF32})},
+                                     {"undefined", Spec("undefined", {})}});
+  BOOST_TEST(contains(out[0].error, "no_such_function"), out[0].error);
+  BOOST_TEST(contains(out[0].error, "broken<f32>():1"), out[0].error);
+  BOOST_TEST(out[1].ok(), out[1].error);
+  BOOST_TEST(contains(out[2].error, "no dtype 3"), out[2].error);
+  BOOST_TEST(contains(out[3].error, "no kernel is called undefined"), out[3].error);
+  check_launch(*runtime, 2);
+}
+
+BOOST_AUTO_TEST_CASE(threads_that_want_one_kernel_compile_it_once) {
+  const auto runtime = runtime_with_scale({});
+  std::atomic<int> failed{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 6; ++t) {
+      threads.emplace_back([&] {
+        failed += !runtime->prepare({scale_by(4), scale_by(6)})[1].ok();
+      });
+    }
+  }
+  BOOST_TEST(failed == 0);
+  BOOST_TEST(runtime->stats().compiled == 2u);
+  check_launch(*runtime, 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_reaches_all_who_wait_and_is_tried_again) {
+  const test::TempDir dir;
+  Options options;
+  options.cxx = test::fake_compiler(
+      dir / "cxx", "sleep 0.3; echo try >> " + (dir / "tries").string() + "; exit 1\n");
+  const auto runtime = runtime_with_scale(options);
+  std::atomic<int> told{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back(
+          [&] { told += contains(runtime->prepare({scale_by(2)})[0].error, "exit code 1"); });
+    }
+  }
+  BOOST_TEST(told == 4);
+  BOOST_TEST(contains(runtime->prepare({scale_by(2)})[0].error, "exit code 1"));
+  BOOST_TEST(runtime->stats().failed >= 2u);
+}
+
+BOOST_AUTO_TEST_CASE(an_entry_that_cannot_be_loaded_is_compiled_anew) {
+  const test::TempDir dir;
+  const auto first = runtime_with_scale(with_cache(dir));
+  BOOST_REQUIRE(first->prepare({scale_by(3)})[0].ok());
+  DiskCache& cache = *first->builder().disk();
+  std::string why;
+  Artifact bad = *cache.read(cache.entries()[0], why);
+  bad.image = "not an ELF file";
+  BOOST_REQUIRE(cache.put(bad));
+
+  const auto second = runtime_with_scale(with_cache(dir));
+  const Prepared p = second->prepare({scale_by(3)})[0];
+  BOOST_TEST(p.ok(), p.error);
+  BOOST_TEST(name_of(p.origin) == "compiled");
+  check_launch(*second, 3);
+  BOOST_TEST(!fs::is_empty(dir / "cache/v1/quarantine"));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_compiler_caches_and_packs_serve) {
+  const test::TempDir dir;
+  const auto maker = runtime_with_scale(with_cache(dir));
+  BOOST_REQUIRE(maker->prepare({scale_by(3)})[0].ok());
+  DiskCache& cache = *maker->builder().disk();
+  std::string why;
+  write_pack(dir / "kernels.pack", {cache.read(cache.entries()[0], why)});
+
+  Options from_pack;
+  from_pack.search_path = "";
+  from_pack.packs = {dir / "kernels.pack"};
+  const auto packed = runtime_with_scale(from_pack);
+  const auto out = packed->prepare({scale_by(3), scale_by(8)});
+  BOOST_TEST(out[0].ok(), out[0].error);
+  BOOST_TEST(name_of(out[0].origin) == "pack");
+  check_launch(*packed, 3);
+  BOOST_TEST(contains(out[1].error, "install g++ or clang++"), out[1].error);
+
+  Options from_disk = with_cache(dir);
+  from_disk.search_path = "";
+  BOOST_TEST(name_of(runtime_with_scale(from_disk)->prepare({scale_by(3)})[0].origin) ==
+             "disk cache");
+
+  Options with_compiler;
+  with_compiler.packs = {dir / "kernels.pack", dir / "absent.pack"};
+  const LogSink before = set_log_sink([](LogLevel, std::string_view) {});
+  BOOST_TEST(name_of(runtime_with_scale(with_compiler)->prepare({scale_by(3)})[0].origin) ==
+             "pack");
+  set_log_sink(before);
+}
+
+BOOST_AUTO_TEST_CASE(unusable_caches_cost_one_warning_and_no_kernel) {
+  const test::TempDir dir;
+  std::ofstream(dir / "file") << "x";
+  int warnings = 0;
+  const LogSink before = set_log_sink(
+      [&](LogLevel level, std::string_view) { warnings += level == LogLevel::kWarning; });
+  Options options;
+  options.cache.named = dir / "file";
+  const auto runtime = runtime_with_scale(options);
+  BOOST_TEST(runtime->prepare({scale_by(3)})[0].ok());
+  BOOST_TEST(runtime->prepare({scale_by(5)})[0].ok());
+  set_log_sink(before);
+  BOOST_TEST(warnings == 1);
+  BOOST_TEST(runtime->builder().disk() == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(events_and_dumps_show_what_happens) {
+  const test::TempDir dir;
+  Options options = with_cache(dir);
+  options.dump_dir = dir / "dump";
+  const auto runtime = runtime_with_scale(options);
+  std::atomic<int> begun{0}, ended{0}, missed{0};
+  runtime->set_events(
+      {.on_miss = [&](const BuildRequest&, std::string_view why) { missed += why == "not there"; },
+       .on_compile_begin = [&](const BuildRequest&) { ++begun; },
+       .on_compile_end =
+           [&](const BuildRequest& r, double s, std::string_view error) {
+             ended += s > 0 && error.empty() && r.name == "scale";
+           }});
+  BOOST_REQUIRE(runtime->prepare({scale_by(3), scale_by(4)})[1].ok());
+  BOOST_TEST(begun == 2);
+  BOOST_TEST(ended == 2);
+  BOOST_TEST(missed == 2);
+  int programs = 0;
+  for (const auto& folder : fs::directory_iterator(dir / "dump")) {
+    BOOST_TEST(contains(folder.path().filename(), "scale-f32-"));
+    programs += fs::exists(folder.path() / "texts/kernel.cpp") &&
+                fs::exists(folder.path() / "kernel.so") &&
+                read_file(folder.path() / "texts/acme/scale.h") == kText;
+  }
+  BOOST_TEST(programs == 2);
+}
+
+BOOST_AUTO_TEST_CASE(kernels_are_written_and_read) {
+  for (const char* text :
+       {"gemm<f32, f32>()", "reduce<bf16, f32>(1)", "x<>()", "acme/scale.v2<f32>(3, -4)"}) {
+    const KernelRef kernel = parse_kernel(text);
+    BOOST_TEST(to_string(kernel.spec, kernel.name) == text);
+  }
+  BOOST_TEST((parse_kernel("gemm<f32,f32>").spec == Spec("gemm", {DType::kF32, DType::kF32})));
+  for (const char* text :
+       {"", "<f32>", "a<f33>", "a<f32", "a(1", "a(x)", "a<f32>(1)b", "a<f32,f32,f32,f32,f32>"}) {
+    BOOST_CHECK_THROW((void)parse_kernel(text), InvalidArgument);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(built_in_kernels_have_a_definition_too) {
+  Runtime runtime{};
+  const KernelRef gemm = parse_kernel("gemm<f32, f32>()");
+  const BuildRequest request = runtime.builder().request(gemm, {Backend::kHost, "avx2"});
+  BOOST_TEST(request.texts->root == "gemm.h");
+  BOOST_CHECK_THROW(runtime.define({"two words", "gemm.h", "gemm"}), InvalidArgument);
+  runtime.define({"own", "gemm.h", "gemm<$t0, $t0>"});
+  BOOST_CHECK_THROW(runtime.define({"own", "gemm.h", "gemm<$t0, $t1>"}), InvalidArgument);
+}
