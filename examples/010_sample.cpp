@@ -1,6 +1,4 @@
-// Loads a run that `eflow train` made and samples from it: 010_sample RUN OUT_SHEET.png OUT_CLIPS.webp
-#include <cstdio>
-
+// Samples from a run that `eflow train` made: 010_sample RUN OUT_SHEET.png OUT_CLIPS.webp
 #include "eflow/trainer/preview.hpp"
 
 int main(int, char** argv) {
@@ -8,11 +6,9 @@ int main(int, char** argv) {
   const Generator generator = Generator::load(argv[1]);
   const DataInfo& data = generator.info().data;
   SampleRequest request;
-  request.labels = labels_in_turn(9, data.clips.classes);  // one clip of each label
+  request.labels = labels_in_turn(9, data.clips.classes);  // one clip of each of nine labels
   request.steps = 4;                                       // network evaluations a clip
-  request.progress = [](auto done, auto total) {
-    return std::printf("%d of %d\n", int(done), int(total)) > 0;
-  };
-  const auto clips = generator.sample(request);  // empty if progress returned false
-  write_pictures(*clips, data.fps, argv[2], argv[3]);
+  request.progress = [](auto done, auto total) { return done <= total; };  // false cancels
+  const auto clips = generator.sample(request);                            // empty if cancelled
+  if (clips) write_pictures(*clips, data.fps, argv[2], argv[3]);
 }

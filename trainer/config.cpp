@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "eflow/base/error.hpp"
+#include "eflow/nn/dit_config.hpp"
 #include "eflow/trainer/option_parser.hpp"
 #include "eflow/trainer/option_text.hpp"
 
@@ -11,6 +12,12 @@ namespace eflow::trainer {
 namespace {
 
 using Options = std::vector<Option>;
+
+std::vector<std::string> preset_choices() {
+  std::vector<std::string> names = nn::preset_names();
+  names.insert(names.begin(), "custom");
+  return names;
+}
 
 Options data_options(DataConfig& c) {
   return {
@@ -31,8 +38,7 @@ Options data_options(DataConfig& c) {
 
 Options model_options(ModelConfig& c) {
   return {
-      {"model.preset", &c.preset,
-       one_of({"custom", "tiny", "quickstart", "sprites", "B", "XL", "XXL", "1.5B"}), "",
+      {"model.preset", &c.preset, one_of(preset_choices()), "",
        "Named sizes; keys below that are given override the preset's."},
       {"model.dim", &c.dim, between(8, 16384), "", "Model width D."},
       {"model.heads", &c.heads, between(1, 256), "", "Attention heads H; must divide model.dim."},

@@ -91,6 +91,12 @@ BOOST_AUTO_TEST_CASE(presets_count_their_parameters) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_manual_lists_the_options_that_there_are) {
+  BOOST_TEST(
+      (eflow_says("inspect --options").text == content_of(EFLOW_CONFIGS "/../docs/options.md")),
+      "docs/options.md is old: eflow inspect --options > docs/options.md");
+}
+
 BOOST_AUTO_TEST_CASE(wrong_arrays) {
   const TemporaryFolder folder;
   const auto& f = folder.path();

@@ -90,11 +90,7 @@ int inspect(const Arguments& arguments) {
   std::string preset;
   bool table = false;
   const std::vector<Option> options = {
-      {"preset",
-       &preset,
-       {},
-       "",
-       "Name of a model: tiny, quickstart, sprites, B, XL, XXL or 1.5B."},
+      {"preset", &preset, one_of(nn::preset_names()), "", "A named model size."},
       {"options", &table, {}, "", "The table of all configuration keys, as Markdown."},
   };
   if (wants_help(arguments)) {
@@ -106,7 +102,9 @@ int inspect(const Arguments& arguments) {
   parse(arguments, options, {}, &what, 1);
   if (table) {
     trainer::Config config;
-    return std::printf("%s", trainer::markdown_table(trainer::options_of(config)).c_str()), 0;
+    return std::printf("# Options\n\nMade by `eflow inspect --options`.\n\n%s",
+                       trainer::markdown_table(trainer::options_of(config)).c_str()),
+           0;
   }
   if (!preset.empty()) return inspect_preset(preset);
   if (what.empty())
