@@ -121,6 +121,10 @@ bool DiskCache::put(const Artifact& artifact) {
   return true;
 }
 
+bool DiskCache::writable() const {
+  return access((base_ / "obj").c_str(), W_OK) == 0;
+}
+
 void DiskCache::write_entry(const Key& key, std::string_view container) {
   const fs::path path = path_of(key);
   if (mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST) {

@@ -84,6 +84,8 @@ class DiskCache {
   [[nodiscard]] std::vector<CacheEntry> entries() const;
   [[nodiscard]] ArtifactPtr read(const CacheEntry& entry, std::string& why) const;
   [[nodiscard]] const DiskCacheOptions& options() const { return options_; }
+  /// Whether a new entry could be put here now, but for the space.
+  [[nodiscard]] bool writable() const;
 
  private:
   explicit DiskCache(DiskCacheOptions options);

@@ -1,13 +1,12 @@
 #include "eflow/jit/runtime.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
 
 #include "eflow/jit/builtin.hpp"
 #include "eflow/jit/host_module.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/mem_cache.hpp"
+#include "eflow/jit/parallel.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -40,9 +39,6 @@ void run_blocks(void* context, std::int64_t begin, std::int64_t end, char* scrat
     launch.run(&block, launch.args);
   }
 }
-
-/// A compiler needs some hundred megabytes: more than this at once helps little and may not fit.
-constexpr int kMaxCompileThreads = 8;
 
 }  // namespace
 
@@ -126,18 +122,8 @@ void Runtime::define(const KernelDefinition& definition) {
 std::vector<Prepared> Runtime::prepare(const std::vector<KernelRef>& kernels,
                                        std::stop_token stop) {
   std::vector<Prepared> out(kernels.size());
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < kernels.size(); i = next++)
-      out[i] = state_->prepare(kernels[i], stop);
-  };
-  int threads = state_->options.compile_threads;
-  if (threads == 0) threads = std::min(available_threads(), kMaxCompileThreads);
-  std::vector<std::jthread> helpers;
-  for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(threads), kernels.size()); ++i)
-    helpers.emplace_back(work);
-  work();
-  helpers.clear();
+  parallel_for(kernels.size(), state_->options.compile_threads,
+               [&](std::size_t i) { out[i] = state_->prepare(kernels[i], stop); });
   return out;
 }
 

@@ -9,10 +9,10 @@
 #include <future>
 #include <iostream>
 #include <map>
-#include <set>
 
 #include "eflow/base/error.hpp"
 #include "eflow/jit/builtin.hpp"
+#include "eflow/jit/kernel_definitions.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -31,9 +31,6 @@ struct SkipWithoutNvrtc {
     std::exit(77);
   }
 };
-
-/// Texts whose tiles have no GPU form; on a GPU plain products go to cuBLASLt.
-const std::set<std::string> kHostOnly{"gemm.h"};
 
 BuildRequest request_for(std::string_view arch, const std::string& name, const std::string& text,
                          const std::string& program) {
@@ -70,7 +67,7 @@ std::string program_of(const Entries& entries) {
 std::map<std::string, Entries> share_of(std::size_t turn) {
   std::map<std::string, Entries> texts;
   for (const auto& [spec, entry] : builtin_index(Isa::kBaseline)) {
-    if (!kHostOnly.contains(entry->file)) texts[entry->file].push_back(entry);
+    if (has_gpu_form(entry->file)) texts[entry->file].push_back(entry);
   }
   for (auto& [text, entries] : texts) {
     std::sort(entries.begin(), entries.end(), [](auto* a, auto* b) {

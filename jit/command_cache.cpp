@@ -1,0 +1,152 @@
+// eflow jit ls, show, dump, verify, gc, pack: the disk cache for people.
+#include <charconv>
+#include <ctime>
+
+#include "eflow/base/error.hpp"
+#include "eflow/jit/command_line.hpp"
+
+namespace eflow::jit {
+namespace {
+
+DiskCache& disk_of(KernelBuilder& builder) {
+  if (DiskCache* disk = builder.disk()) return *disk;
+  throw InvalidArgument(
+      str("there is no disk cache: ", builder.disk_why(), "; EFLOW_CACHE_DIR names one"));
+}
+
+std::string date_text(std::int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm parts{};
+  char text[32] = "?";
+  if (localtime_r(&time, &parts) != nullptr)
+    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts);
+  return text;
+}
+
+struct Entry {
+  CacheEntry file;
+  ArtifactPtr artifact;
+  BuildRequest request;
+};
+
+/// The one entry whose key starts with these digits.
+Entry find_entry(DiskCache& disk, const std::string& digits) {
+  std::vector<CacheEntry> found;
+  for (const CacheEntry& entry : disk.entries()) {
+    if (to_hex(entry.key).starts_with(digits)) found.push_back(entry);
+  }
+  if (found.size() != 1) {
+    throw InvalidArgument(str(found.size(), " entries have keys that start with \"", digits,
+                              "\"; `eflow jit ls` lists them"));
+  }
+  std::string why;
+  ArtifactPtr artifact = disk.read(found[0], why);
+  if (!artifact) throw CorruptData(str(found[0].path.string(), ": ", why));
+  std::optional<BuildRequest> request = BuildRequest::decode(artifact->request);
+  if (!request) throw CorruptData(str(found[0].path.string(), " is of another version"));
+  return {found[0], std::move(artifact), *std::move(request)};
+}
+
+}  // namespace
+
+int run_ls(KernelBuilder& builder, std::ostream& out) {
+  std::uint64_t bytes = 0;
+  const std::vector<CacheEntry> entries = disk_of(builder).entries();
+  for (const CacheEntry& entry : entries) {
+    std::string why;
+    const ArtifactPtr artifact = builder.disk()->read(entry, why);
+    const auto request = artifact ? BuildRequest::decode(artifact->request) : std::nullopt;
+    out << to_hex(entry.key).substr(0, 12) << "  " << date_text(entry.used) << "  "
+        << bytes_text(entry.bytes) << "  " << (request ? request->title() : "unsound: " + why)
+        << '\n';
+    bytes += entry.bytes;
+  }
+  out << entries.size() << " kernels, " << bytes_text(bytes) << " in "
+      << builder.disk()->options().root.string() << '\n';
+  return 0;
+}
+
+int run_show(const CommandLine& line, KernelBuilder& builder, std::ostream& out) {
+  const Entry e = find_entry(disk_of(builder), line.words[0]);
+  out << "kernel     " << to_string(e.request.spec, e.request.name) << "\ntarget     "
+      << e.request.target.arch << "\ntoolchain  " << e.request.toolchain << "\noptions   ";
+  for (const std::string& option : e.request.options) out << ' ' << option;
+  out << "\ntexts      " << e.request.texts->files.size() << " files from " << e.request.texts->root
+      << "\nimage      " << bytes_text(e.artifact->image.size()) << "\nmade       "
+      << date_text(e.artifact->made) << " in " << seconds_text(e.artifact->seconds)
+      << "\nlast used  " << date_text(e.file.used) << "\nkey        " << to_hex(e.file.key)
+      << "\nfile       " << e.file.path.string() << '\n';
+  if (const std::string resources = resources_text(e.artifact->resources); !resources.empty()) {
+    out << "resources  " << resources << '\n';
+  }
+  if (!e.artifact->log.empty()) out << "log\n" << e.artifact->log << '\n';
+  return 0;
+}
+
+int run_dump(const CommandLine& line, KernelBuilder& builder, std::ostream& out) {
+  const Entry e = find_entry(disk_of(builder), line.words[0]);
+  out << dump_build(line.value("to", "."), e.request, e.artifact->image, e.artifact->log).string()
+      << '\n';
+  return 0;
+}
+
+int run_verify(KernelBuilder& builder, std::ostream& out) {
+  std::size_t sound = 0, unsound = 0;
+  std::string why;
+  const auto check = [&](bool good, const std::string& what) {
+    ++(good ? sound : unsound);
+    if (!good) out << what << ": " << why << '\n';
+  };
+  if (builder.disk() != nullptr) {
+    for (const CacheEntry& entry : builder.disk()->entries()) {
+      const ArtifactPtr artifact = builder.disk()->read(entry, why);
+      const bool named_right = artifact && artifact->key == entry.key;
+      if (artifact && !named_right) why = "its name is not the hash of its request";
+      check(named_right, entry.path.string());
+    }
+  }
+  for (const auto& pack : builder.packs()) {
+    for (std::size_t i = 0; i < pack->size(); ++i) {
+      check(Artifact::decode(pack->container(i), &why).has_value(),
+            str(pack->path().string(), " entry ", i));
+    }
+  }
+  out << sound << " sound, " << unsound << " unsound\n";
+  return unsound == 0 ? 0 : 1;
+}
+
+int run_gc(const CommandLine& line, Options options, std::ostream& out) {
+  if (const std::string text = line.value("max-mb", ""); !text.empty()) {
+    std::uint64_t megabytes = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), megabytes);
+    if (code != std::errc() || end != text.data() + text.size()) {
+      throw InvalidArgument(str("--max-mb ", text, " is not a number of megabytes"));
+    }
+    options.cache_max_bytes = megabytes << 20;
+  }
+  KernelBuilder builder(options);
+  const CollectReport report = disk_of(builder).collect();
+  out << "removed " << report.removed_entries << " files, " << bytes_text(report.removed_bytes)
+      << "; " << report.entries << " kernels, " << bytes_text(report.bytes) << " are left\n";
+  return 0;
+}
+
+int run_pack(const CommandLine& line, KernelBuilder& builder, const Options& options,
+             std::ostream& out) {
+  const std::string arch = line.value("arch", "");
+  const std::optional<Target> only =
+      arch.empty() ? std::nullopt : std::optional<Target>(parse_target(arch, options));
+  std::vector<ArtifactPtr> chosen;
+  std::string why;
+  for (const CacheEntry& entry : disk_of(builder).entries()) {
+    ArtifactPtr artifact = builder.disk()->read(entry, why);
+    const auto request = artifact ? BuildRequest::decode(artifact->request) : std::nullopt;
+    if (request && (!only || request->target == *only)) chosen.push_back(std::move(artifact));
+  }
+  write_pack(line.words[0], chosen);
+  out << chosen.size() << " kernels in " << line.words[0] << "; EFLOW_PACKS=" << line.words[0]
+      << " uses it\n";
+  return 0;
+}
+
+}  // namespace eflow::jit

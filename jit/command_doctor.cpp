@@ -1,0 +1,110 @@
+// eflow jit doctor: what is there, and what a missing part costs, in plain words.
+#include "eflow/base/error.hpp"
+#include "eflow/jit/command_line.hpp"
+#include "eflow/jit/cuda_driver.hpp"
+#include "eflow/jit/host_module.hpp"
+#include "eflow/jit/thread_pool.hpp"
+
+namespace eflow::jit {
+namespace {
+
+/// A kernel that every machine can try its compiler on.
+constexpr const char* kTrial = "reduce<f32, f32>(0)";
+
+void cpu(const Options& options, std::ostream& out) {
+  std::string names;
+  for (const Isa isa : usable_isas()) names += str(names.empty() ? "" : ", ", name_of(isa));
+  out << "cpu             " << names << "; using "
+      << name_of(options.isa.value_or(usable_isas().back())) << " on "
+      << (options.threads > 0 ? options.threads : available_threads()) << " threads\n";
+}
+
+/// Compiles the trial kernel past all caches. Returns whether that worked.
+bool try_compile(KernelBuilder& builder, const Target& target, std::ostream& out) {
+  try {
+    const BuildRequest request = builder.request(parse_kernel(kTrial), target);
+    const Compiled made = builder.compiler(target.backend).compiler->compile(request, {});
+    if (target.backend == Backend::kHost) static_cast<void>(load_host_kernel(made.image));
+    out << "                a kernel for " << target.arch << " compiles in "
+        << seconds_text(made.seconds) << '\n';
+    return true;
+  } catch (const Error& e) {
+    out << "                BUT a small kernel fails: " << e.what() << '\n';
+    return false;
+  }
+}
+
+bool host_compiler(KernelBuilder& builder, const Options& options, std::ostream& out) {
+  const FoundCompiler& found = builder.compiler(Backend::kHost);
+  if (found) {
+    out << "host compiler   " << found.compiler->toolchain() << '\n';
+    return try_compile(builder, parse_target("cpu", options), out);
+  }
+  out << "host compiler   " << found.why << "\n"
+      << "                cost: kernels specialised at run time are not made on the CPU; their "
+         "plain compositions run,\n"
+      << "                correct but slower, unless a pack or the cache has them\n";
+  return false;
+}
+
+void nvrtc(KernelBuilder& builder, std::ostream& out) {
+  const FoundCompiler& found = builder.compiler(Backend::kCuda);
+  if (found) {
+    out << "nvrtc           " << found.compiler->toolchain() << '\n';
+    try_compile(builder, {Backend::kCuda, "sm_90a"}, out);
+  } else {
+    out << "nvrtc           " << found.why << "\n"
+        << "                cost: no kernels for a GPU can be made here; nothing on the CPU needs "
+           "it\n";
+  }
+}
+
+void driver(std::ostream& out) {
+  const CudaDriver cuda = probe_cuda_driver();
+  for (const CudaDevice& d : cuda.devices) {
+    out << "gpu             " << d.name << ", " << d.arch() << ", " << d.multiprocessors
+        << " multiprocessors, " << bytes_text(d.memory) << "; driver for CUDA "
+        << cuda.version / 1000 << '.' << cuda.version % 1000 / 10 << '\n';
+  }
+  if (cuda.devices.empty()) {
+    out << "gpu             " << cuda.why << "\n                cost: everything runs on the CPU\n";
+  }
+}
+
+void caches(KernelBuilder& builder, const Options& options, std::ostream& out) {
+  if (DiskCache* disk = builder.disk()) {
+    std::uint64_t bytes = 0;
+    const std::vector<CacheEntry> entries = disk->entries();
+    for (const CacheEntry& e : entries) bytes += e.bytes;
+    out << "disk cache      " << disk->options().root.string() << ": " << entries.size()
+        << " kernels, " << bytes_text(bytes) << " of " << bytes_text(disk->options().max_bytes)
+        << '\n';
+    if (!disk->writable())
+      out << "                it cannot be written: new kernels are compiled again in each run\n";
+  } else {
+    out << "disk cache      none: " << builder.disk_why() << "\n"
+        << "                cost: every run compiles its kernels again\n";
+  }
+  for (const auto& pack : builder.packs())
+    out << "pack            " << pack->path().string() << ": " << pack->size() << " kernels\n";
+  if (builder.packs().size() < options.packs.size())
+    out << "pack            some named packs cannot be read\n";
+}
+
+}  // namespace
+
+int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out) {
+  cpu(options, out);
+  const bool sound = host_compiler(builder, options, out);
+  nvrtc(builder, out);
+  driver(out);
+  caches(builder, options, out);
+  const char* modes[] = {"on", "forbid: nothing is compiled, caches and packs only",
+                         "off: built-in kernels only"};
+  out << "jit             " << modes[static_cast<int>(options.mode)] << '\n';
+  if (!options.kernel_dir.empty())
+    out << "texts           " << options.kernel_dir.string() << " before the embedded ones\n";
+  return sound ? 0 : 1;
+}
+
+}  // namespace eflow::jit

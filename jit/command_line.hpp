@@ -1,0 +1,50 @@
+#pragma once
+// What the commands of `eflow jit` share. Internal to jit.
+
+#include <map>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "eflow/jit/kernel_builder.hpp"
+
+namespace eflow::jit {
+
+/// Words and --options of one command, checked against what it takes.
+struct CommandLine {
+  std::vector<std::string> words;
+  std::map<std::string, std::string> values;  ///< by name, without --
+
+  /// `allowed`: names of options, all of which take a value. Throws InvalidArgument.
+  static CommandLine parse(const std::vector<std::string>& args,
+                           const std::vector<std::string>& allowed, std::size_t min_words,
+                           std::size_t max_words);
+  [[nodiscard]] std::string value(const std::string& name, const std::string& otherwise) const;
+};
+
+/// "cpu" or "" is the instruction set that options name or this machine's best. Throws InvalidArgument.
+[[nodiscard]] Target parse_target(const std::string& text, const Options& options);
+
+/// "1.2 MB".
+[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
+/// "0.35 s".
+[[nodiscard]] std::string seconds_text(double seconds);
+/// "40 registers, no spills, 512 B shared"; empty for the CPU.
+[[nodiscard]] std::string resources_text(const Resources& resources);
+
+int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out);
+int run_compile(const CommandLine& line, KernelBuilder& builder, const Options& options,
+                std::ostream& out);
+int run_prepare(const CommandLine& line, KernelBuilder& builder, const Options& options,
+                std::ostream& out);
+int run_why(const CommandLine& line, KernelBuilder& builder, const Options& options,
+            std::ostream& out);
+int run_ls(KernelBuilder& builder, std::ostream& out);
+int run_show(const CommandLine& line, KernelBuilder& builder, std::ostream& out);
+int run_dump(const CommandLine& line, KernelBuilder& builder, std::ostream& out);
+int run_verify(KernelBuilder& builder, std::ostream& out);
+int run_gc(const CommandLine& line, Options options, std::ostream& out);
+int run_pack(const CommandLine& line, KernelBuilder& builder, const Options& options,
+             std::ostream& out);
+
+}  // namespace eflow::jit

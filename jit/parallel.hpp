@@ -1,0 +1,31 @@
+#pragma once
+// A few compiles at once. Internal to jit.
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "eflow/jit/thread_pool.hpp"
+
+namespace eflow::jit {
+
+/// A compiler needs some hundred megabytes: more of them than this help little and may not fit.
+inline constexpr int kMaxCompileThreads = 8;
+
+/// Calls f(0) .. f(count - 1), each once, on up to `threads` threads (0: as many as the process may use, at most
+/// kMaxCompileThreads), and waits for all. f must not throw.
+template <class F>
+void parallel_for(std::size_t count, int threads, F&& f) {
+  if (threads == 0) threads = std::min(available_threads(), kMaxCompileThreads);
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count; i = next++) f(i);
+  };
+  std::vector<std::jthread> helpers;
+  for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(threads), count); ++i)
+    helpers.emplace_back(work);
+  work();
+}
+
+}  // namespace eflow::jit
