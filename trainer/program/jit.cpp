@@ -1,0 +1,21 @@
+// eflow jit ...: all of it is jit's own; see eflow/jit/commands.hpp.
+
+#include <cstdio>
+#include <iostream>
+
+#include "arguments.hpp"
+#include "eflow/base/error.hpp"
+#include "eflow/jit/commands.hpp"
+
+namespace eflow::program {
+
+int jit_command(const Arguments& arguments) {
+  if (wants_help(arguments)) {
+    return std::printf("usage: eflow jit COMMAND [...]\n\n%s", jit::jit_usage().c_str()), 0;
+  }
+  if (arguments.empty())
+    throw InvalidArgument("eflow jit: a command is missing\n" + jit::jit_usage());
+  return jit::run_jit_command(arguments, std::cout, jit::Options::from_environment());
+}
+
+}  // namespace eflow::program
