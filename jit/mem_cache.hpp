@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "eflow/base/error.hpp"
 #include "eflow/jit/build_request.hpp"
 
 namespace eflow::jit {
@@ -22,7 +23,8 @@ class MemCache {
   using Ptr = std::shared_ptr<const Value>;
 
   /// The value of the request, or make()'s. A key that already stands for another request is not trusted: that call gets
-  /// make()'s value and nothing is kept.
+  /// make()'s value and nothing is kept. What make() throws reaches the caller as it is, those who wait as a CompileError
+  /// with its text: one exception object is not for several threads.
   template <class Make>
   Ptr get_or_make(const Key& key, std::string_view request, Make&& make) {
     std::unique_lock lock(mutex_);
@@ -33,41 +35,40 @@ class MemCache {
         lock.unlock();
         return make();
       }
-      done_.wait(lock, [&] { return slot->value || slot->error; });
-      if (slot->error) std::rethrow_exception(slot->error);
+      done_.wait(lock, [&] { return slot->done; });
+      if (!slot->value) throw CompileError(slot->error);
       return slot->value;
     }
     const std::shared_ptr<Slot> slot = at->second = std::make_shared<Slot>();
     slot->request = request;
     lock.unlock();
-    return fill(key, *slot, make);
+    try {
+      Ptr value = make();
+      finish(key, *slot, value, "");
+      return value;
+    } catch (const std::exception& e) {
+      finish(key, *slot, nullptr, e.what());
+      throw;
+    }
   }
 
  private:
   struct Slot {
     std::string request;
-    Ptr value;
-    std::exception_ptr error;
+    bool done = false;
+    Ptr value;  // null after a failure
+    std::string error;
   };
 
-  template <class Make>
-  Ptr fill(const Key& key, Slot& slot, Make& make) {
-    Ptr value;
-    std::exception_ptr error;
-    try {
-      value = make();
-    } catch (...) {
-      error = std::current_exception();
-    }
+  void finish(const Key& key, Slot& slot, Ptr value, std::string error) {
     {
       const std::lock_guard lock(mutex_);
-      slot.value = value;
-      slot.error = error;
-      if (error) slots_.erase(key);
+      slot.done = true;
+      slot.value = std::move(value);
+      slot.error = std::move(error);
+      if (!slot.value) slots_.erase(key);
     }
     done_.notify_all();
-    if (error) std::rethrow_exception(error);
-    return value;
   }
 
   std::mutex mutex_;
