@@ -1,0 +1,65 @@
+#include "fma_peak.hpp"
+
+#include <vector>
+
+#define EFLOW_DECLARE(isa)                                                 \
+  namespace eflow_text_##isa {                                             \
+    double run_peak(int element, long long steps, float start, void* out); \
+  }
+EFLOW_DECLARE(baseline)
+#if defined(__x86_64__)
+EFLOW_DECLARE(avx2)
+EFLOW_DECLARE(avx512)
+EFLOW_DECLARE(avx512_bf16)
+#endif
+
+namespace eflow::bench {
+namespace {
+
+using Run = double (*)(int, long long, float, void*);
+
+Run run_of(jit::Isa isa) {
+#if defined(__x86_64__)
+  switch (isa) {
+    case jit::Isa::kAvx2:
+      return eflow_text_avx2::run_peak;
+    case jit::Isa::kAvx512:
+      return eflow_text_avx512::run_peak;
+    case jit::Isa::kAvx512Bf16:
+      return eflow_text_avx512_bf16::run_peak;
+    default:
+      break;
+  }
+#endif
+  static_cast<void>(isa);
+  return eflow_text_baseline::run_peak;
+}
+
+struct Job {
+  Run run;
+  int element;
+  long long steps;
+  std::vector<double> flops;
+};
+
+void work(void* context, std::int64_t begin, std::int64_t end, char* scratch) {
+  Job& job = *static_cast<Job*>(context);
+  // A start that the compiler cannot know; the chains converge, so no denormals and no infinities slow them down.
+  volatile float start = 0.5f;
+  for (std::int64_t i = begin; i < end; ++i) {
+    job.flops[static_cast<std::size_t>(i)] = job.run(job.element, job.steps, start, scratch);
+  }
+}
+
+}  // namespace
+
+double run_fma_peak(jit::ThreadPool& pool, jit::Isa isa, DType dtype, long long steps) {
+  Job job{run_of(isa), static_cast<int>(size_of(dtype)), steps,
+          std::vector<double>(static_cast<std::size_t>(pool.size()))};
+  pool.run(pool.size(), work, &job);
+  double total = 0;
+  for (const double f : job.flops) total += f;
+  return total;
+}
+
+}  // namespace eflow::bench

@@ -1,0 +1,294 @@
+// GEMM at the shapes of a diffusion transformer, as fractions of the multiply-add peak measured beside each shape.
+//
+//   gemm_bench [--threads N] [--isa NAME] [--dtype f32|bf16|f64] [--seconds S] [--cpu-time] [--json]
+//
+// Peak, our text and (f32, where built in) oneDNN take turns in windows of some milliseconds; what is printed is each
+// one's best window and the ratios of those. --cpu-time counts the process's CPU time over its threads instead of the
+// wall clock: for machines that others use too.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "eflow/base/error.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/kernels/args/gemm.h"
+#include "fma_peak.hpp"
+
+#if defined(EFLOW_HAVE_ONEDNN)
+#include <dnnl.h>
+#endif
+
+namespace {
+
+namespace jit = eflow::jit;
+using eflow::DType;
+using eflow::args::Gemm;
+
+struct Options {
+  int threads = 1;
+  std::optional<jit::Isa> isa;
+  DType dtype = DType::kF32;
+  double seconds = 1;
+  bool cpu_time = false;
+  bool json = false;
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    if (name == "--cpu-time") {
+      o.cpu_time = true;
+    } else if (name == "--json") {
+      o.json = true;
+    } else if (i + 1 == argc) {
+      throw eflow::InvalidArgument(
+          eflow::str("[gemm_bench] ", name, " is unknown or lacks its value"));
+    } else if (const char* value = argv[++i]; name == "--threads") {
+      o.threads = std::atoi(value);
+    } else if (name == "--seconds") {
+      o.seconds = std::atof(value);
+    } else if (name == "--isa") {
+      o.isa = jit::isa_from_name(value);
+    } else if (const auto dtype = eflow::dtype_from_name(value); name == "--dtype" && dtype) {
+      o.dtype = *dtype;
+    } else {
+      throw eflow::InvalidArgument(
+          eflow::str("[gemm_bench] ", name, " ", value, " is not understood"));
+    }
+  }
+  return o;
+}
+
+enum class Product { kForward, kInputGrad, kWeightGrad };
+
+/// A linear layer of `tokens` rows, or `batch` products of heads inside rows of width heads * k.
+struct Case {
+  const char* name;
+  Product product;
+  long long m, n, k;
+  bool gelu = false;
+  long long batch = 1, heads = 1;
+};
+
+const std::vector<Case> kCases{
+    {"qkv   x W^T", Product::kForward, 4096, 2304, 768},
+    {"proj  x W^T", Product::kForward, 4096, 768, 768},
+    {"mlp 1 x W^T + b, gelu", Product::kForward, 4096, 3072, 768, true},
+    {"mlp 2 x W^T", Product::kForward, 4096, 768, 3072},
+    {"mlp 1 dY W", Product::kInputGrad, 4096, 768, 3072},
+    {"mlp 2 dY W", Product::kInputGrad, 4096, 3072, 768},
+    {"mlp 1 dY^T x", Product::kWeightGrad, 3072, 768, 4096},
+    {"proj  dY^T x", Product::kWeightGrad, 768, 768, 8192},
+    {"D=1152 x W^T", Product::kForward, 2048, 1152, 1152},
+    {"D=1152 mlp x W^T", Product::kForward, 2048, 4608, 1152},
+    {"D=384 x W^T", Product::kForward, 8192, 384, 384},
+    {"D=200 x W^T", Product::kForward, 3000, 200, 200},
+    {"few tokens x W^T", Product::kForward, 128, 768, 768},
+    {"16 rows x W^T", Product::kForward, 16, 4608, 768},
+    {"q k^T 64 x 64 x 64", Product::kForward, 64, 64, 64, false, 16, 12},
+    {"q k^T 128 x 128 x 64", Product::kForward, 128, 128, 64, false, 8, 12},
+    {"p v 64 x 72 x 64", Product::kInputGrad, 64, 72, 64, false, 8, 16},
+    {"p v 128 x 128 x 128", Product::kInputGrad, 128, 128, 128, false, 8, 12},
+};
+
+/// Buffers and arguments of one case; contents are small numbers, whose products neither overflow nor go denormal.
+struct Problem {
+  std::vector<char> a, b, c, aux, bias;
+  Gemm g{};
+
+  Problem(const Case& s, DType dtype) {
+    const long long problems = s.batch * s.heads;
+    const auto bytes = [&](long long n) {
+      return static_cast<std::size_t>(n) * eflow::size_of(dtype);
+    };
+    fill(a, bytes(s.m * s.k * problems), dtype);
+    fill(b, bytes(s.n * s.k * problems), dtype);
+    fill(c, bytes(s.m * s.n * problems), dtype);
+    fill(bias, bytes(s.n), dtype);
+    fill(aux, s.gelu ? c.size() : 0, dtype);
+    g.a = a.data();
+    g.b = b.data();
+    g.c = c.data();
+    if (s.gelu) {
+      g.bias = bias.data();
+      g.aux = aux.data();
+      g.gelu = 1;
+    }
+    g.alpha = 1;
+    g.m = s.m;
+    g.n = s.n;
+    g.k = s.k;
+    const bool turned = s.product == Product::kWeightGrad;
+    g.a_rs = turned ? 1 : s.k * s.heads;
+    g.a_cs = turned ? s.m : 1;
+    const bool rows = s.product != Product::kForward;
+    g.b_rs = rows ? s.n * s.heads : 1;
+    g.b_cs = rows ? 1 : s.k * s.heads;
+    g.c_rs = s.n * s.heads;
+    g.batch[0] = s.batch;
+    g.batch[1] = s.heads;
+    g.a_bs[0] = s.m * s.k * s.heads;
+    g.b_bs[0] = s.n * s.k * s.heads;
+    g.c_bs[0] = s.m * s.n * s.heads;
+    g.a_bs[1] = s.k;
+    g.b_bs[1] = rows ? s.n : s.k;
+    g.c_bs[1] = s.n;
+  }
+
+  static void fill(std::vector<char>& v, std::size_t bytes, DType dtype) {
+    v.resize(bytes);
+    const std::size_t size = eflow::size_of(dtype);
+    for (std::size_t i = 0; i < bytes / size; ++i) {
+      const double x = static_cast<double>(i * 7919 % 1000) * 1e-3 - 0.5;
+      const auto f = static_cast<float>(x);
+      const eflow::bfloat16 h(f);
+      const void* p = size == 8   ? static_cast<const void*>(&x)
+                      : size == 4 ? static_cast<const void*>(&f)
+                                  : &h;
+      std::memcpy(&v[i * size], p, size);
+    }
+  }
+};
+
+class Clock {
+ public:
+  Clock(bool cpu_time, int threads) : cpu_time_(cpu_time), threads_(threads) {}
+  [[nodiscard]] double seconds() const {
+    if (!cpu_time_) {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+          .count();
+    }
+    std::timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec)) / threads_;
+  }
+
+ private:
+  bool cpu_time_;
+  int threads_;
+};
+
+/// One contender: run() returns the operations it did.
+struct Contender {
+  const char* name;
+  std::function<double()> run;
+  double best = 0;  ///< operations a second
+};
+
+void take_turns(std::vector<Contender>& contenders, const Clock& clock, double seconds) {
+  constexpr double kWindow = 0.004;
+  for (Contender& c : contenders) c.run();
+  const double end = Clock(false, 1).seconds() + seconds;
+  do {
+    for (Contender& c : contenders) {
+      const double start = clock.seconds();
+      double flops = 0, taken = 0;
+      while (taken < kWindow) {
+        flops += c.run();
+        taken = clock.seconds() - start;
+      }
+      c.best = std::max(c.best, flops / taken);
+    }
+  } while (Clock(false, 1).seconds() < end);
+}
+
+#if defined(EFLOW_HAVE_ONEDNN)
+/// The same product by dnnl_sgemm (its threads: OMP_NUM_THREADS).
+void run_onednn(const Gemm& g) {
+  const char ta = g.a_cs == 1 ? 'N' : 'T', tb = g.b_cs == 1 ? 'N' : 'T';
+  for (long long i = 0; i < g.batch[0]; ++i) {
+    for (long long j = 0; j < g.batch[1]; ++j) {
+      dnnl_sgemm(
+          ta, tb, g.m, g.n, g.k, 1.0f,
+          static_cast<const float*>(g.a) + i * g.a_bs[0] + j * g.a_bs[1], std::max(g.a_rs, g.a_cs),
+          static_cast<const float*>(g.b) + i * g.b_bs[0] + j * g.b_bs[1], std::max(g.b_rs, g.b_cs),
+          0.0f, static_cast<float*>(g.c) + i * g.c_bs[0] + j * g.c_bs[1], g.c_rs);
+    }
+  }
+}
+#endif
+
+nlohmann::json measure(const jit::Runtime& runtime, const Options& o, const Case& s) {
+  Problem problem(s, o.dtype);
+  const double flops = 2.0 * static_cast<double>(s.m * s.n * s.k * s.batch * s.heads);
+  const jit::Spec spec("gemm", {o.dtype, o.dtype});
+  std::vector<Contender> contenders;
+  contenders.push_back(
+      {"peak",
+       [&] { return eflow::bench::run_fma_peak(runtime.pool(), runtime.isa(), o.dtype, 20000); }});
+  contenders.push_back({"eflow", [&] {
+                          Gemm g = problem.g;
+                          const auto grid = eflow::args::gemm_grid(g, runtime.pool().size());
+                          runtime.launch("gemm", spec, {grid.x, grid.y, grid.z}, g);
+                          return flops;
+                        }});
+#if defined(EFLOW_HAVE_ONEDNN)
+  if (o.dtype == DType::kF32 && !s.gelu) {
+    contenders.push_back({"onednn", [&] {
+                            run_onednn(problem.g);
+                            return flops;
+                          }});
+  }
+#endif
+  take_turns(contenders, Clock(o.cpu_time, o.threads), o.seconds);
+  nlohmann::json result{
+      {"case", s.name}, {"m", s.m}, {"n", s.n}, {"k", s.k}, {"batch", s.batch * s.heads}};
+  for (const Contender& c : contenders) result[c.name] = c.best * 1e-9;
+  result["fraction"] = contenders[1].best / contenders[0].best;
+  return result;
+}
+
+void print(const nlohmann::json& r) {
+  const auto number = [&](const char* name) {
+    return r.contains(name) ? r[name].get<double>() : 0.0;
+  };
+  std::printf("%-24s %6lld x %5lld x %5lld  %4lld | %7.1f of %7.1f GFLOP/s = %.3f",
+              r["case"].get<std::string>().c_str(), r["m"].get<long long>(),
+              r["n"].get<long long>(), r["k"].get<long long>(), r["batch"].get<long long>(),
+              number("eflow"), number("peak"), number("fraction"));
+  if (r.contains("onednn")) std::printf("   onednn %.3f", number("onednn") / number("peak"));
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+int run(int argc, char** argv) {
+  const Options o = parse(argc, argv);
+  const jit::Runtime runtime({.isa = o.isa, .threads = o.threads});
+  nlohmann::json all{{"isa", jit::name_of(runtime.isa())},
+                     {"threads", runtime.pool().size()},
+                     {"dtype", eflow::name_of(o.dtype)},
+                     {"clock", o.cpu_time ? "cpu" : "wall"},
+                     {"cases", nlohmann::json::array()}};
+  if (!o.json) {
+    std::printf("%s, %s, %d threads, %s clock\n", eflow::name_of(o.dtype).data(),
+                jit::name_of(runtime.isa()).data(), runtime.pool().size(),
+                o.cpu_time ? "CPU" : "wall");
+  }
+  for (const Case& s : kCases) {
+    const nlohmann::json result = measure(runtime, o, s);
+    if (!o.json) print(result);
+    all["cases"].push_back(result);
+  }
+  if (o.json) std::printf("%s\n", all.dump(2).c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 2;
+  }
+}
