@@ -1,6 +1,7 @@
 // GEMM at the shapes of a diffusion transformer, as fractions of the multiply-add peak measured beside each shape.
 //
 //   gemm_bench [--threads N] [--isa NAME] [--dtype f32|bf16|f64] [--seconds S] [--cpu-time] [--json]
+//              [--only PART_OF_A_NAME]
 //
 // Peak, our text and (f32, where built in) oneDNN take turns in windows of some milliseconds; what is printed is each
 // one's best window and the ratios of those. --cpu-time counts the process's CPU time over its threads instead of the
@@ -14,6 +15,7 @@
 #include <ctime>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,7 @@ struct Options {
   double seconds = 1;
   bool cpu_time = false;
   bool json = false;
+  std::string only;  ///< cases whose names contain this
 };
 
 Options parse(int argc, char** argv) {
@@ -56,6 +59,8 @@ Options parse(int argc, char** argv) {
       o.threads = std::atoi(value);
     } else if (name == "--seconds") {
       o.seconds = std::atof(value);
+    } else if (name == "--only") {
+      o.only = value;
     } else if (name == "--isa") {
       o.isa = jit::isa_from_name(value);
     } else if (const auto dtype = eflow::dtype_from_name(value); name == "--dtype" && dtype) {
@@ -274,6 +279,7 @@ int run(int argc, char** argv) {
                 o.cpu_time ? "CPU" : "wall");
   }
   for (const Case& s : kCases) {
+    if (std::string_view(s.name).find(o.only) == std::string_view::npos) continue;
     const nlohmann::json result = measure(runtime, o, s);
     if (!o.json) print(result);
     all["cases"].push_back(result);

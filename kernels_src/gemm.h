@@ -168,19 +168,28 @@ struct GemmRows {
   Index row, k, next;
 };
 
-/// Rows [i, i + m) of a strip times a strip of packed columns.
+/// Columns of B as the kernel reads them.
+template <class E>
+struct GemmColumns {
+  const E* p;
+  Index k;  ///< stride along k; 0: packed panels, one after the other
+};
+
+/// Rows [i, i + m) of a strip times a strip of n columns.
 template <class E, class S>
-EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, const E* b, Index n, Index k,
-                            bool first, bool last) {
+EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, GemmColumns<E> b, Index n,
+                            Index k, bool first, bool last) {
   const Panels<Sum<E>> panels(n);
   const Index steps = ceil_div(k, kDepth<E>);
   for (Index panel = 0; panel < panels.count; ++panel) {
     const Index j = panels.begin(panel);
     const int vectors = panels.width(panel);
     const Index width = vectors * kLanes<Sum<E>>;
+    const E* const columns = b.p + (b.k == 0 ? j * steps : j);
     const E* run = a.p;
     for (Index r = 0; r < m; r += kKernelRows) {
-      const KernelCall<E> call{steps, run, a.row, a.k, b + j * steps, width, nullptr, 0, false};
+      const KernelCall<E> call{steps,   run, a.row, a.k, columns, b.k == 0 ? width : b.k,
+                               nullptr, 0,   false};
       sums.run(call, vectors, i + r, j, min_of<Index>(kKernelRows, m - r), min_of(width, n - j),
                first, last);
       run += a.next;
@@ -190,9 +199,15 @@ EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, const E* b
 
 /// Few columns use a row of A too seldom to pay for packing it; then whole runs of rows are read where they are.
 template <class E, class T>
-EFLOW_FN bool gemm_reads_in_place(PackSource<T> a, Index n, Index k) {
+EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
   if (sizeof(E) != sizeof(T) || n > 128) return false;
   return a.along == 1 ? a.across * static_cast<Index>(sizeof(T)) % 1024 != 0 || k <= 128 : k <= 256;
+}
+
+/// Few rows use a column of B too seldom; it can be read where it is if that never reads beyond a row's end.
+template <class E, class T>
+EFLOW_FN bool gemm_reads_b_in_place(PackSource<T> b, Index m, Index n, Index k) {
+  return sizeof(E) == sizeof(T) && b.across == 1 && m <= 128 && k <= 256 && n % kLanes<Sum<E>> == 0;
 }
 
 /// T is the stored type of A, B and bias, O that of C, aux and residual.
@@ -210,7 +225,8 @@ void gemm(const Block& block, const Gemm& g) {
   const Index most_columns = (sums.in_scratch ? kGemmPartialColumnBytes : kGemmColumnBytes) /
                              static_cast<Index>(sizeof(C));
   const Index columns = ceil_div(ceil_div(t.n, ceil_div(t.n, most_columns)), 48) * 48;
-  const bool in_place = gemm_reads_in_place<E>(t.a, t.n, t.k);
+  const bool a_in_place = gemm_reads_a_in_place<E>(t.a, t.n, t.k);
+  const bool b_in_place = gemm_reads_b_in_place<E>(t.b, t.m, t.n, t.k);
   Arena arena(block);
   E* const a = take<E>(arena, (kGemmRows + kKernelRows) * kMost / kDepth<E>);
   E* const b = take<E>(arena, columns * kMost / kDepth<E>);
@@ -227,20 +243,24 @@ void gemm(const Block& block, const Gemm& g) {
       for (Index k0 = 0; k0 == 0 || k0 < t.k; k0 += chunk) {
         const Index k = min_of(chunk, t.k - k0);
         const bool first = k0 == 0, last = k0 + k >= t.k;
-        pack_panels(b, t.b.from(j, k0), n, k);
+        GemmColumns<E> right{b, 0};
+        if (b_in_place)
+          right = {reinterpret_cast<const E*>(t.b.from(j, k0).p), t.b.along};
+        else
+          pack_panels(b, t.b.from(j, k0), n, k);
         Index i = i0;
-        if (in_place) {
+        if (a_in_place) {
           const Index whole = (i1 - i0) / kKernelRows * kKernelRows;
           const E* const p = reinterpret_cast<const E*>(t.a.from(i0, k0).p);
           gemm_multiply(sums, GemmRows<E>{p, t.a.across, t.a.along, kKernelRows * t.a.across}, 0,
-                        whole, b, n, k, first, last);
+                        whole, right, n, k, first, last);
           i += whole;
         }
         for (; i < i1; i += kGemmRows) {
           const Index m = min_of(kGemmRows, i1 - i);
           pack_rows(a, t.a.from(i, k0), m, k);
           gemm_multiply(sums, GemmRows<E>{a, 1, kKernelRows, kKernelRows * ceil_div(k, kDepth<E>)},
-                        i - i0, m, b, n, k, first, last);
+                        i - i0, m, right, n, k, first, last);
         }
       }
     }

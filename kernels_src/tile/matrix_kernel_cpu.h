@@ -103,15 +103,16 @@ __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kVectors; ++j) sum[i][j] = V{};
   }
-  // C is rarely in the first-level cache; it arrives while the sums are made.
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kVectors; ++j)
-      __builtin_prefetch(call.c + i * call.c_row + j * kLanes<C>, 1);
-  }
   const E* a = call.a;
   const E* b = call.b;
   const Index a_row = call.a_row, a_k = call.a_k, b_k = call.b_k;
-  for (Index k = call.k; k > 0; --k) {
+  const C* ahead = call.c;
+  for (Index k = 0; k < call.k; ++k) {
+    // C is rarely in the first-level cache; it arrives, a row a step, while the sums are made.
+    if (k < kRows) {
+      for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * kLanes<C>, 1);
+      ahead += call.c_row;
+    }
     V bv[kVectors];
     for (int j = 0; j < kVectors; ++j) __builtin_memcpy(&bv[j], b + j * kLanes<C>, sizeof(V));
     for (int i = 0; i < kRows; ++i) {

@@ -258,6 +258,7 @@ std::vector<Case> cases() {
     all.push_back(
         {.m = 64, .n = 64, .k = d, .b_transposed = true, .alpha = 0.125, .batch0 = 2, .batch1 = 3});
     all.push_back({.m = 30, .n = d, .k = 64, .batch0 = 2, .batch1 = 3, .heads = true});
+    all.push_back({.m = 64, .n = 48, .k = d, .batch0 = 2, .batch1 = 3, .heads = true});
     all.push_back({.m = 20, .n = d, .k = 24, .batch0 = 3, .b_shared = true});
   }
   all.push_back({.m = 20, .n = 31, .k = 24, .residual = true, .batch1 = 4, .b_shared = true});
