@@ -65,20 +65,23 @@ EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
   return t;
 }
 
-/// Rows of finished sums to C, `columns` of them valid.
-template <class T, class O>
+/// Rows of finished sums to C, `columns` of them valid. kBare: they are only rounded to its type.
+template <bool kBare, class T, class O>
 EFLOW_FN void gemm_finish(const GemmTask<T, O>& t, Index i0, Index j0, Index rows, Index columns,
                           const Compute<T>* sums, Index stride) {
   using C = Compute<T>;
   for (Index i = 0; i < rows; ++i) {
     const Index at = (i0 + i) * t.c_rs + j0;
     each<C>(0, columns, [&](auto j) {
-      Pack<C> y = t.alpha * load<C>(sums + i * stride, j);
-      if (t.beta != 0) y += t.beta * load<C>(t.c + at, j);
-      if (t.bias != nullptr) y += load<C>(t.bias + j0, j);
-      if (t.aux != nullptr) store(t.aux + at, j, y);
-      if (t.gelu) y = gelu(y);
-      if (t.residual != nullptr) y += load<C>(t.residual + (i0 + i) * t.residual_rs + j0, j);
+      Pack<C> y = load<C>(sums + i * stride, j);
+      if constexpr (!kBare) {
+        y = t.alpha * y;
+        if (t.beta != 0) y += t.beta * load<C>(t.c + at, j);
+        if (t.bias != nullptr) y += load<C>(t.bias + j0, j);
+        if (t.aux != nullptr) store(t.aux + at, j, y);
+        if (t.gelu) y = gelu(y);
+        if (t.residual != nullptr) y += load<C>(t.residual + (i0 + i) * t.residual_rs + j0, j);
+      }
       store(t.c + at, j, y);
     });
   }
@@ -90,6 +93,7 @@ struct GemmSums {
   using C = Compute<T>;
   const GemmTask<T, O>& t;
   bool plain;  ///< C = (C +) A B: sums go straight to C
+  bool bare;   ///< C = A B, rounded
   bool in_scratch;
   C* p;  ///< partial sums of the current rectangle, C or scratch
   Index stride;
@@ -98,9 +102,10 @@ struct GemmSums {
   EFLOW_FN explicit GemmSums(const GemmTask<T, O>& task, bool several_chunks)
       : t(task), i0(0), j0(0) {
     constexpr bool kSameType = sizeof(O) == sizeof(C);
-    const bool bare =
+    const bool linear =
         t.alpha == 1 && t.bias == nullptr && t.aux == nullptr && t.residual == nullptr && !t.gelu;
-    plain = kSameType && bare && (t.beta == 0 || t.beta == 1);
+    plain = kSameType && linear && (t.beta == 0 || t.beta == 1);
+    bare = linear && t.beta == 0;
     in_scratch = several_chunks && !plain && !(kSameType && t.beta == 0);
     p = nullptr;
     stride = 0;
@@ -136,8 +141,10 @@ struct GemmSums {
     call.add = false;
     run_kernel<kKernelRows>(vectors, call);
     if (add) add_partial(sums, call.c_row, i, j, rows, columns);
-    if (finish)
-      gemm_finish(t, i0 + i, j0 + j, rows, columns, sums, call.c_row);
+    if (finish && bare)
+      gemm_finish<true>(t, i0 + i, j0 + j, rows, columns, sums, call.c_row);
+    else if (finish)
+      gemm_finish<false>(t, i0 + i, j0 + j, rows, columns, sums, call.c_row);
     else
       put_partial(sums, call.c_row, i, j, rows, columns);
   }
@@ -154,9 +161,14 @@ struct GemmSums {
   EFLOW_FN void put_partial(const C* sums, Index sums_stride, Index i, Index j, Index rows,
                             Index columns) {
     for (Index r = 0; r < rows; ++r) {
-      each<C>(0, columns, [&](auto c) {
-        store(p + (i + r) * stride + j, c, load<C>(sums + r * sums_stride, c));
-      });
+      C* const to = p + (i + r) * stride + j;
+      const C* const from = sums + r * sums_stride;
+      // Edges are seldom whole vectors; quads may overlap, as here nothing is added.
+      for (Index c = 0; columns >= 4 && c < columns; c += 4) {
+        const Index w = min_of(c, columns - 4);
+        put(to + w, quad_along<C>(from + w));
+      }
+      for (Index c = 0; columns < 4 && c < columns; ++c) to[c] = from[c];
     }
   }
 };
@@ -197,11 +209,17 @@ EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, GemmColumn
   }
 }
 
-/// Few columns use a row of A too seldom to pay for packing it; then whole runs of rows are read where they are.
+/// Few columns use a row of A too seldom to pay for packing it: then whole runs of rows are read where they are. Not long ones
+/// a multiple of 4 KiB apart, which fall into the same sets of the first-level cache, and pairs only where they lie whole.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
-  if (sizeof(E) != sizeof(T) || n > 128) return false;
-  return a.along == 1 ? a.across * static_cast<Index>(sizeof(T)) % 1024 != 0 || k <= 128 : k <= 256;
+  if (sizeof(T) < sizeof(Sum<E>) && kDepth<E> == 1) return false;  // has to be converted
+  if (n > 128) return false;
+  if constexpr (kDepth<E> == 2) {
+    if (a.along != 1 || a.across % 2 != 0 || k % 2 != 0 || reinterpret_cast<u64>(a.p) % 4 != 0)
+      return false;
+  }
+  return a.along == 1 ? a.across * static_cast<Index>(sizeof(T)) % 4096 != 0 || k <= 128 : k <= 256;
 }
 
 /// Few rows use a column of B too seldom; it can be read where it is if that never reads beyond a row's end.
@@ -251,9 +269,10 @@ void gemm(const Block& block, const Gemm& g) {
         Index i = i0;
         if (a_in_place) {
           const Index whole = (i1 - i0) / kKernelRows * kKernelRows;
+          const Index across = t.a.across / kDepth<E>;
           const E* const p = reinterpret_cast<const E*>(t.a.from(i0, k0).p);
-          gemm_multiply(sums, GemmRows<E>{p, t.a.across, t.a.along, kKernelRows * t.a.across}, 0,
-                        whole, right, n, k, first, last);
+          gemm_multiply(sums, GemmRows<E>{p, across, t.a.along, kKernelRows * across}, 0, whole,
+                        right, n, k, first, last);
           i += whole;
         }
         for (; i < i1; i += kGemmRows) {
