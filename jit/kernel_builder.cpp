@@ -173,7 +173,7 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
 
   std::string bytes = request.canonical_bytes(), why;
   const Key key = key_of(bytes);
-  if (Built found = find_cached(request, key, bytes, accept, why); found.artifact) return found;
+  if (Built found = find_cached(key, bytes, accept, why); found.artifact) return found;
   if (s.options.mode == JitMode::kForbid) {
     throw CompileError(
         str("[jit] ", request.title(), " would have to be compiled (", why,
@@ -182,7 +182,7 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
   // Other processes that want the same wait here, and then find it.
   const KeyLock lock = disk() != nullptr ? disk()->lock(key) : KeyLock();
   if (lock.held()) {
-    if (Built found = find_cached(request, key, bytes, accept, why); found.artifact) return found;
+    if (Built found = find_cached(key, bytes, accept, why); found.artifact) return found;
   }
   s.count([](Stats& n) { ++n.misses; });
   if (s.events.on_miss) s.events.on_miss(request, why);
@@ -192,8 +192,8 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
   return {std::move(artifact), Origin::kCompiled};
 }
 
-Built KernelBuilder::find_cached(const BuildRequest&, const Key& key, const std::string& bytes,
-                                 const Accept& accept, std::string& why) {
+Built KernelBuilder::find_cached(const Key& key, const std::string& bytes, const Accept& accept,
+                                 std::string& why) {
   why = "no cache";
   for (const std::unique_ptr<Pack>& pack : packs()) {
     ArtifactPtr artifact = pack->get(key, bytes, why);

@@ -54,8 +54,8 @@ class KernelBuilder {
 
  private:
   struct State;
-  [[nodiscard]] Built find_cached(const BuildRequest& request, const Key& key,
-                                  const std::string& bytes, const Accept& accept, std::string& why);
+  [[nodiscard]] Built find_cached(const Key& key, const std::string& bytes, const Accept& accept,
+                                  std::string& why);
   [[nodiscard]] Built find_portable(const BuildRequest& request, const Accept& accept);
   [[nodiscard]] ArtifactPtr compile(const BuildRequest& request, const Key& key, std::string bytes,
                                     const CompileLimits& limits);

@@ -147,6 +147,24 @@ BOOST_AUTO_TEST_CASE(errors_name_text_line_and_specialisation) {
   BOOST_CHECK_THROW((void)nvrtc().compiler->compile(r, {}), CompileError);
 }
 
+BOOST_AUTO_TEST_CASE(a_compile_ends_when_time_is_up_or_the_caller_stops) {
+  const BuildRequest r = request_for(
+      "sm_90a", "reduce", "reduce.h",
+      make_program(Backend::kCuda, {"reduce", "reduce.h", "reduce<float, float, false>"}));
+  const auto says = [](std::string_view part) {
+    return [part](const Error& e) {
+      return std::string_view(e.what()).find(part) != std::string_view::npos;
+    };
+  };
+  BOOST_CHECK_EXCEPTION(
+      (void)nvrtc().compiler->compile(r, {.timeout = std::chrono::milliseconds(0), .stop = {}}),
+      CompileError, says("did not compile in time"));
+  std::stop_source stop;
+  stop.request_stop();
+  BOOST_CHECK_EXCEPTION((void)nvrtc().compiler->compile(r, {.stop = stop.get_token()}),
+                        CompileError, says("was stopped"));
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_library_is_a_value) {
   const FoundCompiler none = find_nvrtc("/no/such/libnvrtc.so");
   BOOST_TEST(!none);
