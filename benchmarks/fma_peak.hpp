@@ -7,8 +7,9 @@
 
 namespace eflow::bench {
 
-/// Operations of multiply-adds on operands stored as `dtype`, `steps` a chain on every thread of the pool.
-[[nodiscard]] double run_fma_peak(jit::ThreadPool& pool, jit::Isa isa, DType dtype,
-                                  long long steps);
+/// Operations a second of multiply-adds on operands stored as `dtype`: every thread of the pool times its own loop of `steps`
+/// a chain, by its CPU time or by the wall clock, and the rates are added.
+[[nodiscard]] double fma_peak(jit::ThreadPool& pool, jit::Isa isa, DType dtype, long long steps,
+                              bool cpu_time);
 
 }  // namespace eflow::bench

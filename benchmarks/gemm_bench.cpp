@@ -5,7 +5,7 @@
 //
 // Peak, our text and (f32, where built in) oneDNN take turns in windows of some milliseconds; what is printed is each
 // one's best window and the ratios of those. --cpu-time counts the process's CPU time over its threads instead of the
-// wall clock: for machines that others use too.
+// wall clock: for machines that others use too, and exact with one thread only (threads that wait count as busy).
 
 #include <algorithm>
 #include <chrono>
@@ -182,27 +182,35 @@ class Clock {
   int threads_;
 };
 
-/// One contender: run() returns the operations it did.
+constexpr double kWindow = 0.004;  // seconds
+
+/// One contender: rate() works for about a window and returns its operations a second.
 struct Contender {
   const char* name;
-  std::function<double()> run;
-  double best = 0;  ///< operations a second
+  std::function<double()> rate;
+  double best = 0;
 };
 
-void take_turns(std::vector<Contender>& contenders, const Clock& clock, double seconds) {
-  constexpr double kWindow = 0.004;
-  for (Contender& c : contenders) c.run();
+/// The rate of a product that takes `flops` operations.
+template <class F>
+std::function<double()> rate_of(const Clock& clock, double flops, F run) {
+  return [=] {
+    const double start = clock.seconds();
+    double done = 0, taken = 0;
+    while (taken < kWindow) {
+      run();
+      done += flops;
+      taken = clock.seconds() - start;
+    }
+    return done / taken;
+  };
+}
+
+void take_turns(std::vector<Contender>& contenders, double seconds) {
+  for (const Contender& c : contenders) c.rate();
   const double end = Clock(false, 1).seconds() + seconds;
   do {
-    for (Contender& c : contenders) {
-      const double start = clock.seconds();
-      double flops = 0, taken = 0;
-      while (taken < kWindow) {
-        flops += c.run();
-        taken = clock.seconds() - start;
-      }
-      c.best = std::max(c.best, flops / taken);
-    }
+    for (Contender& c : contenders) c.best = std::max(c.best, c.rate());
   } while (Clock(false, 1).seconds() < end);
 }
 
@@ -226,25 +234,23 @@ nlohmann::json measure(const jit::Runtime& runtime, const Options& o, const Case
   Problem problem(s, o.dtype);
   const double flops = 2.0 * static_cast<double>(s.m * s.n * s.k * s.batch * s.heads);
   const jit::Spec spec("gemm", {o.dtype, o.dtype});
+  const Clock clock(o.cpu_time, o.threads);
   std::vector<Contender> contenders;
-  contenders.push_back(
-      {"peak",
-       [&] { return eflow::bench::run_fma_peak(runtime.pool(), runtime.isa(), o.dtype, 20000); }});
-  contenders.push_back({"eflow", [&] {
+  contenders.push_back({"peak", [&] {
+                          return eflow::bench::fma_peak(runtime.pool(), runtime.isa(), o.dtype,
+                                                        500000, o.cpu_time);
+                        }});
+  contenders.push_back({"eflow", rate_of(clock, flops, [&] {
                           Gemm g = problem.g;
                           const auto grid = eflow::args::gemm_grid(g, runtime.pool().size());
                           runtime.launch("gemm", spec, {grid.x, grid.y, grid.z}, g);
-                          return flops;
-                        }});
+                        })});
 #if defined(EFLOW_HAVE_ONEDNN)
   if (o.dtype == DType::kF32 && !s.gelu) {
-    contenders.push_back({"onednn", [&] {
-                            run_onednn(problem.g);
-                            return flops;
-                          }});
+    contenders.push_back({"onednn", rate_of(clock, flops, [&] { run_onednn(problem.g); })});
   }
 #endif
-  take_turns(contenders, Clock(o.cpu_time, o.threads), o.seconds);
+  take_turns(contenders, o.seconds);
   nlohmann::json result{
       {"case", s.name}, {"m", s.m}, {"n", s.n}, {"k", s.k}, {"batch", s.batch * s.heads}};
   for (const Contender& c : contenders) result[c.name] = c.best * 1e-9;
