@@ -43,9 +43,34 @@ EFLOW_FN void row_apply(Acc<C, R, N>& acc, const Acc<C, R, N>& other, const RowV
             [&](auto j) { store(row, j, f(load<C>(row, j), load<C>(other_row, j), x)); });
   }
 }
+/// A factor of exactly 1 costs nothing: most rescalings of an online softmax are that.
 template <class C, int R, int N>
 EFLOW_FN void scale_rows(Acc<C, R, N>& acc, const RowVec<C, R>& vec) {
-  row_apply(acc, vec, [](Pack<C> x, Pack<C> v) { return x * v; });
+  for (Index r = 0; r < R; ++r) {
+    if (vec[r] == C(1)) continue;
+    C* const row = acc.v + r * acc.kStride;
+    const Pack<C> x = splat<C>(vec[r]);
+    each<C>(0, acc.kStride, [&](auto j) { store(row, j, load<C>(row, j) * x); });
+  }
+}
+
+template <class C, int R, int N, class F>
+EFLOW_FN void col_apply(Acc<C, R, N>& acc, const ColVec<C, N>& vec, F&& f) {
+  for (Index r = 0; r < R; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    each<C>(0, acc.kStride, [&](auto j) { store(row, j, f(load<C>(row, j), load<C>(vec.v, j))); });
+  }
+}
+template <class C, int R, int N, class F>
+EFLOW_FN void col_apply(Acc<C, R, N>& acc, const Acc<C, R, N>& other, const ColVec<C, N>& vec,
+                        F&& f) {
+  for (Index r = 0; r < R; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    const C* const other_row = other.v + r * acc.kStride;
+    each<C>(0, acc.kStride, [&](auto j) {
+      store(row, j, f(load<C>(row, j), load<C>(other_row, j), load<C>(vec.v, j)));
+    });
+  }
 }
 
 template <class F, class C, int R, class... V>
@@ -96,6 +121,29 @@ EFLOW_FN RowVec<C, R> row_sum(const Acc<C, R, N>& acc) {
   return out;
 }
 
+template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> row_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
+  RowVec<C, R> out;
+  for (Index r = 0; r < R; ++r) {
+    const C *const x = a.v + r * a.kStride, *const y = b.v + r * b.kStride;
+    Pack<C> sum{};
+    each<C>(0, N, [&](auto j) { sum += load<C>(x, j) * load<C>(y, j); });
+    out.v[r] = sum_lanes<C>(sum);
+  }
+  return out;
+}
+
+template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_sum(const Acc<C, R, N>& acc) {
+  ColVec<C, N> out;
+  each<C>(0, acc.kStride, [&](auto j) {
+    Pack<C> sum{};
+    for (Index r = 0; r < R; ++r) sum += load<C>(acc.v + r * acc.kStride, j);
+    store(out.v, j, sum);
+  });
+  return out;
+}
+
 /// 2^x for x <= 1 or so, 0 below -126: half the work of exp2, which has to survive any x.
 template <class V>
 EFLOW_FN V exp2_fast(V x) {
@@ -136,6 +184,11 @@ EFLOW_FN RowVec<C, R> exp2_sub(Acc<C, R, N>& acc, C scale, const RowVec<C, R>& v
     out.v[r] = sum_lanes<C>(sum);
   }
   return out;
+}
+
+template <class C, int R, int N>
+EFLOW_FN void exp2_sub(Acc<C, R, N>& acc, C scale, const ColVec<C, N>& vec) {
+  col_apply(acc, vec, [&](Pack<C> x, Pack<C> v) { return exp2_fast(x * scale - v); });
 }
 
 template <class C, int R, int N, class L, class H>

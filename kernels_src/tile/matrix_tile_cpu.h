@@ -83,6 +83,26 @@ EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
   }
 }
 
+/// One source as operand of A B^T and of A B.
+template <class T, int R, int C>
+struct BothTiles {
+  STile<T, R, C, Use::kRightT> right_t;
+  STile<T, R, C, Use::kRight> right;
+};
+template <class T, int R, int C>
+EFLOW_FN BothTiles<T, R, C> alloc_both(Arena& arena) {
+  return {alloc<T, R, C, Use::kRightT>(arena), alloc<T, R, C, Use::kRight>(arena)};
+}
+template <int kStages, class T, int R, int C>
+EFLOW_FN Ring<BothTiles<T, R, C>> alloc_both_ring(Arena& arena) {
+  return {alloc_both<T, R, C>(arena)};
+}
+template <class T, int R, int C, class S>
+EFLOW_FN void load(BothTiles<T, R, C> tiles, View<const S> view) {
+  load(tiles.right_t, view);
+  load(tiles.right, view);
+}
+
 /// R x N sums. Columns from N to the next whole vector exist and hold anything.
 template <class C, int R, int N>
 struct Acc {
@@ -97,6 +117,13 @@ struct RowVec {
   EFLOW_FN C operator[](Index r) const { return v[r]; }
 };
 
+/// A number for each column; lanes from N on hold anything.
+template <class C, int N>
+struct ColVec {
+  alignas(64) C v[whole_lanes<C>(N)];
+  EFLOW_FN C operator[](Index j) const { return v[j]; }
+};
+
 template <class C, int R, int N>
 EFLOW_FN void fill(Acc<C, R, N>& acc, C x) {
   each<C>(0, R * Acc<C, R, N>::kStride, [&](auto i) { store(acc.v, i, splat<C>(x)); });
@@ -104,6 +131,20 @@ EFLOW_FN void fill(Acc<C, R, N>& acc, C x) {
 template <class C, int R>
 EFLOW_FN void fill(RowVec<C, R>& vec, C x) {
   each<C>(0, whole_lanes<C>(R), [&](auto i) { store(vec.v, i, splat<C>(x)); });
+}
+
+/// Numbers in memory as sums; 0 beyond the view.
+template <class C, int R, int N, class T>
+EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
+  const Index rows = max_of<Index>(0, min_of<Index>(view.rows, R));
+  const Index columns = max_of<Index>(0, min_of<Index>(view.columns, N));
+  for (Index r = 0; r < rows; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    each<C>(0, columns, [&](auto j) { store(row, j, load<C>(view.p + r * view.row_stride, j)); });
+    if (columns < acc.kStride)
+      each<C>(columns, acc.kStride, [&](auto j) { store(row, j, Pack<C>{}); });
+  }
+  each<C>(rows * acc.kStride, R * acc.kStride, [&](auto i) { store(acc.v, i, Pack<C>{}); });
 }
 
 /// Sums to memory, rounded to T; only what the view has.
@@ -127,6 +168,19 @@ EFLOW_FN void load(RowVec<C, R>& vec, const T* p, Index stride, Index rows, C re
 template <class T, class C, int R>
 EFLOW_FN void store(T* p, Index stride, const RowVec<C, R>& vec, Index rows) {
   for (Index r = 0; r < min_of<Index>(rows, R); ++r) p[r * stride] = narrow<T>(vec.v[r]);
+}
+
+/// vec[j] = p[j * stride]; `rest` from `columns` on.
+template <class C, int N, class T>
+EFLOW_FN void load(ColVec<C, N>& vec, const T* p, Index stride, Index columns, C rest) {
+  each<C>(0, whole_lanes<C>(N), [&](auto i) { store(vec.v, i, splat<C>(rest)); });
+  each<C>(0, max_of<Index>(0, min_of<Index>(columns, N)),
+          [&](auto j) { store(vec.v, j, load_strided<C>(p, j, stride)); });
+}
+template <class T, class C, int N>
+EFLOW_FN void store(T* p, Index stride, const ColVec<C, N>& vec, Index columns) {
+  each<C>(0, min_of<Index>(columns, N),
+          [&](auto j) { store_strided(p, j, load<C>(vec.v, j), stride); });
 }
 
 /// The sums as operand A of mma_AB: where they are already in the type that is multiplied they stay where they are.

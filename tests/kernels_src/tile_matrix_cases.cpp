@@ -105,6 +105,31 @@ void products(const TileReport& report, Index m, Index n, Index k) {
   acc = start;
   mma_AtB(acc, left_t, right);
   check("mma_AtB", acc, x_t, y);
+  // The same products without what acc held; both layouts of one source.
+  const auto both = alloc_both<T, N, K>(arena);
+  load(both, View<const T>{b_t.v, K + kGap, n, k});
+  fill(start, C(0));
+  randomise(acc, 6);
+  set_AB(acc, left, right);
+  check("set_AB", acc, x, y);
+  randomise(acc, 7);
+  set_ABt(acc, left, both.right_t);
+  check("set_ABt", acc, x, y_t);
+  const auto across = alloc<T, M, N, Use::kLeft>(arena);
+  static const Array<T, M * N> z(8);
+  load(across, View<const T>{z.v, N, m, n});
+  Acc<C, M, K> product;
+  set_AB(product, across, both.right);
+  Worst worst{report, "alloc_both as kRight", kSumError<C> * 4};
+  for (Index i = 0; i < M; ++i) {
+    for (Index l = 0; l < K; ++l) {
+      double sum = 0;
+      for (Index j = 0; j < n; ++j) {
+        if (i < m && l < k) sum += z(i * N + j) * b_t(j * (K + kGap) + l);
+      }
+      worst.see(static_cast<double>(at(product, i, l)), sum);
+    }
+  }
 }
 
 /// Sums as operands: P B and P^T B, where P is rounded to T at most.
@@ -219,6 +244,19 @@ void element_wise(const TileReport& report) {
   y = a;
   scale_rows(y, v);
   check("scale_rows", y, [&](Index r, Index j) { return at(a, r, j) * v[r]; });
+  ColVec<C, N> c;
+  load(c, b.v, 1, N - 1, C(5));
+  const auto column = [&](Index j) { return j < N - 1 ? b.v[j] : C(5); };
+  y = a;
+  col_apply(y, c, [](auto x, auto z) { return x - z; });
+  check("col_apply", y, [&](Index r, Index j) { return at(a, r, j) - column(j); });
+  y = a;
+  col_apply(y, b, c, [](auto x, auto z, auto u) { return x * (z - u); });
+  check("col_apply of two", y,
+        [&](Index r, Index j) { return at(a, r, j) * (at(b, r, j) - column(j)); });
+  load(y, View<const C>{a.v, a.kStride, R - 1, N - 1});
+  check("load of sums", y,
+        [&](Index r, Index j) { return r < R - 1 && j < N - 1 ? at(a, r, j) : C(0); });
   y = a;
   mask_range(
       y, [](Index r) { return r / 2 - 1; }, [](Index r) { return r + 3; }, C(-7));
@@ -259,6 +297,28 @@ void reductions(const TileReport& report) {
       worst.see(static_cast<double>(sums[r]), sum);
     }
   }
+  {
+    const Acc<C, R, N>& b = a;
+    const RowVec<C, R> dots = row_dot(a, b);
+    Worst worst{report, "row_dot", limit * 64};
+    for (Index r = 0; r < R; ++r) {
+      double sum = 0;
+      for (Index j = 0; j < N; ++j)
+        sum += static_cast<double>(at(a, r, j)) * static_cast<double>(at(b, r, j));
+      worst.see(static_cast<double>(dots[r]), sum);
+    }
+  }
+  {
+    const ColVec<C, N> sums = col_sum(a);
+    C stored[2 * N];
+    store(stored, 2, sums, N);
+    Worst worst{report, "col_sum", limit * 4};
+    for (Index j = 0; j < N; ++j) {
+      double sum = 0;
+      for (Index r = 0; r < R; ++r) sum += static_cast<double>(at(a, r, j));
+      worst.see(static_cast<double>(stored[2 * j]), sum);
+    }
+  }
   Acc<C, R, N> e = a;
   map(e, [](auto x) { return x * C(20) - C(21); });
   if constexpr (N > 1) e.v[0] = C(kMasked);
@@ -275,6 +335,24 @@ void reductions(const TileReport& report) {
       worst.see(static_cast<double>(at(e, r, j)), y);
     }
     worst_sum.see(static_cast<double>(sums[r]), sum);
+  }
+}
+
+template <class C, int R, int N>
+void exponentials_by_column(const TileReport& report) {
+  Acc<C, R, N> a;
+  ColVec<C, N> v;
+  randomise(a, 18);
+  map(a, [](auto x) { return x * C(20) - C(21); });
+  for (Index j = 0; j < N; ++j) v.v[j] = C(0.125) * static_cast<C>(j % 7);
+  Acc<C, R, N> e = a;
+  exp2_sub(e, C(0.75), v);
+  Worst worst{report, "exp2_sub by column", sizeof(C) == 8 ? 1e-14 : 4e-7};
+  for (Index r = 0; r < R; ++r) {
+    for (Index j = 0; j < N; ++j) {
+      const double y = __builtin_exp2(static_cast<double>(at(a, r, j) * C(0.75) - v[j]));
+      worst.see(static_cast<double>(at(e, r, j)), y);
+    }
   }
 }
 
@@ -399,6 +477,8 @@ void of_type(const TileReport& report) {
   reductions<C, 64, 64>(report);
   reductions<C, 9, 37>(report);
   reductions<C, 3, 3>(report);
+  exponentials_by_column<C, 64, 64>(report);
+  exponentials_by_column<C, 5, 21>(report);
   stores<T, 64, 72>(report, 64, 72);
   stores<T, 9, 21>(report, 5, 20);
   stores<T, 9, 21>(report, 0, 3);
