@@ -120,6 +120,47 @@ int run_prepare(const CommandLine& line, KernelBuilder& builder, const Options& 
   return failed == 0 ? 0 : 1;
 }
 
+namespace {
+
+/// Compiles a request as it was written, past all caches.
+int compile_again(const std::string& file, KernelBuilder& builder, const Options& options,
+                  std::ostream& out) {
+  const std::optional<BuildRequest> request = BuildRequest::decode(read_file(file));
+  if (!request) {
+    throw CorruptData(str(file, " is no build request of this version; expected request.bin of a ",
+                          "folder that `eflow jit repro` or EFLOW_DUMP_DIR wrote"));
+  }
+  const FoundCompiler& found = builder.compiler(request->target.backend);
+  if (!found) throw CompileError(found.why);
+  if (found.compiler->toolchain() != request->toolchain) {
+    out << "note: it was made for " << request->toolchain << ", here is "
+        << found.compiler->toolchain() << '\n';
+  }
+  const Compiled made =
+      found.compiler->compile(*request, {.timeout = options.compile_timeout, .stop = {}});
+  const std::string resources = resources_text(made.resources);
+  out << request->title() << " compiles in " << seconds_text(made.seconds) << ", "
+      << bytes_text(made.image.size()) << (resources.empty() ? "" : ", ") << resources << '\n'
+      << made.log;
+  return 0;
+}
+
+}  // namespace
+
+int run_repro(const CommandLine& line, KernelBuilder& builder, const Options& options,
+              std::ostream& out) {
+  const std::string& word = line.words[0];
+  if (std::filesystem::is_regular_file(word)) return compile_again(word, builder, options, out);
+  const BuildRequest request =
+      builder.request(parse_kernel(word), parse_target(line.value("arch", ""), options));
+  if (request.toolchain.empty())
+    out << "no compiler: " << builder.compiler(request.target.backend).why << '\n';
+  const auto folder = dump_build(line.value("to", "."), request, "", "");
+  out << folder.string()
+      << "\n  compile.txt has the command, request.bin is for `eflow jit repro`\n";
+  return 0;
+}
+
 int run_why(const CommandLine& line, KernelBuilder& builder, const Options& options,
             std::ostream& out) {
   const BuildRequest wanted =

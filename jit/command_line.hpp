@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/workload.hpp"
 
 namespace eflow::jit {
 
@@ -32,6 +33,24 @@ struct CommandLine {
 /// "40 registers, no spills, 512 B shared"; empty for the CPU.
 [[nodiscard]] std::string resources_text(const Resources& resources);
 
+/// The kernel that a word names, among those that can be run. Throws InvalidArgument listing them.
+struct NamedKernel {
+  const RunnableKernel* kernel;
+  Spec spec;
+};
+[[nodiscard]] NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels,
+                                        const std::string& word);
+/// "m=512,n=64" for the kernel's sizes, its own values for those that are not named. `known`: sizes of other kernels that
+/// may be named too. Throws InvalidArgument.
+[[nodiscard]] std::vector<std::int64_t> parse_sizes(const std::string& text,
+                                                    const RunnableKernel& kernel,
+                                                    const std::vector<SizeParameter>& known = {});
+/// A positive number of option `name`, or `otherwise`. Throws InvalidArgument.
+[[nodiscard]] double number_option(const CommandLine& line, const std::string& name,
+                                   double otherwise);
+/// "1.234 ms".
+[[nodiscard]] std::string time_text(double seconds);
+
 int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out);
 int run_compile(const CommandLine& line, KernelBuilder& builder, const Options& options,
                 std::ostream& out);
@@ -44,6 +63,12 @@ int run_show(const CommandLine& line, KernelBuilder& builder, std::ostream& out)
 int run_dump(const CommandLine& line, KernelBuilder& builder, std::ostream& out);
 int run_verify(KernelBuilder& builder, std::ostream& out);
 int run_gc(const CommandLine& line, Options options, std::ostream& out);
+int run_repro(const CommandLine& line, KernelBuilder& builder, const Options& options,
+              std::ostream& out);
+int run_tune(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
+             const Options& options, std::ostream& out);
+int run_bench(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
+              const Options& options, std::ostream& out);
 int run_pack(const CommandLine& line, KernelBuilder& builder, const Options& options,
              std::ostream& out);
 

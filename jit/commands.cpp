@@ -93,11 +93,19 @@ std::string jit_usage() {
          "eflow jit why KERNEL [--arch A]            in what a kernel differs from the nearest "
          "cached one\n"
          "eflow jit pack FILE [--arch A]             all cached kernels in one file, to ship\n"
-         "KERNEL is like 'reduce<bf16, f32>(1)'; A is cpu, an instruction set, or sm_NN\n";
+         "eflow jit repro KERNEL [--arch A] [--to DIR]    a folder that compiles it again, for a "
+         "report\n"
+         "eflow jit repro FILE                       compiles a request.bin of such a folder\n"
+         "eflow jit tune run KERNEL... [--sizes S] [--budget-s N] [--again yes] [--device D]\n"
+         "eflow jit tune show | export FILE | import FILE    what was tuned, for all devices\n"
+         "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or two in turn\n"
+         "eflow jit bench                            what the JIT itself costs on this machine\n"
+         "KERNEL is like 'reduce<bf16, f32>(1)'; A is cpu, an instruction set, or sm_NN;\n"
+         "S is like 'm=512,n=64'; D is cpu or cuda:0\n";
 }
 
-int run_jit_command(const std::vector<std::string>& args, std::ostream& out,
-                    const Options& options) {
+int run_jit_command(const std::vector<std::string>& args, std::ostream& out, const Options& options,
+                    const std::vector<RunnableKernel>& kernels) {
   const std::string command = args.empty() ? "" : args[0];
   const auto line = [&](std::vector<std::string> allowed, std::size_t min_words,
                         std::size_t max_words) {
@@ -105,7 +113,12 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out,
   };
   if (command == "--help" || command == "help") return out << jit_usage(), 0;
   if (command == "gc") return run_gc(line({"max-mb"}, 0, 0), options, out);
+  if (command == "tune")
+    return run_tune(line({"sizes", "budget-s", "again", "device"}, 1, 1000), kernels, options, out);
+  if (command == "bench")
+    return run_bench(line({"sizes", "budget-s", "device"}, 0, 2), kernels, options, out);
   KernelBuilder builder(options);
+  for (const RunnableKernel& k : kernels) builder.definitions().add(k.definition);
   if (command == "doctor")
     return static_cast<void>(line({}, 0, 0)), run_doctor(builder, options, out);
   if (command == "compile") return run_compile(line({"arch", "dump"}, 1, 1), builder, options, out);
@@ -113,6 +126,7 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out,
     return run_prepare(line({"arch", "list"}, 0, 100000), builder, options, out);
   if (command == "why") return run_why(line({"arch"}, 1, 1), builder, options, out);
   if (command == "ls") return static_cast<void>(line({}, 0, 0)), run_ls(builder, out);
+  if (command == "repro") return run_repro(line({"arch", "to"}, 1, 1), builder, options, out);
   if (command == "show") return run_show(line({}, 1, 1), builder, out);
   if (command == "dump") return run_dump(line({"to"}, 1, 1), builder, out);
   if (command == "verify") return static_cast<void>(line({}, 0, 0)), run_verify(builder, out);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eflow/jit/options.hpp"
+#include "eflow/jit/workload.hpp"
 
 namespace eflow::jit {
 
@@ -19,9 +20,12 @@ namespace eflow::jit {
 ///   ls | show KEY | dump KEY [--to DIR] | verify | gc [--max-mb N]   the disk cache
 ///   why KERNEL [--arch A]               in what a kernel differs from the nearest cached one
 ///   pack FILE [--arch A]                all cached kernels, or those for A, in one file to ship
+///   repro KERNEL [--arch A] [--to DIR] | repro FILE   a folder that compiles the kernel again; compiles one's request
+///   tune run KERNEL... [--sizes S] | show | export FILE | import FILE   the autotuner
+///   bench [KERNEL [KERNEL]] [--sizes S]   times one kernel, two in turn, or what the JIT itself costs
 /// KERNEL is like 'reduce<bf16, f32>(1)', KEY the first digits of an entry's key, A cpu (this machine), an instruction
-/// set or sm_NN. Returns 0, or 1 when something was found wrong; throws InvalidArgument for wrong arguments.
-int run_jit_command(const std::vector<std::string>& args, std::ostream& out,
-                    const Options& options);
+/// set or sm_NN, S like 'm=512,n=64'. `kernels` are those that tune and bench can run. Returns 0, or 1 when something was found wrong; throws InvalidArgument for wrong arguments.
+int run_jit_command(const std::vector<std::string>& args, std::ostream& out, const Options& options,
+                    const std::vector<RunnableKernel>& kernels = {});
 
 }  // namespace eflow::jit

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "eflow/jit/cuda_api.hpp"
+
 namespace eflow::jit {
 
 struct CudaDevice {
@@ -27,5 +29,6 @@ struct CudaDriver {
 
 /// Opens `library` when it is named, else libcuda.so.1. Never throws.
 [[nodiscard]] CudaDriver probe_cuda_driver(const std::string& library = "");
+[[nodiscard]] CudaDriver probe_cuda_driver(const CudaApi& cuda);
 
 }  // namespace eflow::jit

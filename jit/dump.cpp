@@ -32,6 +32,23 @@ std::string file_name(const std::string& title) {
   return out;
 }
 
+/// A word of a shell's line.
+std::string quoted(const std::string& word) {
+  const bool plain = word.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789-_=+./,:") == std::string::npos;
+  return plain ? word : "'" + word + "'";
+}
+
+/// One line that compiles it again, to be run in the folder. NVRTC has no program: there it is ours.
+std::string compile_command(const BuildRequest& request) {
+  if (request.target.backend == Backend::kCuda) return "eflow jit repro request.bin\n";
+  const bool clang = request.toolchain.find("clang") != std::string::npos;
+  std::string out = str("cd texts && ", clang ? "clang++" : "g++");
+  for (const std::string& option : request.options) out += ' ' + quoted(option);
+  return out + " -I. -o ../kernel.so kernel.cpp -lm\n";
+}
+
 }  // namespace
 
 fs::path dump_build(const fs::path& parent, const BuildRequest& request, std::string_view image,
@@ -47,6 +64,8 @@ fs::path dump_build(const fs::path& parent, const BuildRequest& request, std::st
   write(folder / "request.txt",
         str("kernel    ", to_string(request.spec, request.name), "\ntarget    ",
             request.target.arch, "\ntoolchain ", request.toolchain, "\nkey       ", key, '\n'));
+  write(folder / "request.bin", request.canonical_bytes());
+  write(folder / "compile.txt", compile_command(request));
   write(folder / "log.txt", log);
   if (!image.empty()) write(folder / (cuda ? "kernel.cubin" : "kernel.so"), image);
   return folder;

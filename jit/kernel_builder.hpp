@@ -62,7 +62,8 @@ class KernelBuilder {
   std::unique_ptr<State> state_;
 };
 
-/// Writes what was compiled, as files to read: program, texts, options, log, image and, for a GPU, nothing that needs one.
+/// Writes what was compiled, as files to read: program, texts, options, log, image, one line that compiles it again, and the
+/// request as it was (`eflow jit repro` takes it).
 /// Returns the new directory below `parent`. Throws IoError.
 std::filesystem::path dump_build(const std::filesystem::path& parent, const BuildRequest& request,
                                  std::string_view image, std::string_view log);

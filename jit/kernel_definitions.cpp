@@ -87,6 +87,20 @@ std::vector<std::string_view> split(std::string_view list) {
   return out;
 }
 
+/// Throws InvalidArgument unless every tunable names a constant of its own and has values.
+void check_space(const KernelDefinition& d) {
+  unsigned taken = 0;
+  for (const Tunable& t : d.space.tunables) {
+    const bool in_range = t.constant >= 0 && t.constant < Spec::kConstants;
+    if (!in_range || (taken >> t.constant & 1u) != 0 || t.values.empty() || t.name.empty()) {
+      throw InvalidArgument(str("[jit] kernel ", d.name, ", tunable \"", t.name, "\", constant ",
+                                t.constant, ": expected a name, a constant 0 to ",
+                                Spec::kConstants - 1, " of its own, and a value or more"));
+    }
+    taken |= 1u << t.constant;
+  }
+}
+
 [[noreturn]] void malformed(std::string_view text, std::string_view why) {
   throw InvalidArgument(str("[jit] \"", text, "\": ", why,
                             "; expected name<dtypes>(constants), for example ",
@@ -101,19 +115,22 @@ void KernelDefinitions::add(const KernelDefinition& d) {
                               " threads: a name has letters, digits, ",
                               "_, . and /, a block 32 to 1024 threads in steps of 32"));
   }
+  check_space(d);
   const std::lock_guard lock(mutex_);
   const auto [at, fresh] = added_.try_emplace(d.name, d);
-  const KernelDefinition& known = at->second;
+  KernelDefinition& known = at->second;
   if (!fresh &&
       (known.text != d.text || known.expression != d.expression || known.threads != d.threads)) {
     throw InvalidArgument(str("[jit] there is already a kernel ", d.name, ", ", known.expression,
                               " of ", known.text));
   }
+  if (known.space.empty()) known.space = d.space;  // who can tune it may be told later
+  if (!known.shared_bytes) known.shared_bytes = d.shared_bytes;
 }
 
 KernelSource KernelDefinitions::source(const KernelRef& kernel) const {
   if (const auto entry = all_builtin().find(kernel.spec); entry != all_builtin().end()) {
-    return {entry->second->file, entry->second->expression, 256};
+    return {entry->second->file, entry->second->expression, 256, 0};
   }
   const std::lock_guard lock(mutex_);
   const auto added = added_.find(kernel.name);
@@ -122,7 +139,15 @@ KernelSource KernelDefinitions::source(const KernelRef& kernel) const {
                            to_string(kernel.spec, kernel.name),
                            "; define it with Runtime::define"));
   }
-  return {added->second.text, expand(added->second.expression, kernel), added->second.threads};
+  const KernelDefinition& d = added->second;
+  return {d.text, expand(d.expression, kernel), d.threads,
+          d.shared_bytes ? d.shared_bytes(kernel.spec) : 0};
+}
+
+ConfigSpace KernelDefinitions::space(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto added = added_.find(name);
+  return added == added_.end() ? ConfigSpace() : added->second.space;
 }
 
 KernelRef parse_kernel(std::string_view text) {

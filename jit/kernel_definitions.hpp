@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "eflow/jit/config_space.hpp"
 #include "eflow/jit/spec.hpp"
 
 namespace eflow::jit {
@@ -25,12 +26,16 @@ struct KernelDefinition {
   std::string
       expression;  ///< with $t0..$t3 for the Spec's dtypes and $c0..$c11 for its constants: "scale<$t0, $c0>"
   int threads = 256;  ///< of a block, on a GPU
+  ConfigSpace space;  ///< what the tuner may choose
+  /// Bytes of dynamic shared memory of a block, on a GPU; empty: none.
+  std::function<std::int64_t(const Spec&)> shared_bytes;
 };
 
 /// What a compiler needs to know of one specialisation.
 struct KernelSource {
   std::string text, expression;
   int threads = 256;
+  std::int64_t shared_bytes = 0;
 };
 
 /// Threads: all members may be called at once.
@@ -41,6 +46,9 @@ class KernelDefinitions {
 
   /// Throws CompileError when there is no definition, or the Spec lacks what its expression asks for.
   [[nodiscard]] KernelSource source(const KernelRef& kernel) const;
+
+  /// The config space of the kernel called `name`; an empty one when it has none.
+  [[nodiscard]] ConfigSpace space(std::string_view name) const;
 
  private:
   mutable std::mutex mutex_;

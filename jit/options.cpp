@@ -41,6 +41,13 @@ JitMode read_mode() {
   throw InvalidArgument(str("[jit] EFLOW_JIT=", text, " is unknown; expected on, forbid or off"));
 }
 
+TuneMode read_tune() {
+  const std::string text = variable("EFLOW_TUNE").value_or("lookup");
+  if (text == "lookup") return TuneMode::kLookup;
+  if (text == "off") return TuneMode::kOff;
+  throw InvalidArgument(str("[jit] EFLOW_TUNE=", text, " is unknown; expected off or lookup"));
+}
+
 std::vector<std::filesystem::path> read_list(const char* name) {
   std::vector<std::filesystem::path> out;
   const std::string text = variable(name).value_or("");
@@ -75,6 +82,7 @@ Options Options::from_environment() {
   }
   options.threads = number("EFLOW_THREADS", "threads").value_or(0);
   options.mode = read_mode();
+  options.tune = read_tune();
   read("TMPDIR", options.temporary);
   options.cache = read_cache(options.temporary);
   if (const auto megabytes = number("EFLOW_CACHE_MAX_MB", "MB")) {

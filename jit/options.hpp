@@ -19,9 +19,15 @@ enum class JitMode {
   kOff,     ///< built-in kernels only
 };
 
+/// Whether launches use what was tuned for them (Runtime::tuned).
+enum class TuneMode { kOff, kLookup };
+
+struct CudaApi;
+
 struct Options {
-  std::optional<Isa> isa;  ///< the best to use on the CPU; default: the best this CPU has
-  int threads = 0;         ///< of the CPU pool; 0 = all that the process may use
+  std::string device = "cpu";  ///< or "cuda:0", ...: what a Runtime launches on
+  std::optional<Isa> isa;      ///< the best to use on the CPU; default: the best this CPU has
+  int threads = 0;             ///< of the CPU pool; 0 = all that the process may use
 
   JitMode mode = JitMode::kOn;
   CacheChoice cache{.named = "", .xdg_cache_home = "", .home = ""};  ///< default: memory only
@@ -32,6 +38,8 @@ struct Options {
   std::string search_path = "/usr/local/bin:/usr/bin:/bin";
   std::string nvrtc;  ///< NVRTC's library; empty: the newest there is
   std::filesystem::path temporary = "/tmp";
+  const CudaApi* cuda = nullptr;  ///< the driver; nullptr: the machine's, when one is needed
+  TuneMode tune = TuneMode::kLookup;
   int compile_threads = 0;  ///< of one prepare(); 0 = as many as the process may use, at most 8
   std::chrono::milliseconds compile_timeout{120'000};
 
@@ -40,7 +48,7 @@ struct Options {
 
   /// EFLOW_ISA (baseline | avx2 | avx512 | avx512_bf16), EFLOW_THREADS, EFLOW_JIT (on | forbid | off), EFLOW_CACHE_DIR
   /// ("" = none), EFLOW_CACHE_MAX_MB, EFLOW_PACKS (parted by ':'), EFLOW_CXX, EFLOW_NVRTC, EFLOW_KERNEL_DIR,
-  /// EFLOW_DUMP_DIR; and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is
+  /// EFLOW_DUMP_DIR, EFLOW_TUNE (off | lookup); and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is
   /// allowed.
   [[nodiscard]] static Options from_environment();
 };

@@ -1,12 +1,18 @@
 #include "eflow/jit/runtime.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <mutex>
+#include <set>
 
+#include "eflow/base/log.hpp"
 #include "eflow/jit/builtin.hpp"
+#include "eflow/jit/cuda_launch.hpp"
 #include "eflow/jit/host_module.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/mem_cache.hpp"
 #include "eflow/jit/parallel.hpp"
+#include "eflow/jit/tuned_configs.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -42,51 +48,133 @@ void run_blocks(void* context, std::int64_t begin, std::int64_t end, char* scrat
 
 }  // namespace
 
+/// Kernels of a GPU: as the CPU's, but their modules live with the Runtime.
+struct CudaState {
+  std::optional<CudaApi> opened;
+  std::shared_ptr<const CudaContext> context;
+  SpecTable<CudaKernel> table;
+  MemCache<CudaModule> loaded;
+
+  explicit CudaState(const Options& options) {
+    const CudaApi* api = options.cuda;
+    if (api == nullptr) {
+      std::string why;
+      opened = open_cuda_api("", why);
+      if (!opened) throw DeviceError(str("[jit] no device ", options.device, ": ", why));
+      api = &*opened;
+    }
+    context = std::make_shared<const CudaContext>(*api, ordinal_of(options.device));
+  }
+
+  DeviceLimits limits() const {
+    const CudaDevice& d = context->device();
+    return {.name = d.name,
+            .arch = d.arch(),
+            .threads = d.multiprocessors,
+            .l1_bytes = 0,
+            .l2_bytes = static_cast<std::int64_t>(d.l2),
+            .block_bytes = d.shared_per_block};
+  }
+
+  /// The number in "cuda:0".
+  static int ordinal_of(const std::string& device) {
+    int ordinal = -1;
+    const char* const end = device.data() + device.size();
+    const char* const digits = device.data() + std::min<std::size_t>(5, device.size());
+    const auto [rest, code] = std::from_chars(digits, end, ordinal);
+    if (!device.starts_with("cuda:") || code != std::errc() || rest != end) {
+      throw InvalidArgument(
+          str("[jit] device \"", device, "\" is unknown; expected cpu or cuda:0, cuda:1, ..."));
+    }
+    return ordinal;
+  }
+};
+
 struct Runtime::State {
   Options options;
   Isa isa;
-  SpecTable table;
+  SpecTable<HostKernel> table;
   ThreadPool pool;
   KernelBuilder builder;
   MemCache<HostKernel> loaded;
+  std::unique_ptr<CudaState> cuda;  // null: the device is the CPU
+  DeviceLimits limits;
+  TunedConfigs tuned;
+  std::mutex warning;
+  std::set<std::string, std::less<>> warned;  // kernels
 
   explicit State(const Options& o)
       : options(o), isa(choose_isa(o.isa)), pool(o.threads), builder(o) {
+    if (o.device != "cpu") {
+      cuda = std::make_unique<CudaState>(o);
+      limits = cuda->limits();
+      return;
+    }
     for (const auto& [spec, entry] : builtin_index(isa))
       table.insert(spec, {entry->run, entry->args_bytes});
+    limits = host_limits(std::string(name_of(isa)), pool.size());
   }
 
-  Origin obtain(const KernelRef& kernel, const CompileLimits& limits) {
-    if (table.find(kernel.spec) != nullptr) {
+  Target target() const { return {cuda ? Backend::kCuda : Backend::kHost, limits.arch}; }
+  bool has(const Spec& spec) const {
+    return cuda ? cuda->table.find(spec) != nullptr : table.find(spec) != nullptr;
+  }
+
+  void obtain(const KernelRef& kernel, const CompileLimits& time, Prepared& out) {
+    if (has(kernel.spec)) {
       builder.count_memory_hit();
-      return Origin::kMemory;
+      out.origin = Origin::kMemory;
+    } else if (cuda) {
+      table_insert(
+          cuda->table, cuda->loaded, kernel, time, out,
+          [&](const Artifact& a, const BuildRequest& request) {
+            out.resources = a.resources;
+            return std::make_shared<const CudaModule>(
+                cuda->context, a.image, builder.definitions().source(kernel), request.title());
+          },
+          [](const CudaModule& module) { return module.kernel(); });
+    } else {
+      table_insert(
+          table, loaded, kernel, time, out,
+          [](const Artifact& a, const BuildRequest&) {
+            return std::make_shared<const HostKernel>(load_host_kernel(a.image));
+          },
+          [](const HostKernel& host) { return host; });
     }
-    const BuildRequest request =
-        builder.request(kernel, {Backend::kHost, std::string(name_of(isa))});
+  }
+
+  /// Builds, loads and enters a kernel; what is loaded already, under whatever Spec, is taken from `memory`.
+  template <class Kernel, class Loaded, class Load, class KernelOf>
+  void table_insert(SpecTable<Kernel>& into, MemCache<Loaded>& memory, const KernelRef& kernel,
+                    const CompileLimits& time, Prepared& out, Load&& load, KernelOf&& kernel_of) {
+    const BuildRequest request = builder.request(kernel, target());
     const std::string bytes = request.canonical_bytes();
-    Origin origin = Origin::kMemory;
-    const auto made = loaded.get_or_make(key_of(bytes), bytes, [&] {
-      auto fresh = std::make_shared<HostKernel>();
-      const auto load = [&](const Artifact& artifact) {
-        *fresh = load_host_kernel(artifact.image);
-      };
-      origin = builder.build(request, limits, load).origin;
-      return std::shared_ptr<const HostKernel>(std::move(fresh));
+    out.origin = Origin::kMemory;
+    const auto made = memory.get_or_make(key_of(bytes), bytes, [&] {
+      std::shared_ptr<const Loaded> fresh;
+      out.origin =
+          builder.build(request, time, [&](const Artifact& a) { fresh = load(a, request); }).origin;
+      return fresh;
     });
-    table.insert(kernel.spec, *made);
-    return origin;
+    into.insert(kernel.spec, kernel_of(*made));
   }
 
   Prepared prepare(const KernelRef& kernel, std::stop_token stop) {
     const auto begin = std::chrono::steady_clock::now();
-    Prepared out{.kernel = kernel, .error = ""};
+    Prepared out{.kernel = kernel, .resources = {}, .error = ""};
     try {
-      out.origin = obtain(kernel, {.timeout = options.compile_timeout, .stop = std::move(stop)});
+      obtain(kernel, {.timeout = options.compile_timeout, .stop = std::move(stop)}, out);
     } catch (const std::exception& e) {
       out.error = e.what();
     }
     out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return out;
+  }
+
+  void check(std::size_t takes, std::size_t given, std::string_view name, const Spec& spec) const {
+    if (takes == given || takes == 0) return;
+    throw InvalidArgument(str("[jit] ", to_string(spec, name), " takes ", takes,
+                              " bytes of arguments, it was given ", given));
   }
 };
 
@@ -94,7 +182,16 @@ Runtime::Runtime(const Options& options) : state_(std::make_unique<State>(option
 Runtime::~Runtime() = default;
 
 bool Runtime::has(const Spec& spec) const {
-  return state_->table.find(spec) != nullptr;
+  return state_->has(spec);
+}
+Target Runtime::target() const {
+  return state_->target();
+}
+const DeviceLimits& Runtime::limits() const {
+  return state_->limits;
+}
+const Options& Runtime::options() const {
+  return state_->options;
 }
 ThreadPool& Runtime::pool() const {
   return state_->pool;
@@ -127,19 +224,47 @@ std::vector<Prepared> Runtime::prepare(const std::vector<KernelRef>& kernels,
   return out;
 }
 
+bool Runtime::prepare_or_warn(const KernelRef& kernel, std::string_view instead) {
+  const Prepared made = state_->prepare(kernel, {});
+  if (made.ok()) return true;
+  const std::lock_guard lock(state_->warning);
+  if (state_->warned.insert(kernel.name).second)
+    log_warning("[jit] ", made.error, "\n", kernel.name, ": ", instead, " instead.");
+  return false;
+}
+
+Spec Runtime::tuned(std::string_view name, const Spec& spec, ShapeBucket shape) {
+  if (state_->options.tune == TuneMode::kOff) return spec;
+  return state_->tuned.get(
+      spec, shape, [&] { return choose_tuned(*this, KernelRef(std::string(name), spec), shape); });
+}
+
 void Runtime::run(std::string_view name, const Spec& spec, Grid grid, const void* args,
-                  std::size_t bytes) const {
-  const HostKernel* kernel = state_->table.find(spec);
+                  std::size_t bytes, Stream stream) const {
+  const State& s = *state_;
+  if (s.cuda) {
+    const CudaKernel* kernel = s.cuda->table.find(spec);
+    if (kernel == nullptr) {
+      const bool capturing = is_capturing(*s.cuda->context, stream);
+      throw NeedsPrepare(str("[jit] no compiled form of ", to_string(spec, name), " for ",
+                             s.limits.arch, "; Runtime::prepare makes one",
+                             capturing ? ", before the capture that is going on now" : ""));
+    }
+    s.check(kernel->args_bytes, bytes, name, spec);
+    return launch_cuda(*s.cuda->context, *kernel, name, spec, grid, args, stream);
+  }
+  const HostKernel* kernel = s.table.find(spec);
   if (kernel == nullptr) {
     throw NeedsPrepare(str("[jit] no compiled form of ", to_string(spec, name), " for ",
-                           name_of(state_->isa), "; Runtime::prepare makes one"));
+                           name_of(s.isa), "; Runtime::prepare makes one"));
   }
-  if (kernel->args_bytes != bytes) {
-    throw InvalidArgument(str("[jit] ", to_string(spec, name), " takes ", kernel->args_bytes,
-                              " bytes of arguments, it was given ", bytes));
-  }
+  s.check(kernel->args_bytes, bytes, name, spec);
   Launch launch{kernel->run, grid, args};
   state_->pool.run(grid.x * grid.y * grid.z, run_blocks, &launch);
+}
+
+void Runtime::synchronize(Stream stream) const {
+  if (state_->cuda) synchronize_cuda(*state_->cuda->context, stream);
 }
 
 }  // namespace eflow::jit

@@ -11,22 +11,24 @@
 
 namespace eflow::jit {
 
+/// A kernel for the CPU.
 struct HostKernel {
   /// block points to a HostBlock, args to the text's argument struct.
   void (*run)(const void* block, const void* args) = nullptr;
   std::size_t args_bytes = 0;
 };
 
+template <class Kernel>
 class SpecTable {
  public:
-  [[nodiscard]] const HostKernel* find(const Spec& spec) const noexcept {
+  [[nodiscard]] const Kernel* find(const Spec& spec) const noexcept {
     const Node* node = bucket(spec).load(std::memory_order_acquire);
     while (node != nullptr && !(node->spec == spec)) node = node->next;
     return node != nullptr ? &node->kernel : nullptr;
   }
 
   /// A Spec that is there already keeps its kernel.
-  void insert(const Spec& spec, const HostKernel& kernel) {
+  void insert(const Spec& spec, const Kernel& kernel) {
     const std::lock_guard lock(inserting_);
     if (find(spec) != nullptr) return;
     std::atomic<const Node*>& head = bucket(spec);
@@ -37,7 +39,7 @@ class SpecTable {
  private:
   struct Node {
     Spec spec;
-    HostKernel kernel;
+    Kernel kernel;
     const Node* next;
   };
   static constexpr std::size_t kBuckets = 2048;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "eflow/base/error.hpp"
+#include "eflow/jit/fork_count.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -67,6 +68,7 @@ int available_threads() {
 }
 
 struct ThreadPool::State {
+  const unsigned forks = fork_count();
   int size = 1;
   std::mutex callers;
   Work work = nullptr;
@@ -81,6 +83,14 @@ struct ThreadPool::State {
   void part(int index) {
     const std::int64_t begin = count * index / size, end = count * (index + 1) / size;
     if (begin < end) work(context, begin, end, scratch[static_cast<std::size_t>(index)].get());
+  }
+
+  /// In the child of a fork there are no threads, and nobody who could have the lock: every part in turn.
+  void run_alone(std::int64_t parts_of, Work now, void* with) {
+    work = now;
+    context = with;
+    count = parts_of;
+    for (int i = 0; i < size; ++i) part(i);
   }
 
   void serve(int index) {
@@ -110,6 +120,10 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 
 ThreadPool::~ThreadPool() {
   State& s = *state_;
+  if (fork_count() != s.forks) {  // the threads stayed with the parent: nobody to wait for
+    static_cast<void>(state_.release());
+    return;
+  }
   s.stop.store(true, std::memory_order_relaxed);
   s.generation.fetch_add(1, std::memory_order_release);
   s.generation.notify_all();
@@ -122,6 +136,7 @@ int ThreadPool::size() const {
 
 void ThreadPool::run(std::int64_t count, Work work, void* context) {
   State& s = *state_;
+  if (fork_count() != s.forks) return s.run_alone(count, work, context);
   const std::lock_guard lock(s.callers);
   if (s.size == 1 || count <= 1) {
     if (count > 0) work(context, 0, count, s.scratch[0].get());

@@ -1,6 +1,7 @@
 #pragma once
 // The one pool on which CPU launches run. A range is split into one contiguous part a thread, always the same way, so a
-// launch's work is placed deterministically. The caller is thread 0; a launch of one part never leaves it.
+// launch's work is placed deterministically. The caller is thread 0; a launch of one part never leaves it. In the child of
+// a fork() the threads are gone: it runs all parts itself, with the same result; it must not fork in the middle of a run.
 
 #include <cstddef>
 #include <cstdint>

@@ -13,8 +13,9 @@ using namespace eflow::jit;
 
 namespace {
 
-/// Compiles a stand-in for libcuda; `init` is what cuInit returns, `devices` how many there are.
-std::string fake_driver(const test::TempDir& dir, int init, int devices) {
+/// Compiles a stand-in for libcuda; `init` is what cuInit returns, `devices` how many there are, `without` what it lacks.
+std::string fake_driver(const test::TempDir& dir, int init, int devices,
+                        const std::string& without = "") {
   const std::string name = "libcuda" + std::to_string(init) + std::to_string(devices);
   std::ofstream(dir / (name + ".cpp"))
       << "#include <cstring>\n#define F extern \"C\" int\n"
@@ -28,7 +29,18 @@ std::string fake_driver(const test::TempDir& dir, int init, int devices) {
          "? 232448 : 1 << 20;\n"
       << "  return 0; }\n"
       << "F cuDeviceTotalMem_v2(unsigned long* n, int) { *n = 80ul << 30; return 0; }\n"
-      << "F cuGetErrorName(int, const char** s) { *s = \"CUDA_ERROR_NO_DEVICE\"; return 0; }\n";
+      << "F cuGetErrorName(int, const char** s) { *s = \"CUDA_ERROR_NO_DEVICE\"; return 0; }\n"
+      << "F cuGetErrorString(int, const char** s) { *s = \"no device\"; return 0; }\n";
+  for (const char* function :
+       {"cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2", "cuCtxGetCurrent",
+        "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuLibraryLoadData", "cuLibraryUnload",
+        "cuLibraryGetKernel", "cuKernelGetFunction", "cuFuncGetAttribute", "cuFuncSetAttribute",
+        "cuLaunchKernelEx", "cuStreamSynchronize", "cuStreamIsCapturing",
+        "cuThreadExchangeStreamCaptureMode"}) {
+    if (function != without)
+      std::ofstream(dir / (name + ".cpp"), std::ios::app)
+          << "F " << function << "() { return 1; }\n";
+  }
   const ProcessResult made =
       run_process({.argv = {"/usr/bin/c++", "-shared", "-fPIC", "-o", name + ".so", name + ".cpp"},
                    .environment = {"PATH=/usr/bin:/bin"},
@@ -57,8 +69,10 @@ BOOST_AUTO_TEST_CASE(devices_are_listed) {
 BOOST_AUTO_TEST_CASE(no_driver_and_no_device_are_values) {
   const test::TempDir dir;
   BOOST_TEST(probe_cuda_driver(fake_driver(dir, 100, 0)).why ==
-             "the CUDA driver says CUDA_ERROR_NO_DEVICE");
+             "the CUDA driver says CUDA_ERROR_NO_DEVICE (no device)");
   BOOST_TEST(probe_cuda_driver(fake_driver(dir, 0, 0)).why == "the CUDA driver sees no GPU");
+  const std::string old = probe_cuda_driver(fake_driver(dir, 1, 1, "cuLibraryLoadData")).why;
+  BOOST_TEST(old.find("too old (it lacks cuLibraryLoadData)") != std::string::npos, old);
   const CudaDriver none = probe_cuda_driver("/no/such/libcuda.so");
   BOOST_TEST(none.devices.empty());
   BOOST_TEST(none.why.find("no CUDA driver") != std::string::npos, none.why);

@@ -22,7 +22,7 @@ Spec spec(int i) {
 
 BOOST_AUTO_TEST_CASE(lookups_run_beside_insertions) {
   constexpr int kCount = 5000;  // more than there are buckets
-  SpecTable table;
+  SpecTable<HostKernel> table;
   std::atomic<bool> wrong{false};
   {
     std::jthread reader([&] {

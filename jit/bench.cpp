@@ -1,0 +1,151 @@
+#include "eflow/jit/bench.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "eflow/base/error.hpp"
+#include "eflow/jit/subprocess.hpp"
+
+namespace eflow::jit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A launch that takes this long needs no warm-up of its own.
+constexpr double kLongLaunch = 0.02;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::vector<double> results_of(const Contestant& c) {
+  c.workload->clear();
+  c.workload->launch(c.spec);
+  return c.workload->result();
+}
+
+/// Nanoseconds of one call, the median of several batches.
+template <class F>
+double nanoseconds(int calls, F&& call) {
+  std::vector<double> samples;
+  for (int batch = 0; batch < 15; ++batch) {
+    const Clock::time_point begin = Clock::now();
+    for (int i = 0; i < calls; ++i) call();
+    samples.push_back(seconds_since(begin) / calls * 1e9);
+  }
+  return median_interval(std::move(samples)).median;
+}
+
+constexpr const char* kNothing =
+    "#pragma once\n"
+    "#include \"tile/types.h\"\n"
+    "namespace EFLOW_TEXT {\n"
+    "struct Nothing { long long n; };\n"
+    "template <int kN>\n"
+    "EFLOW_FN void nothing_at_all(const Block&, const Nothing&) {}\n"
+    "template <int kN>\n"
+    "void nothing(const Block& block, const Nothing& args) { nothing_at_all<kN>(block, args); }\n"
+    "}\n";
+struct Nothing {
+  long long n;
+};
+
+/// A Runtime that has the empty kernel's text; prepares it and says how long all that took.
+std::unique_ptr<Runtime> start(const Options& options, const KernelRef& kernel, double& seconds,
+                               std::string& error) {
+  const Clock::time_point begin = Clock::now();
+  auto runtime = std::make_unique<Runtime>(options);
+  runtime->add_text("bench/nothing.h", kNothing);
+  runtime->define({.name = "nothing", .text = "bench/nothing.h", .expression = "nothing<$c0>"});
+  error = runtime->prepare({kernel})[0].error;
+  seconds = seconds_since(begin);
+  return runtime;
+}
+
+}  // namespace
+
+LaunchClock wall_clock(const Runtime& runtime) {
+  return [&runtime](const Workload& workload, const Spec& spec, int count) {
+    const Clock::time_point begin = Clock::now();
+    for (int i = 0; i < count; ++i) workload.launch(spec);
+    runtime.synchronize();
+    return seconds_since(begin);
+  };
+}
+
+BatchTimer::BatchTimer(std::vector<Contestant> contestants, LaunchClock clock, double batch_seconds)
+    : contestants_(std::move(contestants)),
+      launches_(contestants_.size(), 0),
+      clock_(std::move(clock)),
+      batch_seconds_(batch_seconds) {}
+
+int BatchTimer::find_batch(const Contestant& c) const {
+  constexpr int kMost = 1 << 20;
+  for (int count = 1;; count *= 2) {
+    const double seconds = clock_(*c.workload, c.spec, count);
+    if (seconds >= batch_seconds_ || count >= kMost) return count;
+  }
+}
+
+double BatchTimer::operator()(int contestant) {
+  const auto i = static_cast<std::size_t>(contestant);
+  const Contestant& c = contestants_[i];
+  if (launches_[i] == 0) launches_[i] = find_batch(c);
+  // What ran before left its own data in the caches.
+  if (batch_seconds_ < kLongLaunch || launches_[i] > 1)
+    static_cast<void>(clock_(*c.workload, c.spec, 1));
+  return clock_(*c.workload, c.spec, launches_[i]) / launches_[i];
+}
+
+Comparison compare(const Contestant& a, const Contestant& b, const LaunchClock& clock,
+                   const RaceOptions& options) {
+  Comparison out;
+  out.difference = relative_difference(results_of(a), results_of(b));
+  BatchTimer timer({a, b}, clock);
+  std::vector<std::vector<double>> samples(2);
+  const Clock::time_point begin = Clock::now();
+  RaceOptions both = options;
+  both.min_rounds = std::max(options.min_rounds, 15);  // nobody leaves before
+  run_race(
+      samples, 1,
+      {.time = std::ref(timer), .now = [begin] { return seconds_since(begin); }, .after_round = {}},
+      both);
+  out.a = median_interval(samples[0]);
+  out.b = median_interval(samples[1]);
+  out.gain = 1 - out.a.median / out.b.median;
+  out.separated = out.a.high < out.b.low || out.b.high < out.a.low;
+  return out;
+}
+
+Overheads measure_overheads(Options options) {
+  const ScratchDirectory folder(options.temporary);
+  options.cache.named = folder.path().string();
+  options.packs.clear();
+  const KernelRef kernel("nothing", Spec("nothing", {}, {1}));
+  Overheads out;
+  const Clock::time_point begin = Clock::now();
+  { const Runtime runtime(options); }
+  out.runtime_s = seconds_since(begin);
+  static_cast<void>(start(options, kernel, out.compile_s, out.error));
+  if (!out.error.empty()) return Overheads{.runtime_s = out.runtime_s, .error = out.error};
+  const std::unique_ptr<Runtime> runtime = start(options, kernel, out.disk_s, out.error);
+
+  const Nothing args{0};
+  const ShapeBucket shape{512, 512};
+  std::size_t found = 0;
+  out.threads = runtime->pool().size();
+  out.lookup_ns = nanoseconds(200'000, [&] { found += runtime->has(kernel.spec); });
+  out.tuned_ns = nanoseconds(100'000, [&] {
+    found += static_cast<std::size_t>(runtime->tuned("nothing", kernel.spec, shape).constants[0]);
+  });
+  const auto launch = [&](std::int64_t blocks) {
+    return [&, blocks] { runtime->launch("nothing", kernel.spec, {.x = blocks}, args); };
+  };
+  out.launch_one_ns = nanoseconds(20'000, launch(1));
+  out.launch_all_ns = nanoseconds(2'000, launch(out.threads));
+  runtime->synchronize();
+  if (found != 15u * 300'000u) throw DeviceError("[jit] a prepared kernel was not found");
+  return out;
+}
+
+}  // namespace eflow::jit

@@ -1,0 +1,120 @@
+// eflow jit tune: the autotuner and its database, for people.
+#include <cstdio>
+
+#include "eflow/base/error.hpp"
+#include "eflow/jit/command_line.hpp"
+#include "eflow/jit/commands.hpp"
+#include "eflow/jit/tuner.hpp"
+
+namespace eflow::jit {
+namespace {
+
+TuningDatabase database_of(KernelBuilder& builder) {
+  if (builder.disk() == nullptr) {
+    throw InvalidArgument(str("there is nowhere to keep what is tuned: ", builder.disk_why(),
+                              "; EFLOW_CACHE_DIR names a directory"));
+  }
+  return TuningDatabase(builder.disk()->options().root);
+}
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
+  return text;
+}
+
+std::string config_text(const TuningRecord& r, int index) {
+  std::string out;
+  const ConfigRecord& c = r.configs[static_cast<std::size_t>(index)];
+  for (std::size_t i = 0; i < c.values.size(); ++i)
+    out += str(i == 0 ? "" : " ", r.tunables[i], "=", c.values[i]);
+  return out;
+}
+
+std::string time_of(const ConfigRecord& c) {
+  return c.us.empty() ? "-" : time_text(median_interval(c.us).median * 1e-6);
+}
+
+std::string shape_text(ShapeBucket shape) {
+  std::string out;
+  for (int i = 0; i < ShapeBucket::kSizes && shape.high(i) > 0; ++i)
+    out += str(i == 0 ? "" : " x ", "(", shape.low(i), ", ", shape.high(i), "]");
+  return out;
+}
+
+void describe(const TuningRecord& r, std::ostream& out) {
+  out << to_string(r.key.kernel.spec, r.key.kernel.name) << " for sizes " << shape_text(r.key.shape)
+      << ", " << r.key.arch << ", " << r.key.device << (r.finished ? "" : ", UNFINISHED") << '\n';
+  for (std::size_t i = 0; i < r.configs.size(); ++i) {
+    const ConfigRecord& c = r.configs[i];
+    const bool best = static_cast<int>(i) == r.best;
+    out << (best ? "  * " : "    ") << config_text(r, static_cast<int>(i)) << "  " << time_of(c)
+        << (c.state == ConfigState::kOk ? "" : str("  ", name_of(c.state))) << '\n';
+  }
+}
+
+void report(const TuneOutcome& outcome, std::ostream& out) {
+  const TuningRecord& r = outcome.record;
+  describe(r, out);
+  if (outcome.known) {
+    out << "  tuned on " << r.at << "; --again yes measures anew\n";
+  } else if (r.best == 0) {
+    out << "  the default stays: nothing is surely more than 3 % faster (" << outcome.rounds
+        << " rounds)\n";
+  } else {
+    out << "  " << config_text(r, r.best) << " takes " << percent(r.gain)
+        << " less time than the default (" << outcome.rounds << " rounds)\n";
+  }
+}
+
+int tune_kernels(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
+                 Options options, std::ostream& out) {
+  options.device = line.value("device", options.device);
+  Runtime runtime(options);
+  for (const RunnableKernel& k : kernels) runtime.define(k.definition);
+  const TuningDatabase database = database_of(runtime.builder());
+  TuneOptions tuning;
+  tuning.race.budget_seconds = number_option(line, "budget-s", tuning.race.budget_seconds);
+  tuning.again = line.value("again", "no") == "yes";
+  tuning.say = [&](const std::string& text) { out << text << std::endl; };
+  for (std::size_t i = 1; i < line.words.size(); ++i) {
+    const NamedKernel named = find_runnable(kernels, line.words[i]);
+    const RunnableKernel& k = *named.kernel;
+    const Spec spec = k.definition.space.with_defaults(named.spec);
+    out << "tuning " << to_string(spec, k.definition.name) << std::endl;
+    const Workload workload = k.workload(runtime, spec, parse_sizes(line.value("sizes", ""), k));
+    report(tune(runtime, database, {k.definition.name, spec}, workload, tuning), out);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int run_tune(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
+             const Options& options, std::ostream& out) {
+  const std::string& what = line.words[0];
+  if (what == "run" && line.words.size() > 1) return tune_kernels(line, kernels, options, out);
+  KernelBuilder builder(options);
+  const auto unsound = [&](const std::filesystem::path& path, const std::string& why) {
+    out << "left out: " << path.string() << ": " << why << '\n';
+  };
+  if (what == "show" && line.words.size() == 1) {
+    const std::vector<TuningRecord> records = database_of(builder).all(unsound);
+    for (const TuningRecord& r : records) describe(r, out);
+    out << records.size() << " records\n";
+    return 0;
+  }
+  if (line.words.size() == 2 && what == "export") {
+    out << database_of(builder).export_to(line.words[1]) << " records in " << line.words[1]
+        << "; `eflow jit tune import` gives them to another cache\n";
+    return 0;
+  }
+  if (line.words.size() == 2 && what == "import") {
+    out << database_of(builder).import_from(line.words[1], unsound) << " records taken\n";
+    return 0;
+  }
+  throw InvalidArgument("eflow jit tune takes: run KERNEL..., show, export FILE or import FILE\n" +
+                        jit_usage());
+}
+
+}  // namespace eflow::jit

@@ -1,0 +1,85 @@
+#include "eflow/jit/config_space.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "eflow/base/error.hpp"
+#include "eflow/jit/thread_pool.hpp"
+
+namespace eflow::jit {
+namespace {
+
+int& at(Spec& spec, const Tunable& tunable) {
+  return spec.constants[tunable.constant];
+}
+
+/// "model name" of the first processor; only a name, nothing is decided by it.
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "CPU";
+}
+
+std::int64_t cache_bytes(int name, std::int64_t otherwise) {
+  const long bytes = sysconf(name);
+  return bytes > 0 ? bytes : otherwise;
+}
+
+}  // namespace
+
+Spec ConfigSpace::with_defaults(Spec spec) const {
+  for (const Tunable& t : tunables) at(spec, t) = t.values.front();
+  return spec;
+}
+
+Spec ConfigSpace::with_values(Spec spec, const std::vector<int>& values) const {
+  for (std::size_t i = 0; i < tunables.size(); ++i) at(spec, tunables[i]) = values.at(i);
+  return spec;
+}
+
+std::vector<int> ConfigSpace::values_of(const Spec& spec) const {
+  std::vector<int> out;
+  for (const Tunable& t : tunables) out.push_back(spec.constants[t.constant]);
+  return out;
+}
+
+bool ConfigSpace::contains(const Spec& spec, const DeviceLimits& limits) const {
+  for (const Tunable& t : tunables) {
+    const int value = spec.constants[t.constant];
+    if (std::find(t.values.begin(), t.values.end(), value) == t.values.end()) return false;
+  }
+  return spec == with_defaults(spec) || !fits || fits(spec, limits);
+}
+
+std::vector<Spec> ConfigSpace::configs(const Spec& spec, const DeviceLimits& limits) const {
+  std::vector<Spec> out{with_defaults(spec)};
+  for (const Tunable& t : tunables) {
+    const std::size_t before = out.size();
+    for (std::size_t value = 1; value < t.values.size(); ++value) {
+      for (std::size_t i = 0; i < before; ++i) {
+        Spec next = out[i];
+        at(next, t) = t.values[value];
+        out.push_back(next);
+      }
+    }
+  }
+  const auto unfit = [&](const Spec& s) { return fits && !fits(s, limits); };
+  out.erase(std::remove_if(out.begin() + 1, out.end(), unfit), out.end());
+  return out;
+}
+
+DeviceLimits host_limits(const std::string& arch, int threads) {
+  return {.name = str(cpu_name(), ", ", threads, threads == 1 ? " thread" : " threads"),
+          .arch = arch,
+          .threads = threads,
+          .l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
+          .l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 << 10),
+          .block_bytes = static_cast<std::int64_t>(ThreadPool::kScratchBytes)};
+}
+
+}  // namespace eflow::jit

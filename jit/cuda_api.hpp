@@ -1,0 +1,81 @@
+#pragma once
+// The functions of the CUDA driver that we call, as a table. It is filled from libcuda at run time, so that the library is
+// built and runs without CUDA; a test fills it with functions that record what they are asked.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace eflow::jit {
+
+/// CUresult; 0 is success.
+using CuResult = int;
+using CuDevice = int;
+using CuContext = struct CUctx_st*;
+using CuStream = struct CUstream_st*;
+using CuLibrary = struct CUlib_st*;
+using CuKernel = struct CUkern_st*;
+using CuFunction = struct CUfunc_st*;
+
+/// CUlaunchConfig.
+struct CuLaunchConfig {
+  unsigned grid_x, grid_y, grid_z;
+  unsigned block_x, block_y, block_z;
+  unsigned shared_bytes;
+  CuStream stream;
+  void* attributes;
+  unsigned attribute_count;
+};
+
+/// Numbers of the driver's enumerations.
+namespace cu {
+inline constexpr int kDeviceMultiprocessors = 16, kDeviceL2Bytes = 38, kDeviceMajor = 75,
+                     kDeviceMinor = 76, kDeviceSharedPerBlockOptin = 97;
+inline constexpr int kFunctionMaxThreads = 0, kFunctionStaticSharedBytes = 1,
+                     kFunctionMaxDynamicSharedBytes = 8;
+inline constexpr int kJitErrorLog = 5, kJitErrorLogBytes = 6;
+inline constexpr int kCaptureRelaxed = 2;
+}  // namespace cu
+
+struct CudaApi {
+  CuResult (*init)(unsigned) = nullptr;
+  CuResult (*driver_version)(int*) = nullptr;
+  CuResult (*device_count)(int*) = nullptr;
+  CuResult (*device_get)(CuDevice*, int ordinal) = nullptr;
+  CuResult (*device_name)(char*, int length, CuDevice) = nullptr;
+  CuResult (*device_attribute)(int* value, int attribute, CuDevice) = nullptr;
+  CuResult (*device_memory)(std::size_t*, CuDevice) = nullptr;
+  CuResult (*error_name)(CuResult, const char**) = nullptr;
+  CuResult (*error_string)(CuResult, const char**) = nullptr;
+
+  CuResult (*context_retain)(CuContext*, CuDevice) = nullptr;
+  CuResult (*context_release)(CuDevice) = nullptr;
+  CuResult (*context_current)(CuContext*) = nullptr;
+  CuResult (*context_push)(CuContext) = nullptr;
+  CuResult (*context_pop)(CuContext*) = nullptr;
+
+  CuResult (*library_load)(CuLibrary*, const void* code, int* jit_options, void** jit_values,
+                           unsigned jit_count, int* options, void** values,
+                           unsigned count) = nullptr;
+  CuResult (*library_unload)(CuLibrary) = nullptr;
+  CuResult (*library_kernel)(CuKernel*, CuLibrary, const char* name) = nullptr;
+  CuResult (*kernel_function)(CuFunction*, CuKernel) = nullptr;
+  /// From 12.4 on; null in older drivers.
+  CuResult (*kernel_parameter)(CuKernel, std::size_t index, std::size_t* offset,
+                               std::size_t* bytes) = nullptr;
+  CuResult (*function_attribute)(int* value, int attribute, CuFunction) = nullptr;
+  CuResult (*function_set_attribute)(CuFunction, int attribute, int value) = nullptr;
+
+  CuResult (*launch)(const CuLaunchConfig*, CuFunction, void** parameters, void** extra) = nullptr;
+  CuResult (*stream_synchronize)(CuStream) = nullptr;
+  CuResult (*stream_capturing)(CuStream, int* status) = nullptr;
+  CuResult (*exchange_capture_mode)(int* mode) = nullptr;
+
+  /// "CUDA_ERROR_INVALID_VALUE (invalid argument)".
+  [[nodiscard]] std::string error(CuResult code) const;
+};
+
+/// Opens `library` when it is named, else libcuda.so.1, for the life of the process. nullopt and why, in plain words.
+[[nodiscard]] std::optional<CudaApi> open_cuda_api(const std::string& library, std::string& why);
+
+}  // namespace eflow::jit

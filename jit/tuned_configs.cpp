@@ -1,0 +1,64 @@
+#include "eflow/jit/tuned_configs.hpp"
+
+#include "eflow/base/error.hpp"
+#include "eflow/base/hash.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/jit/tuning_database.hpp"
+
+namespace eflow::jit {
+namespace {
+
+/// The Spec that a record makes best; nullopt, and why, when it is not for this text or this config space.
+std::optional<Spec> best_of(const TuningRecord& record, const ConfigSpace& space,
+                            const BuildRequest& request, const DeviceLimits& limits,
+                            std::string& why) {
+  if (!record.finished) why = "tuning was not finished";
+  if (record.text != to_hex(request.texts->content)) why = "its text was changed since";
+  std::vector<std::string> names;
+  for (const Tunable& t : space.tunables) names.push_back(t.name);
+  if (record.tunables != names) why = "its tunables are others now";
+  if (!why.empty()) return std::nullopt;
+  const ConfigRecord& best = record.configs[static_cast<std::size_t>(record.best)];
+  const Spec spec = space.with_values(record.key.kernel.spec, best.values);
+  if (best.state != ConfigState::kOk || !space.contains(spec, limits)) {
+    why = "its best config is not one of the kernel's";
+    return std::nullopt;
+  }
+  return spec;
+}
+
+}  // namespace
+
+Spec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape) try {
+  KernelBuilder& builder = runtime.builder();
+  const ConfigSpace space = builder.definitions().space(kernel.name);
+  const DeviceLimits& limits = runtime.limits();
+  if (space.empty() || kernel.spec != space.with_defaults(kernel.spec)) return kernel.spec;
+  if (builder.disk() == nullptr) return kernel.spec;
+  const TuningDatabase database(builder.disk()->options().root);
+  if (!database.has_any(limits.name, limits.arch, kernel.name)) return kernel.spec;
+  std::string why;
+  const std::optional<TuningRecord> record =
+      database.get({kernel, shape, limits.name, limits.arch}, why);
+  if (!record) return kernel.spec;
+  const BuildRequest request = builder.request(kernel, runtime.target());
+  const std::optional<Spec> best = best_of(*record, space, request, limits, why);
+  if (!best) {
+    log_info("[jit] what was tuned for ", request.title(), " is not used: ", why);
+    return kernel.spec;
+  }
+  if (record->toolchain != request.toolchain)
+    log_info("[jit] ", request.title(), " was tuned with ", record->toolchain, ", not verified");
+  const Prepared made = runtime.prepare({{kernel.name, *best}})[0];
+  if (made.ok()) return *best;
+  log_warning("[jit] ", to_string(*best, kernel.name), ", tuned for ", limits.name,
+              ", cannot be had; the default runs. ", made.error);
+  return kernel.spec;
+} catch (const Error& e) {
+  log_warning("[jit] ", kernel.name, " runs untuned: ", e.what());
+  return kernel.spec;
+}
+
+}  // namespace eflow::jit

@@ -1,0 +1,51 @@
+#pragma once
+// Which config a launch takes: what the tuning database says, asked once a Spec and shape. Anything wrong with a record is
+// as if it were not there.
+
+#include <mutex>
+#include <shared_mutex>
+#include <unordered_map>
+
+#include "eflow/jit/kernel_definitions.hpp"
+#include "eflow/jit/shape_bucket.hpp"
+
+namespace eflow::jit {
+
+class Runtime;
+
+/// Looks into the tuning database and prepares what it finds; `kernel.spec` when there is nothing to be found.
+[[nodiscard]] Spec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape);
+
+/// Answers by Spec and shape. Threads: all members may be called at once.
+class TunedConfigs {
+ public:
+  /// The answer given before, else choose()'s; two threads that ask first may both choose, the first answer stays.
+  template <class Choose>
+  Spec get(const Spec& spec, ShapeBucket shape, Choose&& choose) {
+    const Key key{spec, shape};
+    {
+      const std::shared_lock lock(mutex_);
+      if (const auto found = answers_.find(key); found != answers_.end()) return found->second;
+    }
+    const Spec chosen = choose();
+    const std::unique_lock lock(mutex_);
+    return answers_.try_emplace(key, chosen).first->second;
+  }
+
+ private:
+  struct Key {
+    Spec spec;
+    ShapeBucket shape;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct Hash {
+    std::size_t operator()(const Key& key) const noexcept {
+      return SpecHash{}(key.spec) ^
+             static_cast<std::size_t>(key.shape.code * 0x9e3779b97f4a7c15ull);
+    }
+  };
+  std::shared_mutex mutex_;
+  std::unordered_map<Key, Spec, Hash> answers_;
+};
+
+}  // namespace eflow::jit

@@ -1,0 +1,281 @@
+#include "eflow/jit/tuner.hpp"
+
+#include <algorithm>
+#include <ctime>
+
+#include "eflow/base/error.hpp"
+#include "eflow/base/hash.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+
+namespace eflow::jit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How often a config may end the process before it is left out: once may be a kill from outside.
+constexpr int kTries = 2;
+/// What a kill may cost: no more than this is measured between two saves.
+constexpr double kSaveSeconds = 0.5;
+
+double now_seconds() {
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  char text[32] = "";
+  if (gmtime_r(&now, &parts) != nullptr)
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+/// One run of the tuner.
+class Tuning {
+ public:
+  Tuning(Runtime& runtime, const TuningDatabase& database, const KernelRef& kernel,
+         const Workload& workload, const TuneOptions& options)
+      : runtime_(runtime),
+        database_(database),
+        workload_(workload),
+        options_(options),
+        space_(runtime.builder().definitions().space(kernel.name)) {
+    if (space_.empty()) {
+      throw InvalidArgument(
+          str("[jit] ", kernel.name, " has no config space; KernelDefinition::space declares one"));
+    }
+    const DeviceLimits& limits = runtime.limits();
+    record_.key = {
+        {kernel.name, space_.with_defaults(kernel.spec)}, workload.shape, limits.name, limits.arch};
+    const BuildRequest request = runtime.builder().request(record_.key.kernel, runtime.target());
+    record_.text = to_hex(request.texts->content);
+    record_.toolchain = request.toolchain;
+    for (const Tunable& t : space_.tunables) record_.tunables.push_back(t.name);
+  }
+
+  TuneOutcome run() {
+    const FileLock lock = database_.lock(record_.key.device, record_.key.arch);
+    const bool finished = take_over();
+    if (finished && !has_new()) return {record_, true, false, 0};
+    prepare_new();
+    check_new();
+    TuneOutcome out;
+    const std::vector<int> runners = choose_runners(finished);
+    race(runners, out);
+    record_.finished = true;
+    record_.at = utc_now();
+    database_.put(record_);
+    out.record = record_;
+    return out;
+  }
+
+ private:
+  void say(const std::string& line) const {
+    if (options_.say) options_.say(line);
+  }
+  [[nodiscard]] Spec spec_of(const ConfigRecord& c) const {
+    return space_.with_values(record_.key.kernel.spec, c.values);
+  }
+  [[nodiscard]] std::string name_of_config(const ConfigRecord& c) const {
+    std::string out;
+    for (std::size_t i = 0; i < c.values.size(); ++i)
+      out += str(i == 0 ? "" : ", ", record_.tunables[i], " ", c.values[i]);
+    return out;
+  }
+  void save() {
+    database_.put(record_);
+    saved_ = now_seconds();
+  }
+
+  /// Lists the configs, with what an earlier record of the same text and compiler knows of them. Returns whether that
+  /// record was finished.
+  bool take_over() {
+    std::string why;
+    const std::optional<TuningRecord> old = database_.get(record_.key, why);
+    const bool comparable = old && old->text == record_.text &&
+                            old->toolchain == record_.toolchain &&
+                            old->tunables == record_.tunables;
+    const bool same = comparable && !(options_.again && old->finished);
+    for (const Spec& spec : space_.configs(record_.key.kernel.spec, runtime_.limits())) {
+      ConfigRecord config{.values = space_.values_of(spec), .why = "", .us = {}};
+      const int known = same ? old->find(config.values) : -1;
+      if (known >= 0) config = old->configs[static_cast<std::size_t>(known)];
+      if (config.state == ConfigState::kTrying) ended_the_process(config);
+      record_.configs.push_back(std::move(config));
+    }
+    // Measured anew or not, what was best stays unless it is surely beaten: two runs agree, and so do their results.
+    const int best =
+        comparable ? record_.find(old->configs[static_cast<std::size_t>(old->best)].values) : 0;
+    record_.best = std::max(best, 0);
+    if (best >= 0 && same) record_.gain = old->gain, record_.at = old->at;
+    record_.finished = same && old->finished && best >= 0;
+    return record_.finished;
+  }
+
+  void ended_the_process(ConfigRecord& config) {
+    config.state = config.tries < kTries ? ConfigState::kNew : ConfigState::kCrashed;
+    if (config.state == ConfigState::kCrashed)
+      say(str("  ", name_of_config(config), ": ended the tuner ", config.tries,
+              " times, left out"));
+  }
+
+  [[nodiscard]] bool has_new() const {
+    return std::any_of(record_.configs.begin(), record_.configs.end(),
+                       [](const ConfigRecord& c) { return c.state == ConfigState::kNew; });
+  }
+
+  /// Compiles and loads in parallel; those already checked need it too, for the race.
+  void prepare_new() {
+    std::vector<KernelRef> kernels;
+    std::vector<ConfigRecord*> configs;
+    for (ConfigRecord& c : record_.configs) {
+      const bool wanted = c.state == ConfigState::kNew || c.state == ConfigState::kOk;
+      if (!wanted && configs.size() > 0) continue;  // the default always
+      kernels.emplace_back(record_.key.kernel.name, spec_of(c));
+      configs.push_back(&c);
+    }
+    say(str("  compiling ", kernels.size(), " configs"));
+    const std::vector<Prepared> made = runtime_.prepare(kernels);
+    if (!made[0].ok()) throw CompileError(made[0].error);
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      if (made[i].ok()) continue;
+      configs[i]->state = ConfigState::kFailed;
+      configs[i]->why = made[i].error.substr(0, 500);
+      say(str("  ", name_of_config(*configs[i]), ": does not compile: ", configs[i]->why));
+    }
+    drop_spilling(made, configs);
+  }
+
+  /// Of GPU kernels those that spill registers are no candidates, while others are left.
+  static void drop_spilling(const std::vector<Prepared>& made,
+                            const std::vector<ConfigRecord*>& configs) {
+    const auto spills = [](const Prepared& p) {
+      return p.ok() && p.resources.spill_stores + p.resources.spill_loads > 0;
+    };
+    const auto clean = std::count_if(made.begin(), made.end(),
+                                     [&](const Prepared& p) { return p.ok() && !spills(p); });
+    for (std::size_t i = 1; clean > 0 && i < made.size(); ++i) {
+      if (!spills(made[i])) continue;
+      configs[i]->state = ConfigState::kFailed;
+      configs[i]->why = "it spills registers";
+    }
+  }
+
+  void check_new() {
+    if (!has_new()) return;
+    ConfigRecord& first = record_.configs[0];
+    if (first.state == ConfigState::kCrashed) {
+      throw DeviceError(str("[jit] ", to_string(record_.key.kernel.spec, record_.key.kernel.name),
+                            " ended the tuner twice in its default config; nothing is tuned"));
+    }
+    if (first.state == ConfigState::kNew) begin_try(first);
+    const std::vector<double> expected = results_of(first);
+    first.state = ConfigState::kOk;
+    first.tries = 0;
+    for (std::size_t i = 1; i < record_.configs.size(); ++i) {
+      ConfigRecord& c = record_.configs[i];
+      if (c.state != ConfigState::kNew) continue;
+      begin_try(c);
+      check(c, expected);
+    }
+    save();
+  }
+
+  /// On disk before the config runs: if it ends the process, the next run knows which one it was.
+  void begin_try(ConfigRecord& c) {
+    c.state = ConfigState::kTrying;
+    ++c.tries;
+    save();
+  }
+
+  void check(ConfigRecord& c, const std::vector<double>& expected) {
+    try {
+      const double difference = relative_difference(results_of(c), expected);
+      const bool right = difference <= workload_.tolerance;
+      c.state = right ? ConfigState::kOk : ConfigState::kWrong;
+      if (!right)
+        c.why = str("its results differ by ", difference, ", allowed is ", workload_.tolerance);
+    } catch (const Error& e) {
+      c.state = ConfigState::kFailed;
+      c.why = e.what();
+    }
+    c.tries = 0;
+    if (c.state != ConfigState::kOk)
+      say(str("  ", name_of_config(c), ": ", name_of(c.state), ": ", c.why));
+  }
+
+  [[nodiscard]] std::vector<double> results_of(const ConfigRecord& c) const {
+    workload_.clear();
+    workload_.launch(spec_of(c));
+    runtime_.synchronize();
+    return workload_.result();
+  }
+
+  /// Indices of those that race. Beside a finished record only what is new does, against the best known and the default,
+  /// all three timed afresh.
+  std::vector<int> choose_runners(bool finished) {
+    std::vector<int> out;
+    for (std::size_t i = 0; i < record_.configs.size(); ++i) {
+      ConfigRecord& c = record_.configs[i];
+      const int index = static_cast<int>(i);
+      const bool named = index == 0 || index == record_.best;
+      if (c.state != ConfigState::kOk || (finished && !named && !c.us.empty())) continue;
+      if (finished) c.us.clear();
+      out.push_back(index);
+    }
+    return out;
+  }
+
+  void race(const std::vector<int>& runners, TuneOutcome& out) {
+    std::vector<Contestant> contestants;
+    std::vector<std::vector<double>> samples;
+    int incumbent = 0;
+    for (const int i : runners) {
+      ConfigRecord& c = record_.configs[static_cast<std::size_t>(i)];
+      if (i == record_.best) incumbent = static_cast<int>(contestants.size());
+      contestants.push_back({&workload_, spec_of(c)});
+      samples.push_back(c.us);
+    }
+    BatchTimer timer(std::move(contestants), options_.clock ? options_.clock : wall_clock(runtime_),
+                     options_.batch_seconds);
+    const auto keep = [&] {
+      for (std::size_t i = 0; i < runners.size(); ++i)
+        record_.configs[static_cast<std::size_t>(runners[i])].us = samples[i];
+    };
+    record_.finished = false;
+    const RaceResult result = run_race(samples, incumbent,
+                                       {.time = [&](int i) { return timer(i) * 1e6; },
+                                        .now = now_seconds,
+                                        .after_round =
+                                            [&] {
+                                              keep();
+                                              if (now_seconds() - saved_ >= kSaveSeconds) save();
+                                            }},
+                                       options_.race);
+    keep();
+    record_.best = runners[static_cast<std::size_t>(result.best)];
+    const double was = median_interval(record_.configs[0].us).median;
+    record_.gain =
+        1 -
+        median_interval(record_.configs[static_cast<std::size_t>(record_.best)].us).median / was;
+    out.separated = result.separated;
+    out.rounds = result.rounds;
+  }
+
+  Runtime& runtime_;
+  const TuningDatabase& database_;
+  const Workload& workload_;
+  const TuneOptions& options_;
+  ConfigSpace space_;
+  TuningRecord record_;
+  double saved_ = 0;
+};
+
+}  // namespace
+
+TuneOutcome tune(Runtime& runtime, const TuningDatabase& database, const KernelRef& kernel,
+                 const Workload& workload, const TuneOptions& options) {
+  return Tuning(runtime, database, kernel, workload, options).run();
+}
+
+}  // namespace eflow::jit
