@@ -1,0 +1,155 @@
+#pragma once
+// A CUDA driver for machines without one: it has one or more H100s that run nothing, notes every call, and fails any that a
+// test names. One at a time: the driver's functions carry no state of their own.
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "eflow/jit/cuda_api.hpp"
+
+namespace eflow::test {
+
+class RecordingDriver {
+ public:
+  struct Launch {
+    jit::CuLaunchConfig config;
+    std::string args;     ///< the bytes of the kernel's one argument
+    std::string context;  ///< current at the call: "none", "primary", "other"
+  };
+
+  int devices = 1;
+  std::map<std::string, int> failing;  ///< CUresult by name of the call
+  std::vector<std::string> calls;
+  std::vector<Launch> launches;
+  std::size_t args_bytes = 8;  ///< of the kernels in all images
+  int max_threads = 1024, static_shared = 0;
+  int dynamic_shared = 0;  ///< opted in
+  int capturing = 0;
+  bool loading_relaxed = false;  ///< whether the last load ran in relaxed capture mode
+  int retained = 0, loaded = 0;
+  jit::CuContext primary = reinterpret_cast<jit::CuContext>(0x11), current = nullptr;
+
+  RecordingDriver() { self() = this; }
+  ~RecordingDriver() { self() = nullptr; }
+  RecordingDriver(const RecordingDriver&) = delete;
+  RecordingDriver& operator=(const RecordingDriver&) = delete;
+
+  [[nodiscard]] int count(const std::string& name) const {
+    int n = 0;
+    for (const std::string& call : calls) n += call == name;
+    return n;
+  }
+
+  [[nodiscard]] static jit::CudaApi api() {
+    jit::CudaApi a;
+    a.init = [](unsigned) { return on("cuInit"); };
+    a.driver_version = [](int* v) { return *v = 13000, on("cuDriverGetVersion"); };
+    a.device_count = [](int* n) { return *n = self()->devices, on("cuDeviceGetCount"); };
+    a.device_get = [](int* d, int i) { return *d = i, on("cuDeviceGet"); };
+    a.device_name = [](char* s, int n, int) {
+      std::strncpy(s, "Recorded GPU", static_cast<std::size_t>(n));
+      return on("cuDeviceGetName");
+    };
+    a.device_attribute = [](int* v, int attribute, int) {
+      *v = attribute == jit::cu::kDeviceMajor                 ? 9
+           : attribute == jit::cu::kDeviceMinor               ? 0
+           : attribute == jit::cu::kDeviceSharedPerBlockOptin ? 232448
+                                                              : 132;
+      return on("cuDeviceGetAttribute");
+    };
+    a.device_memory = [](std::size_t* n, int) { return *n = 80ul << 30, on("cuDeviceTotalMem"); };
+    a.error_name = [](int code, const char** s) {
+      return *s = code == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR_UNKNOWN", 0;
+    };
+    a.error_string = [](int, const char** s) { return *s = "as the test wants it", 0; };
+    a.context_retain = [](jit::CuContext* c, int) {
+      ++self()->retained;
+      return *c = self()->primary, on("cuDevicePrimaryCtxRetain");
+    };
+    a.context_release = [](int) { return --self()->retained, on("cuDevicePrimaryCtxRelease"); };
+    a.context_current = [](jit::CuContext* c) {
+      return *c = self()->current, on("cuCtxGetCurrent");
+    };
+    a.context_push = [](jit::CuContext c) {
+      const int code = on("cuCtxPushCurrent");
+      if (code == 0) self()->below = self()->current, self()->current = c;
+      return code;
+    };
+    a.context_pop = [](jit::CuContext* c) {
+      *c = self()->current;
+      self()->current = self()->below;
+      return on("cuCtxPopCurrent");
+    };
+    a.library_load = [](jit::CuLibrary* l, const void*, int* options, void** values, unsigned n,
+                        int*, void**, unsigned) {
+      const int code = on("cuLibraryLoadData");
+      self()->loading_relaxed = self()->mode == jit::cu::kCaptureRelaxed;
+      for (unsigned i = 0; code != 0 && i < n; ++i) {
+        if (options[i] == jit::cu::kJitErrorLog)
+          std::strcpy(static_cast<char*>(values[i]), "the image is not for this device");
+      }
+      self()->loaded += code == 0;
+      return *l = reinterpret_cast<jit::CuLibrary>(0x22), code;
+    };
+    a.library_unload = [](jit::CuLibrary) { return --self()->loaded, on("cuLibraryUnload"); };
+    a.library_kernel = [](jit::CuKernel* k, jit::CuLibrary, const char* name) {
+      self()->kernel_name = name;
+      return *k = reinterpret_cast<jit::CuKernel>(0x33), on("cuLibraryGetKernel");
+    };
+    a.kernel_function = [](jit::CuFunction* f, jit::CuKernel) {
+      return *f = reinterpret_cast<jit::CuFunction>(0x44), on("cuKernelGetFunction");
+    };
+    a.kernel_parameter = [](jit::CuKernel, std::size_t, std::size_t* offset, std::size_t* bytes) {
+      *offset = 0;
+      return *bytes = self()->args_bytes, on("cuKernelGetParamInfo");
+    };
+    a.function_attribute = [](int* v, int attribute, jit::CuFunction) {
+      *v = attribute == jit::cu::kFunctionMaxThreads ? self()->max_threads : self()->static_shared;
+      return on("cuFuncGetAttribute");
+    };
+    a.function_set_attribute = [](jit::CuFunction, int attribute, int value) {
+      if (attribute == jit::cu::kFunctionMaxDynamicSharedBytes) self()->dynamic_shared = value;
+      return on("cuFuncSetAttribute");
+    };
+    a.launch = [](const jit::CuLaunchConfig* config, jit::CuFunction, void** parameters, void**) {
+      const int code = on("cuLaunchKernelEx");
+      if (code == 0) {
+        self()->launches.push_back(
+            {*config, std::string(static_cast<const char*>(parameters[0]), self()->args_bytes),
+             self()->current == self()->primary ? "primary" : "none"});
+      }
+      return code;
+    };
+    a.stream_synchronize = [](jit::CuStream) { return on("cuStreamSynchronize"); };
+    a.stream_capturing = [](jit::CuStream, int* status) {
+      return *status = self()->capturing, on("cuStreamIsCapturing");
+    };
+    a.exchange_capture_mode = [](int* mode) {
+      std::swap(*mode, self()->mode);
+      return on("cuThreadExchangeStreamCaptureMode");
+    };
+    return a;
+  }
+
+  std::string kernel_name;
+  int mode = 0;
+
+ private:
+  static RecordingDriver*& self() {
+    static RecordingDriver* driver = nullptr;
+    return driver;
+  }
+  /// Notes the call; its result.
+  static int on(const std::string& name) {
+    self()->calls.push_back(name);
+    const auto found = self()->failing.find(name);
+    return found == self()->failing.end() ? 0 : found->second;
+  }
+  jit::CuContext below = nullptr;
+};
+
+}  // namespace eflow::test
