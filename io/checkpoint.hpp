@@ -100,6 +100,9 @@ class CheckpointStore {
   /// The newest checkpoint that verifies, or nothing. Each bad one passed over is logged as a
   /// warning with its reason.
   [[nodiscard]] std::optional<Checkpoint> latest_good() const;
+  /// Moves the checkpoints of later steps than `step`, which another attempt made, into a new folder
+  /// beside them, and returns that folder; nothing where there are none. Throws IoError.
+  [[nodiscard]] std::optional<std::filesystem::path> set_aside_after(std::int64_t step);
   /// Removes what killed saves left. save() does it too.
   void remove_leftovers() const;
 

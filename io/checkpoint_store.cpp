@@ -191,6 +191,19 @@ std::optional<Checkpoint> CheckpointStore::latest_good() const {
   return std::nullopt;
 }
 
+std::optional<fs::path> CheckpointStore::set_aside_after(std::int64_t step) {
+  std::vector<std::int64_t> steps = list();
+  std::erase_if(steps, [step](std::int64_t s) { return s <= step; });
+  if (steps.empty()) return std::nullopt;
+  fs::path folder;
+  for (int n = 1; folder.empty() || fs::exists(folder); ++n) {
+    folder = directory_ / str("set-aside-", n);
+  }
+  if (::mkdir(folder.c_str(), 0777) != 0) throw_errno("create", folder.string());
+  for (const std::int64_t s : steps) rename_durably(path_of(s), folder / name_of_step(s));
+  return folder;
+}
+
 void CheckpointStore::remove_leftovers() const {
   std::error_code code;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory_, code)) {

@@ -78,6 +78,7 @@ class Run {
       start_from(*checkpoint, config_, hooks_.say, parts_.get());
       last_checkpoint_ = checkpoint->path();
     }
+    set_aside_after(last_step(checkpoint));
     const auto saves = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
     require_free_space(directory_.path(), saves * checkpoint_bytes(parts_->trainer));
     open_metrics(checkpoint);
@@ -96,9 +97,23 @@ class Run {
     peak_ = measure_fma_peak(default_device()->runtime().pool().size());
   }
 
+  static std::int64_t last_step(const std::optional<io::Checkpoint>& checkpoint) {
+    return checkpoint ? checkpoint->step() : 0;
+  }
+
+  /// What an attempt that this one goes back behind has made stays, with its metrics, but must not
+  /// be taken for this one's when it is resumed.
+  void set_aside_after(std::int64_t step) {
+    const auto folder = io::CheckpointStore(directory_.checkpoints()).set_aside_after(step);
+    if (!folder) return;
+    if (std::filesystem::exists(directory_.metrics()))
+      std::filesystem::copy_file(directory_.metrics(), *folder / "metrics.jsonl");
+    hooks_.say(str("later checkpoints than step ", step, " are now in ", folder->string()));
+  }
+
   /// A checkpoint of another run brings no history: steps before it are then not in the metrics.
   void open_metrics(const std::optional<io::Checkpoint>& checkpoint) {
-    const std::int64_t step = checkpoint ? checkpoint->step() : 0;
+    const std::int64_t step = last_step(checkpoint);
     if (checkpoint && !std::filesystem::exists(directory_.metrics())) {
       hooks_.say(str("no metrics of steps 1 to ", step, " here: they begin with step ", step + 1));
       write_file_atomically(directory_.metrics(), "");

@@ -120,6 +120,22 @@ BOOST_AUTO_TEST_CASE(two_processes_cannot_write_one_run) {
   wait_for(pid);
 }
 
+BOOST_AUTO_TEST_CASE(going_back_keeps_the_other_attempt_out_of_the_way) {
+  const Folder folder;
+  const auto run = folder.path() / "run", aside = run / "checkpoints" / "set-aside-1";
+  BOOST_REQUIRE(eflow_says(folder.words("run", "--checkpoint.keep=4")).code == 0);
+  const std::string back = "--checkpoint.keep=4 --resume " + checkpoint_of(run, 12).string();
+  // Two steps of the new attempt, as if it were stopped before its first checkpoint.
+  const auto again = eflow_says(folder.words("run", back + " --train.iterations=14"));
+  BOOST_REQUIRE_MESSAGE(again.code == 0, again.text);
+  BOOST_TEST(again.text.find(aside.string()) != std::string::npos, again.text);
+  BOOST_TEST(
+      (io::CheckpointStore(run / "checkpoints").list() == std::vector<std::int64_t>{6, 12, 14}));
+  BOOST_TEST((io::CheckpointStore(aside).list() == std::vector<std::int64_t>{18, 24}));
+  BOOST_TEST(lines_of(aside / "metrics.jsonl").size() == 24u);
+  BOOST_TEST(lines_of(folder.metrics("run")).size() == 14u);
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_passed_over) {
   const Folder folder;
   BOOST_REQUIRE(eflow_says(folder.words("run", "--checkpoint.keep=3")).code == 0);
