@@ -78,7 +78,7 @@ StepBench bench_step(const Config& config, const io::ClipSource& source, std::in
 
   StepBench bench;
   std::tie(bench.step_s, bench.times) = runs[runs.size() / 2];
-  const auto& dit = model->config();
+  const nn::DiTConfig& dit = bench.model = model->config();
   const double passes = passes_per_clip(objective.options()),
                batch = static_cast<double>(config.train.batch);
   bench.peak_bytes = default_device()->memory().peak_in_use;

@@ -2,6 +2,7 @@
 // Where a training step's time goes, on this machine, for a given configuration.
 
 #include "eflow/io/clip_source.hpp"
+#include "eflow/nn/dit_config.hpp"
 #include "eflow/trainer/config.hpp"
 #include "eflow/trainer/trainer.hpp"
 
@@ -16,6 +17,7 @@ struct StepBench {
   std::size_t peak_bytes = 0;  ///< of tensors
   std::int64_t parameters = 0, tokens = 0;
   int threads = 0;
+  nn::DiTConfig model;  ///< what ran, for a twin to copy
   [[nodiscard]] double gflops() const { return gflop / step_s; }
 };
 

@@ -35,6 +35,30 @@ nlohmann::ordered_json to_json(const trainer::StepBench& b) {
           {"threads", b.threads}};
 }
 
+/// The sizes that a twin in another framework needs (benchmarks/peer_torch.py).
+nlohmann::ordered_json model_to_json(const nn::DiTConfig& m, const trainer::Config& config) {
+  const nn::Grid3 grid = m.grid();
+  return {{"dim", m.dim},
+          {"heads", m.heads},
+          {"hidden", m.hidden},
+          {"blocks", m.blocks()},
+          {"encoder", m.encoder},
+          {"decoder", m.decoder},
+          {"grid", {grid.t, grid.h, grid.w}},
+          {"tokens", grid.count()},
+          {"patch", {m.patch.t, m.patch.h, m.patch.w}},
+          {"channels", m.channels},
+          {"frames", m.frames},
+          {"height", m.height},
+          {"width", m.width},
+          {"classes", m.classes},
+          {"attention", nn::name_of(m.attention)},
+          {"radius", m.window_radius()},
+          {"prediction", nn::name_of(m.prediction)},
+          {"batch", config.train.batch},
+          {"fm_share", config.objective.fm_share}};
+}
+
 }  // namespace
 
 int bench_step(const Arguments& arguments) {
@@ -62,8 +86,12 @@ int bench_step(const Arguments& arguments) {
   trainer::use_threads(config.train.threads);
   std::unique_ptr<io::ClipSource> source = std::make_unique<io::SynthShapes>();
   if (!config.data.dir.empty()) source = trainer::open_dataset(config.data.dir);
-  const auto line = to_json(trainer::bench_step(config, *source, steps));
-  if (json) return std::printf("%s\n", line.dump().c_str()), 0;
+  const trainer::StepBench bench = trainer::bench_step(config, *source, steps);
+  auto line = to_json(bench);
+  if (json) {
+    line["model"] = model_to_json(bench.model, config);
+    return std::printf("%s\n", line.dump().c_str()), 0;
+  }
   for (const auto& [key, value] : line.items())
     std::printf("%-16s %s\n", key.c_str(), value.dump().c_str());
   return 0;
