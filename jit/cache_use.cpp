@@ -1,5 +1,6 @@
 #include "eflow/jit/cache_use.hpp"
 
+#include <cstdlib>
 #include <sstream>
 
 #include "eflow/base/atomic_file.hpp"
@@ -55,8 +56,9 @@ void CacheUse::touch(const Key& key, std::int64_t now) {
   const fs::path path = directory_ / shard(key);
   Stamps stamps;
   read_stamps(path, stamps);
+  // A stamp from the future is of a wrong clock, and replaced.
   if (const auto known = stamps.find(key);
-      known != stamps.end() && now - known->second < every_.count())
+      known != stamps.end() && std::abs(now - known->second) < every_.count())
     return;
   stamps[key] = now;
   write_stamps(path, stamps);

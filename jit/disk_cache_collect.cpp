@@ -55,6 +55,11 @@ std::optional<Key> key_of_file(const fs::path& path) {
   return path.extension() == ".art" ? key_from_hex(path.stem().string()) : std::nullopt;
 }
 
+/// Older than `age`, or so far in the future that some clock was wrong: nothing must live for ever because of that.
+bool is_old(std::int64_t changed, std::int64_t now, std::int64_t age) {
+  return now - changed > age || changed - now > std::max<std::int64_t>(age, 3600);
+}
+
 void remove(const FileFact& file, CollectReport& report) {
   if (unlink(file.path.c_str()) != 0) return;
   ++report.removed_entries;
@@ -68,10 +73,10 @@ void remove_litter(const fs::path& base, std::int64_t temporary_age, CollectRepo
   for (FileFact& file : files_in(base / "use")) candidates.push_back(std::move(file));
   for (const FileFact& file : candidates) {
     const bool temporary = file.path.filename().string().starts_with(kTemporaryPrefix);
-    if (temporary && now - file.changed > temporary_age) remove(file, report);
+    if (temporary && is_old(file.changed, now, temporary_age)) remove(file, report);
   }
   for (const FileFact& file : files_in(base / "quarantine")) {
-    if (now - file.changed > kQuarantineSeconds) remove(file, report);
+    if (is_old(file.changed, now, kQuarantineSeconds)) remove(file, report);
   }
 }
 
@@ -106,10 +111,11 @@ CollectReport DiskCache::collect() {
   if (!alone || report.bytes <= options_.max_bytes) return report;
 
   const std::uint64_t goal = options_.max_bytes / 5 * 4;
-  const std::int64_t newest = now_seconds() - options_.min_age.count();
+  const std::int64_t now = now_seconds();
   std::map<Key, std::int64_t> kept;
   for (const CacheEntry& e : all) {
-    if (report.bytes > goal && e.used <= newest && unlink(e.path.c_str()) == 0) {
+    if (report.bytes > goal && is_old(e.used, now, options_.min_age.count() - 1) &&
+        unlink(e.path.c_str()) == 0) {
       ++report.removed_entries;
       report.removed_bytes += e.bytes;
       report.bytes -= e.bytes;

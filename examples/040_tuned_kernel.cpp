@@ -1,0 +1,75 @@
+// A kernel of one's own that is tuned: how many elements a block takes is a constant of its text, and this machine says
+// which is best. The answer is kept in the cache directory; the second run takes it from there.
+#include <cstdio>
+#include <memory>
+
+#include "eflow/jit/tuner.hpp"
+
+namespace jit = eflow::jit;
+
+constexpr const char* kText = R"(#pragma once
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+struct Axpy {
+  const float* x;
+  float* y;
+  double a;
+  long long n;
+};
+
+template <class C, int kPerBlock>
+void axpy(const Block& block, const Axpy& args) {
+  const Index begin = block.x * kPerBlock;
+  each<C>(begin, min_of<Index>(begin + kPerBlock, args.n), [&](auto i) {
+    store(args.y, i, C(args.a) * load<C>(args.x, i));
+  });
+}
+
+}  // namespace EFLOW_TEXT
+)";
+
+struct Axpy {
+  const float* x;
+  float* y;
+  double a;
+  long long n;
+};
+
+int main() {
+  jit::Runtime runtime(jit::Options::from_environment());
+  runtime.add_text("acme/scaled.h", kText);
+  runtime.define({.name = "scaled",
+                  .text = "acme/scaled.h",
+                  .expression = "axpy<$t0, $c0>",
+                  .space = {.tunables = {{"per_block", 0, {16384, 1024, 4096, 65536}}}}});
+  const jit::Spec plain("scaled", {eflow::DType::kF32}, {16384});
+
+  const auto x = std::make_shared<std::vector<float>>(1 << 20, 2.0f);
+  const auto y = std::make_shared<std::vector<float>>(x->size());
+  const Axpy args{x->data(), y->data(), 3, static_cast<long long>(x->size())};
+  const auto launch = [&](const jit::Spec& spec) {
+    const int per_block = spec.constants[0];
+    runtime.launch("scaled", spec, {.x = (args.n + per_block - 1) / per_block}, args);
+  };
+
+  // What the tuner runs: launches of this size, into outputs that it may spoil and look at.
+  jit::Workload workload{.shape = {args.n}, .launch = launch};
+  use_host_output(workload, y);
+  try {
+    const jit::TuneOutcome tuned =
+        tune(runtime, {"scaled", plain}, workload, {.race = {.budget_seconds = 2}});
+    std::printf("%s; best takes %.1f %% less time than the default\n",
+                tuned.known ? "tuned in an earlier run" : "tuned now", 100 * tuned.record.gain);
+  } catch (const eflow::Error& e) {
+    std::printf("not tuned: %s\n", e.what());  // no compiler, no cache: the default runs, if it can
+  }
+
+  const jit::Spec best = runtime.tuned("scaled", plain, {args.n});
+  const jit::Prepared prepared = runtime.prepare({{"scaled", best}})[0];
+  if (!prepared.ok()) return std::fprintf(stderr, "%s\n", prepared.error.c_str()), 1;
+  launch(best);
+  std::printf("%d elements a block; 3 * 2 = %g\n", best.constants[0], static_cast<double>(y->back()));
+  return y->front() == 6.0f && y->back() == 6.0f ? 0 : 1;
+}
