@@ -278,4 +278,15 @@ TuneOutcome tune(Runtime& runtime, const TuningDatabase& database, const KernelR
   return Tuning(runtime, database, kernel, workload, options).run();
 }
 
+TuneOutcome tune(Runtime& runtime, const KernelRef& kernel, const Workload& workload,
+                 const TuneOptions& options) {
+  const DiskCache* disk = runtime.builder().disk();
+  if (disk == nullptr) {
+    throw InvalidArgument(str("[jit] there is nowhere to keep what is tuned: ",
+                              runtime.builder().disk_why(),
+                              "; EFLOW_CACHE_DIR names a directory"));
+  }
+  return tune(runtime, TuningDatabase(disk->options().root), kernel, workload, options);
+}
+
 }  // namespace eflow::jit

@@ -34,4 +34,8 @@ struct TuneOutcome {
 TuneOutcome tune(Runtime& runtime, const TuningDatabase& database, const KernelRef& kernel,
                  const Workload& workload, const TuneOptions& options = {});
 
+/// The same, with the database of the runtime's disk cache. Throws InvalidArgument when it has none.
+TuneOutcome tune(Runtime& runtime, const KernelRef& kernel, const Workload& workload,
+                 const TuneOptions& options = {});
+
 }  // namespace eflow::jit

@@ -3,6 +3,7 @@
 #include "eflow/jit/commands.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -28,10 +29,63 @@ struct Session {
 
   std::string run(const std::vector<std::string>& args, int expected = 0) {
     std::ostringstream out;
-    BOOST_TEST(run_jit_command(args, out, options) == expected, out.str());
+    BOOST_TEST(run_jit_command(args, out, options, kernels) == expected, out.str());
     return out.str();
   }
+  std::vector<RunnableKernel> kernels;
 };
+
+/// y = sum over a window of x, the window a constant of the Spec or, where that is 0, an argument; and a tunable that does
+/// nothing.
+constexpr const char* kWindowText =
+    "#pragma once\n"
+    "#include \"tile/pack.h\"\n"
+    "namespace EFLOW_TEXT {\n"
+    "struct Window { const float* x; float* y; long long n, window; };\n"
+    "template <int kWindow, int kStep>\n"
+    "void window(const Block&, const Window& a) {\n"
+    "  const Index width = kWindow == 0 ? a.window : kWindow;\n"
+    "  for (Index i = 0; i + width <= a.n; ++i) {\n"
+    "    float sum = 0;\n"
+    "    for (Index j = 0; j < width; ++j) sum += a.x[i + j];\n"
+    "    a.y[i] = sum;\n"
+    "  }\n"
+    "}\n"
+    "}\n";
+
+struct Window {
+  const float* x;
+  float* y;
+  long long n, window;
+};
+
+RunnableKernel window_kernel(const std::filesystem::path& texts) {
+  std::ofstream(texts / "window.h") << kWindowText;
+  RunnableKernel out;
+  out.definition = {.name = "window",
+                    .text = "window.h",
+                    .expression = "window<$c0, $c1>",
+                    .space = {.tunables = {{"step", 1, {1, 2}}}, .fits = {}},
+                    .shared_bytes = {}};
+  out.sizes = {{"n", 1000}, {"window", 8}};
+  out.workload = [](Runtime& runtime, const Spec&, const std::vector<std::int64_t>& sizes) {
+    const auto n = static_cast<std::size_t>(sizes[0]);
+    const auto x = std::make_shared<std::vector<float>>(n, 1.0f);
+    const auto y = std::make_shared<std::vector<float>>(n);
+    Workload w{
+        .shape = {sizes[0], sizes[1]},
+        .flops = static_cast<double>(sizes[0] * sizes[1]),
+        .launch =
+            [&runtime, x, y, sizes](const Spec& spec) {
+              runtime.launch("window", spec, {}, Window{x->data(), y->data(), sizes[0], sizes[1]});
+            },
+        .clear = {},
+        .result = {}};
+    use_host_output(w, y);
+    return w;
+  };
+  return out;
+}
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -112,6 +166,63 @@ BOOST_AUTO_TEST_CASE(gpu_kernels_are_built_without_a_gpu) {
   const std::string out = s.run({"compile", "reduce<bf16, f32>(1)", "--arch", "sm_90a"});
   BOOST_TEST(contains(out, "registers, no spills"), out);
   BOOST_TEST(contains(s.run({"show", out.substr(0, 12)}), "ptxas info"));
+}
+
+BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {
+  Session s;
+  s.options.kernel_dir = s.dir.path();
+  s.options.threads = 1;
+  s.kernels = {window_kernel(s.dir.path())};
+  const std::string two = s.run({"bench", "window<>(8, 1)", "window<>(0, 1)", "--sizes",
+                                 "n=5000,window=8", "--budget-s", "1"});
+  for (const char* part :
+       {"A  window<>(8, 1)", "B  window<>(0, 1)", "GFLOP/s", "Their results differ by 0 of"}) {
+    BOOST_TEST(contains(two, part), two);
+  }
+  BOOST_TEST((contains(two, "less time than B") || contains(two, "No gain")), two);
+  // The same kernel twice is no gain, unless the machine interferes.
+  BOOST_TEST(contains(s.run({"bench", "window<>(8, 1)", "--budget-s=0.2"}), "A  window<>(8, 1)"));
+  const std::string costs = s.run({"bench"});
+  for (const char* part : {"disk cache", "lookup of a prepared kernel", "ns", "launch of one"})
+    BOOST_TEST(contains(costs, part), costs);
+
+  const std::string tuned = s.run({"tune", "run", "window<>(8)", "--budget-s", "0.5"});
+  BOOST_TEST(contains(tuned, "compiling 2 configs"), tuned);
+  BOOST_TEST(contains(tuned, "* step="), tuned);
+  BOOST_TEST(contains(s.run({"tune", "run", "window<>(8)"}), "--again yes measures anew"));
+  BOOST_TEST(contains(s.run({"tune", "show"}), "1 records"));
+  BOOST_TEST(contains(s.run({"tune", "export", s.dir / "t.json"}), "1 records"));
+  BOOST_TEST(contains(s.run({"tune", "import", s.dir / "t.json"}), "1 records taken"));
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"tune"},
+                                             {"tune", "run"},
+                                             {"tune", "nonsense"},
+                                             {"tune", "run", "gemm"},
+                                             {"tune", "run", "window<>(8)", "--sizes", "m=3"},
+                                             {"bench", "nothing<>(1)"},
+                                             {"tune", "run", "window<>(8)", "--sizes", "n=x"},
+                                             {"tune", "run", "window", "--budget-s=-1"}}) {
+    BOOST_CHECK_THROW(s.run(args), InvalidArgument);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_can_be_handed_to_somebody) {
+  Session s;
+  const std::string said = s.run({"repro", "reduce<f32, f32>(1)", "--to", s.dir / "out"});
+  const fs::path folder = fs::directory_iterator(s.dir / "out")->path();
+  BOOST_TEST(contains(said, folder.string()), said);
+  // The command compiles with nothing but the folder.
+  const std::string command = read_file(folder / "compile.txt");
+  BOOST_TEST(std::system(("cd '" + folder.string() + "' && " + command).c_str()) == 0, command);
+  BOOST_TEST(fs::exists(folder / "kernel.so"));
+  BOOST_TEST(contains(s.run({"repro", folder / "request.bin"}), "compiles in"));
+  std::ofstream(folder / "request.bin", std::ios::app) << "x";
+  BOOST_CHECK_THROW(s.run({"repro", folder / "request.bin"}), CorruptData);
+  if (find_nvrtc("")) {
+    (void)s.run({"repro", "reduce<f32, f32>(1)", "--arch", "sm_80", "--to", s.dir / "gpu"});
+    const fs::path gpu = fs::directory_iterator(s.dir / "gpu")->path();
+    BOOST_TEST(contains(s.run({"repro", gpu / "request.bin"}), "registers"));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(wrong_words_are_explained) {

@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(variables_are_read) {
       mode("EFLOW_JIT", "forbid"), cache("EFLOW_CACHE_DIR", "/some/where"),
       size("EFLOW_CACHE_MAX_MB", "5"), packs("EFLOW_PACKS", "/a.pack::/b.pack"),
       cxx("EFLOW_CXX", "clang++"), texts("EFLOW_KERNEL_DIR", "/texts"),
-      dump("EFLOW_DUMP_DIR", "/dump");
+      dump("EFLOW_DUMP_DIR", "/dump"), tune("EFLOW_TUNE", "off");
   const Options o = Options::from_environment();
   BOOST_TEST((o.isa == Isa::kAvx2));
   BOOST_TEST(o.threads == 3);
@@ -61,6 +61,7 @@ BOOST_AUTO_TEST_CASE(variables_are_read) {
   BOOST_TEST(o.cxx == "clang++");
   BOOST_TEST(o.kernel_dir == "/texts");
   BOOST_TEST(o.dump_dir == "/dump");
+  BOOST_TEST((o.tune == TuneMode::kOff));
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_environment_is_fine) {
@@ -84,6 +85,7 @@ BOOST_AUTO_TEST_CASE(wrong_values_are_named) {
                                     {"EFLOW_THREADS", "many"},
                                     {"EFLOW_THREADS", "-1"},
                                     {"EFLOW_JIT", "maybe"},
+                                    {"EFLOW_TUNE", "always"},
                                     {"EFLOW_CACHE_MAX_MB", "1GB"}}) {
     const Variable wrong(name, value);
     const std::string text = complaint();
