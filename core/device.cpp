@@ -6,6 +6,7 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/core/caching_allocator.hpp"
+#include "eflow/core/gemm.hpp"
 
 namespace eflow {
 namespace {
@@ -15,7 +16,9 @@ class CpuDevice final : public Device {
   explicit CpuDevice(const jit::Options& options)
       : runtime_(options),
         allocator_([](std::size_t bytes) { return std::aligned_alloc(64, bytes); },
-                   [](void* p) { std::free(p); }) {}
+                   [](void* p) { std::free(p); }) {
+    runtime_.define(detail::gemm_definition());
+  }
 
   std::string name() const override { return "cpu"; }
   jit::Runtime& runtime() override { return runtime_; }

@@ -12,10 +12,7 @@
 
 namespace eflow {
 
-/// An ordered queue of work on a device. Stream{} is the device's default one.
-struct Stream {
-  void* handle = nullptr;
-};
+using jit::Stream;
 
 /// Bytes handed out by a device's allocator.
 struct MemoryStats {
@@ -50,8 +47,9 @@ class Device {
 
   /// Issues one kernel launch to the stream. Throws CompileError when the Spec has no compiled form.
   template <class Args>
-  void launch(std::string_view name, const jit::Spec& spec, jit::Grid grid, const Args& args) {
-    runtime().launch(name, spec, grid, args);
+  void launch(std::string_view name, const jit::Spec& spec, jit::Grid grid, const Args& args,
+              Stream stream = {}) {
+    runtime().launch(name, spec, grid, args, stream);
   }
 };
 

@@ -36,7 +36,30 @@ std::int64_t batch_stride(const Tensor& x, const Tensor& c, int from_end) {
   return x.strides()[-from_end];
 }
 
+/// Packed strips of A and B, and some rows of partial sums, have to fit a thread's scratch.
+bool config_fits(const jit::Spec& spec, const jit::DeviceLimits& limits) {
+  const auto or_else = [&](int i, std::int64_t own) {
+    return spec.constants[i] == 0 ? own : std::int64_t{spec.constants[i]};
+  };
+  const std::int64_t chunk = or_else(0, 3072), rows = or_else(1, 192), columns = or_else(2, 4224) / 4;
+  constexpr std::int64_t kPartialColumns = 528, kPartialRows = 32, kKernelRows = 8, kGroup = 48;
+  const std::int64_t left = limits.block_bytes - (rows + kKernelRows) * chunk;
+  return left >= (columns + kGroup) * chunk &&
+         left >= kPartialColumns * (chunk + kPartialRows * std::int64_t{sizeof(double)});
+}
+
 }  // namespace
+
+jit::KernelDefinition gemm_definition() {
+  return {.name = "gemm",
+          .text = "gemm.h",
+          .expression = "gemm<$t0, $t1, $c0, $c1, $c2>",
+          .space = {.tunables = {{"chunk_bytes", 0, {0, 1536, 4096}},
+                                 {"rows", 1, {0, 96}},
+                                 {"column_bytes", 2, {0, 1536}}},
+                    .fits = config_fits},
+          .shared_bytes = {}};
+}
 
 void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, double beta, const Tensor& bias) {
   const bool fits = a.rank() >= 2 && b.rank() >= 2 && c.rank() >= 2 && a.size(-1) == b.size(-2) &&
@@ -80,6 +103,8 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
     g.b_bs[i] = batches.b[outer + i];
     g.c_bs[i] = batches.c[outer + i];
   }
+  const jit::Spec spec = c.device()->runtime().tuned("gemm", jit::Spec("gemm", {a.dtype(), c.dtype()}),
+                                                     {g.m, g.n, g.k, g.batch[0] * g.batch[1]});
   std::int64_t launches = 1;
   for (int d = 0; d < outer; ++d) launches *= batches.size[d];
   const std::size_t ab = size_of(a.dtype()), cb = size_of(c.dtype());
@@ -94,7 +119,7 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
       now.c = static_cast<std::byte*>(now.c) + at * static_cast<std::size_t>(batches.c[d]) * cb;
     }
     const args::GemmGrid grid = args::gemm_grid(now, c.device()->runtime().pool().size());
-    c.device()->launch("gemm", jit::Spec("gemm", {a.dtype(), c.dtype()}), {grid.x, grid.y, grid.z}, now);
+    c.device()->launch("gemm", spec, {grid.x, grid.y, grid.z}, now);
   }
 }
 

@@ -11,4 +11,8 @@ namespace eflow::detail {
 void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha = 1, double beta = 0,
           const Tensor& bias = Tensor());
 
+/// What its text can be tuned in: bytes of a packed row along k, rows of a strip of A, bytes of a row of sums; 0 stands for
+/// the text's own. Sizes of a launch: m, n, k, problems.
+[[nodiscard]] jit::KernelDefinition gemm_definition();
+
 }  // namespace eflow::detail

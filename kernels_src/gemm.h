@@ -228,25 +228,30 @@ EFLOW_FN bool gemm_reads_b_in_place(PackSource<T> b, Index m, Index n, Index k) 
   return sizeof(E) == sizeof(T) && b.across == 1 && m <= 128 && k <= 256 && n % kLanes<Sum<E>> == 0;
 }
 
-/// T is the stored type of A, B and bias, O that of C, aux and residual.
-template <class T, class O>
+/// T is the stored type of A, B and bias, O that of C, aux and residual. The rest is for the tuner: sizes in place of those
+/// above, 0 leaves them.
+template <class T, class O, int kTunedChunkBytes = 0, int kTunedRows = 0, int kTunedColumnBytes = 0>
 void gemm(const Block& block, const Gemm& g) {
   using E = Operand<T>;
   using C = Compute<T>;
+  constexpr Index kChunkBytes = kTunedChunkBytes == 0 ? kGemmChunkBytes : kTunedChunkBytes;
+  constexpr Index kRows = kTunedRows == 0 ? kGemmRows : kTunedRows;
+  constexpr Index kColumnBytes = kTunedColumnBytes == 0 ? kGemmColumnBytes : kTunedColumnBytes;
   const GemmTask<T, O> t = gemm_task<T, O>(block, g);
   if (t.m <= 0 || t.n <= 0) return;
-  constexpr Index kMost = kGemmChunkBytes / static_cast<Index>(sizeof(E)) * kDepth<E>;
+  constexpr Index kMost = kChunkBytes / static_cast<Index>(sizeof(E)) * kDepth<E>;
   const Index chunks = max_of<Index>(1, ceil_div(t.k, kMost));
   const Index chunk = max_of<Index>(2, ceil_div(ceil_div(t.k, chunks), 2) * 2);
 
   GemmSums<T, O> sums(t, chunks > 1);
-  const Index most_columns = (sums.in_scratch ? kGemmPartialColumnBytes : kGemmColumnBytes) /
+  const Index most_columns = (sums.in_scratch ? min_of(kGemmPartialColumnBytes, kColumnBytes)
+                                              : kColumnBytes) /
                              static_cast<Index>(sizeof(C));
   const Index columns = ceil_div(ceil_div(t.n, ceil_div(t.n, most_columns)), 48) * 48;
   const bool a_in_place = gemm_reads_a_in_place<E>(t.a, t.n, t.k);
   const bool b_in_place = gemm_reads_b_in_place<E>(t.b, t.m, t.n, t.k);
   Arena arena(block);
-  E* const a = take<E>(arena, (kGemmRows + kKernelRows) * kMost / kDepth<E>);
+  E* const a = take<E>(arena, (kRows + kKernelRows) * kMost / kDepth<E>);
   E* const b = take<E>(arena, columns * kMost / kDepth<E>);
   C* const partial = take<C>(arena, 0);
   const Index left =
@@ -275,8 +280,8 @@ void gemm(const Block& block, const Gemm& g) {
                         right, n, k, first, last);
           i += whole;
         }
-        for (; i < i1; i += kGemmRows) {
-          const Index m = min_of(kGemmRows, i1 - i);
+        for (; i < i1; i += kRows) {
+          const Index m = min_of(kRows, i1 - i);
           pack_rows(a, t.a.from(i, k0), m, k);
           gemm_multiply(sums, GemmRows<E>{a, 1, kKernelRows, kKernelRows * ceil_div(k, kDepth<E>)},
                         i - i0, m, right, n, k, first, last);

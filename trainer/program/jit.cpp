@@ -5,6 +5,7 @@
 
 #include "arguments.hpp"
 #include "eflow/base/error.hpp"
+#include "eflow/core/runnable_kernels.hpp"
 #include "eflow/jit/commands.hpp"
 
 namespace eflow::program {
@@ -15,7 +16,8 @@ int jit_command(const Arguments& arguments) {
   }
   if (arguments.empty())
     throw InvalidArgument("eflow jit: a command is missing\n" + jit::jit_usage());
-  return jit::run_jit_command(arguments, std::cout, jit::Options::from_environment());
+  return jit::run_jit_command(arguments, std::cout, jit::Options::from_environment(),
+                              runnable_kernels());
 }
 
 }  // namespace eflow::program
