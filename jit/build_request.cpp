@@ -105,7 +105,7 @@ std::string make_program(Backend backend, const ProgramParts& p) {
                "}\n");
   }
   // One block a multiprocessor is the least asked for: without it ptxas spills to reach an occupancy of its own choice.
-  return str("#define EFLOW_TEXT eflow_text\n", head,
+  return str("#define EFLOW_TEXT eflow_text\n#define EFLOW_THREADS ", p.threads, "\n", head,
              "extern \"C\" __global__ void __launch_bounds__(", p.threads,
              ", 1) eflow_kernel(const __grid_constant__ EflowTypes::A args) {\n"
              "  extern __shared__ __align__(128) char scratch[];\n"

@@ -25,12 +25,18 @@
 //   RowVec<C, R> v; fill, vmap(f, v...), load(v, p, stride, rows, rest), store(p, stride, v, rows)
 //   ColVec<C, N> c; load(c, p, stride, columns, rest), store(p, stride, c, columns)
 //   store(View<T>{p, row_stride, rows, columns}, s)
-//   pipeline<stages>(begin, end, step, load, compute)    load(i, stage) runs ahead of compute(i, stage)
+//   pipeline<stages>(begin, end, step, load, compute)    load(i, stage) runs ahead of compute(i, stage); a ring's tiles
+//     are loaded and used nowhere else
+//
+// All threads of a block run a text together and hold their parts of Acc, RowVec and ColVec: no element of these by its
+// index, no primitive in a branch that only some threads take.
 //
 // A masked score is kMasked and a running maximum starts at kLowestMax, which lies above it: so a row with every score
 // masked has maximum kLowestMax and its exponentials and their sum are exactly 0.
 
 #include "tile/pack.h"
-#if !defined(__CUDACC_RTC__)
+#if defined(EFLOW_GPU)
+#include "tile/matrix_rows_cuda.h"
+#else
 #include "tile/matrix_rows_cpu.h"
 #endif

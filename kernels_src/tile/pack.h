@@ -9,7 +9,7 @@
 // Sums run in one fixed order for a given instruction set, so results do not depend on the number of threads.
 
 #include "tile/types.h"
-#if defined(__CUDACC_RTC__)
+#if defined(EFLOW_GPU)
 #include "tile/pack_cuda.h"
 #else
 #include "tile/pack_cpu.h"

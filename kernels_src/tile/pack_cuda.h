@@ -3,7 +3,7 @@
 // the reductions are collective: every thread of the block calls them, and none goes on before all are done, so that what
 // one stored the next may read.
 
-#include "tile/types.h"
+#include "tile/block_cuda.h"
 
 namespace EFLOW_TEXT {
 
@@ -37,7 +37,12 @@ EFLOW_FN V per_lane(V x, F&& f) { return f(x); }
 template <class V>
 EFLOW_FN i32 to_ints(V x) { return static_cast<i32>(x); }
 
-EFLOW_FN float widen(bf16 x) { return ::__int_as_float(static_cast<int>(static_cast<u32>(x.bits) << 16)); }
+EFLOW_FN float widen(bf16 x) {
+  const u32 u = static_cast<u32>(x.bits) << 16;
+  float f;
+  __builtin_memcpy(&f, &u, sizeof f);
+  return f;
+}
 template <class T>
 EFLOW_FN T widen(T x) { return x; }
 
@@ -45,7 +50,8 @@ template <class T, class C>
 EFLOW_FN T narrow(C x) {
   if constexpr (sizeof(T) == 2) {
     const float f = static_cast<float>(x);
-    const u32 u = static_cast<u32>(::__float_as_int(f));
+    u32 u;
+    __builtin_memcpy(&u, &f, sizeof u);
     const u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     return T{static_cast<u16>(f != f ? (u >> 16) | 0x40u : rounded)};
   } else {
@@ -81,42 +87,42 @@ EFLOW_FN void store_pairs(T* p, Lane i, const PackPair<C>& v) {
 
 template <class C, class F>
 EFLOW_FN void each(Index begin, Index end, F&& f) {
-  for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) f(Lane{i});
-  __syncthreads();
+  for (Index i = begin + thread_index(); i < end; i += kThreads) f(Lane{i});
+  block_barrier();
 }
 
 /// f(l) for l = 0 .. kCount - 1, where f is code on single numbers: lanes of vectors on the CPU, threads here.
 template <int kCount, class F>
 EFLOW_FN void each_lane(F&& f) {
-  for (int l = static_cast<int>(threadIdx.x); l < kCount; l += static_cast<int>(blockDim.x)) f(l);
-  __syncthreads();
+  for (int l = thread_index(); l < kCount; l += kThreads) f(l);
+  block_barrier();
 }
 
 /// join of every thread's value, for all threads: a butterfly in each warp, then over the warps in their order.
 template <class C, class Join>
 EFLOW_FN C reduce_block(C value, Join&& join) {
-  __shared__ C of_warp[32];
+  EFLOW_SHARED C of_warp[kWarps];
   EFLOW_UNROLL
-  for (int step = 16; step > 0; step /= 2) value = join(value, __shfl_xor_sync(0xffffffffu, value, step));
-  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
-  __syncthreads();
+  for (int step = 16; step > 0; step /= 2) value = join(value, shuffle_xor(value, step));
+  if (lane_index() == 0) of_warp[warp_index()] = value;
+  block_barrier();
   C all = of_warp[0];
-  for (u32 w = 1; w < blockDim.x / 32; ++w) all = join(all, of_warp[w]);
-  __syncthreads();
+  for (int w = 1; w < kWarps; ++w) all = join(all, of_warp[w]);
+  block_barrier();
   return all;
 }
 
 template <class C, class F>
 EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
   C sum = 0;
-  for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) sum += f(Lane{i});
+  for (Index i = begin + thread_index(); i < end; i += kThreads) sum += f(Lane{i});
   return reduce_block(sum, [](C a, C b) { return a + b; });
 }
 
 template <class C, class F>
 EFLOW_FN C max_each(Index begin, Index end, F&& f) {
   C best = static_cast<C>(-__builtin_inff());
-  for (Index i = begin + threadIdx.x; i < end; i += blockDim.x) {
+  for (Index i = begin + thread_index(); i < end; i += kThreads) {
     const C v = f(Lane{i});
     best = v > best ? v : best;
   }

@@ -7,10 +7,15 @@
 #define EFLOW_TEXT eflow_text
 #endif
 
+// EFLOW_GPU: the GPU's forms. Only NVRTC makes a GPU's code of them; host compilers are given it by tests that emulate one.
 #if defined(__CUDACC_RTC__)
+#define EFLOW_GPU 1
 #define EFLOW_FN __device__ __forceinline__
 #define EFLOW_UNROLL _Pragma("unroll")
 #include "tile/cuda_builtins.h"
+#elif defined(EFLOW_GPU)
+#define EFLOW_FN inline
+#define EFLOW_UNROLL
 #else
 #define EFLOW_FN inline __attribute__((always_inline))
 #define EFLOW_UNROLL _Pragma("GCC unroll 16")

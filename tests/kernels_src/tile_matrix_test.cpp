@@ -1,13 +1,18 @@
-// Runs tile_matrix_cases.cpp in its form for each instruction set that this CPU has.
+// Runs tile_matrix_text.h in its form for each instruction set that this CPU has, and on emulated GPUs.
 #define BOOST_TEST_MODULE tile_matrix
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <memory>
+#include <vector>
 
+#include "eflow/jit/builtin_entry.hpp"
 #include "eflow/jit/isa.hpp"
 #include "kernels_src/tile_matrix_cases.h"
+#include "support/cuda_emulation.hpp"
 
-#define EFLOW_DECLARE(isa)                            \
-  namespace eflow_text_##isa {                        \
-    void tile_matrix_cases(const TileReport& report); \
+#define EFLOW_DECLARE(target)              \
+  namespace eflow_text_##target {          \
+    extern const TileEntry kTileEntries[]; \
   }
 EFLOW_DECLARE(baseline)
 #if defined(__x86_64__)
@@ -15,41 +20,106 @@ EFLOW_DECLARE(avx2)
 EFLOW_DECLARE(avx512)
 EFLOW_DECLARE(avx512_bf16)
 #endif
+EFLOW_DECLARE(emulated_75_4)
+EFLOW_DECLARE(emulated_80_4)
+EFLOW_DECLARE(emulated_80_8)
 
 namespace {
 
 using eflow::jit::Isa;
+namespace emulated = eflow::emulated;
 
-void run(Isa isa, void (*cases)(const TileReport&)) {
-  int checks = 0;
-  const auto sink = [](void* context, const char* what, double error, double limit) {
-    ++*static_cast<int*>(context);
-    BOOST_TEST(error <= limit, what << " is off by " << error << ", allowed are " << limit);
-  };
+/// Memory for one case and what it found.
+class Run {
+ public:
+  Run()
+      : records_(kTileRecords),
+        memory_(static_cast<char*>(std::aligned_alloc(128, kTileMemory)), &std::free) {}
+  TileCase args() { return {records_.data(), &count_, memory_.get()}; }
+  void check(const char* name) const {
+    BOOST_TEST(count_ > 2, name);
+    for (int i = 0; i < count_; ++i) {
+      const TileRecord& r = records_[static_cast<std::size_t>(i)];
+      BOOST_TEST(r.error <= r.limit, name << ", check " << i << ", " << r.what << " is off by "
+                                          << r.error << ", allowed are " << r.limit);
+    }
+  }
+
+ private:
+  std::vector<TileRecord> records_;
+  int count_ = 0;
+  std::unique_ptr<char, decltype(&std::free)> memory_;
+};
+
+void run_on_cpu(Isa isa, const TileEntry* entries) {
   for (const Isa usable : eflow::jit::usable_isas()) {
     if (usable != isa) continue;
+    const std::unique_ptr<char, decltype(&std::free)> scratch(
+        static_cast<char*>(std::aligned_alloc(64, 1 << 20)), &std::free);
+    const eflow::jit::HostBlock block{0, 0, 0, 1, 1, 1, scratch.get()};
     BOOST_TEST_CONTEXT(eflow::jit::name_of(isa)) {
-      cases({&checks, sink});
+      for (; entries->name != nullptr; ++entries) {
+        Run run;
+        const TileCase args = run.args();
+        entries->run(&block, &args);
+        run.check(entries->name);
+      }
     }
-    BOOST_TEST(checks > 100);
     return;
   }
   BOOST_TEST_MESSAGE("this CPU has no " << eflow::jit::name_of(isa));
 }
 
+void run_on_gpu(int warps, const TileEntry* entries, emulated::Schedule schedule,
+                bool instructions) {
+  long long loads = 0, products = 0, copies = 0;
+  for (; entries->name != nullptr; ++entries) {
+    Run run;
+    const TileCase args = run.args();
+    emulated::Launch launch;
+    launch.threads = 32 * warps;
+    launch.shared_bytes = kTileScratch;
+    launch.schedule = schedule;
+    const emulated::Outcome outcome = emulated::run(launch, entries->run, &args);
+    BOOST_TEST(outcome.error == "", entries->name << ": " << outcome.error);
+    BOOST_TEST(outcome.bank_conflicts == 0, entries->name << " of " << outcome.matrix_loads);
+    if (outcome.error.empty()) run.check(entries->name);
+    loads += outcome.matrix_loads;
+    products += outcome.products;
+    copies += outcome.copies;
+  }
+  BOOST_TEST((loads > 0) == instructions);
+  BOOST_TEST((products > 0) == instructions);
+  BOOST_TEST((copies > 0) == instructions);
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(baseline) {
-  run(Isa::kBaseline, eflow_text_baseline::tile_matrix_cases);
+  run_on_cpu(Isa::kBaseline, eflow_text_baseline::kTileEntries);
 }
 #if defined(__x86_64__)
 BOOST_AUTO_TEST_CASE(avx2) {
-  run(Isa::kAvx2, eflow_text_avx2::tile_matrix_cases);
+  run_on_cpu(Isa::kAvx2, eflow_text_avx2::kTileEntries);
 }
 BOOST_AUTO_TEST_CASE(avx512) {
-  run(Isa::kAvx512, eflow_text_avx512::tile_matrix_cases);
+  run_on_cpu(Isa::kAvx512, eflow_text_avx512::kTileEntries);
 }
 BOOST_AUTO_TEST_CASE(avx512_bf16) {
-  run(Isa::kAvx512Bf16, eflow_text_avx512_bf16::tile_matrix_cases);
+  run_on_cpu(Isa::kAvx512Bf16, eflow_text_avx512_bf16::kTileEntries);
 }
 #endif
+
+BOOST_AUTO_TEST_CASE(emulated_gpu_without_instructions) {
+  run_on_gpu(4, eflow_text_emulated_75_4::kTileEntries, {}, false);
+}
+BOOST_AUTO_TEST_CASE(emulated_gpu_of_four_warps) {
+  run_on_gpu(4, eflow_text_emulated_80_4::kTileEntries, {.last_first = false, .late_copies = true},
+             true);
+  run_on_gpu(4, eflow_text_emulated_80_4::kTileEntries, {.last_first = true, .late_copies = false},
+             true);
+}
+BOOST_AUTO_TEST_CASE(emulated_gpu_of_eight_warps) {
+  run_on_gpu(8, eflow_text_emulated_80_8::kTileEntries, {.last_first = true, .late_copies = true},
+             true);
+}

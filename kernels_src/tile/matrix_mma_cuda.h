@@ -1,0 +1,307 @@
+#pragma once
+// Products of tiles. bf16: one matrix instruction. f32: three, of the tf32 halves of each number, which is exact to about
+// 2^-22. f64, and everything before sm_80: plain multiply-adds of the elements that a thread holds sums of.
+// A step is what one instruction covers along k: two chunks of a row.
+
+#include "tile/matrix_sums_cuda.h"
+
+namespace EFLOW_TEXT {
+
+template <class T>
+inline constexpr bool kInstructions = kArch >= 80 && sizeof(T) <= 4;
+/// Elements along k of a step: 16 of bf16, 8 of f32.
+template <class T>
+inline constexpr int kStep = 32 / static_cast<int>(sizeof(T));
+
+/// Operand A or B of one instruction; for f32 also the rest that its tf32 leaves.
+template <class T, int kWords>
+struct Fragment {
+  u32 v[kWords];
+};
+template <int kWords>
+struct Fragment<float, kWords> {
+  u32 v[kWords];
+  u32 rest[kWords];
+};
+
+EFLOW_FN float float_of(u32 bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+EFLOW_FN void set_word(Fragment<float, 4>& f, int i, float x) {
+  f.v[i] = tf32_bits(x);
+  f.rest[i] = tf32_bits(x - float_of(f.v[i]));
+}
+
+template <class T, class W>
+EFLOW_FN Fragment<T, 4> fragment_of(const W& words) {
+  Fragment<T, 4> out;
+  EFLOW_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    if constexpr (sizeof(T) == 4)
+      set_word(out, i, float_of(words[i]));
+    else
+      out.v[i] = words[i];
+  }
+  return out;
+}
+
+/// A of rows [row, row + 16) of a tile and step k.
+template <class T, int M, int K>
+EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, M, K, Use::kLeft>& a, int row, int k) {
+  const int lane = lane_index();
+  u32 words[4];
+  load_matrices(words,
+                a.p + (row + lane % 16) * a.kStride + k * kStep<T> + lane / 16 * a.kPerChunk);
+  return fragment_of<T>(words);
+}
+
+/// A^T: of columns [row, row + 16) of a tile.
+template <class T, int K, int M>
+EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, K, M, Use::kRight>& a, int row, int k) {
+  const int lane = lane_index();
+  if constexpr (sizeof(T) == 2) {
+    u32 words[4];
+    load_matrices_transposed(
+        words, a.p + (k * 16 + lane % 8 + lane / 16 * 8) * a.kStride + row + lane / 8 % 2 * 8);
+    return fragment_of<T>(words);
+  } else {
+    Fragment<T, 4> out;
+    EFLOW_UNROLL
+    for (int i = 0; i < 4; ++i)
+      set_word(out, i,
+               a.p[(k * 8 + lane % 4 + i / 2 * 4) * a.kStride + row + lane / 4 + i % 2 * 8]);
+    return out;
+  }
+}
+
+/// B of two strips of 8 columns from `column` on: two words for each. kNeighbours: for f32 the k of each word are those of
+/// neighbours, 2t and 2t + 1, as they are in sums.
+template <bool kNeighbours, class T, int N, int K>
+EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, N, K, Use::kRightT>& b, int column, int k) {
+  static_assert(!kNeighbours || sizeof(T) == 2);
+  const int lane = lane_index();
+  u32 words[4];
+  load_matrices(words, b.p + (column + lane % 8 + lane / 16 * 8) * b.kStride + k * kStep<T> +
+                           lane / 8 % 2 * b.kPerChunk);
+  return fragment_of<T>(words);
+}
+template <bool kNeighbours, class T, int K, int N>
+EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int column, int k) {
+  const int lane = lane_index();
+  if constexpr (sizeof(T) == 2) {
+    u32 words[4];
+    load_matrices_transposed(words,
+                             b.p + (k * 16 + lane % 16) * b.kStride + column + lane / 16 * 8);
+    return fragment_of<T>(words);
+  } else {
+    Fragment<T, 4> out;
+    EFLOW_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const int along = kNeighbours ? 2 * (lane % 4) + i % 2 : lane % 4 + i % 2 * 4;
+      set_word(out, i, b.p[(k * 8 + along) * b.kStride + column + lane / 4 + i / 2 * 8]);
+    }
+    return out;
+  }
+}
+
+/// c += a b of one instruction; `half` chooses the strip of b.
+template <class T>
+EFLOW_FN void multiply(float (&c)[4], const Fragment<T, 4>& a, const Fragment<T, 4>& b, int half) {
+  const int i = 2 * half;
+  if constexpr (sizeof(T) == 2) {
+    multiply_bf16(c, a.v, b.v[i], b.v[i + 1]);
+  } else {
+    multiply_tf32(c, a.rest, b.v[i], b.v[i + 1]);
+    multiply_tf32(c, a.v, b.rest[i], b.rest[i + 1]);
+    multiply_tf32(c, a.v, b.v[i], b.v[i + 1]);
+  }
+}
+
+/// acc += A B over kSteps steps, left(own strip, step) and right(column, step) being their fragments.
+template <int kSteps, int M, int N, class L, class B>
+EFLOW_FN void multiply_steps(Acc<float, M, N>& acc, L&& left, B&& right) {
+  using Rows = Strips<M>;
+  if (!Rows::exists(0)) return;
+  EFLOW_UNROLL
+  for (int k = 0; k < kSteps; ++k) {
+    decltype(left(0, 0)) a[Rows::kOwn];
+    EFLOW_UNROLL
+    for (int own = 0; own < Rows::kOwn; ++own) {
+      if (Rows::exists(own)) a[own] = left(own, k);
+    }
+    EFLOW_UNROLL
+    for (int strip = 0; strip < acc.kColumnStrips; strip += 2) {
+      const auto b = right(8 * strip, k);
+      EFLOW_UNROLL
+      for (int own = 0; own < Rows::kOwn; ++own) {
+        if (!Rows::exists(own)) continue;
+        multiply(acc.v[own][strip], a[own], b, 0);
+        if (strip + 1 < acc.kColumnStrips) multiply(acc.v[own][strip + 1], a[own], b, 1);
+      }
+    }
+  }
+}
+
+/// acc += sum over k < kCount of left(row, k) right(k, column), in the type of the sums.
+template <int kCount, class C, int M, int N, class L, class B>
+EFLOW_FN void multiply_plainly(Acc<C, M, N>& acc, L&& left, B&& right) {
+  using Rows = Strips<M>;
+  if (!Rows::exists(0)) return;
+  for (int k = 0; k < kCount; ++k) {
+    C a[Rows::kOwn][2];
+    each_row<M>([&](int own, int half, int row) {
+      a[own][half] = Rows::exists(own) ? left(row, k) : C(0);
+    });
+    each_column<N>([&](int strip, int e, int column) {
+      const C b = right(k, column);
+      EFLOW_UNROLL
+      for (int own = 0; own < Rows::kOwn; ++own) {
+        acc.v[own][strip][e] += a[own][0] * b;
+        acc.v[own][strip][2 + e] += a[own][1] * b;
+      }
+    });
+  }
+}
+
+template <class C, class T, int R, int N, Use kUse>
+EFLOW_FN C element(const STile<T, R, N, kUse>& tile, int row, int column) {
+  return static_cast<C>(widen(tile.p[row * tile.kStride + column]));
+}
+
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void mma_AB(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
+                     STile<T, K, N, Use::kRight> b) {
+  if constexpr (kInstructions<T>) {
+    multiply_steps<whole(K, kStep<T>) / kStep<T>>(
+        acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
+        [&](int column, int k) { return right_fragment<false>(b, column, k); });
+  } else {
+    multiply_plainly<K>(
+        acc, [&](int row, int k) { return element<C>(a, row, k); },
+        [&](int k, int column) { return element<C>(b, k, column); });
+  }
+}
+
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void mma_ABt(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
+                      STile<T, N, K, Use::kRightT> b) {
+  if constexpr (kInstructions<T>) {
+    multiply_steps<whole(K, kStep<T>) / kStep<T>>(
+        acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
+        [&](int column, int k) { return right_fragment<false>(b, column, k); });
+  } else {
+    multiply_plainly<K>(
+        acc, [&](int row, int k) { return element<C>(a, row, k); },
+        [&](int k, int column) { return element<C>(b, column, k); });
+  }
+}
+
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void mma_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
+                      STile<T, K, N, Use::kRight> b) {
+  if constexpr (kInstructions<T>) {
+    multiply_steps<whole(K, kStep<T>) / kStep<T>>(
+        acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
+        [&](int column, int k) { return right_fragment<false>(b, column, k); });
+  } else {
+    multiply_plainly<K>(
+        acc, [&](int row, int k) { return element<C>(a, k, row); },
+        [&](int k, int column) { return element<C>(b, k, column); });
+  }
+}
+
+template <class A, class B, class C, int M, int N>
+EFLOW_FN void set_AB(Acc<C, M, N>& acc, A a, B b) {
+  fill(acc, C(0));
+  mma_AB(acc, a, b);
+}
+template <class A, class B, class C, int M, int N>
+EFLOW_FN void set_ABt(Acc<C, M, N>& acc, A a, B b) {
+  fill(acc, C(0));
+  mma_ABt(acc, a, b);
+}
+
+/// Sums as operand A without leaving the registers: what a lane holds of 16 columns of sums is what it has to give of a step.
+template <class T, int M, int K>
+struct LeftSums {
+  static constexpr int kSteps = whole(K, kStep<T>) / kStep<T>;
+  u32 v[Strips<M>::kOwn][kSteps][4];
+};
+template <class C, int R, int N>
+EFLOW_FN float known_sum(const Acc<C, R, N>& acc, int own, int strip, int e) {
+  if (strip >= acc.kColumnStrips) return 0;
+  return column_of(strip) + e % 2 < N ? acc.v[own][strip][e] : 0.0f;
+}
+/// The words of one step. Of bf16 two strips give a step. Of f32 one does, and its k stand in another order: slots t and
+/// t + 4 are columns 2t and 2t + 1, as in right_fragment<true>.
+template <class T, class C, int M, int K>
+EFLOW_FN void left_words(u32 (&words)[4], const Acc<C, M, K>& acc, int own, int k) {
+  EFLOW_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    if constexpr (sizeof(T) == 2) {
+      const int strip = 2 * k + i / 2, e = 2 * (i % 2);
+      words[i] = bf16_pair(known_sum(acc, own, strip, e), known_sum(acc, own, strip, e + 1));
+    } else {
+      const float x = known_sum(acc, own, k, i / 2 + 2 * (i % 2));
+      __builtin_memcpy(&words[i], &x, sizeof x);
+    }
+  }
+}
+
+/// Sums to a tile, rounded; rows that the sums do not have become 0. Between two barriers.
+template <class T, class C, int R, int N, Use kUse>
+EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
+  using Rows = Strips<R>;
+  block_barrier();
+  EFLOW_UNROLL
+  for (int own = 0; own < Rows::kOwn; ++own) {
+    EFLOW_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const int row = Rows::row(own, half);
+      if (!Rows::exists(own)) continue;
+      EFLOW_UNROLL
+      for (int strip = 0; strip < acc.kColumnStrips; ++strip) {
+        const C* const c = acc.v[own][strip] + 2 * half;
+        *reinterpret_cast<Neighbours<T>*>(tile.p + row * tile.kStride + column_of(strip)) =
+            row < R ? neighbours<T>(c[0], c[1]) : neighbours<T>(C(0), C(0));
+      }
+    }
+  }
+  block_barrier();
+}
+
+/// The sums as operand A of mma_AB.
+template <class T, class C, int R, int N>
+EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
+  if constexpr (kInstructions<T>) {
+    LeftSums<T, R, N> out;
+    EFLOW_UNROLL
+    for (int own = 0; own < Strips<R>::kOwn; ++own) {
+      EFLOW_UNROLL
+      for (int k = 0; k < out.kSteps; ++k) left_words<T>(out.v[own][k], acc, own, k);
+    }
+    return out;
+  } else {
+    put_sums(tile, acc);
+    return tile;
+  }
+}
+template <class T, int M, int N, int K>
+EFLOW_FN void mma_AB(Acc<float, M, N>& acc, const LeftSums<T, M, K>& a,
+                     STile<T, K, N, Use::kRight> b) {
+  multiply_steps<LeftSums<T, M, K>::kSteps>(
+      acc, [&](int own, int k) { return fragment_of<T>(a.v[own][k]); },
+      [&](int column, int k) { return right_fragment<true>(b, column, k); });
+}
+
+/// The sums as operand A of mma_AtB: k runs along rows, which other warps have, so they go through the tile.
+template <class T, class C, int R, int N>
+EFLOW_FN STile<T, R, N, Use::kRight> as_At(STile<T, R, N, Use::kRight> tile,
+                                           const Acc<C, R, N>& acc) {
+  put_sums(tile, acc);
+  return tile;
+}
+
+}  // namespace EFLOW_TEXT

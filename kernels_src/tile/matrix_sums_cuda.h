@@ -1,0 +1,175 @@
+#pragma once
+// Sums in registers, in the layout that matrix instructions leave them in (cuda_instructions.h), also where they are made
+// without: so one text serves all types and architectures. Numbers for each row are held by the four lanes that share the
+// row, numbers for each column by the lanes that share the column.
+
+#include "tile/matrix_tile_cuda.h"
+
+namespace EFLOW_TEXT {
+
+/// R x N sums, both padded; what lies beyond R or N holds anything.
+template <class C, int R, int N>
+struct Acc {
+  using Rows = Strips<R>;
+  static constexpr int kColumnStrips = (N + 7) / 8;
+  C v[Rows::kOwn][kColumnStrips][4];
+};
+
+/// A number for each row.
+template <class C, int R>
+struct RowVec {
+  using Rows = Strips<R>;
+  C v[Rows::kOwn][2];
+};
+
+/// A number for each column.
+template <class C, int N>
+struct ColVec {
+  static constexpr int kColumnStrips = (N + 7) / 8;
+  C v[kColumnStrips][2];
+};
+
+/// f(own strip, column strip, element, row, column) for all that a thread holds.
+template <int R, int N, class F>
+EFLOW_FN void each_sum(F&& f) {
+  using Rows = Strips<R>;
+  EFLOW_UNROLL
+  for (int own = 0; own < Rows::kOwn; ++own) {
+    EFLOW_UNROLL
+    for (int strip = 0; strip < (N + 7) / 8; ++strip) {
+      EFLOW_UNROLL
+      for (int e = 0; e < 4; ++e) f(own, strip, e, Rows::row(own, e / 2), column_of(strip) + e % 2);
+    }
+  }
+}
+template <int R, class F>
+EFLOW_FN void each_row(F&& f) {
+  using Rows = Strips<R>;
+  EFLOW_UNROLL
+  for (int own = 0; own < Rows::kOwn; ++own) {
+    EFLOW_UNROLL
+    for (int half = 0; half < 2; ++half) f(own, half, Rows::row(own, half));
+  }
+}
+template <int N, class F>
+EFLOW_FN void each_column(F&& f) {
+  EFLOW_UNROLL
+  for (int strip = 0; strip < (N + 7) / 8; ++strip) {
+    EFLOW_UNROLL
+    for (int e = 0; e < 2; ++e) f(strip, e, column_of(strip) + e);
+  }
+}
+
+template <class C, int R, int N>
+EFLOW_FN void fill(Acc<C, R, N>& acc, C x) {
+  each_sum<R, N>([&](int own, int strip, int e, int, int) { acc.v[own][strip][e] = x; });
+}
+template <class C, int R>
+EFLOW_FN void fill(RowVec<C, R>& vec, C x) {
+  each_row<R>([&](int own, int half, int) { vec.v[own][half] = x; });
+}
+template <class C, int N>
+EFLOW_FN void fill(ColVec<C, N>& vec, C x) {
+  each_column<N>([&](int strip, int e, int) { vec.v[strip][e] = x; });
+}
+
+template <class T>
+struct alignas(2 * sizeof(T)) Neighbours {
+  T v[2];
+};
+template <class T, class C>
+EFLOW_FN Neighbours<T> neighbours(C low, C high) {
+  Neighbours<T> out;
+  if constexpr (sizeof(T) == 2 && kArch >= 80) {
+    const u32 pair = bf16_pair(low, high);
+    __builtin_memcpy(&out, &pair, sizeof out);
+  } else {
+    out = {narrow<T>(low), narrow<T>(high)};
+  }
+  return out;
+}
+
+/// Numbers in memory as sums; 0 beyond the view.
+template <class C, int R, int N, class T>
+EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
+  const int rows = limit(view.rows, R), columns = limit(view.columns, N);
+  each_sum<R, N>([&](int own, int strip, int e, int row, int column) {
+    const bool there = row < rows && column < columns;
+    acc.v[own][strip][e] =
+        there ? static_cast<C>(widen(view.p[row * view.row_stride + column])) : C(0);
+  });
+}
+
+/// f(row, column, sums of column and column + 1) for every pair of columns that begins inside rows x columns.
+template <class C, int R, int N, class F>
+EFLOW_FN void each_pair(const Acc<C, R, N>& acc, int rows, int columns, F&& f) {
+  using Rows = Strips<R>;
+  EFLOW_UNROLL
+  for (int own = 0; own < Rows::kOwn; ++own) {
+    EFLOW_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const int row = Rows::row(own, half);
+      if (row >= rows) continue;
+      EFLOW_UNROLL
+      for (int strip = 0; strip < acc.kColumnStrips; ++strip) {
+        const int column = column_of(strip);
+        if (column < columns) f(row, column, acc.v[own][strip] + 2 * half);
+      }
+    }
+  }
+}
+
+/// Sums to memory, rounded to T; only what the view has. Behind it the block may read them.
+template <class T, class C, int R, int N>
+EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
+  const int rows = limit(view.rows, R), columns = limit(view.columns, N);
+  if (columns % 2 == 0 && is_aligned(view, 2 * static_cast<int>(sizeof(T)))) {
+    each_pair(acc, rows, columns, [&](int row, int column, const C* c) {
+      *reinterpret_cast<Neighbours<T>*>(view.p + row * view.row_stride + column) =
+          neighbours<T>(c[0], c[1]);
+    });
+  } else {
+    each_pair(acc, rows, columns, [&](int row, int column, const C* c) {
+      T* const to = view.p + row * view.row_stride + column;
+      to[0] = narrow<T>(c[0]);
+      if (column + 1 < columns) to[1] = narrow<T>(c[1]);
+    });
+  }
+  block_barrier();
+}
+
+/// vec[r] = p[r * stride]; `rest` from `rows` on.
+template <class C, int R, class T>
+EFLOW_FN void load(RowVec<C, R>& vec, const T* p, Index stride, Index rows, C rest) {
+  const int there = limit(rows, R);
+  each_row<R>([&](int own, int half, int row) {
+    vec.v[own][half] = row < there ? static_cast<C>(widen(p[row * stride])) : rest;
+  });
+}
+template <class T, class C, int R>
+EFLOW_FN void store(T* p, Index stride, const RowVec<C, R>& vec, Index rows) {
+  const int there = limit(rows, R);
+  each_row<R>([&](int own, int half, int row) {
+    if (lane_index() % 4 == 0 && row < there) p[row * stride] = narrow<T>(vec.v[own][half]);
+  });
+  block_barrier();
+}
+
+/// vec[j] = p[j * stride]; `rest` from `columns` on.
+template <class C, int N, class T>
+EFLOW_FN void load(ColVec<C, N>& vec, const T* p, Index stride, Index columns, C rest) {
+  const int there = limit(columns, N);
+  each_column<N>([&](int strip, int e, int column) {
+    vec.v[strip][e] = column < there ? static_cast<C>(widen(p[column * stride])) : rest;
+  });
+}
+template <class T, class C, int N>
+EFLOW_FN void store(T* p, Index stride, const ColVec<C, N>& vec, Index columns) {
+  const int there = limit(columns, N);
+  each_column<N>([&](int strip, int e, int column) {
+    if (thread_index() < 4 && column < there) p[column * stride] = narrow<T>(vec.v[strip][e]);
+  });
+  block_barrier();
+}
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,238 @@
+#pragma once
+// Tiles in shared memory, and the pipeline that fills them ahead of their use. A tile keeps the rows of its source whatever
+// its Use; rows and columns are padded to 16 with zeros, and rows lie an odd number of 16-byte chunks apart, so that eight
+// neighbouring rows of a chunk fall into all 32 banks: no access of matrix_mma_cuda.h meets a bank conflict in bf16.
+// Not run on a GPU yet; tests/kernels_src runs it on an emulated one.
+
+#include "tile/block_cuda.h"
+#include "tile/pack.h"
+
+namespace EFLOW_TEXT {
+
+/// The block's shared memory, handed out from its beginning.
+struct Arena {
+  char* next;
+  EFLOW_FN explicit Arena(const Block& block) : next(block.scratch) {}
+};
+
+/// Where a tile stands in a product: k runs along its columns (kLeft, kRightT) or along its rows (kRight).
+enum class Use { kLeft, kRight, kRightT };
+
+struct alignas(16) Chunk {
+  u32 words[4];
+};
+
+template <class T, int R, int C, Use kUse>
+struct STile {
+  using Element = T;
+  static constexpr int kRows = whole(R, 16), kColumns = whole(C, 16);
+  static constexpr int kPerChunk = 16 / static_cast<int>(sizeof(T));
+  static constexpr int kChunks = kColumns / kPerChunk;  ///< of a row, without the one between rows
+  static constexpr int kStride = (kChunks | 1) * kPerChunk;
+  static constexpr Index kBytes = static_cast<Index>(sizeof(T)) * kRows * kStride;
+  T* p;
+  EFLOW_FN static STile at(char* memory) { return {reinterpret_cast<T*>(memory)}; }
+};
+
+/// One source as operand of A B^T and of A B: the layout serves both.
+template <class T, int R, int C>
+struct BothTiles {
+  static constexpr Index kBytes = STile<T, R, C, Use::kRight>::kBytes;
+  STile<T, R, C, Use::kRightT> right_t;
+  STile<T, R, C, Use::kRight> right;
+  EFLOW_FN static BothTiles at(char* memory) {
+    return {STile<T, R, C, Use::kRightT>::at(memory), STile<T, R, C, Use::kRight>::at(memory)};
+  }
+};
+
+/// A tile of a ring: its loads are asynchronous, and pipeline() waits for them.
+template <class Tile>
+struct Staged : Tile {};
+
+/// Only pipeline() says which stage is whose: a tile of a ring is loaded in its load and used in its compute.
+template <int kStages, class Tile>
+struct Ring {
+  char* first;
+  EFLOW_FN Staged<Tile> operator[](int stage) const {
+    return {Tile::at(first + stage * Tile::kBytes)};
+  }
+};
+
+EFLOW_FN char* take(Arena& arena, Index bytes) {
+  char* const p = arena.next;
+  arena.next += bytes;
+  return p;
+}
+template <class T, int R, int C, Use kUse>
+EFLOW_FN STile<T, R, C, kUse> alloc(Arena& arena) {
+  using Tile = STile<T, R, C, kUse>;
+  return Tile::at(take(arena, Tile::kBytes));
+}
+template <class T, int R, int C>
+EFLOW_FN BothTiles<T, R, C> alloc_both(Arena& arena) {
+  using Tile = BothTiles<T, R, C>;
+  return Tile::at(take(arena, Tile::kBytes));
+}
+template <int kStages, class T, int R, int C, Use kUse>
+EFLOW_FN Ring<kStages, STile<T, R, C, kUse>> alloc_ring(Arena& arena) {
+  return {take(arena, kStages * STile<T, R, C, kUse>::kBytes)};
+}
+template <int kStages, class T, int R, int C>
+EFLOW_FN Ring<kStages, BothTiles<T, R, C>> alloc_both_ring(Arena& arena) {
+  return {take(arena, kStages * BothTiles<T, R, C>::kBytes)};
+}
+
+/// rows x columns elements from p on exist; rows are row_stride apart, columns are neighbours.
+template <class T>
+struct View {
+  T* p;
+  Index row_stride;
+  Index rows, columns;
+};
+
+/// Whether all rows begin on `bytes`.
+template <class T>
+EFLOW_FN bool is_aligned(const View<T>& view, int bytes) {
+  const Index size = static_cast<Index>(sizeof(T));
+  return (reinterpret_cast<u64>(view.p) | static_cast<u64>(view.row_stride * size)) %
+             static_cast<u64>(bytes) ==
+         0;
+}
+
+/// How much of [0, size) a view has.
+EFLOW_FN int limit(Index n, int size) {
+  return static_cast<int>(max_of<Index>(0, min_of<Index>(n, size)));
+}
+
+/// Chunk by chunk, where source and tile have one type and aligned rows.
+template <class Tile, class T>
+EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
+  constexpr int kAll = Tile::kRows * Tile::kChunks;
+  const int rows = limit(view.rows, Tile::kRows), columns = limit(view.columns, Tile::kColumns);
+  EFLOW_UNROLL
+  for (int begin = 0; begin < kAll; begin += kThreads) {
+    const int i = begin + thread_index();
+    if (begin + kThreads > kAll && i >= kAll) break;
+    const int r = i / Tile::kChunks, c = i % Tile::kChunks * Tile::kPerChunk;
+    const int bytes =
+        r < rows ? limit(columns - c, Tile::kPerChunk) * static_cast<int>(sizeof(T)) : 0;
+    const T* const from = bytes == 0 ? view.p : view.p + r * view.row_stride + c;
+    if constexpr (kArch >= 80) {
+      copy_async(to + r * Tile::kStride + c, from, bytes);
+    } else {
+      Chunk chunk{};
+      if (bytes == 16) chunk = *reinterpret_cast<const Chunk*>(from);
+      T part[Tile::kPerChunk];
+      __builtin_memcpy(part, &chunk, sizeof chunk);
+      if (bytes != 16) {
+        for (int e = 0; e < Tile::kPerChunk; ++e)
+          part[e] = e * static_cast<int>(sizeof(T)) < bytes ? from[e] : T{};
+      }
+      __builtin_memcpy(&chunk, part, sizeof chunk);
+      *reinterpret_cast<Chunk*>(to + r * Tile::kStride + c) = chunk;
+    }
+  }
+}
+
+/// Any source, one element at a time; `row` and `column` are its strides. Neighbouring threads take neighbours in memory.
+template <class Tile, class T, class S>
+EFLOW_FN void copy_elements(T* to, const S* p, Index row, Index column, Index all_rows,
+                            Index all_columns) {
+  const int rows = limit(all_rows, Tile::kRows), columns = limit(all_columns, Tile::kColumns);
+  const bool down = row == 1 && column != 1;
+  constexpr int kAll = Tile::kRows * Tile::kColumns;
+  for (int i = thread_index(); i < kAll; i += kThreads) {
+    const int r = down ? i % Tile::kRows : i / Tile::kColumns;
+    const int c = down ? i / Tile::kRows : i % Tile::kColumns;
+    T x{};
+    if (r < rows && c < columns)
+      x = narrow<T>(static_cast<Compute<T>>(widen(p[r * row + c * column])));
+    to[r * Tile::kStride + c] = x;
+  }
+}
+
+template <class T, class S>
+inline constexpr bool kSameType = false;
+template <class T>
+inline constexpr bool kSameType<T, T> = true;
+
+/// Begins to fill a tile; whoever waits for copies and then for the block may read it.
+template <class Tile, class T, class S>
+EFLOW_FN void start_load(T* to, const View<const S>& view) {
+  if constexpr (kSameType<T, S>) {
+    if (is_aligned(view, 16)) return start_chunks<Tile>(to, view);
+  }
+  copy_elements<Tile>(to, view.p, view.row_stride, 1, view.rows, view.columns);
+}
+
+template <class T, int R, int C, Use kUse, class S>
+EFLOW_FN void load(Staged<STile<T, R, C, kUse>> tile, View<const S> view) {
+  view.rows = min_of<Index>(view.rows, R);
+  view.columns = min_of<Index>(view.columns, C);
+  start_load<STile<T, R, C, kUse>>(tile.p, view);
+}
+template <class T, int R, int C, class S>
+EFLOW_FN void load(Staged<BothTiles<T, R, C>> tiles, View<const S> view) {
+  load(Staged<STile<T, R, C, Use::kRight>>{{tiles.right.p}}, view);
+}
+
+EFLOW_FN void finish_copies() {
+  if constexpr (kArch >= 80) {
+    commit_copies();
+    wait_copies<0>();
+  }
+}
+
+/// Between two barriers: others may still read what the tile held, and all will read what it gets.
+template <class T, int R, int C, Use kUse, class S>
+EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
+  block_barrier();
+  load(Staged<STile<T, R, C, kUse>>{{tile.p}}, view);
+  finish_copies();
+  block_barrier();
+}
+template <class T, int R, int C, class S>
+EFLOW_FN void load(BothTiles<T, R, C> tiles, View<const S> view) {
+  load(tiles.right, view);
+}
+/// A source with any strides.
+template <class T, int R, int C, Use kUse, class S>
+EFLOW_FN void load_strided(Staged<STile<T, R, C, kUse>> tile, View<const S> view,
+                           Index column_stride) {
+  if (column_stride == 1) return load(tile, view);
+  copy_elements<STile<T, R, C, kUse>>(tile.p, view.p, view.row_stride, column_stride,
+                                      min_of<Index>(view.rows, R), min_of<Index>(view.columns, C));
+}
+
+/// Loads run kStages - 1 steps ahead. One barrier a step: behind it this step's tiles are there for all, and the tiles that
+/// are loaded next have no reader left.
+template <int kStages, class L, class F>
+EFLOW_FN void pipeline(Index begin, Index end, Index step, L&& load_stage, F&& compute) {
+  static_assert(kStages >= 1);
+  constexpr int kAhead = kStages - 1;
+  block_barrier();
+  EFLOW_UNROLL
+  for (int s = 0; s < kAhead; ++s) {
+    if (begin + s * step < end) load_stage(begin + s * step, s);
+    if constexpr (kArch >= 80) commit_copies();
+  }
+  int stage = 0;
+  for (Index i = begin; i < end; i += step) {
+    if constexpr (kAhead == 0) {
+      block_barrier();
+      load_stage(i, 0);
+      finish_copies();
+      block_barrier();
+    } else {
+      if constexpr (kArch >= 80) wait_copies<kAhead - 1>();
+      block_barrier();
+      const Index next = i + kAhead * step;
+      if (next < end) load_stage(next, stage == 0 ? kAhead : stage - 1);
+      if constexpr (kArch >= 80) commit_copies();
+    }
+    compute(i, stage);
+    stage = stage == kAhead ? 0 : stage + 1;
+  }
+}
+
+}  // namespace EFLOW_TEXT

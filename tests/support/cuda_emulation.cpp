@@ -1,0 +1,336 @@
+#include "support/cuda_emulation.hpp"
+
+#include <ucontext.h>
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace eflow::emulated {
+namespace {
+
+constexpr int kLanes = 32;
+constexpr std::size_t kStackBytes = 512 << 10;
+
+struct Copy {
+  void* to;
+  const void* from;
+  int bytes;
+};
+
+void perform(const Copy& c) {
+  char chunk[16] = {};
+  if (c.bytes > 0) std::memcpy(chunk, c.from, static_cast<std::size_t>(c.bytes));
+  std::memcpy(c.to, chunk, sizeof chunk);
+}
+
+struct Thread {
+  ucontext_t context;
+  std::unique_ptr<char[]> stack;
+  bool runnable = true, finished = false;
+  void* operands = nullptr;  ///< of the instruction that its warp is gathering for
+  std::vector<Copy> open;
+  std::deque<std::vector<Copy>> groups;
+};
+
+/// What the lanes of a warp, or the warps of a block, have to do together.
+struct Meeting {
+  const char* what = nullptr;
+  int arrived = 0;
+};
+
+struct Shuffle {
+  std::uint64_t bits;
+  int mask;
+  std::uint64_t result;
+};
+struct MatrixLoad {
+  unsigned* out;
+  const char* row;
+  bool transposed;
+};
+struct Product {
+  float* c;
+  const unsigned* a;
+  unsigned b[2];
+};
+
+float bits_to_float(unsigned bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+float half_of(unsigned pair, int which) {
+  return bits_to_float(which == 0 ? pair << 16 : pair & 0xffff0000u);
+}
+
+class Machine {
+ public:
+  Machine(const Launch& launch, void (*kernel)(const void*, const void*), const void* args)
+      : launch_(launch),
+        kernel_(kernel),
+        args_(args),
+        threads_(static_cast<std::size_t>(launch.threads)),
+        warps_(threads_.size() / kLanes),
+        shared_(launch.shared_bytes + 128) {
+    for (Thread& t : threads_) t.stack = std::make_unique<char[]>(kStackBytes);
+    const auto at = reinterpret_cast<std::uintptr_t>(shared_.data());
+    scratch_ = shared_.data() + (128 - at % 128) % 128;
+  }
+
+  void run_block(long long x, long long y, long long z);
+  void entry();
+  int current() const { return current_; }
+  Thread& thread() { return threads_[static_cast<std::size_t>(current_)]; }
+
+  /// Returns once all lanes of the warp have called it; do_all sees their operands.
+  template <class Operands>
+  void together(const char* what, Operands& mine, void (Machine::*do_all)(Operands* const*)) {
+    Meeting& warp = warps_[static_cast<std::size_t>(current_ / kLanes)];
+    if (warp.arrived > 0 && warp.what != what)
+      fail(std::string("lanes part: ") + what + " meets " + warp.what);
+    warp.what = what;
+    thread().operands = &mine;
+    if (++warp.arrived < kLanes) return wait();
+    const std::size_t first = static_cast<std::size_t>(current_ / kLanes * kLanes);
+    Operands* all[kLanes];
+    for (std::size_t l = 0; l < kLanes; ++l)
+      all[l] = static_cast<Operands*>(threads_[first + l].operands);
+    warp.arrived = 0;
+    for (std::size_t l = 0; l < kLanes; ++l) threads_[first + l].runnable = true;
+    (this->*do_all)(all);
+  }
+  void barrier() {
+    if (++block_.arrived < launch_.threads) return wait();
+    block_.arrived = 0;
+    for (Thread& t : threads_) t.runnable = true;
+  }
+
+  void shuffle(Shuffle* const* all) {
+    for (int l = 0; l < kLanes; ++l) all[l]->result = all[l ^ all[l]->mask]->bits;
+  }
+  void load_matrices(MatrixLoad* const* all);
+  void product_bf16(Product* const* all);
+  void product_tf32(Product* const* all);
+
+  void copy(const Copy& c) {
+    check_shared(c.to, "cp.async");
+    if (c.bytes < 0 || c.bytes > 16 || reinterpret_cast<std::uintptr_t>(c.from) % 16 != 0)
+      fail("cp.async of " + std::to_string(c.bytes) + " bytes from an address that is not aligned");
+    ++outcome.copies;
+    if (launch_.schedule.late_copies)
+      thread().open.push_back(c);
+    else
+      perform(c);
+  }
+  void commit() {
+    thread().groups.push_back(std::move(thread().open));
+    thread().open.clear();
+  }
+  void wait_for(int open) {
+    auto& groups = thread().groups;
+    for (; groups.size() > static_cast<std::size_t>(open); groups.pop_front()) {
+      for (const Copy& c : groups.front()) perform(c);
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& error) {
+    if (outcome.error.empty()) outcome.error = "thread " + std::to_string(current_) + ": " + error;
+    for (;;) swapcontext(&thread().context, &scheduler_);
+  }
+
+  Outcome outcome;
+
+ private:
+  void wait() {
+    thread().runnable = false;
+    swapcontext(&thread().context, &scheduler_);
+  }
+  int next_runnable() const {
+    for (int i = 0; i < launch_.threads; ++i) {
+      const int t = launch_.schedule.last_first ? launch_.threads - 1 - i : i;
+      if (threads_[static_cast<std::size_t>(t)].runnable) return t;
+    }
+    return -1;
+  }
+  void check_shared(const void* p, const char* what) {
+    const char* const at = static_cast<const char*>(p);
+    if (at < scratch_ || at + 16 > scratch_ + launch_.shared_bytes || (at - scratch_) % 16 != 0)
+      fail(std::string(what) + " at byte " + std::to_string(at - scratch_) + " of " +
+           std::to_string(launch_.shared_bytes) + " of shared memory");
+  }
+  /// Sums of 16 x 8 from a 16 x k and b k x 8, in the lanes' order.
+  template <int kDepth>
+  void multiply(Product* const* all, const float (&a)[16][kDepth], const float (&b)[kDepth][8]);
+
+  Launch launch_;
+  void (*kernel_)(const void*, const void*);
+  const void* args_;
+  std::vector<Thread> threads_;
+  std::vector<Meeting> warps_;
+  Meeting block_;
+  std::vector<char> shared_;
+  char* scratch_;
+  ucontext_t scheduler_;
+  int current_ = 0;
+  struct {
+    long long x, y, z, nx, ny, nz;
+    char* scratch;
+  } position_;
+};
+
+Machine* machine = nullptr;
+
+void Machine::entry() {
+  kernel_(&position_, args_);
+  thread().finished = true;
+  wait();
+}
+
+void Machine::run_block(long long x, long long y, long long z) {
+  position_ = {x, y, z, launch_.x, launch_.y, launch_.z, scratch_};
+  std::memset(shared_.data(), 0xff, shared_.size());
+  block_.arrived = 0;
+  for (Meeting& warp : warps_) warp.arrived = 0;
+  for (Thread& t : threads_) {
+    t.runnable = true;
+    t.finished = false;
+    t.open.clear();
+    t.groups.clear();
+    getcontext(&t.context);
+    t.context.uc_stack.ss_sp = t.stack.get();
+    t.context.uc_stack.ss_size = kStackBytes;
+    t.context.uc_link = nullptr;
+    makecontext(
+        &t.context, [] { machine->entry(); }, 0);
+  }
+  for (int next = next_runnable(); next >= 0 && outcome.error.empty(); next = next_runnable()) {
+    current_ = next;
+    swapcontext(&scheduler_, &thread().context);
+  }
+  if (!outcome.error.empty()) return;
+  for (std::size_t t = 0; t < threads_.size(); ++t) {
+    if (threads_[t].finished) continue;
+    outcome.error = "thread " + std::to_string(t) + " waits for ever, " +
+                    std::to_string(block_.arrived) + " threads are at a barrier";
+    return;
+  }
+}
+
+void Machine::load_matrices(MatrixLoad* const* all) {
+  for (int m = 0; m < 4; ++m) {
+    bool shared_bank = false;
+    unsigned banks = 0;
+    for (int r = 0; r < 8; ++r) {
+      const char* const row = all[8 * m + r]->row;
+      check_shared(row, "ldmatrix");
+      const unsigned bank = 1u << (row - scratch_) / 16 % 8;
+      shared_bank = shared_bank || (banks & bank) != 0;
+      banks |= bank;
+    }
+    ++outcome.matrix_loads;
+    outcome.bank_conflicts += shared_bank;
+    for (int l = 0; l < kLanes; ++l) {
+      std::uint16_t pair[2];
+      for (int e = 0; e < 2; ++e) {
+        const int row = all[0]->transposed ? 2 * (l % 4) + e : l / 4;
+        const int column = all[0]->transposed ? l / 4 : 2 * (l % 4) + e;
+        std::memcpy(&pair[e], all[8 * m + row]->row + 2 * column, 2);
+      }
+      all[l]->out[m] = pair[0] | static_cast<unsigned>(pair[1]) << 16;
+    }
+  }
+}
+
+template <int kDepth>
+void Machine::multiply(Product* const* all, const float (&a)[16][kDepth],
+                       const float (&b)[kDepth][8]) {
+  ++outcome.products;
+  for (int l = 0; l < kLanes; ++l) {
+    for (int e = 0; e < 4; ++e) {
+      const int row = l / 4 + 8 * (e / 2), column = 2 * (l % 4) + e % 2;
+      double sum = static_cast<double>(all[l]->c[e]);
+      for (int k = 0; k < kDepth; ++k)
+        sum += static_cast<double>(a[row][k]) * static_cast<double>(b[k][column]);
+      all[l]->c[e] = static_cast<float>(sum);
+    }
+  }
+}
+
+void Machine::product_bf16(Product* const* all) {
+  float a[16][16], b[16][8];
+  for (int l = 0; l < kLanes; ++l) {
+    const int g = l / 4, t = l % 4;
+    for (int e = 0; e < 2; ++e) {
+      for (int i = 0; i < 4; ++i)
+        a[g + i % 2 * 8][2 * t + i / 2 * 8 + e] = half_of(all[l]->a[i], e);
+      for (int i = 0; i < 2; ++i) b[2 * t + i * 8 + e][g] = half_of(all[l]->b[i], e);
+    }
+  }
+  multiply(all, a, b);
+}
+
+void Machine::product_tf32(Product* const* all) {
+  constexpr unsigned kKept = 0xffffe000u;
+  float a[16][8], b[8][8];
+  for (int l = 0; l < kLanes; ++l) {
+    const int g = l / 4, t = l % 4;
+    for (int i = 0; i < 4; ++i)
+      a[g + i % 2 * 8][t + i / 2 * 4] = bits_to_float(all[l]->a[i] & kKept);
+    for (int i = 0; i < 2; ++i) b[t + i * 4][g] = bits_to_float(all[l]->b[i] & kKept);
+  }
+  multiply(all, a, b);
+}
+
+}  // namespace
+
+int thread_index() {
+  return machine->current();
+}
+void block_barrier() {
+  machine->barrier();
+}
+unsigned long long shuffle_xor(unsigned long long bits, int mask) {
+  Shuffle mine{bits, mask, 0};
+  machine->together("shfl", mine, &Machine::shuffle);
+  return mine.result;
+}
+void load_matrices(unsigned* out, const void* row, bool transposed) {
+  MatrixLoad mine{out, static_cast<const char*>(row), transposed};
+  machine->together(transposed ? "ldmatrix.trans" : "ldmatrix", mine, &Machine::load_matrices);
+}
+void multiply_bf16(float* c, const unsigned* a, unsigned b0, unsigned b1) {
+  Product mine{c, a, {b0, b1}};
+  machine->together("mma bf16", mine, &Machine::product_bf16);
+}
+void multiply_tf32(float* c, const unsigned* a, unsigned b0, unsigned b1) {
+  Product mine{c, a, {b0, b1}};
+  machine->together("mma tf32", mine, &Machine::product_tf32);
+}
+void copy_async(void* to, const void* from, int bytes) {
+  machine->copy({to, from, bytes});
+}
+void commit_copies() {
+  machine->commit();
+}
+void wait_copies(int open) {
+  machine->wait_for(open);
+}
+
+Outcome run(const Launch& launch, void (*kernel)(const void* block, const void* args),
+            const void* args) {
+  Machine here(launch, kernel, args);
+  machine = &here;
+  for (long long z = 0; z < launch.z; ++z) {
+    for (long long y = 0; y < launch.y; ++y) {
+      for (long long x = 0; x < launch.x && here.outcome.error.empty(); ++x)
+        here.run_block(x, y, z);
+    }
+  }
+  machine = nullptr;
+  return here.outcome;
+}
+
+}  // namespace eflow::emulated
