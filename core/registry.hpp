@@ -29,6 +29,7 @@ std::vector<OpEntry> layout_ops();
 std::vector<OpEntry> reduce_ops();
 std::vector<OpEntry> matmul_ops();
 std::vector<OpEntry> attention_ops();
+std::vector<OpEntry> glga_ops();
 std::vector<OpEntry> norm_ops();
 std::vector<OpEntry> rope_ops();
 std::vector<OpEntry> softmax_ops();

@@ -5,6 +5,7 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/jit/builtin.hpp"
+#include "eflow/jit/specialised_texts.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -108,6 +109,10 @@ void check_space(const KernelDefinition& d) {
 }
 
 }  // namespace
+
+KernelDefinitions::KernelDefinitions() {
+  for (const KernelDefinition& d : kSpecialisedTexts) added_.emplace(d.name, d);
+}
 
 void KernelDefinitions::add(const KernelDefinition& d) {
   if (!is_kernel_name(d.name) || d.threads < 32 || d.threads > 1024 || d.threads % 32 != 0) {

@@ -41,6 +41,7 @@ struct KernelSource {
 /// Threads: all members may be called at once.
 class KernelDefinitions {
  public:
+  KernelDefinitions();
   /// Adding the same twice is fine. Throws InvalidArgument when the name is malformed or stands for something else.
   void add(const KernelDefinition& definition);
 

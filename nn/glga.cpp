@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "eflow/core/ops.hpp"
 #include "eflow/nn/named_enum.hpp"
 
 namespace eflow::nn {
@@ -41,9 +42,8 @@ Tensor window_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::
 }
 
 Tensor linear_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
-  const double kappa = 1 / static_cast<double>(k.size(1));
-  const Tensor s = matmul(permute(k, {0, 2, 3, 1}), permute(v, {0, 2, 1, 3})) * kappa;
-  return permute(matmul(permute(q, {0, 2, 1, 3}), s), {0, 2, 1, 3});
+  return glga_composition(q, k, v, {}, {}, {},
+                          {.local = GlgaOptions::Local::kNone, .normed = false});
 }
 
 Glga::Glga(const Scope& scope, std::int64_t width, int heads, const Options& options)
@@ -61,28 +61,41 @@ Glga::Glga(const Scope& scope, std::int64_t width, int heads, const Options& opt
   }
 }
 
-std::vector<Tensor> Glga::gates(const Tensor& x) const {
+Tensor Glga::gates(const Tensor& x) const {
+  if (!gate_) return {};
   const std::int64_t h = options_.gates == GateKind::kToken ? 1 : heads_;
   const std::int64_t c = options_.gates == GateKind::kChannel ? width_ / heads_ : 1;
-  const Tensor logits = reshape((*gate_)(x), {x.size(0), x.size(1), 2, h, c});
-  std::vector<Tensor> both = split(sigmoid(logits), {1, 1}, 2);
-  for (Tensor& gate : both) gate = reshape(gate, {x.size(0), x.size(1), h, c});
-  return both;
+  return reshape((*gate_)(x), {x.size(0), x.size(1), 2, h, c});
+}
+
+bool Glga::fused(const Tensor& q, const Tensor& logits, const GlgaOptions& options) const {
+  const bool gradients = grad_enabled();
+  const Decision key{q.dtype(), options.positions.defined() ? options.kept_percent : 0, gradients};
+  const std::lock_guard lock(deciding_);
+  const auto at = decided_.find(key);
+  if (at != decided_.end()) return at->second;
+  return decided_[key] = prepare_glga(q, logits, options, gradients);
 }
 
 Tensor Glga::operator()(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
                         const Tensor& positions) const {
-  const Shape rows = x.shape(), heads = q.shape();
-  Tensor global, local;
-  if (global_norm_) global = (*global_norm_)(reshape(linear_attention(q, k, v), rows));
-  if (local_norm_) {
-    local = (*local_norm_)(reshape(window_attention(q, k, v, options_.radius, positions), rows));
+  GlgaOptions options{
+      .local = has_local(options_.kind) ? GlgaOptions::Local::kWindow : GlgaOptions::Local::kNone,
+      .global = has_global(options_.kind),
+      .eps = kNormEps,
+      .radius = options_.radius,
+      .positions = positions};
+  if (options_.tokens > 0) {
+    options.kept_percent =
+        static_cast<int>((100 * q.size(1) + options_.tokens / 2) / options_.tokens);
   }
-  if (!local.defined()) return global;
-  if (!global.defined()) return local;
-  if (!gate_) return global + local;
-  const std::vector<Tensor> g = gates(x);
-  return reshape(mul_add(g[0], reshape(global, heads), g[1] * reshape(local, heads)), rows);
+  const Tensor logits = gates(x);
+  const auto weight = [](const std::unique_ptr<RmsNorm>& norm) {
+    return norm ? norm->weight() : Tensor();
+  };
+  const auto run = fused(q, logits, options) ? glga : glga_composition;
+  return reshape(run(q, k, v, logits, weight(global_norm_), weight(local_norm_), options),
+                 x.shape());
 }
 
 }  // namespace eflow::nn

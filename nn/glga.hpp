@@ -1,14 +1,17 @@
 #pragma once
 // Gated local-global attention: a windowed softmax branch T and a linear branch G over all tokens,
-// each normalised per head, joined by learned gates. Here as its composition of plain ops;
-// attention() keeps nothing of size N x W. [arXiv 2603.27086, Eq. 5-8]
+// each normalised per head, joined by learned gates. One fused op where its kernels can be had,
+// else plain ops; neither keeps anything of size N x W. [arXiv 2603.27086, Eq. 5-8]
 //
 //   G_i = RMS(kappa q_i sum_j k_j^T v_j)    T_i = RMS(softmax_{|i-j|<=R}(q_i k_j / sqrt(d)) v_j)
 //   o_i = g^g_i G_i + g^l_i T_i             (g^g, g^l)_i = sigmoid(x_i W_g + b_g)
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string_view>
 
+#include "eflow/core/glga.hpp"
 #include "eflow/nn/linear.hpp"
 #include "eflow/nn/norm_layers.hpp"
 
@@ -42,6 +45,7 @@ class Glga : public Module {
     AttentionKind kind = AttentionKind::kGated;
     GateKind gates = GateKind::kToken;
     std::int64_t radius = 0;  ///< R, in tokens of the raster; 0 sees itself
+    std::int64_t tokens = 0;  ///< of the raster, to tell the share of kept ones; 0: unknown
   };
   Glga(const Scope& scope, std::int64_t width, int heads, const Options& options);
 
@@ -50,14 +54,25 @@ class Glga : public Module {
                                   const Tensor& x, const Tensor& positions) const;
 
  private:
-  /// Both gates, as [B, N, 2, h, c] that broadcast over heads and channels.
-  [[nodiscard]] std::vector<Tensor> gates(const Tensor& x) const;
+  /// Logits of both gates, [B, N, 2, h, c]; undefined without gates.
+  [[nodiscard]] Tensor gates(const Tensor& x) const;
+  /// Whether such calls run fused: decided (and kernels compiled) at the first one, kept for good.
+  [[nodiscard]] bool fused(const Tensor& q, const Tensor& logits, const GlgaOptions& options) const;
 
   Options options_;
   std::int64_t width_;
   int heads_;
   std::unique_ptr<RmsNorm> global_norm_, local_norm_;
   std::unique_ptr<Linear> gate_;
+
+  struct Decision {
+    DType dtype;
+    int kept_percent;  ///< 0: no tokens dropped
+    bool gradients;
+    friend auto operator<=>(const Decision&, const Decision&) = default;
+  };
+  mutable std::mutex deciding_;
+  mutable std::map<Decision, bool> decided_;
 };
 
 }  // namespace eflow::nn

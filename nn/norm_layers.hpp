@@ -26,8 +26,10 @@ class RmsNorm : public Module {
   /// weight [groups, width / groups], starts at 1.
   RmsNorm(const Scope& scope, std::int64_t width, int groups = 1);
   [[nodiscard]] Tensor operator()(const Tensor& x) const {
-    return rms_norm(x, reshape(weight_, {width_}), groups_, kNormEps);
+    return rms_norm(x, weight(), groups_, kNormEps);
   }
+  /// [width], for ops that norm on the way.
+  [[nodiscard]] Tensor weight() const { return reshape(weight_, {width_}); }
 
  private:
   std::int64_t width_;

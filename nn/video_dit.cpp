@@ -59,7 +59,8 @@ void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t co
                                     .cross_attention = config_.context_dim > 0,
                                     .attention = {.kind = config_.attention_of(first + i),
                                                   .gates = config_.gates,
-                                                  .radius = config_.window_radius()}};
+                                                  .radius = config_.window_radius(),
+                                                  .tokens = config_.grid().count()}};
     part.push_back(std::make_unique<DiTBlock>(child(str(name, ".", i)), options));
   }
 }

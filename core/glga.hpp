@@ -1,0 +1,48 @@
+#pragma once
+// Gated local-global attention in one op: a softmax branch over a window (or all keys) and a linear branch over all keys,
+// each through its own RMS norm a head, joined by gates. Where the runtime has its kernels it is fused: nothing of size
+// N x window is ever in memory, forward or backward. Else it is composed of plain ops.   [arXiv 2603.27086, Eq. 5-8]
+//
+//   G_i = RMS(kappa q_i sum_j k_j^T v_j), kappa = 1 / Nk     T_i = RMS(softmax_{|i-j| <= R}(q_i k_j / sqrt(d)) v_j)
+//   o_i = g^g_i G_i + g^l_i T_i                              (g^g, g^l)_i = sigmoid(gates_i)
+
+#include <cstdint>
+
+#include "eflow/core/tensor.hpp"
+
+namespace eflow {
+
+struct GlgaOptions {
+  enum class Local { kNone, kWindow, kFull };
+  Local local = Local::kWindow;  ///< the softmax branch
+  bool global = true;            ///< the linear branch
+  bool normed = true;            ///< each branch through its norm
+  double eps = 1e-6;
+  std::int64_t radius = 0;  ///< R of the window, in places of the raster; 0 sees itself
+  /// i64 [B, N], ascending in a sample: where kept tokens stand in the raster. Undefined: 0 .. N-1.
+  Tensor positions;
+  /// Share of the raster's tokens that are kept, about; kernels are tuned for it. Of no meaning without positions.
+  int kept_percent = 25;
+  /// Compile the radius into the kernels; false leaves it an argument, for comparing.
+  bool radius_in_code = true;
+};
+
+/// q [B, Nq, H, d], k and v [B, Nk, H, d] -> [B, Nq, H, d]; a window needs Nq = Nk. gates: logits [B, Nq, 2, h, c], the
+/// linear branch's first, h and c 1 (one gate a token), H and 1 (a head) or H and d (a channel); undefined: the branches
+/// are added. weights [H d] of the norms, or undefined. Runs fused where prepare_glga made that possible, else composed.
+/// Differentiable in all six. Throws ShapeError, InvalidArgument.
+[[nodiscard]] Tensor glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
+                          const Tensor& global_weight, const Tensor& local_weight,
+                          const GlgaOptions& options);
+
+/// The same by plain ops: oracle and fallback.
+[[nodiscard]] Tensor glga_composition(const Tensor& q, const Tensor& k, const Tensor& v,
+                                      const Tensor& gates, const Tensor& global_weight,
+                                      const Tensor& local_weight, const GlgaOptions& options);
+
+/// Makes the kernels for calls like this one ready, compiling them if no cache has them; with those of the backward pass
+/// where `gradients`. False when they cannot be had (no compiler, d no multiple of 8 up to 256): glga() then composes. Why,
+/// is said once in the log.
+bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
+
+}  // namespace eflow

@@ -1,0 +1,283 @@
+// GLGA as one op over the glga_*.h texts. Forward: the linear branch's state in parts, their sum, then a tile of queries a
+// block. Backward: gradients before the norms, the state's gradient, then dq by tiles of queries and dk, dv by tiles of
+// keys, so that every number has one writer and a fixed order.
+
+#include "eflow/core/glga.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "eflow/base/error.hpp"
+#include "eflow/core/launch.hpp"
+#include "eflow/core/ops.hpp"
+#include "eflow/core/ops/glga_kernels.hpp"
+#include "eflow/core/ops/glga_samples.hpp"
+#include "eflow/core/registry.hpp"
+#include "eflow/kernels/args/glga.h"
+
+namespace eflow {
+namespace {
+
+using detail::GlgaGateKind;
+using detail::GlgaKernels;
+using Local = GlgaOptions::Local;
+
+enum Input { kQ, kK, kV, kGates, kGlobalWeight, kLocalWeight };
+/// What the forward pass leaves for the backward one, after the inputs.
+enum Saved { kLocalOut = 6, kLse, kState, kRanges };
+
+/// Chunks of tokens that the state's sum is cut into, so that few heads still fill the machine. A function of the number
+/// of tokens alone: results must not depend on threads.
+constexpr std::int64_t kChunk = 1024, kMostSplits = 16;
+
+void* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data() : nullptr;
+}
+
+/// Channels of a head must be neighbours; any other strides will do.
+Tensor with_channels(const Tensor& x) {
+  return !x.defined() || x.strides()[-1] == 1 || x.size(-1) == 1 ? x : contiguous(x);
+}
+
+args::GlgaRows rows_of(const Tensor& x) {
+  if (!x.defined()) return {};
+  return {x.data(), x.strides()[0], x.strides()[1], x.strides()[2]};
+}
+
+args::GlgaGates gates_of(const Tensor& x) {
+  if (!x.defined()) return {};
+  const Strides& s = x.strides();
+  return {x.data(), s[0], s[1], s[2], x.size(3) == 1 ? 0 : s[3]};
+}
+
+/// Ranges [B, N, 2] i32 of kept tokens within the radius.
+Tensor ranges_of(const GlgaOptions& options) {
+  if (options.local != Local::kWindow || !options.positions.defined()) return {};
+  const Tensor positions = contiguous(options.positions);
+  const std::int64_t samples = positions.size(0), tokens = positions.size(1);
+  const Tensor out = Tensor::empty({samples, tokens, 2}, DType::kI32, positions.device());
+  args::WindowRanges a{};
+  a.positions = static_cast<const long long*>(positions.data());
+  a.ranges = static_cast<int*>(out.data());
+  a.tokens = tokens;
+  a.radius = options.radius;
+  constexpr std::int64_t kPerBlock = 256;  // kRangesPerBlock of the text
+  positions.device()->launch("window_ranges", jit::Spec("window_ranges", {}),
+                             {detail::blocks(tokens, kPerBlock), samples}, a);
+  return out;
+}
+
+/// scale sum_i x_i^T y_i a head: [B, H, d, d] in the accumulator's dtype.
+Tensor state_of(const jit::Spec& spec, const Tensor& x, const Tensor& y, double scale) {
+  const std::int64_t samples = x.size(0), tokens = x.size(1), heads = x.size(2), d = x.size(3);
+  const std::int64_t splits = std::clamp<std::int64_t>(tokens / kChunk, 1, kMostSplits);
+  const Tensor parts =
+      Tensor::empty({samples, heads, splits, d, d}, accumulator_of(x.dtype()), x.device());
+  args::GlgaState a{};
+  a.x = rows_of(x);
+  a.y = rows_of(y);
+  a.parts = parts.data();
+  a.tokens = tokens;
+  a.heads = heads;
+  a.splits = splits;
+  a.chunk = (tokens + splits - 1) / splits;
+  constexpr std::int64_t kStateRows = 128;  // kStateRows of the text
+  x.device()->launch("glga_state", spec, {splits * detail::blocks(d, kStateRows), heads, samples},
+                     a);
+  return sum(parts, {2}) * scale;
+}
+
+/// What all texts are told.
+args::Glga common_args(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
+                       const GlgaOptions& options) {
+  args::Glga a{};
+  a.q = rows_of(q);
+  a.k = rows_of(k);
+  a.v = rows_of(v);
+  a.gates = gates_of(gates);
+  a.scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
+  a.eps = options.eps;
+  a.queries = q.size(1);
+  a.keys = k.size(1);
+  a.heads = q.size(2);
+  a.radius = options.radius;
+  return a;
+}
+
+jit::Grid grid_of(const Tensor& x, int tile) {
+  return {detail::blocks(x.size(1), tile), x.size(2), x.size(0)};
+}
+
+std::vector<TensorSpec> infer(std::span<const Tensor> x, const GlgaOptions& options) {
+  detail::require_glga(x[kQ], x[kK], x[kV], x[kGates], x[kGlobalWeight], x[kLocalWeight], options);
+  return {{x[kQ].shape(), x[kQ].dtype()}};
+}
+
+void forward(Call<GlgaOptions>& call) {
+  const NoGrad off;
+  const GlgaOptions& o = call.attrs;
+  const Tensor q = with_channels(call.inputs[kQ]), k = with_channels(call.inputs[kK]),
+               v = with_channels(call.inputs[kV]), gates = with_channels(call.inputs[kGates]);
+  const Tensor weights[] = {with_channels(call.inputs[kGlobalWeight]),
+                            with_channels(call.inputs[kLocalWeight])};
+  const GlgaKernels kernels(q.dtype(), q.size(3), detail::glga_gate_kind(q, gates), o);
+  const DType sums = accumulator_of(q.dtype());
+  const bool keep_local = call.recording && o.local != Local::kNone;
+
+  Tensor state, local, lse;
+  if (o.global) state = state_of(kernels.state, k, v, 1 / static_cast<double>(k.size(1)));
+  if (keep_local) {
+    local = Tensor::empty(q.shape(), q.dtype(), q.device());
+    lse = Tensor::empty({q.size(0), q.size(2), q.size(1)}, sums, q.device());
+  }
+  const Tensor ranges = ranges_of(o);
+  args::Glga a = common_args(q, k, v, gates, o);
+  a.out = rows_of(call.outputs[0]);
+  a.local = rows_of(local);
+  a.lse = data_or_null(lse);
+  a.state = data_or_null(state);
+  for (int i = 0; i < 2; ++i) a.weights[i] = data_or_null(weights[i]);
+  a.ranges = static_cast<const int*>(data_or_null(ranges));
+  q.device()->launch("glga_forward", kernels.forward, grid_of(q, kernels.forward_tile.rows), a);
+  for (const Tensor& t : {q, k, v, gates, weights[0], weights[1], local, lse, state, ranges})
+    call.save(t);
+}
+
+/// Partial sums [B, tiles, 2, H, d] to the gradient of one branch's factor.
+Tensor weight_grad(const Tensor& partials, int branch, const TensorSpec& spec) {
+  return cast(reshape(sum(narrow(partials, 2, branch, 1), {0, 1}), spec.shape), spec.dtype);
+}
+
+/// Sums a head, [B, N, 2, H, width], to the gradient of the logits.
+Tensor gate_grad(const Tensor& a_head, const TensorSpec& spec) {
+  const Tensor all = spec.shape[3] == 1 ? sum(a_head, {3}, true) : a_head;
+  return cast(reshape(all, spec.shape), spec.dtype);
+}
+
+Tensors vjp(const Call<GlgaOptions>& call, std::span<const Tensor> dys) {
+  const GlgaOptions& o = call.attrs;
+  const Tensors& saved = call.saved;
+  const Tensor &q = saved[kQ], &k = saved[kK], &v = saved[kV], &gates = saved[kGates];
+  const GlgaKernels kernels(q.dtype(), q.size(3), detail::glga_gate_kind(q, gates), o);
+  const DType sums = accumulator_of(q.dtype());
+  const DevicePtr& device = q.device();
+  const Tensor dy = with_channels(dys[0]);
+  const bool softmax = o.local != Local::kNone;
+  const jit::Grid row_grid = grid_of(q, kernels.rows_tile.rows);
+  const auto like = [&](const Tensor& x, bool wanted) {
+    return wanted ? Tensor::empty(x.shape(), x.dtype(), device) : Tensor();
+  };
+
+  // Gradients of both branches before their norms, of gates and factors.
+  const Tensor d_global = like(q, o.global), d_local = like(q, softmax);
+  const Tensor delta = like(saved[kLse], softmax);
+  Tensor d_gates, d_weights;
+  if (call.needs[kGates]) {
+    const std::int64_t width = gates.size(4);
+    const Shape shape{q.size(0), q.size(1), 2, q.size(2), width};
+    // A branch that is not there leaves its gate's gradient alone.
+    d_gates = o.global && softmax ? Tensor::empty(shape, sums, device)
+                                  : Tensor::zeros(shape, sums, device);
+  }
+  if (call.needs[kGlobalWeight] || call.needs[kLocalWeight]) {
+    d_weights = Tensor::empty({q.size(0), row_grid.x, 2, q.size(2), q.size(3)}, sums, device);
+  }
+  args::Glga a = common_args(q, k, v, gates, o);
+  a.out = rows_of(dy);
+  a.local = rows_of(saved[kLocalOut]);
+  a.lse = data_or_null(saved[kLse]);
+  a.state = data_or_null(saved[kState]);
+  a.ranges = static_cast<const int*>(data_or_null(saved[kRanges]));
+  a.weights[0] = data_or_null(saved[kGlobalWeight]);
+  a.weights[1] = data_or_null(saved[kLocalWeight]);
+  a.d_global = rows_of(d_global);
+  a.d_local = rows_of(d_local);
+  a.delta = data_or_null(delta);
+  a.d_gates = data_or_null(d_gates);
+  a.d_weights = data_or_null(d_weights);
+  device->launch("glga_rows_grad", kernels.rows, row_grid, a);
+
+  Tensors out(6);
+  if (call.needs[kGates]) out[kGates] = gate_grad(d_gates, call.in[kGates]);
+  if (call.needs[kGlobalWeight] && o.global && o.normed)
+    out[kGlobalWeight] = weight_grad(d_weights, 0, call.in[kGlobalWeight]);
+  if (call.needs[kLocalWeight] && softmax && o.normed)
+    out[kLocalWeight] = weight_grad(d_weights, 1, call.in[kLocalWeight]);
+  if (call.needs[kQ]) {
+    out[kQ] = like(q, true);
+    a.dq = rows_of(out[kQ]);
+    device->launch("glga_queries_grad", kernels.queries, grid_of(q, kernels.queries_tile.rows), a);
+  }
+  if (call.needs[kK] || call.needs[kV]) {
+    Tensor d_state;
+    if (o.global)
+      d_state = state_of(kernels.state, q, d_global, 1 / static_cast<double>(k.size(1)));
+    a.d_state = data_or_null(d_state);
+    out[kK] = like(k, true);
+    out[kV] = like(v, true);
+    a.dk = rows_of(out[kK]);
+    a.dv = rows_of(out[kV]);
+    device->launch("glga_keys_grad", kernels.keys, grid_of(k, kernels.keys_tile.keys), a);
+  }
+  return out;
+}
+
+constexpr OpDef<GlgaOptions> kGlga{"glga", infer, forward, vjp, detail::glga_samples};
+
+void require_weight(const Tensor& q, const Tensor& weight) {
+  if (!weight.defined()) return;
+  const Shape expected{q.size(2) * q.size(3)};
+  if (weight.shape() != expected)
+    throw ShapeError(str("[glga] a norm's weight is ", weight, "; expected ", expected));
+}
+
+}  // namespace
+
+void detail::require_glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
+                          const Tensor& global_weight, const Tensor& local_weight,
+                          const GlgaOptions& o) {
+  static_cast<void>(floating_dtype(q, "glga"));
+  require_same_dtype("glga", {q, k, v, gates, global_weight, local_weight});
+  const bool ranks = q.rank() == 4 && k.rank() == 4 && k.shape() == v.shape();
+  if (!ranks || q.size(0) != k.size(0) || q.size(2) != k.size(2) || q.size(3) != k.size(3)) {
+    throw ShapeError(str("[glga] q is ", q, ", k is ", k, ", v is ", v,
+                         "; expected [B, Nq, H, d], [B, Nk, H, d], [B, Nk, H, d]"));
+  }
+  if (k.size(1) == 0) throw ShapeError(str("[glga] no keys: k is ", k));
+  static_cast<void>(glga_gate_kind(q, gates));
+  require_weight(q, global_weight);
+  require_weight(q, local_weight);
+  if (o.local == Local::kNone && !o.global)
+    throw InvalidArgument("[glga] neither branch is asked for; switch on global or local");
+  if (o.local != Local::kWindow) return;
+  if (q.size(1) != k.size(1)) {
+    throw ShapeError(str("[glga] a window needs as many queries as keys; q is ", q, ", k is ", k));
+  }
+  if (o.radius < 0)
+    throw InvalidArgument(str("[glga] window radius ", o.radius, "; expected 0 or more"));
+  const Tensor& at = o.positions;
+  if (at.defined() && (at.dtype() != DType::kI64 || at.shape() != Shape{q.size(0), q.size(1)})) {
+    throw ShapeError(
+        str("[glga] positions are ", at, "; expected [", q.size(0), ", ", q.size(1), "] i64"));
+  }
+}
+
+Tensor glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
+            const Tensor& global_weight, const Tensor& local_weight, const GlgaOptions& options) {
+  detail::require_glga(q, k, v, gates, global_weight, local_weight, options);
+  const Tensor inputs[] = {q, k, v, gates, global_weight, local_weight};
+  bool recording = false;
+  for (const Tensor& t : inputs) recording = recording || (t.defined() && t.requires_grad());
+  recording = recording && grad_enabled();
+  const bool fused = GlgaKernels::fits(q) &&
+                     GlgaKernels(q.dtype(), q.size(3), detail::glga_gate_kind(q, gates), options)
+                         .ready(q.device()->runtime(), recording);
+  if (!fused) return glga_composition(q, k, v, gates, global_weight, local_weight, options);
+  return apply(kGlga, std::span<const Tensor>(inputs), options)[0];
+}
+
+std::vector<OpEntry> detail::glga_ops() {
+  return {entry_of(kGlga)};
+}
+
+}  // namespace eflow

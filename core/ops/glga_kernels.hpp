@@ -1,0 +1,38 @@
+#pragma once
+// Which kernels serve a call of glga(): their Specs, tile shapes included. Internal to core.
+
+#include "eflow/core/glga.hpp"
+#include "eflow/jit/kernel_definitions.hpp"
+
+namespace eflow::detail {
+
+/// The gates of a call, as the kernel texts count them.
+enum class GlgaGateKind { kNone, kRow, kChannel };
+/// Throws ShapeError naming what gates would fit q.
+[[nodiscard]] GlgaGateKind glga_gate_kind(const Tensor& q, const Tensor& gates);
+
+/// Throws ShapeError or InvalidArgument for what glga() cannot take.
+void require_glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
+                  const Tensor& global_weight, const Tensor& local_weight,
+                  const GlgaOptions& options);
+
+struct GlgaTile {
+  int rows, keys;
+};
+
+struct GlgaKernels {
+  GlgaTile forward_tile, rows_tile, queries_tile, keys_tile;
+  jit::Spec state, forward, rows, queries, keys;
+
+  /// Whether a call may be fused at all.
+  [[nodiscard]] static bool fits(const Tensor& q);
+  GlgaKernels(DType dtype, std::int64_t head, GlgaGateKind gates, const GlgaOptions& options);
+
+  [[nodiscard]] std::vector<jit::KernelRef> all(bool gradients) const;
+  [[nodiscard]] bool ready(const jit::Runtime& runtime, bool gradients) const;
+
+ private:
+  bool global_ = false;
+};
+
+}  // namespace eflow::detail

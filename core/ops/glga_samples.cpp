@@ -1,0 +1,38 @@
+#include "eflow/core/ops/glga_samples.hpp"
+
+#include "eflow/core/glga.hpp"
+
+namespace eflow::detail {
+namespace {
+
+/// q, k, v, gates, both weights.
+Sample sample(std::string label, const Shape& q, std::int64_t keys, const Shape& gates,
+              const GlgaOptions& options) {
+  const Shape k{q[0], keys, q[2], q[3]};
+  const Shape weight{q[2] * q[3]};
+  return {std::move(label),
+          {{q}, {k}, {k}, {gates}, {weight, 0.5, 1.5}, {weight, 0.5, 1.5}},
+          [options](const Tensors& x) {
+            prepare_glga(x[0], x[3], options, true);
+            return Tensors{glga(x[0], x[1], x[2], x[3], x[4], x[5], options)};
+          },
+          [options](const Tensors& x) {
+            return Tensors{glga_composition(x[0], x[1], x[2], x[3], x[4], x[5], options)};
+          }};
+}
+
+}  // namespace
+
+std::vector<Sample> glga_samples() {
+  // The norms' eps is large enough for its derivative to show.
+  GlgaOptions kept{.eps = 1e-2, .radius = 4};
+  kept.positions = Tensor::from(
+      std::vector<std::int64_t>{0, 2, 3, 7, 8, 15, 16, 1, 4, 5, 9, 11, 12, 30}, {2, 7});
+  return {
+      sample("kept tokens, a gate a channel", {2, 7, 2, 8}, 7, {2, 7, 2, 2, 8}, kept),
+      sample("cross, a gate a head", {2, 5, 2, 8}, 9, {2, 5, 2, 2, 1},
+             {.local = GlgaOptions::Local::kFull, .eps = 1e-2}),
+  };
+}
+
+}  // namespace eflow::detail

@@ -1,0 +1,19 @@
+// Built-in form of window_ranges.h. Spec("window_ranges", {}).
+
+#include "window_ranges.h"
+
+#include "builtin/entry.h"
+
+namespace EFLOW_TEXT {
+namespace {
+
+constexpr eflow::jit::BuiltinEntry kEntries[] = {
+    EFLOW_ENTRY("window_ranges", ({}), ({}), window_ranges)};
+
+}  // namespace
+
+eflow::jit::BuiltinTable window_ranges_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
+
+}  // namespace EFLOW_TEXT

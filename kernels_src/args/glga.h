@@ -1,0 +1,55 @@
+#pragma once
+// Arguments of the glga_*.h texts. Strides are counted in elements; channels of a head are neighbours.
+
+namespace eflow::args {
+
+/// Rows of heads: element (b, i, h, x) lies at p[b * batch + i * row + h * head + x].
+struct GlgaRows {
+  void* p;
+  long long batch, row, head;
+};
+
+/// Logits of both gates: p[b * batch + i * row + branch * branch + h * head (+ x for gates of channels)]; branch 0 is the
+/// linear one, 1 the softmax one. head = 0: all heads share one.
+struct GlgaGates {
+  const void* p;
+  long long batch, row, branch, head;
+};
+
+/// One struct for the forward and the backward texts. "sums" are f32, f64 for f64.
+struct Glga {
+  GlgaRows q, k, v;                 ///< [B, Nq or Nk, H, d]
+  GlgaRows out;                     ///< forward: the result; backward: its gradient
+  GlgaRows local;                   ///< softmax branch before its norm, kept for the backward texts; p may be null
+  GlgaRows d_global, d_local;       ///< gradients of both branches before their norms
+  GlgaRows dq, dk, dv;              ///< dq or dk may be null: not wanted
+  GlgaGates gates;                  ///< where the form has gates
+  const void* weights[2];           ///< [H, d] factors of the linear and the softmax branch's norm; may be null
+  void* lse;                        ///< sums [B, H, Nq]: log2 of the softmax's denominator; may be null in forward
+  void* delta;                      ///< sums [B, H, Nq]: d_local . local
+  const void* state;                ///< sums [B, H, d, d]: kappa K^T V
+  const void* d_state;              ///< sums [B, H, d, d]: kappa Q^T d_global
+  void* d_gates;                    ///< sums [B, Nq, 2, H], of channels [B, Nq, 2, H, d]; may be null
+  void* d_weights;                  ///< sums [B, row tiles, 2, H, d]; may be null
+  const int* ranges;                ///< [B, N, 2] keys that a kept token sees, see window_ranges.h
+  double scale;                     ///< tau: factor of the scores
+  double eps;                       ///< of the norms
+  long long queries, keys, heads;
+  long long radius;                 ///< where the form leaves it to the arguments
+};
+
+/// parts[b, h, s] = sum over tokens i of chunk s of x_i^T y_i, d x d.
+struct GlgaState {
+  GlgaRows x, y;  ///< [B, N, H, d]
+  void* parts;    ///< sums [B, H, splits, d, d]
+  long long tokens, heads, splits, chunk;
+};
+
+/// Ranges [B, N, 2] of kept tokens whose place in the raster is within radius of a token's own.
+struct WindowRanges {
+  const long long* positions;  ///< [B, N], ascending in a sample
+  int* ranges;
+  long long tokens, radius;
+};
+
+}  // namespace eflow::args

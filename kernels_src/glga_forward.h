@@ -1,0 +1,86 @@
+#pragma once
+// GLGA forward for a tile of queries: softmax over the keys of their windows, block by block with a running maximum
+// [arXiv 2205.14135], the linear branch from its finished state, both through norm and gate, and their sum.
+// [arXiv 2603.27086, Eq. 5-8]
+
+#include "glga_branch.h"
+
+namespace EFLOW_TEXT {
+
+/// o = softmax over each row's range of (scale q k^T) v; keeps o and the log-sum-exp where the arguments ask for it.
+template <class T, class Form, class Left>
+EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena& arena, Left q,
+                         Acc<Compute<T>, Form::kRowTile, Form::kHead>& o) {
+  using C = Compute<T>;
+  constexpr int M = Form::kRowTile, N = Form::kKeyTile, D = Form::kHead;
+  const auto k_ring = alloc_ring<2, T, N, D, Use::kRightT>(arena);
+  const auto v_ring = alloc_ring<2, T, N, D, Use::kRight>(arena);
+  const auto p_tile = alloc<T, M, N, Use::kLeft>(arena);
+  const Index row0 = block.x * M;
+  const GlgaRange<Form> range(a, block.z, a.queries, a.keys);
+  const GlgaSpan span(range, row0, min_of<Index>(M, a.queries - row0));
+  const C scale = C(a.scale * kLog2E);
+
+  RowVec<C, M> m, l;
+  fill(o, C(0));
+  fill(m, C(kLowestMax));
+  fill(l, C(0));
+  const auto fetch = [&](Index n, int stage) {
+    load(k_ring[stage], glga_view<const T>(a.k, block, n, a.keys, D));
+    load(v_ring[stage], glga_view<const T>(a.v, block, n, a.keys, D));
+  };
+  pipeline<2>(span.begin, span.end, N, fetch, [&](Index n, int stage) {
+    Acc<C, M, N> s;
+    set_ABt(s, q, k_ring[stage]);
+    if (!span.whole(n, N)) glga_mask(s, range, row0, n);
+    const RowVec<C, M> m_new = row_max(s, m);
+    const RowVec<C, M> rescale =
+        vmap([&](auto x, auto y) { return exp2((x - y) * scale); }, m, m_new);
+    const RowVec<C, M> sums = exp2_sub(s, scale, vmap([&](auto x) { return x * scale; }, m_new));
+    l = vmap([](auto x, auto r, auto fresh) { return x * r + fresh; }, l, rescale, sums);
+    scale_rows(o, rescale);
+    mma_AB(o, as_A(p_tile, s), v_ring[stage]);
+    m = m_new;
+  });
+  // Rows beyond the last query have seen nothing; they are never stored, but must not divide by 0.
+  const RowVec<C, M> total = vmap([](auto x) { return x > 0 ? x : x + C(1); }, l);
+  scale_rows(o, vmap([](auto x) { return C(1) / x; }, total));
+  const Index rows = a.queries - row0;
+  if (a.local.p != nullptr) store(glga_view<T>(a.local, block, row0, a.queries, D), o);
+  if (a.lse != nullptr) {
+    C* const lse = static_cast<C*>(a.lse) + (block.z * a.heads + block.y) * a.queries + row0;
+    store(lse, 1, vmap([&](auto x, auto y) { return x * scale + log(y) * C(kLog2E); }, m, total),
+          rows);
+  }
+}
+
+/// Grid: ceil(queries / kRowTile), heads, samples.
+template <class T, class Form>
+void glga_forward(const Block& block, const Glga& a) {
+  using C = Compute<T>;
+  constexpr int M = Form::kRowTile, D = Form::kHead;
+  const Index row0 = block.x * M;
+  Arena arena(block);
+  const auto q = alloc<T, M, D, Use::kLeft>(arena);
+  load(q, glga_view<const T>(a.q, block, row0, a.queries, D));
+  Acc<C, M, D> y;
+  if constexpr (Form::kLocal != kNoLocal) {
+    glga_local<T, Form>(block, a, arena, q, y);
+    glga_finish<Form>(y, GlgaBranch<T>(a, block, 1, row0, D));
+  }
+  if constexpr (Form::kGlobal) {
+    const auto state = alloc<T, D, D, Use::kRight>(arena);
+    const C* const s = static_cast<const C*>(a.state) + (block.z * a.heads + block.y) * D * D;
+    load(state, View<const C>{s, D, D, D});
+    Acc<C, M, D> x;
+    set_AB(x, q, state);
+    glga_finish<Form>(x, GlgaBranch<T>(a, block, 0, row0, D));
+    if constexpr (Form::kLocal != kNoLocal)
+      map(y, x, [](auto u, auto w) { return u + w; });
+    else
+      map(y, x, [](auto, auto w) { return w; });
+  }
+  store(glga_view<T>(a.out, block, row0, a.queries, D), y);
+}
+
+}  // namespace EFLOW_TEXT

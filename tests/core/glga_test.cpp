@@ -1,0 +1,322 @@
+// The fused GLGA kernels against their composition in f64, over a set of cases in which any two properties meet in every
+// pair of their values; `test.core.glga -- long` walks the full grid.
+
+#define BOOST_TEST_MODULE glga_op
+#include "eflow/core/glga.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <set>
+
+#include "eflow/base/error.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/core/op.hpp"
+#include "eflow/core/ops.hpp"
+
+namespace eflow {
+namespace {
+
+using Local = GlgaOptions::Local;
+
+/// One call. gates: 0 none, 1 a token, 2 a head, 3 a channel. form: 0 glga, 1 sum of both branches, 2 window alone, 3 linear
+/// alone, 4 all keys and linear, 5 plain softmax, 6 cross (other number of keys).
+struct Case {
+  int head, tokens, window, kept, gates, form;
+  DType dtype;
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) {
+    return out << "d " << c.head << ", N " << c.tokens << ", radius " << c.window << ", kept "
+               << c.kept << " %, gates " << c.gates << ", form " << c.form << ", " << c.dtype;
+  }
+};
+
+constexpr int kHeads[] = {8, 16, 24, 40, 64, 72, 96, 128, 136, 256};
+constexpr int kTokens[] = {1, 63, 64, 65, 130, 200};
+/// In percent of the tokens; 0 sees itself.
+constexpr int kWindows[] = {0, 5, 30, 100};
+constexpr int kKept[] = {100, 50, 25};
+constexpr int kGates[] = {0, 1, 2, 3};
+constexpr int kForms[] = {0, 1, 2, 3, 4, 5, 6};
+constexpr DType kDTypes[] = {DType::kF32, DType::kBF16, DType::kF64};
+
+constexpr int kProperties = 7;
+constexpr int kSizes[kProperties] = {10, 6, 4, 3, 4, 7, 3};
+using Indices = std::array<int, kProperties>;
+
+Case case_of(const Indices& i) {
+  const auto at = [](auto& list, int n) { return list[n]; };
+  return {at(kHeads, i[0]), at(kTokens, i[1]), at(kWindows, i[2]), at(kKept, i[3]),
+          at(kGates, i[4]), at(kForms, i[5]),  at(kDTypes, i[6])};
+}
+
+/// Greedy pairwise covering: every value of every property meets every value of every other one.
+std::vector<Case> pairwise_cases() {
+  std::set<std::array<int, 4>> open;
+  for (int p = 0; p < kProperties; ++p) {
+    for (int q = p + 1; q < kProperties; ++q) {
+      for (int i = 0; i < kSizes[p]; ++i) {
+        for (int j = 0; j < kSizes[q]; ++j) open.insert({p, i, q, j});
+      }
+    }
+  }
+  std::mt19937 random(7);
+  std::vector<Case> out;
+  while (!open.empty()) {
+    Indices best{};
+    std::size_t most = 0;
+    for (int trial = 0; trial < 200; ++trial) {
+      const auto& [p, i, q, j] = *open.begin();
+      Indices now;
+      for (int k = 0; k < kProperties; ++k)
+        now[static_cast<std::size_t>(k)] =
+            static_cast<int>(random() % static_cast<unsigned>(kSizes[k]));
+      now[static_cast<std::size_t>(p)] = i;
+      now[static_cast<std::size_t>(q)] = j;
+      std::size_t covered = 0;
+      for (const auto& [a, b, c, d] : open)
+        covered += now[static_cast<std::size_t>(a)] == b && now[static_cast<std::size_t>(c)] == d;
+      if (covered > most) {
+        most = covered;
+        best = now;
+      }
+    }
+    std::erase_if(open, [&](const auto& pair) {
+      return best[static_cast<std::size_t>(pair[0])] == pair[1] &&
+             best[static_cast<std::size_t>(pair[2])] == pair[3];
+    });
+    out.push_back(case_of(best));
+  }
+  return out;
+}
+
+struct Problem {
+  GlgaOptions options;
+  Tensors inputs;  ///< f64: q, k, v, gates, weights
+};
+
+Tensor values(const Shape& shape, unsigned seed, double shift = 0) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> normal;
+  std::vector<double> v(static_cast<std::size_t>(element_count(shape)));
+  for (double& x : v) x = shift + (shift != 0 ? 0.3 : 1.0) * normal(random);
+  return Tensor::from(v, shape);
+}
+
+Problem problem_of(const Case& c) {
+  constexpr std::int64_t kBatch = 2, kHeadCount = 2;
+  Problem p;
+  GlgaOptions& o = p.options;
+  o.eps = 1e-3;
+  o.radius = (c.window * c.tokens + 99) / 100;
+  o.global = c.form != 2 && c.form != 5;
+  o.local = c.form == 3 ? Local::kNone : c.form >= 4 ? Local::kFull : Local::kWindow;
+  o.normed = c.form != 5;
+  std::int64_t tokens = c.tokens;
+  if (c.kept < 100) {
+    tokens = std::max<std::int64_t>(1, c.tokens * c.kept / 100);
+    o.kept_percent = c.kept;
+    std::vector<std::int64_t> places;
+    std::mt19937 random(11);
+    for (std::int64_t b = 0; b < kBatch; ++b) {
+      std::set<std::int64_t> kept;
+      while (std::ssize(kept) < tokens) kept.insert(random() % static_cast<unsigned>(c.tokens));
+      places.insert(places.end(), kept.begin(), kept.end());
+    }
+    o.positions = Tensor::from(places, {kBatch, tokens});
+  }
+  const std::int64_t keys = c.form == 6 ? tokens + 37 : tokens;
+  const Shape q{kBatch, tokens, kHeadCount, c.head}, k{kBatch, keys, kHeadCount, c.head};
+  p.inputs = {values(q, 1), values(k, 2), values(k, 3), Tensor(), Tensor(), Tensor()};
+  if (c.gates > 0) {
+    p.inputs[3] =
+        values({kBatch, tokens, 2, c.gates >= 2 ? kHeadCount : 1, c.gates == 3 ? c.head : 1}, 4);
+  }
+  if (o.normed && c.tokens % 2 == 0) {
+    p.inputs[4] = values({kHeadCount * c.head}, 5, 1);
+    p.inputs[5] = values({kHeadCount * c.head}, 6, 1);
+  }
+  return p;
+}
+
+struct Result {
+  std::vector<std::vector<double>> values;  ///< output, then gradients
+};
+
+using Op = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                      const Tensor&, const GlgaOptions&);
+
+Result run(Op op, const Problem& p, DType dtype) {
+  Tensors x;
+  for (const Tensor& t : p.inputs) {
+    x.push_back(t.defined() ? cast(t, dtype).detach() : Tensor());
+    if (t.defined()) x.back().set_requires_grad();
+  }
+  const Tensor y = op(x[0], x[1], x[2], x[3], x[4], x[5], p.options);
+  const Tensor w = cast(values(y.shape(), 9), dtype);
+  backward(sum(cast(y * w, DType::kF64)));
+  Result out{{y.to_vector<double>()}};
+  for (const Tensor& t : x) {
+    if (t.defined())
+      out.values.push_back(t.grad().defined() ? t.grad().to_vector<double>()
+                                              : std::vector<double>());
+  }
+  return out;
+}
+
+/// The inputs as the narrow type stores them.
+void round_inputs(Problem& p, DType dtype) {
+  for (Tensor& t : p.inputs) {
+    if (t.defined()) t = cast(cast(t, dtype), DType::kF64);
+  }
+}
+
+double norm(const std::vector<double>& x) {
+  double s = 0;
+  for (const double v : x) s += v * v;
+  return std::sqrt(s);
+}
+
+double distance(const std::vector<double>& x, const std::vector<double>& y) {
+  std::vector<double> d(x.size());
+  for (std::size_t k = 0; k < x.size(); ++k) d[k] = x[k] - y[k];
+  return norm(d);
+}
+
+void check(const Case& c) {
+  BOOST_TEST_CONTEXT(c) {
+    Problem p = problem_of(c);
+    round_inputs(p, c.dtype);
+    Tensor q = cast(p.inputs[0], c.dtype).detach(), gates = p.inputs[3];
+    BOOST_REQUIRE(prepare_glga(q, gates, p.options, true));
+    const Result fused = run(glga, p, c.dtype), oracle = run(glga_composition, p, DType::kF64);
+    BOOST_REQUIRE(fused.values.size() == oracle.values.size());
+    // Where exact terms cancel, a narrow type is as far off as the composition in it.
+    const bool narrow = c.dtype == DType::kBF16;
+    const Result same = narrow ? run(glga_composition, p, c.dtype) : Result{};
+    const double limit = c.dtype == DType::kF64 ? 1e-11 : c.dtype == DType::kF32 ? 2e-5 : 4e-2;
+    for (std::size_t i = 0; i < fused.values.size(); ++i) {
+      const std::vector<double>&x = fused.values[i], &y = oracle.values[i];
+      if (y.empty() || x.empty()) {
+        // An input that nothing depends on: its gradient is absent or zero.
+        BOOST_TEST(norm(x) + norm(y) == 0);
+        continue;
+      }
+      BOOST_REQUIRE(x.size() == y.size());
+      const double error = distance(x, y);
+      double most = limit * (norm(y) + 5e-2 * std::sqrt(static_cast<double>(y.size())));
+      if (narrow) most = std::max(most, 2 * distance(same.values[i], y));
+      BOOST_TEST(error <= most, (i == 0 ? "output" : str("gradient ", i))
+                                    << " is off by " << error << " of " << norm(y));
+    }
+  }
+}
+
+bool asked(const char* word) {
+  const auto& suite = boost::unit_test::framework::master_test_suite();
+  for (int i = 1; i < suite.argc; ++i) {
+    if (std::strcmp(suite.argv[i], word) == 0) return true;
+  }
+  return false;
+}
+
+BOOST_AUTO_TEST_CASE(fused_agrees_with_the_composition) {
+  if (asked("long")) return;
+  const std::vector<Case> cases = pairwise_cases();
+  BOOST_TEST_MESSAGE(cases.size() << " cases");
+  BOOST_TEST(cases.size() >= 70U);
+  for (const Case& c : cases) check(c);
+}
+
+BOOST_AUTO_TEST_CASE(fused_agrees_with_the_composition_on_the_full_grid) {
+  if (!asked("long")) return;
+  Indices i{};
+  for (;;) {
+    check(case_of(i));
+    std::size_t at = 0;
+    while (at < kProperties && ++i[at] == kSizes[at]) i[at++] = 0;
+    if (at == kProperties) return;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_window_as_an_argument_gives_the_same_bits) {
+  Problem p = problem_of({16, 130, 30, 100, 1, 0, DType::kF32});
+  const Tensor q = cast(p.inputs[0], DType::kF32);
+  BOOST_REQUIRE(prepare_glga(q, p.inputs[3], p.options, true));
+  const Result in_code = run(glga, p, DType::kF32);
+  p.options.radius_in_code = false;
+  BOOST_REQUIRE(prepare_glga(q, p.inputs[3], p.options, true));
+  BOOST_TEST(in_code.values == run(glga, p, DType::kF32).values);
+}
+
+/// q, k and v as views of one product, heads and tokens swapped in memory.
+BOOST_AUTO_TEST_CASE(operands_may_have_any_strides) {
+  const Problem p = problem_of({16, 65, 30, 100, 2, 0, DType::kF64});
+  BOOST_REQUIRE(prepare_glga(p.inputs[0], p.inputs[3], p.options, false));
+  const auto call = [&](const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates) {
+    return glga(q, k, v, gates, p.inputs[4], p.inputs[5], p.options).to_vector<double>();
+  };
+  const auto swapped = [](const Tensor& x) {
+    return transpose(contiguous(transpose(x, 1, 2)), 1, 2);
+  };
+  const Tensor kv = concat({p.inputs[1], p.inputs[2]}, 3);
+  const Tensor gates = transpose(contiguous(transpose(p.inputs[3], 1, 3)), 1, 3);
+  BOOST_TEST(call(p.inputs[0], p.inputs[1], p.inputs[2], p.inputs[3]) ==
+             call(swapped(p.inputs[0]), narrow(kv, 3, 0, 16), narrow(kv, 3, 16, 16), gates));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_compiler_plain_ops_take_over) {
+  const DevicePtr before = default_device();
+  set_default_device(make_cpu_device({.search_path = "/nowhere"}));
+  int said = 0;
+  const LogSink sink = set_log_sink([&](LogLevel, std::string_view) { ++said; });
+  {
+    const Problem p = problem_of({16, 65, 30, 100, 1, 0, DType::kF64});
+    BOOST_TEST(!prepare_glga(p.inputs[0], p.inputs[3], p.options, true));
+    BOOST_TEST(!prepare_glga(p.inputs[0], p.inputs[3], p.options, true));
+    BOOST_TEST(said == 1);
+    BOOST_TEST(run(glga, p, DType::kF64).values == run(glga_composition, p, DType::kF64).values);
+  }
+  set_log_sink(sink);
+  set_default_device(before);
+}
+
+BOOST_AUTO_TEST_CASE(a_head_of_odd_size_is_composed) {
+  const Problem p = problem_of({12, 20, 30, 100, 1, 0, DType::kF64});
+  BOOST_TEST(!prepare_glga(p.inputs[0], p.inputs[3], p.options, true));
+  BOOST_TEST(run(glga, p, DType::kF64).values == run(glga_composition, p, DType::kF64).values);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_inputs_are_named) {
+  const Problem p = problem_of({16, 10, 30, 100, 1, 0, DType::kF64});
+  const auto call = [&](int which, const Tensor& wrong, const GlgaOptions& options) {
+    Tensors x = p.inputs;
+    x[static_cast<std::size_t>(which)] = wrong;
+    static_cast<void>(glga(x[0], x[1], x[2], x[3], x[4], x[5], options));
+  };
+  const GlgaOptions& good = p.options;
+  const auto zeros = [](const Shape& shape, DType dtype = DType::kF64) {
+    return Tensor::zeros(shape, dtype);
+  };
+  BOOST_CHECK_THROW(call(0, zeros({2, 9, 2, 16}), good), ShapeError);
+  BOOST_CHECK_THROW(call(1, zeros({2, 10, 2, 8}), good), ShapeError);
+  BOOST_CHECK_THROW(call(2, zeros({2, 10, 1, 16}), good), ShapeError);
+  BOOST_CHECK_THROW(call(2, zeros({2, 10, 32}), good), ShapeError);
+  BOOST_CHECK_THROW(call(3, zeros({2, 10, 2, 2, 8}), good), ShapeError);
+  BOOST_CHECK_THROW(call(3, zeros({2, 10, 1, 1, 1}), good), ShapeError);
+  BOOST_CHECK_THROW(call(4, zeros({16}), good), ShapeError);
+  BOOST_CHECK_THROW(call(0, zeros({2, 10, 2, 16}, DType::kF32), good), InvalidArgument);
+  GlgaOptions bad = good;
+  bad.radius = -1;
+  BOOST_CHECK_THROW(call(4, {}, bad), InvalidArgument);
+  bad = good;
+  bad.positions = zeros({2, 10});
+  BOOST_CHECK_THROW(call(4, {}, bad), ShapeError);
+  bad = good;
+  bad.local = Local::kNone;
+  bad.global = false;
+  BOOST_CHECK_THROW(call(4, {}, bad), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace eflow
