@@ -249,6 +249,26 @@ BOOST_AUTO_TEST_CASE(the_window_as_an_argument_gives_the_same_bits) {
   BOOST_TEST(in_code.values == run(glga, p, DType::kF32).values);
 }
 
+/// Large enough for several tiles, and for the state's sum to be split.
+BOOST_AUTO_TEST_CASE(runs_and_threads_give_the_same_bits) {
+  const DevicePtr before = default_device();
+  for (const int kept : {100, 50}) {
+    std::vector<Result> results;
+    for (const int threads : {1, 2, 2}) {
+      jit::Options options = jit::Options::from_environment();
+      options.threads = threads;
+      set_default_device(make_cpu_device(options));
+      const Problem p = problem_of({24, 4200, 5, kept, 2, 0, DType::kF32});
+      BOOST_REQUIRE(
+          prepare_glga(cast(p.inputs[0], DType::kF32), p.inputs[3], p.options, true));
+      results.push_back(run(glga, p, DType::kF32));
+    }
+    BOOST_TEST(results[0].values == results[1].values);
+    BOOST_TEST(results[1].values == results[2].values);
+  }
+  set_default_device(before);
+}
+
 /// q, k and v as views of one product, heads and tokens swapped in memory.
 BOOST_AUTO_TEST_CASE(operands_may_have_any_strides) {
   const Problem p = problem_of({16, 65, 30, 100, 2, 0, DType::kF64});
