@@ -18,24 +18,25 @@ struct GlgaGates {
 
 /// One struct for the forward and the backward texts. "sums" are f32, f64 for f64.
 struct Glga {
-  GlgaRows q, k, v;                 ///< [B, Nq or Nk, H, d]
-  GlgaRows out;                     ///< forward: the result; backward: its gradient
-  GlgaRows local;                   ///< softmax branch before its norm, kept for the backward texts; p may be null
-  GlgaRows d_global, d_local;       ///< gradients of both branches before their norms
-  GlgaRows dq, dk, dv;              ///< dq or dk may be null: not wanted
-  GlgaGates gates;                  ///< where the form has gates
-  const void* weights[2];           ///< [H, d] factors of the linear and the softmax branch's norm; may be null
-  void* lse;                        ///< sums [B, H, Nq]: log2 of the softmax's denominator; may be null in forward
-  void* delta;                      ///< sums [B, H, Nq]: d_local . local
-  const void* state;                ///< sums [B, H, d, d]: kappa K^T V
-  const void* d_state;              ///< sums [B, H, d, d]: kappa Q^T d_global
-  void* d_gates;                    ///< sums [B, Nq, 2, H], of channels [B, Nq, 2, H, d]; may be null
-  void* d_weights;                  ///< sums [B, row tiles, 2, H, d]; may be null
-  const int* ranges;                ///< [B, N, 2] keys that a kept token sees, see window_ranges.h
-  double scale;                     ///< tau: factor of the scores
-  double eps;                       ///< of the norms
+  GlgaRows q, k, v;  ///< [B, Nq or Nk, H, d]
+  GlgaRows out;      ///< forward: the result; backward: its gradient
+  GlgaRows local;    ///< softmax branch before its norm, kept for the backward texts; p may be null
+  GlgaRows d_global, d_local;  ///< gradients of both branches before their norms
+  GlgaRows dq, dk, dv;         ///< dq or dk may be null: not wanted
+  GlgaGates gates;             ///< where the form has gates
+  const void*
+      weights[2];  ///< [H, d] factors of the linear and the softmax branch's norm; may be null
+  void* lse;       ///< sums [B, H, Nq]: log2 of the softmax's denominator; may be null in forward
+  void* delta;     ///< sums [B, H, Nq]: d_local . local
+  const void* state;    ///< sums [B, H, d, d]: kappa K^T V
+  const void* d_state;  ///< sums [B, H, d, d]: kappa Q^T d_global
+  void* d_gates;        ///< sums [B, Nq, 2, H], of channels [B, Nq, 2, H, d]; may be null
+  void* d_weights;      ///< sums [B, row tiles, 2, H, d]; may be null
+  const int* ranges;    ///< [B, N, 2] keys that a kept token sees, see window_ranges.h
+  double scale;         ///< tau: factor of the scores
+  double eps;           ///< of the norms
   long long queries, keys, heads;
-  long long radius;                 ///< where the form leaves it to the arguments
+  long long radius;  ///< where the form leaves it to the arguments
 };
 
 /// parts[b, h, s] = sum over tokens i of chunk s of x_i^T y_i, d x d.

@@ -259,8 +259,7 @@ BOOST_AUTO_TEST_CASE(runs_and_threads_give_the_same_bits) {
       options.threads = threads;
       set_default_device(make_cpu_device(options));
       const Problem p = problem_of({24, 4200, 5, kept, 2, 0, DType::kF32});
-      BOOST_REQUIRE(
-          prepare_glga(cast(p.inputs[0], DType::kF32), p.inputs[3], p.options, true));
+      BOOST_REQUIRE(prepare_glga(cast(p.inputs[0], DType::kF32), p.inputs[3], p.options, true));
       results.push_back(run(glga, p, DType::kF32));
     }
     BOOST_TEST(results[0].values == results[1].values);
