@@ -45,4 +45,16 @@ struct GlgaOptions {
 /// is said once in the log.
 bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
 
+/// What a call costs, in operations (2 a multiply-add) and bytes. Useful: pairs inside the window, and the backward pass as
+/// if scores were made anew once; executed: whole tiles, and scores made anew for the queries' and the keys' gradients. Bytes
+/// are what must be moved at least once.
+struct GlgaCost {
+  double useful = 0, executed = 0, bytes = 0;
+};
+struct GlgaCosts {
+  GlgaCost forward, backward;
+};
+/// Of the fused kernels in their default tiles; the forward pass as in training.
+[[nodiscard]] GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& options);
+
 }  // namespace eflow

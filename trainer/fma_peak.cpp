@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
+#include <functional>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -40,6 +43,32 @@ template <int kLanes>
 rounds_avx512(float seed) {
   return fma_rounds<16>(seed);
 }
+/// The same with products of bf16 pairs.
+[[gnu::target("avx512f,avx512bf16,prefer-vector-width=512")]] float rounds_bf16(float seed) {
+  using Vector = Lanes<16>::Vector;
+#if defined(__clang__)
+  typedef __bf16 Halves __attribute__((vector_size(64)));
+#define EFLOW_DOT __builtin_ia32_dpbf16ps_512
+#elif __GNUC__ >= 13
+  typedef __bf16 Halves __attribute__((vector_size(64)));
+#define EFLOW_DOT __builtin_ia32_dpbf16ps_v16sf
+#else
+  typedef short Halves __attribute__((vector_size(64)));
+#define EFLOW_DOT __builtin_ia32_dpbf16ps_v16sf
+#endif
+  Vector sum[kChains];
+  for (int i = 0; i < kChains; ++i) sum[i] = Vector{} + (seed + static_cast<float>(i));
+  Halves x;
+  std::memcpy(&x, &sum[1], sizeof x);
+  for (std::int64_t round = 0; round < kRounds; ++round) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kChains; ++i) sum[i] = EFLOW_DOT(sum[i], x, x);
+  }
+#undef EFLOW_DOT
+  float total = 0;
+  for (const Vector& chain : sum) total += chain[0];
+  return total;
+}
 [[gnu::target("avx2,fma"), gnu::optimize("fp-contract=fast")]] float rounds_avx2(float seed) {
   return fma_rounds<8>(seed);
 }
@@ -50,42 +79,60 @@ float rounds_baseline(float seed) {
 
 struct Kernel {
   float (*run)(float);
-  int lanes;
+  int products;  ///< of one instruction
 };
 
-Kernel widest_kernel() {
+Kernel widest_kernel(DType dtype) {
 #if defined(__x86_64__)
+  if (dtype == DType::kBF16 && __builtin_cpu_supports("avx512bf16")) return {rounds_bf16, 32};
   if (__builtin_cpu_supports("avx512f")) return {rounds_avx512, 16};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {rounds_avx2, 8};
 #endif
   return {rounds_baseline, 4};
 }
 
-double seconds_of_run(const Kernel& kernel, int threads) {
-  std::vector<float> results(static_cast<std::size_t>(threads));
+/// Of `work(thread)` on all threads.
+double seconds_of_run(int threads, const std::function<void(std::size_t)>& work) {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::thread> others;
-  for (int i = 1; i < threads; ++i) {
-    others.emplace_back(
-        [&, i] { results[static_cast<std::size_t>(i)] = kernel.run(static_cast<float>(i)); });
-  }
-  results[0] = kernel.run(0);
+  for (std::size_t i = 1; i < static_cast<std::size_t>(threads); ++i)
+    others.emplace_back([&, i] { work(i); });
+  work(0);
   for (auto& thread : others) thread.join();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-}  // namespace
-
-double measure_fma_peak(int threads, double seconds) {
-  const Kernel kernel = widest_kernel();
-  const double flops = 2.0 * kernel.lanes * kChains * static_cast<double>(kRounds) * threads;
-  double best = seconds_of_run(kernel, threads);
+double best_seconds(int threads, double seconds, const std::function<void(std::size_t)>& work) {
+  double best = seconds_of_run(threads, work);
   for (double spent = best; spent < seconds;) {
-    const double now = seconds_of_run(kernel, threads);
+    const double now = seconds_of_run(threads, work);
     best = std::min(best, now);
     spent += now;
   }
-  return flops / best;
+  return best;
+}
+
+}  // namespace
+
+double measure_fma_peak(int threads, double seconds, DType dtype) {
+  const Kernel kernel = widest_kernel(dtype);
+  std::vector<float> results(static_cast<std::size_t>(threads));
+  const double best = best_seconds(threads, seconds, [&](std::size_t thread) {
+    results[thread] = kernel.run(static_cast<float>(thread));
+  });
+  return 2.0 * kernel.products * kChains * static_cast<double>(kRounds) * threads / best;
+}
+
+double measure_memory_rate(int threads, double seconds) {
+  // Beyond any cache of one socket that its threads could be alone in.
+  constexpr std::size_t kWords = std::size_t{16} << 20;
+  const std::vector<std::uint64_t> words(kWords * static_cast<std::size_t>(threads), 1);
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads));
+  const double best = best_seconds(threads, seconds, [&](std::size_t thread) {
+    const std::uint64_t* const from = words.data() + thread * kWords;
+    sums[thread] = std::accumulate(from, from + kWords, std::uint64_t{0});
+  });
+  return static_cast<double>(words.size() * sizeof(std::uint64_t)) / best;
 }
 
 }  // namespace eflow::trainer

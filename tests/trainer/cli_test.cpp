@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "eflow/io/npy.hpp"
 #include "trainer/program.hpp"
@@ -67,7 +68,7 @@ BOOST_AUTO_TEST_CASE(help_and_version_need_nothing) {
   BOOST_TEST_MESSAGE("two calls took " << seconds.count() << " s");
   for (const char* command :
        {"data synth", "data pack", "data info", "data verify", "train", "sample", "eval",
-        "eval train-features", "inspect", "bench step", "jit"}) {
+        "eval train-features", "inspect", "bench step", "bench glga", "jit"}) {
     const auto outcome = eflow_says(std::string(command) + " --help");
     BOOST_TEST(outcome.code == 0, command);
     BOOST_TEST(contains(outcome.text, "usage: eflow " + std::string(command)), outcome.text);
@@ -82,6 +83,39 @@ BOOST_AUTO_TEST_CASE(wrong_words) {
   refused("train --out x --config /nowhere/c.ini", 8, "/nowhere/c.ini");
   refused("sample --run x", 2, "--out is missing");
   refused("inspect --preset XXXL", 2, "XXXL");
+}
+
+BOOST_AUTO_TEST_CASE(attention_is_measured) {
+  const auto outcome = eflow_says(
+      "bench glga --tokens 200,96 --window 32 --head 16 --drop 0,75 --threads 1,2 --dtype both "
+      "--heads 2 --seconds 0 --json");
+  BOOST_REQUIRE_MESSAGE(outcome.code == 0, outcome.text);
+  const auto parsed = nlohmann::json::parse(outcome.text);
+  const auto& results = parsed.at("results");
+  BOOST_TEST(!parsed.at("isa").get<std::string>().empty());
+  BOOST_REQUIRE(results.size() == 16U);
+  for (const auto& r : results) {
+    const auto& forward = r.at("forward");
+    const auto& backward = r.at("backward");
+    for (const auto* pass : {&forward, &backward}) {
+      BOOST_TEST(pass->at("seconds").get<double>() > 0);
+      BOOST_TEST(pass->at("gain_over_composition").get<double>() > 0);
+      BOOST_TEST(pass->at("gflops_executed").get<double>() >=
+                 pass->at("gflops_useful").get<double>());
+    }
+    const auto kept = r.at("kept").get<std::int64_t>(),
+               drop = r.at("drop_percent").get<std::int64_t>();
+    BOOST_TEST(kept == r.at("tokens").get<std::int64_t>() * (100 - drop) / 100);
+    BOOST_TEST(r.contains("window_in_code") == (drop == 0 && r.at("fused").get<bool>()));
+  }
+  // 33 keys a query but at the ends, 4 operations a channel, and both products of the linear branch.
+  const auto& first = results.at(0).at("forward");
+  const double operations = 2 * (4 * 16 * (200 * 33 - 16 * 17) + 4 * 200 * 16 * 16);
+  const double found =
+      first.at("gflops_useful").get<double>() * 1e9 * first.at("seconds").get<double>();
+  BOOST_TEST(std::abs(found - operations) < 1e-6 * operations);
+  refused("bench glga --tokens 12,x", 2, "--tokens is '12,x'");
+  refused("bench glga --drop 100", 2, "from 0 to 99");
 }
 
 BOOST_AUTO_TEST_CASE(presets_count_their_parameters) {

@@ -27,6 +27,7 @@ int eval(const Arguments& arguments);
 int eval_train_features(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int bench_step(const Arguments& arguments);
+int bench_glga(const Arguments& arguments);
 int jit_command(const Arguments& arguments);
 
 }  // namespace eflow::program

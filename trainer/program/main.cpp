@@ -24,6 +24,7 @@ const std::vector<Command>& commands() {
       {"eval", "count how many samples show what was asked for", eval},
       {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect},
       {"bench step", "measure where a training step's time goes", bench_step},
+      {"bench glga", "measure the attention kernels", bench_glga},
       {"jit", "compiled kernels: what is there, compile, tune, time, ship", jit_command},
   };
   return all;

@@ -1,0 +1,86 @@
+// Operations and bytes of a GLGA call, by walking the windows of its tokens.
+
+#include <algorithm>
+
+#include "eflow/core/glga.hpp"
+#include "eflow/core/ops/glga_kernels.hpp"
+
+namespace eflow {
+namespace {
+
+using Local = GlgaOptions::Local;
+
+/// Keys [begin, end) that each query of one sample sees; both ends ascend.
+struct Windows {
+  std::vector<std::int64_t> begin, end;
+
+  Windows(std::int64_t sample, std::int64_t queries, std::int64_t keys, const GlgaOptions& o)
+      : begin(static_cast<std::size_t>(queries), 0), end(begin) {
+    if (o.local == Local::kNone) return;
+    std::vector<std::int64_t> places(begin.size());
+    const std::vector<std::int64_t> given =
+        o.positions.defined() ? o.positions.to_vector<std::int64_t>() : std::vector<std::int64_t>();
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      places[i] = given.empty() ? static_cast<std::int64_t>(i)
+                                : given[static_cast<std::size_t>(sample * queries) + i];
+    }
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      end[i] = keys;
+      if (o.local == Local::kFull) continue;
+      const auto at_least = [&](std::int64_t place) {
+        return std::lower_bound(places.begin(), places.end(), place) - places.begin();
+      };
+      begin[i] = at_least(places[i] - o.radius);
+      end[i] = at_least(places[i] + o.radius + 1);
+    }
+  }
+
+  double pairs() const {
+    double sum = 0;
+    for (std::size_t i = 0; i < begin.size(); ++i) sum += static_cast<double>(end[i] - begin[i]);
+    return sum;
+  }
+  /// Pairs in the tiles that `rows` queries at a time walk, `columns` keys a step.
+  double visited(int rows, int columns) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < begin.size(); i += static_cast<std::size_t>(rows)) {
+      const std::size_t last = std::min(begin.size(), i + static_cast<std::size_t>(rows)) - 1;
+      const std::int64_t steps = (end[last] - begin[i] + columns - 1) / columns;
+      sum += static_cast<double>(steps * columns * rows);
+    }
+    return sum;
+  }
+};
+
+}  // namespace
+
+GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& options) {
+  const detail::GlgaKernels kernels(q.dtype(), q.size(3), detail::GlgaGateKind::kNone, options);
+  double pairs = 0, forward_pairs = 0, queries_pairs = 0, keys_pairs = 0;
+  for (std::int64_t b = 0; b < q.size(0); ++b) {
+    const Windows of_queries(b, q.size(1), k.size(1), options);
+    pairs += of_queries.pairs();
+    forward_pairs += of_queries.visited(kernels.forward_tile.rows, kernels.forward_tile.keys);
+    queries_pairs += of_queries.visited(kernels.queries_tile.rows, kernels.queries_tile.keys);
+    // The window is symmetric: what a key is seen by is what a query there would see.
+    keys_pairs += Windows(b, k.size(1), q.size(1), options)
+                      .visited(kernels.keys_tile.keys, kernels.keys_tile.rows);
+  }
+  const double samples = static_cast<double>(q.size(0)), heads = static_cast<double>(q.size(2)),
+               d = static_cast<double>(q.size(3)), nq = static_cast<double>(q.size(1)),
+               nk = static_cast<double>(k.size(1)),
+               element = static_cast<double>(size_of(q.dtype()));
+  // k^T v and q S forward; backward q S again, q^T dA, dA S^T, v dS^T and k dS.
+  const double linear = options.global ? 2 * samples * heads * d * d : 0;
+  const double state = linear * nk, rows = linear * nq;
+  GlgaCosts out;
+  out.forward.useful = heads * 4 * d * pairs + state + rows;
+  out.forward.executed = heads * 4 * d * forward_pairs + state + rows;
+  out.forward.bytes = element * samples * heads * d * (3 * nq + 2 * nk);
+  out.backward.useful = heads * 10 * d * pairs + 2 * state + 3 * rows;
+  out.backward.executed = heads * d * (6 * queries_pairs + 8 * keys_pairs) + 2 * state + 3 * rows;
+  out.backward.bytes = element * samples * heads * d * (4 * nq + 4 * nk);
+  return out;
+}
+
+}  // namespace eflow

@@ -1,0 +1,135 @@
+#include "eflow/trainer/glga_bench.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "eflow/core/autograd.hpp"
+#include "eflow/core/ops.hpp"
+#include "eflow/trainer/fma_peak.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+using Op = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                      const Tensor&, const GlgaOptions&);
+
+/// Numbers in [-1, 1) that look irregular.
+Tensor values(const Shape& shape, DType dtype, double seed) {
+  std::vector<float> x(static_cast<std::size_t>(element_count(shape)));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(std::sin(seed + 12.9898 * static_cast<double>(i % 65521)));
+  return cast(Tensor::from(x, shape), dtype).detach();
+}
+
+/// One token of every group of as many, at a place in the group that changes.
+Tensor kept_places(std::int64_t tokens, std::int64_t kept) {
+  std::vector<std::int64_t> places(static_cast<std::size_t>(kept));
+  for (std::int64_t i = 0; i < kept; ++i) {
+    const std::int64_t begin = i * tokens / kept, end = (i + 1) * tokens / kept;
+    places[static_cast<std::size_t>(i)] = begin + i * 7 % (end - begin);
+  }
+  return Tensor::from(places, {1, kept});
+}
+
+struct Inputs {
+  GlgaOptions options;
+  std::vector<Tensor> x;  ///< q, k, v, gates, both weights
+  Tensor dy;
+
+  explicit Inputs(const GlgaBenchCase& c) {
+    options.radius = c.window / 2;
+    const std::int64_t kept = std::max<std::int64_t>(1, c.tokens * (100 - c.drop) / 100);
+    if (kept < c.tokens) {
+      options.positions = kept_places(c.tokens, kept);
+      options.kept_percent = static_cast<int>(100 - c.drop);
+    }
+    const Shape rows{1, kept, c.heads, c.head};
+    x = {values(rows, c.dtype, 1),
+         values(rows, c.dtype, 2),
+         values(rows, c.dtype, 3),
+         values({1, kept, 2, 1, 1}, c.dtype, 4),
+         values({c.heads * c.head}, c.dtype, 5),
+         values({c.heads * c.head}, c.dtype, 6)};
+    for (Tensor& t : x) t.set_requires_grad();
+    dy = values(rows, c.dtype, 7);
+  }
+  Tensor run(Op op, const GlgaOptions& how) const {
+    return op(x[0], x[1], x[2], x[3], x[4], x[5], how);
+  }
+};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct PassSeconds {
+  double forward, backward;
+};
+
+PassSeconds once(Op op, const Inputs& in) {
+  const double begin = now();
+  const Tensor y = in.run(op, in.options);
+  const double middle = now();
+  (void)gradients(y, in.x, in.dy);
+  return {middle - begin, now() - middle};
+}
+
+/// The fastest of the runs that fit in about twice `seconds`, at least two beside a first to warm up.
+PassSeconds fastest(Op op, const Inputs& in, double seconds) {
+  (void)once(op, in);
+  PassSeconds best{1e30, 1e30};
+  const double begin = now();
+  for (int i = 0; i < 2 || now() - begin < 2 * seconds; ++i) {
+    const PassSeconds s = once(op, in);
+    best = {std::min(best.forward, s.forward), std::min(best.backward, s.backward)};
+  }
+  return best;
+}
+
+/// The forward pass both ways in turn.
+void compare_radius(const Inputs& in, double seconds, GlgaBench* bench) {
+  const NoGrad off;
+  GlgaOptions how[2] = {in.options, in.options};
+  how[1].radius_in_code = false;
+  if (!prepare_glga(in.x[0], in.x[3], how[1], false)) return;
+  std::vector<double> samples[2];
+  const double begin = now();
+  for (int i = 0; i < 7 || (now() - begin < 2 * seconds && i < 200); ++i) {
+    for (int j = 0; j < 2; ++j) {
+      const double start = now();
+      (void)in.run(glga, how[j]);
+      if (i > 0) samples[j].push_back(now() - start);
+    }
+  }
+  bench->in_code = jit::median_interval(samples[0]);
+  bench->as_argument = jit::median_interval(samples[1]);
+  bench->has_argument = true;
+}
+
+}  // namespace
+
+GlgaBench bench_glga(const GlgaBenchCase& c, const GlgaBenchOptions& options) {
+  const Inputs in(c);
+  GlgaBench bench;
+  bench.kept = in.x[0].size(1);
+  bench.fused = prepare_glga(in.x[0], in.x[3], in.options, true);
+  const int threads = default_device()->runtime().pool().size();
+  bench.peak = measure_fma_peak(threads, options.seconds / 4, c.dtype);
+  bench.memory_rate = measure_memory_rate(threads, options.seconds / 4);
+  const GlgaCosts costs = glga_costs(in.x[0], in.x[1], in.options);
+  const PassSeconds fused = fastest(glga, in, options.seconds);
+  bench.forward = {fused.forward, costs.forward};
+  bench.backward = {fused.backward, costs.backward};
+  // Once more after the kernels: the ceiling is what the machine reached at its best moment in this run.
+  bench.peak = std::max(bench.peak, measure_fma_peak(threads, options.seconds / 4, c.dtype));
+  if (options.composition) {
+    const PassSeconds composed = fastest(glga_composition, in, options.seconds);
+    bench.forward.composed_seconds = composed.forward;
+    bench.backward.composed_seconds = composed.backward;
+  }
+  if (bench.fused && !in.options.positions.defined()) compare_radius(in, options.seconds, &bench);
+  return bench;
+}
+
+}  // namespace eflow::trainer
