@@ -1,5 +1,7 @@
 #pragma once
-// The two losses of SoFlow, one value a sample. [arXiv 2603.27086, Eq. 3 and 4; SoFlow models.py]
+// The three losses, one value a sample. [arXiv 2603.27086, Eq. 3, 4 and 12; SoFlow models.py]
+
+#include <string_view>
 
 #include "eflow/soflow/network.hpp"
 
@@ -12,9 +14,13 @@ struct AdaptiveWeight {
 
 /// Each [B].
 struct SampleLosses {
-  Tensor loss;  ///< to be differentiated
-  Tensor mse;   ///< the raw error, mean over the elements of a sample; outside the graph
+  Tensor loss;         ///< to be differentiated
+  Tensor mse;          ///< the raw error, mean over the elements of a sample; outside the graph
+  Tensor target = {};  ///< consistency_loss: mean_e v_tgt^2, to compare mse with; else undefined
 };
+
+/// mean_e x^2 of each sample, outside the graph. x [B, ...] -> [B]
+[[nodiscard]] Tensor mean_square(const Tensor& x);
 
 /// w mean_e |F - v|^2, w from itself. [Eq. 3]
 /// prediction F(x_t, t, t) and target v, [B, ...]; no gradient to the target.
@@ -32,5 +38,25 @@ struct SampleLosses {
 /// code for 0.5; its mse is mean_e dq^2.
 [[nodiscard]] SampleLosses consistency_loss(const Tensor& f_t, const Tensor& dq,
                                             const AdaptiveWeight& weight, double scale);
+
+/// The mean velocity of going from t to l with mean velocity y and on to s with z:
+/// ((t - l) y + (l - s) z) / (t - s) = (x_t - f*) / (t - s).
+[[nodiscard]] Tensor joined_velocity(const Tensor& y, const Tensor& z, const PerSample& t,
+                                     const PerSample& l, const PerSample& s);
+
+/// kVelocity: the loss of flow matching towards the joined velocity; kSolution: mean_e |f - f*|^2,
+/// unweighted, Eq. 12 as printed.
+enum class AdditivityWeight { kVelocity, kSolution };
+
+/// "velocity", "solution".
+[[nodiscard]] std::string_view name_of(AdditivityWeight kind);
+/// Throws InvalidArgument listing the known names.
+[[nodiscard]] AdditivityWeight additivity_weight(std::string_view name);
+
+/// Mean-velocity additivity: prediction F(x_t, t, s) against `joined`, no gradient to it. [Eq. 12]
+/// Its mse is mean_e |F - joined|^2.
+[[nodiscard]] SampleLosses additivity_loss(const Tensor& prediction, const Tensor& joined,
+                                           const PerSample& t, const PerSample& s,
+                                           AdditivityWeight kind, const AdaptiveWeight& weight);
 
 }  // namespace eflow::soflow

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
+#include "eflow/base/error.hpp"
 #include "eflow/nn/named_enum.hpp"
 
 namespace eflow::soflow {
@@ -11,6 +13,22 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kRatioNames = {"exponential", "constant", "linear",
                                                          "cosine"};
+
+/// Three different numbers of 0 .. count-1, ascending, from three uniforms; all choices alike.
+std::array<std::int64_t, 3> choose_three(std::int64_t count, const double* u) {
+  const auto pick = [&](int i) {
+    const std::int64_t left = count - i;
+    return std::min(left - 1, static_cast<std::int64_t>(u[i] * static_cast<double>(left)));
+  };
+  std::int64_t a = pick(0), b = pick(1), c = pick(2);
+  b += b >= a;
+  if (a > b) std::swap(a, b);
+  c += c >= a;
+  c += c >= b;
+  if (c < a) return {c, a, b};
+  if (c < b) return {a, c, b};
+  return {a, b, c};
+}
 
 }  // namespace
 
@@ -71,6 +89,28 @@ Times ordered_times(PerSample t, PerSample s, double r) {
     ti = std::max(ti, kTimeMargin);
     si = std::min(si, ti - kTimeMargin);
     times.l.push_back(std::min(ti + (si - ti) * r, ti - kTimeMargin));
+  }
+  return times;
+}
+
+Times draw_jumps(const JumpLaw& law, const RandomKey& key, const std::vector<std::int64_t>& ids) {
+  const std::int64_t slack = law.min_jump - 1, free_nodes = law.nodes + 1 - 2 * slack;
+  if (law.min_jump < 1 || free_nodes < 3) {
+    throw InvalidArgument(str("[mva] min_jump must be from 1 to nodes / 2 = ", law.nodes / 2,
+                              ", found ", law.min_jump));
+  }
+  const auto batch = static_cast<std::int64_t>(ids.size());
+  const PerSample u = random_uniform({batch, 4}, key, ids).to_vector<double>();
+  const auto time = [&](std::int64_t node) {
+    return shift_time(static_cast<double>(node) / static_cast<double>(law.nodes), law.shift);
+  };
+  Times times;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    auto [s, l, t] = choose_three(free_nodes, &u[4 * i]);
+    if (u[4 * i + 3] < law.to_data) s = 0;
+    times.t.push_back(time(t + 2 * slack));
+    times.l.push_back(time(l + slack));
+    times.s.push_back(time(s));
   }
   return times;
 }

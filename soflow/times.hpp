@@ -55,4 +55,17 @@ struct Times {
 /// t >= margin; s <= t - margin; l = min(t + (s - t) r, t - margin).
 [[nodiscard]] Times ordered_times(PerSample t, PerSample s, double r);
 
+/// The jumps that mean-velocity additivity is trained at: three different nodes of the grid
+/// S_shift(n / nodes), n = 0 .. nodes, so that every sampling grid of N | nodes steps is among them.
+struct JumpLaw {
+  std::int64_t nodes = 64;
+  double shift = 3;
+  double to_data = 0;         ///< chance that s is 0
+  std::int64_t min_jump = 1;  ///< nodes between t and l, and between l and s, at least
+};
+
+/// One draw for each sample id. Throws InvalidArgument where min_jump leaves no three nodes.
+[[nodiscard]] Times draw_jumps(const JumpLaw& law, const RandomKey& key,
+                               const std::vector<std::int64_t>& ids);
+
 }  // namespace eflow::soflow

@@ -1,9 +1,11 @@
 #define BOOST_TEST_MODULE times
 #include "eflow/soflow/times.hpp"
 
+#include <array>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "eflow/base/error.hpp"
@@ -69,6 +71,36 @@ BOOST_AUTO_TEST_CASE(the_ratio_goes_from_its_start_to_its_end) {
   r.curve = RatioCurve::kConstant;
   BOOST_TEST(r.at(0) == 0.002);
   BOOST_CHECK_THROW(static_cast<void>(ratio_curve("square")), InvalidArgument);
+}
+
+BOOST_AUTO_TEST_CASE(jumps_have_three_different_nodes_and_all_choices_are_alike) {
+  std::vector<std::int64_t> ids(20000);
+  std::iota(ids.begin(), ids.end(), 0);
+  const RandomKey key{.seed = 1, .purpose = 27};
+  const Times times = draw_jumps({.nodes = 4, .shift = 1}, key, ids);
+  std::map<std::array<double, 3>, int> counts;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    BOOST_TEST_REQUIRE((times.s[i] < times.l[i] && times.l[i] < times.t[i]));
+    ++counts[{times.s[i], times.l[i], times.t[i]}];
+  }
+  BOOST_TEST(counts.size() == 10);  // 3 of 5 nodes
+  for (const auto& [nodes, count] : counts) BOOST_TEST(std::abs(count - 2000) < 200);
+}
+
+BOOST_AUTO_TEST_CASE(jumps_lie_on_the_shifted_grid_and_keep_their_distance) {
+  const std::vector<std::int64_t> ids = {0, 1, 2, 3, 4, 5, 6, 7};
+  const JumpLaw law{.nodes = 64, .shift = 3, .to_data = 1, .min_jump = 8};
+  const Times times = draw_jumps(law, {.seed = 1}, ids);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto node = [](double t) { return 64 * shift_time(t, 1.0 / 3); };
+    BOOST_TEST(times.s[i] == 0);
+    BOOST_TEST(std::abs(node(times.t[i]) - std::round(node(times.t[i]))) < 1e-9);
+    BOOST_TEST(node(times.t[i]) - node(times.l[i]) > 8 - 1e-9);
+    BOOST_TEST(node(times.l[i]) > 8 - 1e-9);
+    BOOST_TEST(times.t[i] <= 1);
+  }
+  BOOST_CHECK_THROW(static_cast<void>(draw_jumps({.nodes = 4, .min_jump = 3}, {}, ids)),
+                    InvalidArgument);
 }
 
 }  // namespace
