@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eflow/nn/named_enum.hpp"
+
 namespace eflow::soflow {
 namespace {
+
+constexpr std::array<std::string_view, 2> kKindNames = {"null", "weak"};
 
 bool any_nonzero(const PerSample& values) {
   return std::any_of(values.begin(), values.end(), [](double value) { return value != 0; });
@@ -12,17 +16,48 @@ bool any_nonzero(const PerSample& values) {
 
 }  // namespace
 
+std::string_view name_of(Unconditional kind) {
+  return kKindNames[static_cast<std::size_t>(kind)];
+}
+
+Unconditional unconditional_kind(std::string_view name) {
+  return nn::enum_from_name<Unconditional>("guidance", name, kKindNames);
+}
+
+PerSample draw_scales(const GuidanceOptions& options, const RandomKey& key,
+                      const std::vector<std::int64_t>& ids) {
+  const double width = std::max(0.0, options.scale_max - options.scale);
+  PerSample w(ids.size(), options.scale);
+  if (width == 0) return w;
+  const auto count = static_cast<std::int64_t>(ids.size());
+  const PerSample u = options.per_sample
+                          ? random_uniform({count}, key, ids).to_vector<double>()
+                          : PerSample(ids.size(), random_uniform({1}, key, {0}).item());
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] += width * u[i];
+  return w;
+}
+
+std::vector<bool> draw_dropped(double chance, const RandomKey& key,
+                               const std::vector<std::int64_t>& ids) {
+  std::vector<bool> dropped(ids.size(), false);
+  if (chance <= 0) return dropped;
+  const auto count = static_cast<std::int64_t>(ids.size());
+  const auto u = random_uniform({count}, key, ids).to_vector<double>();
+  for (std::size_t i = 0; i < u.size(); ++i) dropped[i] = u[i] < chance;
+  return dropped;
+}
+
 double guidance_decay(double t, double decay_time) {
   if (t <= decay_time) return 1;
   const double u = std::clamp((1 - t) / (1 - decay_time), 0.0, 1 - 1e-6);
   return 1 - std::exp(-0.025 * u / (1 - u));
 }
 
-TargetFactors::TargetFactors(const GuidanceOptions& options, const PerSample& t,
-                             const std::vector<bool>& dropped) {
+TargetFactors::TargetFactors(const GuidanceOptions& options, const PerSample& scales,
+                             const PerSample& t, const std::vector<bool>& dropped) {
   for (std::size_t i = 0; i < t.size(); ++i) {
     const double w =
-        dropped[i] ? 1 : 1 + guidance_decay(t[i], options.decay_time) * (options.scale - 1);
+        dropped[i] ? 1 : 1 + guidance_decay(t[i], options.decay_time) * (scales[i] - 1);
     const double m = dropped[i] ? 1 : options.mix;
     path.push_back(m * w);
     unconditional.push_back(m * (1 - w));

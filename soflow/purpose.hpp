@@ -15,6 +15,12 @@ enum Purpose : std::uint32_t {
   kRenoise = 21,       ///< z of the re-noising sampler, `step` is the step of the sampler
   kHeldOutNoise = 22,  ///< x1 of the held-out error
   kHeldOutTime = 23,   ///< t of the held-out error
+  kTokenDrop = 24,     ///< which tokens the middle sees
+  kPathDrop = 25,      ///< whether a sample trains the weak path
+  kScale = 26,         ///< the guidance scale w
+  kJump = 27,          ///< t, l and s of mean-velocity additivity
+  kExactData = 28,     ///< clips of an exactly known flow, `step` is the clip
+  kExactNoise = 29,    ///< x1 of the exact errors
 };
 
 }  // namespace eflow::soflow

@@ -118,7 +118,7 @@ Options objective_options(ObjectiveConfig& c) {
       {"objective.guidance", &c.guidance, between(1, 20), "",
        "w of the guided target w v + (1 - w) v_uncond; 1 trains without guidance."},
       {"objective.label_drop", &c.label_drop, between(0, 1), "",
-       "Share of clips that train without their label."},
+       "Share of clips that train without their label or context; with guidance.kind = null."},
       {"objective.cfg_decay", &c.cfg_decay, {}, "", "Let the guidance fade out for t > 0.8."},
       {"objective.t_mean", &c.t_mean, between(-10, 10), "", "Mean of logit t."},
       {"objective.t_std", &c.t_std, between(0.01, 10), "", "Standard deviation of logit t."},
@@ -127,6 +127,45 @@ Options objective_options(ObjectiveConfig& c) {
       {"objective.s_mean", &c.s_mean, between(-10, 10), "", "Mean of logit s."},
       {"objective.s_std", &c.s_std, between(0.01, 10), "", "Standard deviation of logit s."},
       {"objective.s_shift", &c.s_shift, between(0.01, 100), "", "Shift k of s."},
+  };
+}
+
+Options guidance_options(GuidanceConfig& c) {
+  return {
+      {"guidance.kind", &c.kind, one_of({"null", "weak"}), "",
+       "v_uncond: the whole network without a condition, or its weak path (path-drop guidance)."},
+      {"guidance.w_max", &c.w_max, between(0, 20), "",
+       "Above objective.guidance: w is drawn from that to this; 0 keeps it fixed."},
+      {"guidance.per_sample", &c.per_sample, {}, "", "Draw w for each clip, not for each step."},
+      {"guidance.embed", &c.embed, {}, "", "Tell the network w, so that sampling can choose it."},
+      {"guidance.path_drop", &c.path_drop, between(0, 1), "",
+       "Share of flow-matching clips that train the weak path; with guidance.kind = weak."},
+  };
+}
+
+Options drop_options(DropConfig& c) {
+  return {
+      {"drop.tokens", &c.tokens, one_of({"none", "groups-3d", "groups-2d", "iid"}), "",
+       "Tokens that the middle blocks do not see: of every 2x2x2 or 1x2x2 box, or of all alike."},
+      {"drop.ratio", &c.ratio, between(0, 0.99), "", "Share of tokens dropped."},
+      {"drop.until", &c.until, between(0, 1), "",
+       "Share of the run after which all steps see all tokens."},
+      {"drop.dense_every", &c.dense_every, between(0, 1e9), "steps",
+       "Every such step sees all tokens; 0 for none."},
+  };
+}
+
+Options mva_options(MvaConfig& c) {
+  return {
+      {"mva.share", &c.share, between(0, 1), "",
+       "Share of clips that train mean-velocity additivity, taken from flow matching's."},
+      {"mva.from", &c.from, between(0, 1), "", "Share of the run before which there is none."},
+      {"mva.nodes", &c.nodes, between(2, 4096), "", "Nodes of the grid of t, l and s, less one."},
+      {"mva.shift", &c.shift, between(0.01, 100), "", "Shift k of that grid."},
+      {"mva.to_data", &c.to_data, between(0, 1), "", "Share of jumps that end at s = 0."},
+      {"mva.min_jump", &c.min_jump, between(1, 2048), "nodes", "Shortest of the two short steps."},
+      {"mva.weight", &c.weight, one_of({"velocity", "solution"}), "",
+       "Adaptive loss of the mean velocity, or the unweighted one of the solution."},
   };
 }
 
@@ -163,6 +202,8 @@ Options report_options(Config& c) {
       {"sample.sampler", &c.sample.sampler, one_of({"renoise", "compose", "euler"}), "",
        "Re-noising, deterministic composition, or Euler steps of the velocity."},
       {"sample.shift", &c.sample.shift, between(0.01, 100), "", "Shift k of the sampling times."},
+      {"sample.guidance", &c.sample.guidance, between(0, 20), "",
+       "Guidance scale w that a model with guidance.embed is told."},
       {"eval.every", &c.eval.every, between(0, 1e9), "steps",
        "Measure the held-out error every so many steps and at the end; 0 for never."},
       {"eval.clips", &c.eval.clips, between(1, 65536), "clips",
@@ -183,7 +224,9 @@ std::vector<Option> options_of(Config& config) {
   Options all;
   for (Options part :
        {data_options(config.data), model_options(config.model), train_options(config.train),
-        objective_options(config.objective), optim_options(config.optim), report_options(config)}) {
+        objective_options(config.objective), guidance_options(config.guidance),
+        drop_options(config.drop), mva_options(config.mva), optim_options(config.optim),
+        report_options(config)}) {
     all.insert(all.end(), std::make_move_iterator(part.begin()),
                std::make_move_iterator(part.end()));
   }
@@ -222,6 +265,15 @@ std::vector<std::string> problems_of(const Config& config) {
   require(config.objective.r_end <= config.objective.r_init,
           str("objective.r_end: expected at most objective.r_init = ", config.objective.r_init,
               ", found ", config.objective.r_end));
+  require(config.guidance.w_max == 0 || config.guidance.w_max >= config.objective.guidance,
+          str("guidance.w_max: expected 0 or at least objective.guidance = ",
+              config.objective.guidance, ", found ", config.guidance.w_max));
+  require(config.mva.share <= config.objective.fm_share,
+          str("mva.share: expected at most objective.fm_share = ", config.objective.fm_share,
+              ", found ", config.mva.share));
+  require(2 * config.mva.min_jump <= config.mva.nodes,
+          str("mva.min_jump: expected at most mva.nodes / 2 = ", config.mva.nodes / 2, ", found ",
+              config.mva.min_jump));
   require(config.data.eval != "", "data.eval: expected 'split', 'none' or a folder, found nothing");
   return problems;
 }

@@ -46,6 +46,27 @@ struct ObjectiveConfig {
   double t_mean = 0, t_std = 1, t_shift = 1, s_mean = -1, s_std = 0.8, s_shift = 1;
 };
 
+struct GuidanceConfig {
+  std::string kind = "null";
+  double w_max = 0;
+  bool per_sample = false, embed = false;
+  double path_drop = 0.2;
+};
+
+struct DropConfig {
+  std::string tokens = "none";
+  double ratio = 0.75, until = 1;
+  std::int64_t dense_every = 0;
+};
+
+struct MvaConfig {
+  double share = 0, from = 0;
+  std::int64_t nodes = 64;
+  double shift = 3, to_data = 0;
+  std::int64_t min_jump = 1;
+  std::string weight = "velocity";
+};
+
 struct OptimConfig {
   double lr = 3e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0, clip = 1;
   std::string schedule = "cosine";
@@ -61,7 +82,7 @@ struct EmaConfig {
 struct SampleConfig {
   std::int64_t every = 500, steps = 4, count = 9, seed = 1;
   std::string sampler = "renoise";
-  double shift = 1;
+  double shift = 1, guidance = 4;
 };
 
 struct EvalConfig {
@@ -81,6 +102,9 @@ struct Config {
   ModelConfig model;
   TrainConfig train;
   ObjectiveConfig objective;
+  GuidanceConfig guidance;
+  DropConfig drop;
+  MvaConfig mva;
   OptimConfig optim;
   EmaConfig ema;
   SampleConfig sample;

@@ -58,6 +58,9 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
     nn::Condition condition;
     condition.labels = label_tensor(
         {clips.labels.begin() + begin, clips.labels.begin() + begin + length}, config.classes);
+    if (config.guidance_embedding) {
+      condition.guidance = Tensor::full({length}, request.guidance, DType::kF32);
+    }
     soflow::SampleOptions options{request.sampler, request.steps, request.shift, request.seed, {}};
     options.progress = [&](int done, int steps) {
       return !request.progress || request.progress(p * steps + done, evaluations(request));

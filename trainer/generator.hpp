@@ -25,7 +25,7 @@ struct SampleRequest {
   std::vector<std::int64_t> labels;  ///< one a clip; -1: none
   int steps = 4;
   soflow::Sampler sampler = soflow::Sampler::kRenoise;
-  double shift = 1;
+  double shift = 1, guidance = 4;  ///< guidance: w, for models that are told it
   std::uint64_t seed = 1;
   std::int64_t first_id = 0;  ///< names clip 0: the same (seed, id) makes the same noise
   std::int64_t part = 32;     ///< clips made at once; bounds the memory, changes nothing else

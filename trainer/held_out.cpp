@@ -32,10 +32,11 @@ HeldOutError::HeldOutError(const io::ClipSource& source, std::int64_t clips,
   }
 }
 
-double HeldOutError::measure(const soflow::Network& network) const {
+double HeldOutError::measure(const soflow::Network& network,
+                             const soflow::GuidanceOptions& guidance) const {
   double total = 0, count = 0;
   for (const soflow::Batch& part : parts_) {
-    for (const double error : soflow::held_out_error(network, part, law_, kSeed)) {
+    for (const double error : soflow::held_out_error(network, part, law_, kSeed, guidance)) {
       total += error;
       count += 1;
     }

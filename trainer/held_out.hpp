@@ -3,7 +3,7 @@
 // that never change during a run. It can be compared from step to step and between runs of one data set.
 
 #include "eflow/io/clip_source.hpp"
-#include "eflow/soflow/objective.hpp"
+#include "eflow/soflow/held_out_error.hpp"
 
 namespace eflow::trainer {
 
@@ -13,7 +13,9 @@ class HeldOutError {
   HeldOutError(const io::ClipSource& source, std::int64_t clips, const soflow::LogitNormal& law);
 
   /// Mean over clips of mean_e |F(x_t, t, t | label) - (x1 - x0)|^2. Pass the averaged weights.
-  [[nodiscard]] double measure(const soflow::Network& network) const;
+  /// `guidance`: what the network was trained with.
+  [[nodiscard]] double measure(const soflow::Network& network,
+                               const soflow::GuidanceOptions& guidance = {}) const;
 
  private:
   std::vector<soflow::Batch> parts_;

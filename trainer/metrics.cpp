@@ -60,6 +60,10 @@ std::string to_json_line(const StepMetrics& m) {
   line["loss_scm"] = number(m.loss_scm);
   line["fm_mse"] = number(m.fm_mse);
   line["scm_mse"] = number(m.scm_mse);
+  line["loss_mva"] = number(m.loss_mva);
+  line["mva_mse"] = number(m.mva_mse);
+  line["weak_mse"] = number(m.weak_mse);
+  line["scm_drift"] = number(m.scm_drift);
   if (m.eval_mse) line["eval_mse"] = number(*m.eval_mse);
   line["grad_norm"] = number(m.grad_norm);
   line["lr"] = number(m.lr);

@@ -76,6 +76,7 @@ nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips) {
   dit.time_scale = m.time_scale;
   dit.prediction = nn::prediction_kind(m.prediction);
   dit.time_floor = m.time_floor;
+  dit.guidance_embedding = config.guidance.embed;
   dit.recompute = config.train.recompute;
   nn::check(dit);
   return dit;

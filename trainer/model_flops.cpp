@@ -11,9 +11,12 @@ double pairs_in_window(double n, double radius) {
   return n * (2 * radius + 1) - radius * (radius + 1);
 }
 
-double attention_flops(const nn::DiTConfig& c, nn::AttentionKind kind, double tokens) {
+/// Of `tokens` tokens that are a share `kept` of the raster, in which the window is measured.
+double attention_flops(const nn::DiTConfig& c, nn::AttentionKind kind, double tokens, double kept) {
+  if (tokens == 0) return 0;
   const double width = static_cast<double>(c.dim), head = width / static_cast<double>(c.heads);
-  const double local = 4 * pairs_in_window(tokens, static_cast<double>(c.window_radius())) * width;
+  const double all = pairs_in_window(tokens / kept, static_cast<double>(c.window_radius()));
+  const double local = 4 * kept * kept * all * width;
   const double global = 4 * tokens * head * width;
   switch (kind) {
     case nn::AttentionKind::kSoftmax:
@@ -31,31 +34,47 @@ double attention_flops(const nn::DiTConfig& c, nn::AttentionKind kind, double to
 
 }  // namespace
 
-ForwardFlops forward_flops(const nn::DiTConfig& c) {
+ForwardFlops forward_flops(const nn::DiTConfig& c, std::int64_t middle_tokens) {
   const double width = static_cast<double>(c.dim), hidden = static_cast<double>(c.hidden);
-  const double patch = static_cast<double>(c.patch_values()),
-               blocks = static_cast<double>(c.blocks());
-  const nn::Grid3 grid = c.grid();
-  const double tokens = static_cast<double>(grid.count());
+  const double patch = static_cast<double>(c.patch_values());
+  const double tokens = static_cast<double>(c.grid().count());
+  const double kept = middle_tokens < 0 ? tokens : static_cast<double>(middle_tokens);
   ForwardFlops flops;
-  const double embeddings =
-      2 * (256 * width + width * width) * (c.gap_embedding ? 2 : 1) + 2 * width * 6 * width;
-  flops.products =
-      2 * tokens * (2 * patch * width + blocks * (4 * width * width + 2 * width * hidden)) +
-      embeddings;
+  flops.products = 2 * tokens * 2 * patch * width +
+                   2 * (256 * width + width * width) * (c.gap_embedding ? 2 : 1) +
+                   2 * width * 6 * width;
   if (c.long_residual) flops.products += 2 * tokens * 2 * width * width;
-  for (std::int64_t i = 0; i < c.blocks(); ++i)
-    flops.attention += attention_flops(c, c.attention_of(i), tokens);
+  for (std::int64_t i = 0; i < c.blocks(); ++i) {
+    const bool middle = i >= c.encoder && i < c.encoder + c.middle;
+    const double n = middle ? kept : tokens;
+    flops.products += 2 * n * (4 * width * width + 2 * width * hidden);
+    flops.attention += attention_flops(c, c.attention_of(i), n, n / tokens);
+  }
   return flops;
 }
 
-double passes_per_clip(const soflow::ObjectiveOptions& objective) {
-  const auto& pattern = objective.pattern;
-  const double fm = static_cast<double>(std::count(pattern.begin(), pattern.end(),
-                                                   soflow::LossGroup::kFlowMatching)) /
-                    static_cast<double>(pattern.size());
-  const bool guided = objective.guidance.scale != 1, mixed = objective.guidance.mix != 1;
-  return 3 * fm + 4 * (1 - fm) + (guided ? 1 : 0) + (mixed ? 1 - fm : 0);
+double passes_per_clip(const soflow::ObjectiveOptions& objective, std::int64_t step,
+                       const PassCosts& cost) {
+  using soflow::LossGroup;
+  const auto& pattern = objective.pattern_at(step);
+  const soflow::GuidanceOptions& guidance = objective.guidance;
+  const bool by_weak_path = guidance.kind == soflow::Unconditional::kWeakPath;
+  const double fm = share_of(pattern, LossGroup::kFlowMatching);
+  const double weak = by_weak_path ? fm * guidance.path_drop : 0;
+  const double scm = share_of(pattern, LossGroup::kConsistency);
+  const double mva = share_of(pattern, LossGroup::kAdditivity);
+  double passes = (3 * (fm - weak) + 4 * scm + 5 * mva) * cost.full + 3 * weak * cost.weak;
+  if (guidance.scale != 1 || guidance.scale_max > 1) {
+    passes += (fm - weak + scm) * (by_weak_path ? cost.weak : cost.full);
+  }
+  if (guidance.mix != 1) passes += scm * cost.full;
+  return passes;
+}
+
+double step_flops(const nn::DiTConfig& config, const soflow::ObjectiveOptions& objective,
+                  std::int64_t step) {
+  const double full = forward_flops(config, objective.kept_at(step)).total();
+  return passes_per_clip(objective, step, {full, forward_flops(config, 0).total()});
 }
 
 }  // namespace eflow::trainer

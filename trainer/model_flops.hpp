@@ -13,11 +13,24 @@ struct ForwardFlops {
   [[nodiscard]] double total() const { return products + attention; }
 };
 
-/// Of one clip through the whole network once.
-[[nodiscard]] ForwardFlops forward_flops(const nn::DiTConfig& config);
+/// Of one clip through the network once; `middle_tokens` of its tokens through the middle blocks (-1: all, 0: none,
+/// which is the weak path).
+[[nodiscard]] ForwardFlops forward_flops(const nn::DiTConfig& config,
+                                         std::int64_t middle_tokens = -1);
 
-/// Forwards and backwards a step does a clip, in units of one forward (a backward is 2): 3 for flow matching, 4 for
-/// consistency, and what guidance adds.
-[[nodiscard]] double passes_per_clip(const soflow::ObjectiveOptions& objective);
+/// Of one clip in a step, forwards and backwards, with what that step drops and trains. `step`: finished steps.
+[[nodiscard]] double step_flops(const nn::DiTConfig& config,
+                                const soflow::ObjectiveOptions& objective, std::int64_t step);
+
+/// What a pass costs, in any unit.
+struct PassCosts {
+  double full = 1, weak = 1;
+};
+
+/// Forwards and backwards a step does a clip (a backward counts 2): 3 for flow matching, 4 for consistency, 5 for
+/// additivity, and what guidance and the velocity mix add. At three quarters of flow matching: 4.5 for SoFlow with guidance
+/// and mix, 3.71 with the weak path of the paper's 3/22/3 blocks. `step`: finished steps.
+[[nodiscard]] double passes_per_clip(const soflow::ObjectiveOptions& objective,
+                                     std::int64_t step = 0, const PassCosts& cost = {});
 
 }  // namespace eflow::trainer

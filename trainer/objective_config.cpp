@@ -1,12 +1,53 @@
 #include "eflow/trainer/objective_config.hpp"
 
+#include <cmath>
+
 namespace eflow::trainer {
+
+namespace {
+
+/// The step at this share of the run.
+std::int64_t step_at(const Config& config, double share) {
+  return std::llround(share * static_cast<double>(config.train.iterations));
+}
+
+soflow::GuidanceOptions guidance_options(const Config& config, const nn::DiTConfig& network) {
+  const ObjectiveConfig& c = config.objective;
+  const GuidanceConfig& g = config.guidance;
+  const bool conditional = network.classes > 0 || network.context_dim > 0;
+  soflow::GuidanceOptions options;
+  options.kind = soflow::unconditional_kind(g.kind);
+  options.scale = c.guidance;
+  options.scale_max = g.w_max;
+  options.per_sample = g.per_sample;
+  options.embed = g.embed;
+  options.mix = c.guidance > 1 || g.w_max > 1 ? c.velocity_mix : 1;
+  options.decay_time = c.cfg_decay ? 0.8 : 1;
+  options.label_drop = conditional ? c.label_drop : 0;
+  options.path_drop = g.path_drop;
+  options.null_label = network.classes;
+  return options;
+}
+
+soflow::AdditivityOptions additivity_options(const Config& config) {
+  const MvaConfig& c = config.mva;
+  soflow::AdditivityOptions options;
+  if (c.share > 0) {
+    options.pattern = soflow::loss_pattern(config.objective.fm_share - c.share, c.share);
+  }
+  options.first_step = step_at(config, c.from);
+  options.jumps = {c.nodes, c.shift, c.to_data, c.min_jump};
+  options.weight = soflow::additivity_weight(c.weight);
+  return options;
+}
+
+}  // namespace
 
 soflow::LogitNormal time_law(const ObjectiveConfig& c) {
   return {c.t_mean, c.t_std, c.t_shift};
 }
 
-soflow::ObjectiveOptions objective_options(const Config& config, std::int64_t null_label) {
+soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTConfig& network) {
   const ObjectiveConfig& c = config.objective;
   soflow::ObjectiveOptions options;
   options.pattern = soflow::loss_pattern(c.fm_share);
@@ -14,11 +55,12 @@ soflow::ObjectiveOptions objective_options(const Config& config, std::int64_t nu
   options.scm_scale = c.scm_scale;
   options.times = {time_law(c), time_law(c), {c.s_mean, c.s_std, c.s_shift}};
   options.ratio = {soflow::ratio_curve(c.r_schedule), c.r_init, c.r_end, config.train.iterations};
-  options.guidance.scale = c.guidance;
-  options.guidance.mix = c.guidance > 1 ? c.velocity_mix : 1;
-  options.guidance.decay_time = c.cfg_decay ? 0.8 : 1;
-  options.guidance.label_drop = null_label > 0 ? c.label_drop : 0;
-  options.guidance.null_label = null_label;
+  options.guidance = guidance_options(config, network);
+  options.additivity = additivity_options(config);
+  options.drop = {soflow::drop_kind(config.drop.tokens), config.drop.ratio};
+  options.drop_schedule = {step_at(config, config.drop.until), config.drop.dense_every};
+  if (options.drop_schedule.until == 0) options.drop.kind = soflow::DropKind::kNone;
+  options.grid = network.grid();
   options.seed = static_cast<std::uint64_t>(config.train.seed);
   return options;
 }

@@ -38,6 +38,7 @@ void write_preview(const nn::VideoDiT& model, const SampleConfig& config, const 
   request.steps = static_cast<int>(config.steps);
   request.sampler = soflow::sampler_kind(config.sampler);
   request.shift = config.shift;
+  request.guidance = config.guidance;
   request.seed = static_cast<std::uint64_t>(config.seed);
   const auto clips = sample_clips(model, request);
   write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp");

@@ -62,9 +62,10 @@ double gemm_seconds(const nn::DiTConfig& config, std::int64_t rows, double passe
 StepBench bench_step(const Config& config, const io::ClipSource& source, std::int64_t steps) {
   const ClipFormat clips = describe(source).clips;
   const auto model = make_model(config, clips), average = make_model(config, clips);
-  const soflow::SoFlowObjective objective(objective_options(config, clips.classes));
+  const soflow::EFlowObjective objective(objective_options(config, model->config()));
+  const soflow::Networks networks{std::cref(*model), std::cref(*average)};
   const auto loss = [&](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
-    return objective(std::cref(*model), part, step, total);
+    return objective(networks, part, step, total);
   };
   Trainer trainer(model.get(), average.get(), loss, &source, trainer_options(config));
   (void)trainer.step();
@@ -88,7 +89,7 @@ StepBench bench_step(const Config& config, const io::ClipSource& source, std::in
       gemm_seconds(dit, config.train.batch / config.train.accumulation * dit.grid().count(),
                    passes) *
       static_cast<double>(config.train.accumulation);
-  bench.gflop = batch * passes * forward_flops(dit).total() / 1e9;
+  bench.gflop = batch * step_flops(dit, objective.options(), 0) / 1e9;
   bench.parameters = model->parameter_count();
   bench.tokens = config.train.batch * dit.grid().count();
   return bench;

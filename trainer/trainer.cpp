@@ -133,6 +133,10 @@ void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetri
   m->fm_mse = mean_mse(samples, soflow::LossGroup::kFlowMatching);
   m->loss_scm = mean_loss(samples, soflow::LossGroup::kConsistency);
   m->scm_mse = mean_mse(samples, soflow::LossGroup::kConsistency);
+  m->loss_mva = mean_loss(samples, soflow::LossGroup::kAdditivity);
+  m->mva_mse = mean_mse(samples, soflow::LossGroup::kAdditivity);
+  m->weak_mse = mean_mse(samples, soflow::LossGroup::kWeakPath);
+  m->scm_drift = soflow::drift_ratio(samples);
   m->ids_hash = hash_of_ids(ids_);
 }
 

@@ -15,7 +15,7 @@
 namespace eflow::trainer {
 
 /// What is minimised: the losses of a part of step `step` + 1, as sum over samples / batch_total. Must be a function of its
-/// arguments and the model's weights alone. soflow::SoFlowObjective with a network bound is one; StepLoss::samples may
+/// arguments and the model's weights alone. soflow::EFlowObjective with its networks bound is one; StepLoss::samples may
 /// stay empty, it is for the record.
 using Objective = std::function<soflow::StepLoss(const soflow::Batch& part, std::int64_t step,
                                                  std::int64_t batch_total)>;

@@ -22,17 +22,17 @@ struct Parts {
       : data(open_data(config.data)),
         model(make_model(config, data.info.clips)),
         average(make_model(config, data.info.clips)),
-        objective(objective_options(config, data.info.clips.classes)),
+        objective(objective_options(config, model->config())),
         trainer(
             model.get(), average.get(),
             [this](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
-              return objective(std::cref(*model), part, step, total);
+              return objective({std::cref(*model), std::cref(*average)}, part, step, total);
             },
             data.training.get(), trainer_options(config)) {}
 
   DataSets data;
   std::unique_ptr<nn::VideoDiT> model, average;
-  soflow::SoFlowObjective objective;
+  soflow::EFlowObjective objective;
   Trainer trainer;
 };
 
@@ -90,10 +90,6 @@ class Run {
     if (parts_->data.held_out && config_.eval.every > 0) {
       held_out_.emplace(*parts_->data.held_out, config_.eval.clips, time_law(config_.objective));
     }
-    const auto& dit = parts_->model->config();
-    tokens_ = config_.train.batch * dit.grid().count();
-    flops_ = static_cast<double>(config_.train.batch) * forward_flops(dit).total() *
-             passes_per_clip(parts_->objective.options());
     peak_ = measure_fma_peak(default_device()->runtime().pool().size());
   }
 
@@ -123,14 +119,33 @@ class Run {
 
   StepMetrics step() {
     StepMetrics metrics = train_step();
-    metrics.tokens = metrics.kept_tokens = tokens_;
-    metrics.mfu = flops_ / metrics.step_s / peak_;
+    fill_costs(&metrics);
+    warn_of_noise(metrics);
     const std::int64_t last = config_.train.iterations;
     if (held_out_ && due(metrics.step, config_.eval.every, last))
-      metrics.eval_mse = held_out_->measure(std::cref(*parts_->average));
+      metrics.eval_mse =
+          held_out_->measure(std::cref(*parts_->average), parts_->objective.options().guidance);
     metrics_->append(metrics);
     if (due(metrics.step, config_.sample.every, last)) preview(metrics.step);
     return metrics;
+  }
+
+  void fill_costs(StepMetrics* metrics) const {
+    const soflow::ObjectiveOptions& objective = parts_->objective.options();
+    const std::int64_t batch = config_.train.batch, done = metrics->step - 1;
+    metrics->tokens = batch * objective.grid.count();
+    metrics->kept_tokens = batch * objective.kept_at(done);
+    const double flops = step_flops(parts_->model->config(), objective, done);
+    metrics->mfu = static_cast<double>(batch) * flops / metrics->step_s / peak_;
+  }
+
+  /// The noise alarm: at most once in a hundred steps.
+  void warn_of_noise(const StepMetrics& metrics) {
+    if (!(metrics.scm_drift > soflow::kDriftAlarm) || metrics.step < next_warning_) return;
+    next_warning_ = metrics.step + 100;
+    log_warning("step ", metrics.step, ": the consistency drift is ", metrics.scm_drift,
+                " times the velocity it should vanish beside: mostly rounding of (F_t - F_l) / r; "
+                "a larger objective.r_end helps");
   }
 
   StepMetrics train_step() {
@@ -165,8 +180,8 @@ class Run {
   std::optional<MetricsWriter> metrics_;
   std::optional<HeldOutError> held_out_;
   std::filesystem::path last_checkpoint_;
-  std::int64_t tokens_ = 0;
-  double flops_ = 0, peak_ = 1;
+  std::int64_t next_warning_ = 0;
+  double peak_ = 1;
 };
 
 std::string size_text(double bytes) {
@@ -174,6 +189,16 @@ std::string size_text(double bytes) {
   out.precision(3);
   out << bytes / (1 << 20) << " MiB";
   return out.str();
+}
+
+/// "3.71 forwards a clip, of which the weak path's cost 0.21"
+std::string cost_text(const nn::DiTConfig& dit, const soflow::ObjectiveOptions& objective,
+                      std::int64_t step) {
+  const double full = forward_flops(dit, objective.kept_at(step)).total();
+  const double weak = forward_flops(dit, 0).total() / full;
+  const bool used = objective.guidance.kind == soflow::Unconditional::kWeakPath;
+  return str(passes_per_clip(objective, step, {1, weak}), " forwards a clip",
+             used ? str(", the weak path counting ", weak) : std::string());
 }
 
 }  // namespace
@@ -202,16 +227,23 @@ std::string describe_training(const Config& config, const std::filesystem::path&
   const auto& dit = parts.model->config();
   const DataInfo& data = parts.data.info;
   const double state = static_cast<double>(checkpoint_bytes(parts.trainer));
-  const double flops = forward_flops(dit).total() * passes_per_clip(parts.objective.options());
+  const auto& objective = parts.objective.options();
+  const std::int64_t last = config.train.iterations - 1;
+  const double batch = static_cast<double>(config.train.batch);
+  const auto cost = [&](std::int64_t step) {
+    return str(batch * step_flops(dit, objective, step) / 1e9, " GFLOP, ", objective.kept_at(step),
+               " tokens a clip in the middle");
+  };
   return notes + str("data         ", data.training_clips, " clips ", data.clips.shape(), ", ",
                      data.clips.classes, " classes\n", "held out     ",
                      parts.data.held_out ? parts.data.held_out->size() : 0, " clips\n",
                      "model        ", parts.model->parameter_count(), " parameters, ", dit.blocks(),
                      " blocks, ", dit.grid().count(), " tokens a clip\n", "step         ",
-                     config.train.batch, " clips, ",
-                     static_cast<double>(config.train.batch) * flops / 1e9, " GFLOP\n",
-                     "steps        ", config.train.iterations, ", now at ", parts.trainer.steps(),
-                     "\n", "state        ", size_text(state), " in memory, ",
+                     config.train.batch, " clips; the first ", cost(0), "; the last ", cost(last),
+                     "\n", "passes       ", cost_text(dit, objective, 0), "; at the end ",
+                     cost_text(dit, objective, last), "\n", "steps        ",
+                     config.train.iterations, ", now at ", parts.trainer.steps(), "\n",
+                     "state        ", size_text(state), " in memory, ",
                      size_text(state * static_cast<double>(config.checkpoint.keep + 1)),
                      " of checkpoints on disk\n");
 }

@@ -9,6 +9,8 @@
 #include "eflow/nn/adamw.hpp"
 #include "eflow/nn/linear.hpp"
 #include "eflow/nn/schedule.hpp"
+#include "eflow/soflow/held_out_error.hpp"
+#include "eflow/soflow/interpolant.hpp"
 #include "gaussian_flow.hpp"
 
 namespace eflow::soflow {
@@ -55,10 +57,15 @@ BOOST_AUTO_TEST_CASE(patterns_hold_their_share) {
   BOOST_TEST((count(0) == std::pair(0L, 1UL)));
   BOOST_TEST((count(0.3) == std::pair(3L, 10UL)));
   BOOST_CHECK_THROW(static_cast<void>(loss_pattern(1.5)), InvalidArgument);
+  const auto three = loss_pattern(0.5, 0.3);
+  BOOST_TEST(three.size() == 10);
+  BOOST_TEST(share_of(three, LossGroup::kFlowMatching) == 0.5);
+  BOOST_TEST(share_of(three, LossGroup::kAdditivity) == 0.3);
+  BOOST_TEST(share_of(three, LossGroup::kConsistency) == 0.2);
 }
 
 BOOST_AUTO_TEST_CASE(groups_follow_the_global_index) {
-  const SoFlowObjective objective({});
+  const EFlowObjective objective({});
   const auto model = mlp();
   const StepLoss loss = objective(std::ref(model), batch_of(6, 8), 0);
   BOOST_TEST(loss.samples.size() == 8);
@@ -71,7 +78,7 @@ BOOST_AUTO_TEST_CASE(groups_follow_the_global_index) {
 
 BOOST_AUTO_TEST_CASE(the_total_is_the_mean_of_what_is_recorded) {
   const auto model = mlp();
-  const StepLoss loss = SoFlowObjective({})(std::ref(model), batch_of(0, 8), 3);
+  const StepLoss loss = EFlowObjective({})(std::ref(model), batch_of(0, 8), 3);
   double sum = 0;
   for (const SampleRecord& sample : loss.samples) sum += sample.loss;
   BOOST_TEST(loss.total.item() == sum / 8, boost::test_tools::tolerance(1e-12));
@@ -83,7 +90,7 @@ BOOST_AUTO_TEST_CASE(the_total_is_the_mean_of_what_is_recorded) {
 
 /// The same step in one batch or in micro-batches cut anywhere.
 BOOST_AUTO_TEST_CASE(micro_batches_add_up_to_the_step) {
-  const SoFlowObjective objective({.guidance = {.scale = 2, .mix = 0.5, .label_drop = 0.3}});
+  const EFlowObjective objective({.guidance = {.scale = 2, .mix = 0.5, .label_drop = 0.3}});
   const auto gradients = [&](const std::vector<std::pair<int, int>>& cuts) {
     const auto model = mlp();
     for (const auto& [first, count] : cuts) {
@@ -100,7 +107,7 @@ BOOST_AUTO_TEST_CASE(micro_batches_add_up_to_the_step) {
 }
 
 BOOST_AUTO_TEST_CASE(a_step_can_be_repeated_and_differs_from_the_next) {
-  const SoFlowObjective objective({.seed = 4});
+  const EFlowObjective objective({.seed = 4});
   const auto model = mlp();
   const auto at = [&](std::int64_t step) {
     return objective(std::ref(model), batch_of(0, 8), step).total.item();
@@ -118,7 +125,7 @@ BOOST_AUTO_TEST_CASE(guidance_costs_forwards_only_where_it_is_asked_for) {
       ++count;
       return model(x, t, s, c);
     };
-    backward(SoFlowObjective({.guidance = guidance})(counting, batch_of(0, 8), 0).total);
+    backward(EFlowObjective({.guidance = guidance})(counting, batch_of(0, 8), 0).total);
     return count;
   };
   BOOST_TEST(forwards({}) == 3);            // FM 1, SCM 2
@@ -136,7 +143,7 @@ BOOST_AUTO_TEST_CASE(dropped_labels_become_the_null_label) {
     for (const auto label : c.labels.to_vector<std::int64_t>()) ++(label == 5 ? null_count : other);
     return model(x, t, s, c);
   };
-  const SoFlowObjective objective(
+  const EFlowObjective objective(
       {.pattern = loss_pattern(1), .guidance = {.label_drop = 0.25, .null_label = 5}});
   static_cast<void>(objective(watching, batch, 0));
   BOOST_TEST(null_count + other == 64);
@@ -146,7 +153,7 @@ BOOST_AUTO_TEST_CASE(dropped_labels_become_the_null_label) {
 
 BOOST_AUTO_TEST_CASE(gradients_match_finite_differences_where_the_target_is_fixed) {
   const auto model = mlp();
-  const SoFlowObjective objective({.pattern = loss_pattern(1), .weight = {.p = 0}});
+  const EFlowObjective objective({.pattern = loss_pattern(1), .weight = {.p = 0}});
   const auto worst = test::worst_gradient(
       model.parameters(), [&] { return objective(std::ref(model), batch_of(0, 4), 1).total; });
   BOOST_TEST(worst.relative() < 1e-6, worst.name);
@@ -156,10 +163,10 @@ BOOST_AUTO_TEST_CASE(sizes_must_agree) {
   const auto model = mlp();
   Batch batch = batch_of(0, 4);
   batch.labels = {1, 2};
-  BOOST_CHECK_THROW(static_cast<void>(SoFlowObjective({})(std::ref(model), batch, 0)), ShapeError);
+  BOOST_CHECK_THROW(static_cast<void>(EFlowObjective({})(std::ref(model), batch, 0)), ShapeError);
   batch.labels.clear();
   batch.indices.pop_back();
-  BOOST_CHECK_THROW(static_cast<void>(SoFlowObjective({})(std::ref(model), batch, 0)), ShapeError);
+  BOOST_CHECK_THROW(static_cast<void>(EFlowObjective({})(std::ref(model), batch, 0)), ShapeError);
 }
 
 /// What no network can get below: the mean of lambda / sigma_t^2 over times and directions.
@@ -200,13 +207,13 @@ BOOST_AUTO_TEST_CASE(a_small_network_learns_the_exact_flow_map) {
   const auto model = mlp(DType::kF32);
   nn::AdamW optimizer(model.parameters());
   const int steps = 500, size = 64;
-  const SoFlowObjective objective({.pattern = loss_pattern(0.5),
-                                   .weight = {.p = 0},
-                                   .scm_scale = 1,
-                                   .times = {.fm_t = {.deviation = 1.5},
-                                             .scm_t = {.mean = 2, .deviation = 1.5},
-                                             .scm_s = {.mean = -2, .deviation = 1.5}},
-                                   .ratio = {.init = 0.3, .end = 0.1, .iterations = steps}});
+  const EFlowObjective objective({.pattern = loss_pattern(0.5),
+                                  .weight = {.p = 0},
+                                  .scm_scale = 1,
+                                  .times = {.fm_t = {.deviation = 1.5},
+                                            .scm_t = {.mean = 2, .deviation = 1.5},
+                                            .scm_s = {.mean = -2, .deviation = 1.5}},
+                                  .ratio = {.init = 0.3, .end = 0.1, .iterations = steps}});
   const nn::LearningRate rate{.peak = 1e-2,
                               .curve = nn::Curve::kCosine,
                               .warmup = 20,

@@ -50,7 +50,7 @@ void require_same_metrics(const std::filesystem::path& a, const std::filesystem:
   for (std::size_t i = 0; i < x.size(); ++i) {
     BOOST_TEST(x[i].at("step") == static_cast<int>(i + 1));
     for (const char* key : {"step", "loss", "loss_fm", "loss_scm", "fm_mse", "scm_mse", "grad_norm",
-                            "lr", "tokens", "ids_hash"}) {
+                            "lr", "tokens", "kept_tokens", "loss_mva", "weak_mse", "ids_hash"}) {
       BOOST_TEST((x[i].at(key) == y[i].at(key)),
                  "step " << i + 1 << " " << key << ": " << x[i].at(key) << " and " << y[i].at(key));
     }
@@ -80,20 +80,44 @@ void wait_for_lines(const std::filesystem::path& path, std::size_t count) {
 
 }  // namespace
 
+/// Kills `words` where its metrics have so many lines, again and again, and lets it end.
+void kill_often(const std::string& words, const std::filesystem::path& metrics) {
+  for (const std::size_t line : {3u, 8u, 13u, 20u}) {
+    const pid_t pid = start_eflow(words);
+    wait_for_lines(metrics, line);
+    kill(pid, SIGKILL);
+    wait_for(pid);
+  }
+  const auto rest = eflow_says(words);
+  BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.text);
+}
+
 BOOST_AUTO_TEST_CASE(killed_runs_go_on_as_if_nothing_had_happened) {
   const Folder folder;
   const auto whole = eflow_says(folder.words("whole"));
   BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.text);
-  for (const std::size_t line : {3u, 8u, 13u, 20u}) {
-    const pid_t pid = start_eflow(folder.words("killed"));
-    wait_for_lines(folder.metrics("killed"), line);
-    kill(pid, SIGKILL);
-    wait_for(pid);
-  }
-  const auto rest = eflow_says(folder.words("killed"));
-  BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.text);
+  kill_often(folder.words("killed"), folder.metrics("killed"));
   require_same_metrics(folder.metrics("whole"), folder.metrics("killed"));
   require_same_state(folder.path() / "whole", folder.path() / "killed");
+}
+
+/// Masks, scales, dropped paths, jumps and their schedules are functions of the step alone.
+BOOST_AUTO_TEST_CASE(killed_runs_of_the_whole_recipe_go_on_too) {
+  const Folder folder;
+  const std::string recipe =
+      "--objective.guidance=2.5 --guidance.kind=weak --guidance.w_max=4.5 --guidance.embed=true "
+      "--drop.tokens=groups-3d --drop.until=0.7 --drop.dense_every=5 --mva.share=0.25 "
+      "--mva.from=0.4";
+  const auto whole = eflow_says(folder.words("whole", recipe));
+  BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.text);
+  kill_often(folder.words("killed", recipe), folder.metrics("killed"));
+  require_same_metrics(folder.metrics("whole"), folder.metrics("killed"));
+  require_same_state(folder.path() / "whole", folder.path() / "killed");
+  const auto lines = lines_of(folder.metrics("whole"));
+  const auto kept = [&](std::size_t step) { return lines.at(step - 1).at("kept_tokens"); };
+  BOOST_TEST((kept(4) == 16 && kept(5) == 64 && kept(16) == 16 && kept(18) == 64));
+  BOOST_TEST(lines.at(9).at("loss_mva").is_null());
+  BOOST_TEST(lines.at(10).at("loss_mva").is_number());
 }
 
 BOOST_AUTO_TEST_CASE(a_signal_saves_and_asks_to_be_run_again) {

@@ -149,6 +149,7 @@ int eval(const Arguments& arguments) {
   request.steps = static_cast<int>(steps);
   request.sampler = soflow::sampler_kind(sampler);
   request.shift = generator.info().config.sample.shift;
+  request.guidance = generator.info().config.sample.guidance;
   request.seed = static_cast<std::uint64_t>(seed);
   const auto clips = generator.sample(request);
   print(score_of(*clips, features.read(clips->values, clips->shape), features.data().clips.classes),

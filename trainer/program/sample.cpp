@@ -23,7 +23,7 @@ using trainer::Option;
 struct SampleFlags {
   std::string run, out, label, sampler = "renoise";
   std::int64_t steps = 4, count = 9, seed = 1;
-  double shift = 0;
+  double shift = 0, guidance = 0;
 
   std::vector<Option> options() {
     return {
@@ -38,6 +38,8 @@ struct SampleFlags {
         {"seed", &seed, at_least(0), "", "Seed of the noise."},
         {"shift", &shift, between(0, 100), "",
          "Shift k of the sampling times; 0: as the run's previews."},
+        {"guidance", &guidance, between(0, 20), "",
+         "Scale w, for models with guidance.embed; 0: as the run's previews."},
     };
   }
 };
@@ -70,6 +72,8 @@ int sample(const Arguments& arguments) {
   request.steps = static_cast<int>(flags.steps);
   request.sampler = soflow::sampler_kind(flags.sampler);
   request.shift = flags.shift > 0 ? flags.shift : generator.info().config.sample.shift;
+  const double w = generator.info().config.sample.guidance;
+  request.guidance = flags.guidance > 0 ? flags.guidance : w;
   request.seed = static_cast<std::uint64_t>(flags.seed);
   const std::int64_t total = trainer::evaluations(request);
   std::optional<trainer::Progress> progress(std::in_place, stderr, "sampling", total, 0,

@@ -1,0 +1,72 @@
+#include "eflow/soflow/passes.hpp"
+
+#include "eflow/soflow/interpolant.hpp"
+#include "eflow/soflow/purpose.hpp"
+
+namespace eflow::soflow {
+
+PathPoint::PathPoint(const Batch& batch, const RandomKey& key, const PerSample& t) {
+  const Tensor x1 =
+      random_normal(batch.x0.shape(), key, batch.indices, batch.x0.dtype(), batch.x0.device());
+  x_t = interpolate(batch.x0, x1, t);
+  v = path_velocity(batch.x0, x1);
+}
+
+Passes::Passes(const ObjectiveOptions& options, Batch batch, std::int64_t step, bool may_drop)
+    : options_(options), batch_(std::move(batch)), step_(step) {
+  const GuidanceOptions& guidance = options_.guidance;
+  const bool by_weak_path = guidance.kind == Unconditional::kWeakPath;
+  scales_ = draw_scales(guidance, options_.key(kScale, step), batch_.indices);
+  dropped_ = draw_dropped(may_drop && !by_weak_path ? guidance.label_drop : 0,
+                          options_.key(kLabelDrop, step), batch_.indices);
+  full_ = condition_of(batch_, dropped_, guidance.null_label);
+  weak_ = condition_of(batch_, std::vector<bool>(batch_.size(), true), guidance.null_label);
+  if (options_.drops_at(step)) {
+    full_.kept = draw_kept(options_.drop, options_.grid, options_.key(kTokenDrop, step),
+                           batch_.indices, batch_.x0.device());
+    weak_.kept = full_.kept;
+  }
+  if (guidance.embed) {
+    PerSample told = scales_;
+    for (std::size_t i = 0; i < told.size(); ++i) told[i] = dropped_[i] ? 0 : told[i];
+    full_.guidance = as_times(told, batch_.x0);
+  }
+  if (by_weak_path) {
+    weak_.path = nn::Path::kWeak;
+    weak_.kept = Tensor();
+  }
+}
+
+Tensor Passes::full(const Network& network, const Tensor& x, const PerSample& t,
+                    const PerSample& s) const {
+  return evaluate(network, x, t, s, full_);
+}
+
+Tensor Passes::weak(const Network& network, const Tensor& x, const PerSample& t) const {
+  return evaluate(network, x, t, t, weak_);
+}
+
+Tensor Passes::weak_target(const Network& network, const Tensor& x, const PerSample& t,
+                           const TargetFactors& factors) const {
+  if (!factors.needs_unconditional()) return {};
+  const NoGrad off;
+  return weak(network, x, t);
+}
+
+PathPoint Passes::point(const PerSample& t) const {
+  return {batch_, options_.key(kNoise, step_), t};
+}
+
+PerSample Passes::draw(const LogitNormal& law, std::uint32_t purpose) const {
+  return draw_times(law, options_.key(purpose, step_), batch_.indices);
+}
+
+Times Passes::jumps() const {
+  return draw_jumps(options_.additivity.jumps, options_.key(kJump, step_), batch_.indices);
+}
+
+TargetFactors Passes::factors(const PerSample& t) const {
+  return {options_.guidance, scales_, t, dropped_};
+}
+
+}  // namespace eflow::soflow
