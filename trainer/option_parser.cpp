@@ -59,6 +59,8 @@ void OptionParser::set(const std::string& key, const std::string& value, const s
 }
 
 void OptionParser::parse_file(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path))
+    throw InvalidArgument(str("configuration file ", path.string(), ": no such file"));
   parse_text(read_file(path, 1 << 20), path.string());
 }
 

@@ -51,7 +51,7 @@ std::optional<io::Checkpoint> find_checkpoint(const std::string& mode, const Run
                                 " is whole; move the folder away to start again"));
     }
     say(found ? str("going on from ", found->path().string())
-              : "no checkpoint there: starting at step 0");
+              : str("starting ", run.path().string()));
     return found;
   }
   const std::filesystem::path path(mode);

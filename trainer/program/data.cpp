@@ -220,7 +220,9 @@ int data_verify(const Arguments& arguments) {
     throw trainer::DataError(str(folder[0], ": no such folder"));
   const auto faults = io::verify_dataset(folder[0], ClipProgress("checking"));
   for (const auto& fault : faults) std::fprintf(stderr, "%s\n", fault.text.c_str());
-  if (!faults.empty()) throw trainer::DataError(str(folder[0], ": ", faults.size(), " faults"));
+  if (!faults.empty())
+    throw trainer::DataError(str(folder[0], ": ", faults.size(),
+                                 faults.size() == 1 ? " fault" : " faults", ", named above"));
   std::printf("%s: every byte is as it was written\n", folder[0].c_str());
   return 0;
 }
