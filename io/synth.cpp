@@ -12,26 +12,33 @@
 namespace eflow::io {
 namespace {
 
-constexpr int kColours = 6, kCombinations = kColours * kColours * kColours, kHeldOutPart = 9;
-
 using Colour = std::array<float, 3>;
-using Palette = std::array<Colour, kColours>;
+
+/// A shape's colour and its core's, which goes with it: a core is small, and a short training that
+/// had to choose its colour too would not agree on one over the whole clip.
+struct Paint {
+  Colour fill, core;
+};
 
 // sRGB, 0..255.
-constexpr Palette kFills{{{239, 83, 80},
-                          {251, 170, 48},
-                          {88, 190, 106},
-                          {52, 152, 230},
-                          {149, 97, 226},
-                          {240, 98, 168}}};
-constexpr Palette kCores{{{255, 250, 240},
-                          {255, 226, 94},
-                          {32, 40, 78},
-                          {158, 240, 205},
-                          {110, 22, 52},
-                          {150, 208, 255}}};
-constexpr Palette kBackgrounds{
-    {{28, 32, 60}, {70, 82, 102}, {246, 236, 214}, {26, 70, 62}, {74, 36, 80}, {176, 212, 232}}};
+constexpr std::array<Paint, 8> kPaints{{{{239, 83, 80}, {255, 250, 240}},
+                                        {{251, 170, 48}, {110, 22, 52}},
+                                        {{88, 190, 106}, {255, 240, 130}},
+                                        {{52, 152, 230}, {255, 216, 74}},
+                                        {{149, 97, 226}, {158, 240, 205}},
+                                        {{240, 98, 168}, {32, 40, 78}},
+                                        {{150, 208, 255}, {28, 60, 140}},
+                                        {{255, 226, 94}, {120, 60, 190}}}};
+constexpr std::array<Colour, 8> kBackgrounds{{{28, 32, 60},
+                                              {70, 82, 102},
+                                              {246, 236, 214},
+                                              {26, 70, 62},
+                                              {74, 36, 80},
+                                              {176, 212, 232},
+                                              {58, 50, 42},
+                                              {206, 158, 150}}};
+
+constexpr int kCombinations = kPaints.size() * kBackgrounds.size(), kHeldOutPart = 8;
 
 constexpr std::array<const char*, 3> kShapes{"disc", "square", "star"};
 constexpr std::array<const char*, 3> kMotions{"pulse", "bob", "sway"};
@@ -118,7 +125,8 @@ Colour scaled(const Colour& colour, float factor) {
 
 struct Look {
   int shape, motion;
-  Colour fill, core, background;
+  Paint paint;
+  Colour background;
 };
 
 /// The colour of one point of one frame: background, soft shadow, shape with a little light from
@@ -132,16 +140,15 @@ Colour colour_at(const Look& look, const Pose& pose, Point at, float pixel) {
   const float shadow = distance({at.x - 0.02f, at.y - 0.045f}, pose.radius);
   colour = scaled(colour, 1 - 0.38f * coverage(shadow, 0.09f + pixel));
   const float light = 1.1f - 0.22f * (at.y - pose.centre.y + pose.radius) / (2 * pose.radius);
-  colour = mixed(colour, scaled(look.fill, light), coverage(distance(at, pose.radius), pixel));
-  return mixed(colour, look.core, coverage(distance(at, 0.48f * pose.radius), pixel));
+  colour =
+      mixed(colour, scaled(look.paint.fill, light), coverage(distance(at, pose.radius), pixel));
+  return mixed(colour, look.paint.core, coverage(distance(at, 0.48f * pose.radius), pixel));
 }
 
 Look look_of(std::int32_t label, int combination) {
-  const auto pick = [&](const Palette& palette, int divisor) {
-    return palette[static_cast<std::size_t>(combination / divisor % kColours)];
-  };
-  return {label / 3, label % 3, pick(kFills, 1), pick(kCores, kColours),
-          pick(kBackgrounds, kColours * kColours)};
+  const auto row = static_cast<std::size_t>(combination) / kBackgrounds.size();
+  const auto column = static_cast<std::size_t>(combination) % kBackgrounds.size();
+  return {label / 3, label % 3, kPaints[row], kBackgrounds[column]};
 }
 
 }  // namespace

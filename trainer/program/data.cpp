@@ -156,7 +156,7 @@ int data_synth(const Arguments& arguments) {
       {"size", &size, between(8, 512), "pixels", "Height and width of the clips."},
       {"frames", &frames, between(2, 256), "frames", "Length of the clips."},
       {"split", &split, one_of({"train", "held-out", "all"}), "",
-       "Which colour combinations: most, every ninth, or all."},
+       "Which colour combinations: most, every eighth, or all."},
       {"seed", &seed, at_least(0), "", "Decides which combinations are held out, and their order."},
   };
   if (wants_help(arguments)) {
