@@ -107,8 +107,10 @@ ProcessResult run_process(const Process& p) {
 
   ProcessResult result;
   std::size_t dropped = 0;
-  bool open = true, killed = false;
-  while (!ended(pid, result.exit_code) || open) {
+  bool running = true, open = true, killed = false;
+  while (true) {
+    running = running && !ended(pid, result.exit_code);  // a second wait would find no child
+    if (!running && !open) break;
     const auto elapsed = Clock::now() - begin;
     result.timed_out = result.timed_out || elapsed > p.timeout;
     result.stopped = result.stopped || p.stop.stop_requested();
