@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(wrong_words) {
   refused("tran", 2, "did you mean 'train'?");
   refused("data pakc", 2, "did you mean 'data pack'?");
   refused("train --out x --train.bach=3", 2, "did you mean 'train.batch'?");
-  refused("train --out x --config /nowhere/c.ini", 8, "/nowhere/c.ini");
+  refused("train --out x --config /nowhere/c.ini", 2, "/nowhere/c.ini");
   refused("sample --run x", 2, "--out is missing");
   refused("inspect --preset XXXL", 2, "XXXL");
 }
