@@ -174,6 +174,16 @@ BOOST_AUTO_TEST_CASE(a_flood_of_output_is_cut) {
   BOOST_TEST(text.size() < 20000u);
 }
 
+BOOST_AUTO_TEST_CASE(an_exit_before_the_last_output_keeps_its_code) {
+  const test::TempDir dir;
+  const auto found = fake(dir / "late", "(sleep 0.3; echo late) & exit 3\n");
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  const std::string text = message_of(
+      [&] { (void)found.compiler->compile(request_for(*found.compiler, "scale<float, 3>"), {}); });
+  BOOST_TEST(contains(text, "exit code 3"), text);
+  BOOST_TEST(contains(text, "late"), text);
+}
+
 BOOST_AUTO_TEST_CASE(a_compiler_that_writes_nothing_is_an_error) {
   const test::TempDir dir;
   const auto found = fake(dir / "idle", "exit 0\n");
