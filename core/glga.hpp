@@ -23,6 +23,10 @@ struct GlgaOptions {
   Tensor positions;
   /// Share of the raster's tokens that are kept, about; kernels are tuned for it. Of no meaning without positions.
   int kept_percent = 25;
+  /// How the backward pass walks the window: once, with 5 products a pair of tiles and partial sums for the queries'
+  /// gradient, or once for queries and once for keys, with 7 products and twice the blocks. kAuto: once on the CPU.
+  enum class Walk { kAuto, kOnce, kTwice };
+  Walk backward_walk = Walk::kAuto;
   /// Compile the radius into the kernels; false leaves it an argument, for comparing.
   bool radius_in_code = true;
 };
@@ -46,7 +50,7 @@ struct GlgaOptions {
 bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
 
 /// What a call costs, in operations (2 a multiply-add) and bytes. Useful: pairs inside the window, and the backward pass as
-/// if scores were made anew once; executed: whole tiles, and scores made anew for the queries' and the keys' gradients. Bytes
+/// if scores were made anew once; executed: whole tiles, and scores as often as the backward pass makes them. Bytes
 /// are what must be moved at least once.
 struct GlgaCost {
   double useful = 0, executed = 0, bytes = 0;

@@ -16,6 +16,8 @@ inline const KernelDefinition kSpecialisedTexts[] = {
     EFLOW_GLGA("glga_rows_grad"),
     EFLOW_GLGA("glga_queries_grad"),
     EFLOW_GLGA("glga_keys_grad"),
+    EFLOW_GLGA("glga_band_grad"),
+    EFLOW_GLGA("glga_join_grad"),
 };
 
 #undef EFLOW_GLGA

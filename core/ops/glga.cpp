@@ -1,6 +1,6 @@
 // GLGA as one op over the glga_*.h texts. Forward: the linear branch's state in parts, their sum, then a tile of queries a
-// block. Backward: gradients before the norms, the state's gradient, then dq by tiles of queries and dk, dv by tiles of
-// keys, so that every number has one writer and a fixed order.
+// block. Backward: gradients before the norms, the state's gradient, then one walk over chunks of keys with partial sums of
+// dq, or dq by tiles of queries and dk, dv by tiles of keys: every number has one writer and a fixed order.
 
 #include "eflow/core/glga.hpp"
 
@@ -120,7 +120,7 @@ void forward(Call<GlgaOptions>& call) {
                v = with_channels(call.inputs[kV]), gates = with_channels(call.inputs[kGates]);
   const Tensor weights[] = {with_channels(call.inputs[kGlobalWeight]),
                             with_channels(call.inputs[kLocalWeight])};
-  const GlgaKernels kernels(q.dtype(), q.size(3), detail::glga_gate_kind(q, gates), o);
+  const GlgaKernels kernels(q, gates, o);
   const DType sums = accumulator_of(q.dtype());
   const bool keep_local = call.recording && o.local != Local::kNone;
 
@@ -154,11 +154,35 @@ Tensor gate_grad(const Tensor& a_head, const TensorSpec& spec) {
   return cast(reshape(all, spec.shape), spec.dtype);
 }
 
+/// dq where wanted, dk and dv where wanted.
+void walk_twice(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const args::Glga& a) {
+  const DevicePtr& device = q.device();
+  if (a.dq.p != nullptr)
+    device->launch("glga_queries_grad", kernels.queries, grid_of(q, kernels.walk_tile.rows), a);
+  if (a.dk.p != nullptr)
+    device->launch("glga_keys_grad", kernels.keys, grid_of(k, kernels.walk_tile.keys), a);
+}
+
+/// All three.
+void walk_once(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const GlgaOptions& o,
+               args::Glga a) {
+  if (a.dq.p == nullptr) return;
+  const detail::GlgaParts parts = detail::glga_parts(q, k, o, kernels.walk_tile);
+  const Tensor sums = Tensor::empty({q.size(0), q.size(2), parts.count, parts.rows, q.size(3)},
+                                    accumulator_of(q.dtype()), q.device());
+  a.parts = sums.data();
+  a.chunk = parts.chunk;
+  a.part_rows = parts.rows;
+  const DevicePtr& device = q.device();
+  device->launch("glga_band_grad", kernels.band, {parts.count, q.size(2), q.size(0)}, a);
+  device->launch("glga_join_grad", kernels.join, grid_of(q, kernels.walk_tile.rows), a);
+}
+
 Tensors vjp(const Call<GlgaOptions>& call, std::span<const Tensor> dys) {
   const GlgaOptions& o = call.attrs;
   const Tensors& saved = call.saved;
   const Tensor &q = saved[kQ], &k = saved[kK], &v = saved[kV], &gates = saved[kGates];
-  const GlgaKernels kernels(q.dtype(), q.size(3), detail::glga_gate_kind(q, gates), o);
+  const GlgaKernels kernels(q, gates, o);
   const DType sums = accumulator_of(q.dtype());
   const DevicePtr& device = q.device();
   const Tensor dy = with_channels(dys[0]);
@@ -203,21 +227,25 @@ Tensors vjp(const Call<GlgaOptions>& call, std::span<const Tensor> dys) {
     out[kGlobalWeight] = weight_grad(d_weights, 0, call.in[kGlobalWeight]);
   if (call.needs[kLocalWeight] && softmax && o.normed)
     out[kLocalWeight] = weight_grad(d_weights, 1, call.in[kLocalWeight]);
-  if (call.needs[kQ]) {
-    out[kQ] = like(q, true);
-    a.dq = rows_of(out[kQ]);
-    device->launch("glga_queries_grad", kernels.queries, grid_of(q, kernels.queries_tile.rows), a);
-  }
-  if (call.needs[kK] || call.needs[kV]) {
-    Tensor d_state;
-    if (o.global)
-      d_state = state_of(kernels.state, q, d_global, 1 / static_cast<double>(k.size(1)));
-    a.d_state = data_or_null(d_state);
+  const bool wants_keys = call.needs[kK] || call.needs[kV];
+  if (call.needs[kQ] || (wants_keys && kernels.once)) out[kQ] = like(q, true);
+  if (wants_keys || (call.needs[kQ] && kernels.once)) {
     out[kK] = like(k, true);
     out[kV] = like(v, true);
-    a.dk = rows_of(out[kK]);
-    a.dv = rows_of(out[kV]);
-    device->launch("glga_keys_grad", kernels.keys, grid_of(k, kernels.keys_tile.keys), a);
+  }
+  Tensor d_state;
+  if (o.global && out[kK].defined())
+    d_state = state_of(kernels.state, q, d_global, 1 / static_cast<double>(k.size(1)));
+  a.d_state = data_or_null(d_state);
+  a.dq = rows_of(out[kQ]);
+  a.dk = rows_of(out[kK]);
+  a.dv = rows_of(out[kV]);
+  if (kernels.once)
+    walk_once(kernels, q, k, o, a);
+  else
+    walk_twice(kernels, q, k, a);
+  for (const int input : {kQ, kK, kV}) {
+    if (!call.needs[input]) out[input] = Tensor();
   }
   return out;
 }
@@ -270,8 +298,7 @@ Tensor glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gat
   for (const Tensor& t : inputs) recording = recording || (t.defined() && t.requires_grad());
   recording = recording && grad_enabled();
   const bool fused = GlgaKernels::fits(q) &&
-                     GlgaKernels(q.dtype(), q.size(3), detail::glga_gate_kind(q, gates), options)
-                         .ready(q.device()->runtime(), recording);
+                     GlgaKernels(q, gates, options).ready(q.device()->runtime(), recording);
   if (!fused) return glga_composition(q, k, v, gates, global_weight, local_weight, options);
   return apply(kGlga, std::span<const Tensor>(inputs), options)[0];
 }

@@ -12,6 +12,15 @@ namespace detail {
 namespace {
 
 constexpr int kStateTile = 128;
+/// Up to so many keys a query walks in small tiles: of large ones too much would lie outside its window.
+constexpr std::int64_t kFewKeys = 192;
+
+/// How many keys a query in the middle sees, about; all of them counts as many.
+std::int64_t keys_seen(const GlgaOptions& o) {
+  if (o.local != GlgaOptions::Local::kWindow) return kFewKeys + 1;
+  const std::int64_t span = 2 * std::min<std::int64_t>(o.radius, 1 << 30) + 1;
+  return o.positions.defined() ? span * std::clamp(o.kept_percent, 1, 100) / 100 : span;
+}
 
 jit::Spec spec_of(std::string_view name, DType dtype, std::int64_t head, GlgaGateKind gates,
                   const GlgaOptions& o, GlgaTile tile) {
@@ -48,28 +57,41 @@ bool GlgaKernels::fits(const Tensor& q) {
   return q.size(3) % 8 == 0 && q.size(3) <= 256 && q.count() > 0;
 }
 
-GlgaKernels::GlgaKernels(DType dtype, std::int64_t head, GlgaGateKind gates,
-                         const GlgaOptions& options)
-    : forward_tile{64, 64},
-      rows_tile{64, 64},
-      queries_tile{64, 64},
-      keys_tile{64, 64},
-      global_(options.global) {
+GlgaKernels::GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options)
+    : global_(options.global) {
+  const DType dtype = q.dtype();
+  const std::int64_t head = q.size(3);
+  const GlgaGateKind kind = glga_gate_kind(q, gates);
+  const bool cpu = q.device()->name() == "cpu";
+  once = options.local != GlgaOptions::Local::kNone &&
+         (options.backward_walk == GlgaOptions::Walk::kOnce ||
+          (options.backward_walk == GlgaOptions::Walk::kAuto && cpu));
+  rows_tile = {64, 64};
+  forward_tile = walk_tile = cpu && keys_seen(options) <= kFewKeys ? GlgaTile{32, 32} : rows_tile;
   state = jit::Spec("glga_state", {dtype}, {static_cast<int>(head), kStateTile});
-  forward = spec_of("glga_forward", dtype, head, gates, options, forward_tile);
-  rows = spec_of("glga_rows_grad", dtype, head, gates, options, rows_tile);
-  // Neither gates nor norms appear in the other two.
+  forward = spec_of("glga_forward", dtype, head, kind, options, forward_tile);
+  rows = spec_of("glga_rows_grad", dtype, head, kind, options, rows_tile);
+  // Neither gates nor norms appear in the walks.
   GlgaOptions bare = options;
   bare.normed = false;
-  queries = spec_of("glga_queries_grad", dtype, head, GlgaGateKind::kNone, bare, queries_tile);
-  keys = spec_of("glga_keys_grad", dtype, head, GlgaGateKind::kNone, bare, keys_tile);
+  const auto walk = [&](std::string_view name) {
+    return spec_of(name, dtype, head, GlgaGateKind::kNone, bare, walk_tile);
+  };
+  queries = walk("glga_queries_grad");
+  keys = walk("glga_keys_grad");
+  band = walk("glga_band_grad");
+  join = walk("glga_join_grad");
 }
 
 std::vector<jit::KernelRef> GlgaKernels::all(bool gradients) const {
   std::vector<jit::KernelRef> out{{"glga_forward", forward}};
   if (global_) out.emplace_back("glga_state", state);
-  if (gradients) {
-    out.emplace_back("glga_rows_grad", rows);
+  if (!gradients) return out;
+  out.emplace_back("glga_rows_grad", rows);
+  if (once) {
+    out.emplace_back("glga_band_grad", band);
+    out.emplace_back("glga_join_grad", join);
+  } else {
     out.emplace_back("glga_queries_grad", queries);
     out.emplace_back("glga_keys_grad", keys);
   }
@@ -78,8 +100,28 @@ std::vector<jit::KernelRef> GlgaKernels::all(bool gradients) const {
 
 bool GlgaKernels::ready(const jit::Runtime& runtime, bool gradients) const {
   const bool forward_ready = runtime.has(forward) && (!global_ || runtime.has(state));
-  return forward_ready &&
-         (!gradients || (runtime.has(rows) && runtime.has(queries) && runtime.has(keys)));
+  if (!gradients || !forward_ready) return forward_ready;
+  return runtime.has(rows) && (once ? runtime.has(band) && runtime.has(join)
+                                    : runtime.has(queries) && runtime.has(keys));
+}
+
+GlgaParts glga_parts(const Tensor& q, const Tensor& k, const GlgaOptions& options, GlgaTile tile) {
+  // Enough blocks for many threads, but few queries that two chunks share: their sums are made twice.
+  constexpr std::int64_t kBlocks = 64, kSmallest = 256;
+  const std::int64_t keys = k.size(1), queries = q.size(1);
+  const bool windowed = options.local == GlgaOptions::Local::kWindow;
+  const std::int64_t reach = windowed ? std::min(options.radius, keys) : keys;
+  const std::int64_t smallest = std::max(kSmallest, std::min(reach, keys / 4));
+  const std::int64_t heads = q.size(0) * q.size(2);
+  const std::int64_t wanted = std::clamp<std::int64_t>((kBlocks + heads - 1) / heads, 1,
+                                                       std::max<std::int64_t>(1, keys / smallest));
+  GlgaParts out{};
+  out.chunk = ((keys + wanted - 1) / wanted + tile.keys - 1) / tile.keys * tile.keys;
+  out.count = (keys + out.chunk - 1) / out.chunk;
+  // Kept tokens within a radius are never more than places within it.
+  out.rows = windowed ? std::min(queries, out.chunk + 2 * reach) : queries;
+  out.rows += tile.rows;  // the first row is that of a tile
+  return out;
 }
 
 }  // namespace detail
@@ -87,8 +129,7 @@ bool GlgaKernels::ready(const jit::Runtime& runtime, bool gradients) const {
 bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options,
                   bool gradients) {
   if (!detail::GlgaKernels::fits(q)) return false;
-  const detail::GlgaKernels kernels(q.dtype(), q.size(3), detail::glga_gate_kind(q, gates),
-                                    options);
+  const detail::GlgaKernels kernels(q, gates, options);
   jit::Runtime& runtime = q.device()->runtime();
   if (kernels.ready(runtime, gradients)) return true;
   for (const jit::Prepared& made : runtime.prepare(kernels.all(gradients))) {

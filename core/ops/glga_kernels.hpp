@@ -21,12 +21,13 @@ struct GlgaTile {
 };
 
 struct GlgaKernels {
-  GlgaTile forward_tile, rows_tile, queries_tile, keys_tile;
-  jit::Spec state, forward, rows, queries, keys;
+  bool once = false;  ///< backward: band and join instead of queries and keys
+  GlgaTile forward_tile, rows_tile, walk_tile;
+  jit::Spec state, forward, rows, queries, keys, band, join;
 
   /// Whether a call may be fused at all.
   [[nodiscard]] static bool fits(const Tensor& q);
-  GlgaKernels(DType dtype, std::int64_t head, GlgaGateKind gates, const GlgaOptions& options);
+  GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options);
 
   [[nodiscard]] std::vector<jit::KernelRef> all(bool gradients) const;
   [[nodiscard]] bool ready(const jit::Runtime& runtime, bool gradients) const;
@@ -34,5 +35,15 @@ struct GlgaKernels {
  private:
   bool global_ = false;
 };
+
+/// The parts that a backward pass in one walk sums the queries' gradient in (glga_band_grad.h).
+struct GlgaParts {
+  std::int64_t chunk;  ///< keys of one, a multiple of the tile's
+  std::int64_t count;
+  std::int64_t rows;  ///< of one, enough for any
+};
+/// A function of the sizes alone, never of threads: the sums' order depends on it.
+[[nodiscard]] GlgaParts glga_parts(const Tensor& q, const Tensor& k, const GlgaOptions& options,
+                                   GlgaTile tile);
 
 }  // namespace eflow::detail

@@ -33,10 +33,13 @@ struct Glga {
   void* d_gates;        ///< sums [B, Nq, 2, H], of channels [B, Nq, 2, H, d]; may be null
   void* d_weights;      ///< sums [B, row tiles, 2, H, d]; may be null
   const int* ranges;    ///< [B, N, 2] keys that a kept token sees, see window_ranges.h
+  void* parts;          ///< sums [B, H, ceil(keys / chunk), part_rows, d], see glga_band_grad.h
   double scale;         ///< tau: factor of the scores
   double eps;           ///< of the norms
   long long queries, keys, heads;
-  long long radius;  ///< where the form leaves it to the arguments
+  long long radius;     ///< where the form leaves it to the arguments
+  long long chunk;      ///< keys of a block of glga_band_grad.h
+  long long part_rows;  ///< at least as many queries as the keys of any chunk meet
 };
 
 /// parts[b, h, s] = sum over tokens i of chunk s of x_i^T y_i, d x d.

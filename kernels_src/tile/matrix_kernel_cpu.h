@@ -95,42 +95,59 @@ struct KernelCall {
   bool add;  ///< add to c instead of overwriting it
 };
 
+// Every loop over rows or vectors is unrolled by request: where g++ 12 unrolls of its own accord it does so too late, and
+// the sums go through memory.
 template <class E, int kRows, int kVectors>
 __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
   using C = Sum<E>;
   using V = Pack<C>;
   V sum[kRows][kVectors];
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kVectors; ++j) sum[i][j] = V{};
+  EFLOW_UNROLL for (int i = 0; i < kRows; ++i) {
+    EFLOW_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] = V{};
   }
   const E* a = call.a;
   const E* b = call.b;
-  const Index a_row = call.a_row, a_k = call.a_k, b_k = call.b_k;
-  const C* ahead = call.c;
-  for (Index k = 0; k < call.k; ++k) {
-    // C is rarely in the first-level cache; it arrives, a row a step, while the sums are made.
-    if (k < kRows) {
-      for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * kLanes<C>, 1);
-      ahead += call.c_row;
-    }
+  const Index a_row = call.a_row, a_k = call.a_k, b_k = call.b_k, c_row = call.c_row,
+              steps = call.k;
+  const bool add = call.add;
+  C* c = call.c;
+  const C* ahead = c;
+  const auto step = [&]() __attribute__((always_inline)) {
     V bv[kVectors];
-    for (int j = 0; j < kVectors; ++j) __builtin_memcpy(&bv[j], b + j * kLanes<C>, sizeof(V));
-    for (int i = 0; i < kRows; ++i) {
+    EFLOW_UNROLL for (int j = 0; j < kVectors; ++j)
+      __builtin_memcpy(&bv[j], b + j * kLanes<C>, sizeof(V));
+    EFLOW_UNROLL for (int i = 0; i < kRows; ++i) {
       const E ai = a[i * a_row];
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(ai, bv[j], sum[i][j]);
+      EFLOW_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] =
+          multiply_add(ai, bv[j], sum[i][j]);
     }
     a += a_k;
     b += b_k;
+  };
+  // C is rarely in the first-level cache; it arrives, a row a step, while the sums are made.
+  const Index first = min_of<Index>(steps, kRows);
+  for (Index k = 0; k < first; ++k) {
+    EFLOW_UNROLL for (int j = 0; j < kVectors; ++j)
+      __builtin_prefetch(ahead + j * kLanes<C>, 1);
+    ahead += c_row;
+    step();
   }
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kVectors; ++j) {
-      C* const c = call.c + i * call.c_row + j * kLanes<C>;
-      V old{};
-      if (call.add) __builtin_memcpy(&old, c, sizeof old);
-      const V v = old + sum[i][j];
-      __builtin_memcpy(c, &v, sizeof v);
+  for (Index k = first; k < steps; ++k) step();
+  const auto finish = [&](auto keep) __attribute__((always_inline)) {
+    EFLOW_UNROLL for (int i = 0; i < kRows; ++i) {
+      EFLOW_UNROLL for (int j = 0; j < kVectors; ++j) {
+        const V v = keep(c + j * kLanes<C>) + sum[i][j];
+        __builtin_memcpy(c + j * kLanes<C>, &v, sizeof v);
+      }
+      c += c_row;
     }
-  }
+  };
+  if (!add) return finish([](const C*) { return V{}; });
+  finish([](const C* from) {
+    V old;
+    __builtin_memcpy(&old, from, sizeof old);
+    return old;
+  });
 }
 
 /// The kernel for a panel of 1 to kKernelVectors vectors.

@@ -61,7 +61,7 @@ struct Request {
         {"threads", &threads, {}, "threads", "Threads; default: 1 and all of them."},
         {"dtype", &dtype, trainer::one_of({"f32", "bf16", "both"}), "", "Type of the tensors."},
         {"seconds", &seconds, trainer::between(0, 60), "seconds", "For each thing timed, about."},
-        {"no-composition", &no_composition, {}, "", "Leave out the plain ops."},
+        {"no_composition", &no_composition, {}, "", "Leave out the plain ops."},
         {"json", &json, {}, "", "One JSON object instead of text."},
     };
   }

@@ -1,0 +1,36 @@
+#pragma once
+// GLGA backward, gradient of the queries from the parts that glga_band_grad.h left, added in the order of their keys: the
+// sum is the same on any number of threads.    dq = tau (sum of parts) + dA S^T
+
+#include "glga_part.h"
+
+namespace EFLOW_TEXT {
+
+/// Grid: ceil(queries / kRowTile), heads, samples.
+template <class T, class Form>
+void glga_join_grad(const Block& block, const Glga& a) {
+  using C = Compute<T>;
+  constexpr int M = Form::kRowTile, D = Form::kHead;
+  const Index row0 = block.x * M;
+  Acc<C, M, D> dq, more;
+  fill(dq, C(0));
+  for (Index chunk = 0; chunk < ceil_div(a.keys, a.chunk); ++chunk) {
+    const GlgaPart<Form, C> part(a, block, chunk);
+    if (row0 < part.base || row0 >= part.end) continue;
+    load(more, part.template rows<const C>(row0));
+    map(dq, more, [](auto x, auto y) { return x + y; });
+  }
+  map(dq, [&](auto x) { return x * C(a.scale); });
+  if constexpr (Form::kGlobal) {
+    Arena arena(block);
+    const auto left = alloc<T, M, D, Use::kLeft>(arena);
+    const auto state = alloc<T, D, D, Use::kRightT>(arena);
+    const C* const s = static_cast<const C*>(a.state) + (block.z * a.heads + block.y) * D * D;
+    load(left, glga_view<const T>(a.d_global, block, row0, a.queries, D));
+    load(state, View<const C>{s, D, D, D});
+    mma_ABt(dq, left, state);
+  }
+  store(glga_view<T>(a.dq, block, row0, a.queries, D), dq);
+}
+
+}  // namespace EFLOW_TEXT
