@@ -70,8 +70,11 @@ GlgaKernels::GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions
   forward_tile = walk_tile = cpu && keys_seen(options) <= kFewKeys ? GlgaTile{32, 32} : rows_tile;
   state = jit::Spec("glga_state", {dtype}, {static_cast<int>(head), kStateTile});
   forward = spec_of("glga_forward", dtype, head, kind, options, forward_tile);
-  rows = spec_of("glga_rows_grad", dtype, head, kind, options, rows_tile);
-  // Neither gates nor norms appear in the walks.
+  // No window appears here, neither gates nor norms in the walks: fewer kernels serve all.
+  GlgaOptions anywhere = options;
+  anywhere.radius_in_code = false;
+  anywhere.positions = {};
+  rows = spec_of("glga_rows_grad", dtype, head, kind, anywhere, rows_tile);
   GlgaOptions bare = options;
   bare.normed = false;
   const auto walk = [&](std::string_view name) {
