@@ -1,7 +1,5 @@
 #include "eflow/nn/cross_attention.hpp"
 
-#include <cmath>
-
 namespace eflow::nn {
 
 CrossAttention::CrossAttention(const Scope& scope, std::int64_t width, int heads)
@@ -21,8 +19,12 @@ Tensor CrossAttention::operator()(const Tensor& x, const Tensor& context) const 
   const std::vector<Tensor> kv = split(kv_(context), {width_, width_}, 2);
   const Tensor q = reshape(q_norm_(q_(x)), queries);
   const Tensor k = reshape(k_norm_(kv[0]), keys);
-  const Tensor mixed = attention(q, k, reshape(kv[1], keys), 1 / std::sqrt(static_cast<double>(d)));
-  return out_(reshape(mixed, x.shape()));
+  return out_(reshape(softmax_(q, k, reshape(kv[1], keys)), x.shape()));
+}
+
+void CrossAttention::prepare(bool gradients) const {
+  softmax_.prepare(
+      Tensor::empty({1, 1, heads_, width_ / heads_}, scope().dtype(), scope().device()), gradients);
 }
 
 }  // namespace eflow::nn

@@ -23,4 +23,9 @@ Tensor DiTBlock::operator()(const Tensor& x, const BlockInputs& in) const {
   return feed_forward.residual(h, feed_forward_(feed_forward.input(h)));
 }
 
+void DiTBlock::prepare(int kept_percent, bool gradients) const {
+  attention_.prepare(kept_percent, gradients);
+  if (cross_attention_) cross_attention_->prepare(gradients);
+}
+
 }  // namespace eflow::nn

@@ -31,6 +31,8 @@ class DiTBlock : public Module {
 
   /// x [B, N, D] -> [B, N, D]
   [[nodiscard]] Tensor operator()(const Tensor& x, const BlockInputs& in) const;
+  /// Compiles what calls need: over all tokens, or about this share of them.
+  void prepare(int kept_percent, bool gradients) const;
 
  private:
   ModulationTable modulation_;

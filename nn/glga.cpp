@@ -61,24 +61,16 @@ Glga::Glga(const Scope& scope, std::int64_t width, int heads, const Options& opt
   }
 }
 
+Shape Glga::gate_shape(std::int64_t samples, std::int64_t tokens) const {
+  return {samples, tokens, 2, options_.gates == GateKind::kToken ? 1 : heads_,
+          options_.gates == GateKind::kChannel ? width_ / heads_ : 1};
+}
+
 Tensor Glga::gates(const Tensor& x) const {
-  if (!gate_) return {};
-  const std::int64_t h = options_.gates == GateKind::kToken ? 1 : heads_;
-  const std::int64_t c = options_.gates == GateKind::kChannel ? width_ / heads_ : 1;
-  return reshape((*gate_)(x), {x.size(0), x.size(1), 2, h, c});
+  return gate_ ? reshape((*gate_)(x), gate_shape(x.size(0), x.size(1))) : Tensor();
 }
 
-bool Glga::fused(const Tensor& q, const Tensor& logits, const GlgaOptions& options) const {
-  const bool gradients = grad_enabled();
-  const Decision key{q.dtype(), options.positions.defined() ? options.kept_percent : 0, gradients};
-  const std::lock_guard lock(deciding_);
-  const auto at = decided_.find(key);
-  if (at != decided_.end()) return at->second;
-  return decided_[key] = prepare_glga(q, logits, options, gradients);
-}
-
-Tensor Glga::operator()(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
-                        const Tensor& positions) const {
+GlgaOptions Glga::call(std::int64_t tokens, const Tensor& positions) const {
   GlgaOptions options{
       .local = has_local(options_.kind) ? GlgaOptions::Local::kWindow : GlgaOptions::Local::kNone,
       .global = has_global(options_.kind),
@@ -86,16 +78,29 @@ Tensor Glga::operator()(const Tensor& q, const Tensor& k, const Tensor& v, const
       .radius = options_.radius,
       .positions = positions};
   if (options_.tokens > 0) {
-    options.kept_percent =
-        static_cast<int>((100 * q.size(1) + options_.tokens / 2) / options_.tokens);
+    options.kept_percent = static_cast<int>((100 * tokens + options_.tokens / 2) / options_.tokens);
   }
-  const Tensor logits = gates(x);
+  return options;
+}
+
+Tensor Glga::operator()(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
+                        const Tensor& positions) const {
   const auto weight = [](const std::unique_ptr<RmsNorm>& norm) {
     return norm ? norm->weight() : Tensor();
   };
-  const auto run = fused(q, logits, options) ? glga : glga_composition;
-  return reshape(run(q, k, v, logits, weight(global_norm_), weight(local_norm_), options),
+  return reshape(run_(q, k, v, gates(x), weight(global_norm_), weight(local_norm_),
+                      call(q.size(1), positions)),
                  x.shape());
+}
+
+void Glga::prepare(int kept_percent, bool gradients) const {
+  const DevicePtr& device = scope().device();
+  const Tensor q = Tensor::empty({1, 1, heads_, width_ / heads_}, scope().dtype(), device);
+  const Tensor logits = gate_ ? Tensor::empty(gate_shape(1, 1), scope().dtype(), device) : Tensor();
+  GlgaOptions options =
+      call(1, kept_percent < 100 ? Tensor::zeros({1, 1}, DType::kI64, device) : Tensor());
+  options.kept_percent = kept_percent;
+  run_.prepare(q, logits, options, gradients);
 }
 
 }  // namespace eflow::nn

@@ -6,12 +6,10 @@
 //   G_i = RMS(kappa q_i sum_j k_j^T v_j)    T_i = RMS(softmax_{|i-j|<=R}(q_i k_j / sqrt(d)) v_j)
 //   o_i = g^g_i G_i + g^l_i T_i             (g^g, g^l)_i = sigmoid(x_i W_g + b_g)
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string_view>
 
-#include "eflow/core/glga.hpp"
+#include "eflow/nn/fused_attention.hpp"
 #include "eflow/nn/linear.hpp"
 #include "eflow/nn/norm_layers.hpp"
 
@@ -52,27 +50,23 @@ class Glga : public Module {
   /// q, k (roped), v [B, N, H, d]; x [B, N, D], the input that q, k and v were made of -> [B, N, D]
   [[nodiscard]] Tensor operator()(const Tensor& q, const Tensor& k, const Tensor& v,
                                   const Tensor& x, const Tensor& positions) const;
+  /// Compiles what such calls need: with all tokens there, or about this share of them.
+  void prepare(int kept_percent, bool gradients) const;
 
  private:
+  /// The logits' last two sizes.
+  [[nodiscard]] Shape gate_shape(std::int64_t samples, std::int64_t tokens) const;
   /// Logits of both gates, [B, N, 2, h, c]; undefined without gates.
   [[nodiscard]] Tensor gates(const Tensor& x) const;
-  /// Whether such calls run fused: decided (and kernels compiled) at the first one, kept for good.
-  [[nodiscard]] bool fused(const Tensor& q, const Tensor& logits, const GlgaOptions& options) const;
+  /// What calls over these tokens ask of the op; positions: see operator().
+  [[nodiscard]] GlgaOptions call(std::int64_t tokens, const Tensor& positions) const;
 
   Options options_;
   std::int64_t width_;
   int heads_;
   std::unique_ptr<RmsNorm> global_norm_, local_norm_;
   std::unique_ptr<Linear> gate_;
-
-  struct Decision {
-    DType dtype;
-    int kept_percent;  ///< 0: no tokens dropped
-    bool gradients;
-    friend auto operator<=>(const Decision&, const Decision&) = default;
-  };
-  mutable std::mutex deciding_;
-  mutable std::map<Decision, bool> decided_;
+  FusedAttention run_;
 };
 
 }  // namespace eflow::nn

@@ -1,7 +1,5 @@
 #include "eflow/nn/self_attention.hpp"
 
-#include <cmath>
-
 namespace eflow::nn {
 
 // q, k and v are three products in one, so the fan of the initialiser is that of one of them.
@@ -26,8 +24,13 @@ Tensor SelfAttention::operator()(const Tensor& x, const RopeTables& tables,
   const Tensor k = reshape(tables(k_norm_(parts[1]), heads_), heads);
   const Tensor v = reshape(parts[2], heads);
   if (glga_) return out_((*glga_)(q, k, v, x, positions));
-  const double tau = 1 / std::sqrt(static_cast<double>(width_ / heads_));
-  return out_(reshape(attention(q, k, v, tau), x.shape()));
+  return out_(reshape(softmax_(q, k, v), x.shape()));
+}
+
+void SelfAttention::prepare(int kept_percent, bool gradients) const {
+  if (glga_) return glga_->prepare(kept_percent, gradients);
+  softmax_.prepare(
+      Tensor::empty({1, 1, heads_, width_ / heads_}, scope().dtype(), scope().device()), gradients);
 }
 
 }  // namespace eflow::nn

@@ -17,6 +17,8 @@ class SelfAttention : public Module {
   /// dropped, else undefined.
   [[nodiscard]] Tensor operator()(const Tensor& x, const RopeTables& tables,
                                   const Tensor& positions = Tensor()) const;
+  /// See Glga::prepare.
+  void prepare(int kept_percent, bool gradients) const;
 
  private:
   std::int64_t width_;
@@ -24,6 +26,7 @@ class SelfAttention : public Module {
   Linear qkv_;
   RmsNorm q_norm_, k_norm_;
   std::unique_ptr<Glga> glga_;  ///< none: full softmax
+  SoftmaxAttention softmax_;
   Linear out_;
 };
 

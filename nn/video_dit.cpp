@@ -1,5 +1,7 @@
 #include "eflow/nn/video_dit.hpp"
 
+#include <cmath>
+
 #include "eflow/base/error.hpp"
 
 namespace eflow::nn {
@@ -62,6 +64,16 @@ void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t co
                                                   .radius = config_.window_radius(),
                                                   .tokens = config_.grid().count()}};
     part.push_back(std::make_unique<DiTBlock>(child(str(name, ".", i)), options));
+  }
+}
+
+void VideoDiT::prepare(bool gradients, double drop_ratio) const {
+  const int kept_percent = static_cast<int>(std::lround(100 * (1 - drop_ratio)));
+  for (const Blocks* part : {&encoder_, &middle_, &decoder_}) {
+    for (const auto& block : *part) {
+      block->prepare(100, gradients);
+      if (part == &middle_ && kept_percent < 100) block->prepare(kept_percent, gradients);
+    }
   }
 }
 

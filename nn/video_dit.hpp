@@ -25,6 +25,11 @@ class VideoDiT : public Module {
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition = {}) const;
 
+  /// Compiles the kernels that calls will need, so that none of them waits for it: those of the backward pass too where
+  /// `gradients`, and for a middle in which about `drop_ratio` of the tokens are dropped. What is not prepared is compiled
+  /// by the first call that needs it.
+  void prepare(bool gradients, double drop_ratio = 0) const;
+
   [[nodiscard]] const DiTConfig& config() const { return config_; }
 
  private:

@@ -93,6 +93,7 @@ Generator Generator::load(const std::filesystem::path& run_or_checkpoint) {
   generator.model_ = make_model(generator.info_.config, generator.info_.data.clips);
   generator.model_->set_trainable(false);
   generator.model_->load_state(load_tensors(checkpoint, "ema."));
+  generator.model_->prepare(false);
   return generator;
 }
 

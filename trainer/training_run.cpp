@@ -28,7 +28,11 @@ struct Parts {
             [this](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
               return objective({std::cref(*model), std::cref(*average)}, part, step, total);
             },
-            data.training.get(), trainer_options(config)) {}
+            data.training.get(), trainer_options(config)) {
+    const soflow::TokenDrop& drop = objective.options().drop;
+    model->prepare(true, drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio);
+    average->prepare(false);
+  }
 
   DataSets data;
   std::unique_ptr<nn::VideoDiT> model, average;

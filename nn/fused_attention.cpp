@@ -1,0 +1,36 @@
+#include "eflow/nn/fused_attention.hpp"
+
+#include "eflow/core/autograd.hpp"
+
+namespace eflow::nn {
+namespace {
+
+const GlgaOptions kSoftmax{.local = GlgaOptions::Local::kFull, .global = false, .normed = false};
+
+}  // namespace
+
+Tensor FusedAttention::operator()(const Tensor& q, const Tensor& k, const Tensor& v,
+                                  const Tensor& gates, const Tensor& global_weight,
+                                  const Tensor& local_weight, const GlgaOptions& options) const {
+  const auto run = prepare(q, gates, options, grad_enabled()) ? glga : glga_composition;
+  return run(q, k, v, gates, global_weight, local_weight, options);
+}
+
+bool FusedAttention::prepare(const Tensor& q, const Tensor& gates, const GlgaOptions& options,
+                             bool gradients) const {
+  const Decision key{q.dtype(), options.positions.defined() ? options.kept_percent : 0, gradients};
+  const std::lock_guard lock(deciding_);
+  const auto at = decided_.find(key);
+  if (at != decided_.end()) return at->second;
+  return decided_[key] = prepare_glga(q, gates, options, gradients);
+}
+
+Tensor SoftmaxAttention::operator()(const Tensor& q, const Tensor& k, const Tensor& v) const {
+  return run_(q, k, v, {}, {}, {}, kSoftmax);
+}
+
+void SoftmaxAttention::prepare(const Tensor& q, bool gradients) const {
+  run_.prepare(q, {}, kSoftmax, gradients);
+}
+
+}  // namespace eflow::nn
