@@ -1,6 +1,6 @@
 #pragma once
 // A procedural set of labelled, looping clips that a small model learns in minutes: 9 classes
-// {disc, square, star} x {pulse, bob, sway}, and 8 paints (fill and core) x 8 backgrounds in each.
+// {disc, square, star} x {pulse, bob, sway}, and 6 paints (fill and core) x 8 backgrounds in each.
 
 #include <array>
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace eflow::io {
 
 /// Which colour combinations: those to train on, every eighth held out (by a shuffle of the seed),
-/// or all 64.
+/// or all 48.
 enum class SynthSplit { kTrain, kHeldOut, kAll };
 
 struct SynthOptions {
@@ -27,7 +27,7 @@ class SynthShapes final : public ClipSource {
   /// Throws InvalidArgument for sizes out of range.
   explicit SynthShapes(SynthOptions options = {});
 
-  [[nodiscard]] std::int64_t size() const override;  ///< 9 * colour combinations: 504, 72 or 576
+  [[nodiscard]] std::int64_t size() const override;  ///< 9 * colour combinations: 378, 54 or 432
   [[nodiscard]] Shape clip_shape() const override;
   [[nodiscard]] std::int64_t class_count() const override { return 9; }
   [[nodiscard]] std::vector<std::string> class_names() const override;
