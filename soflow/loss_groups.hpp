@@ -45,7 +45,5 @@ struct StepLoss {
 /// rms(dq) / rms(v_tgt) over the consistency samples; NaN where there are none. 1 for a network that
 /// knows nothing, less for one that learns; rounding in (F_t - F_l) / r raises it.
 [[nodiscard]] double drift_ratio(const std::vector<SampleRecord>& samples);
-/// Above it the drift is mostly rounding: r is too small for the precision of the forward pass.
-inline constexpr double kDriftAlarm = 2;
 
 }  // namespace eflow::soflow

@@ -20,7 +20,7 @@ struct StepMetrics {
   double fm_mse = 0, scm_mse = 0;    ///< raw mean squared errors of the two groups
   double loss_mva = 0, mva_mse = 0;  ///< of mean-velocity additivity
   double weak_mse = 0;               ///< of the weak path
-  double scm_drift = 0;  ///< rms(dq) / rms(v_tgt) of consistency; above 2 it is mostly rounding
+  double scm_drift = 0;  ///< rms(dq) / rms(v_tgt) of consistency, see soflow/drift_alarm.hpp
   std::optional<double>
       eval_mse;          ///< held-out raw flow-matching error, when measured after this step
   double grad_norm = 0;  ///< global norm before clipping

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "eflow/base/log.hpp"
+#include "eflow/soflow/drift_alarm.hpp"
 #include "eflow/trainer/data_sets.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/fma_peak.hpp"
@@ -143,13 +144,13 @@ class Run {
     metrics->mfu = static_cast<double>(batch) * flops / metrics->step_s / peak_;
   }
 
-  /// The noise alarm: at most once in a hundred steps.
   void warn_of_noise(const StepMetrics& metrics) {
-    if (!(metrics.scm_drift > soflow::kDriftAlarm) || metrics.step < next_warning_) return;
-    next_warning_ = metrics.step + 100;
-    log_warning("step ", metrics.step, ": the consistency drift is ", metrics.scm_drift,
-                " times the velocity it should vanish beside: mostly rounding of (F_t - F_l) / r; "
-                "a larger objective.r_end helps");
+    const std::optional<double> mean = alarm_.add(metrics.scm_drift);
+    if (!mean) return;
+    log_warning("step ", metrics.step, ": over the last ", soflow::DriftAlarm::kWindow,
+                " steps the consistency drift was ", *mean,
+                " times the velocity it should vanish beside, as when rounding dominates "
+                "(F_t - F_l) / r; a larger objective.r_end helps");
   }
 
   StepMetrics train_step() {
@@ -184,7 +185,7 @@ class Run {
   std::optional<MetricsWriter> metrics_;
   std::optional<HeldOutError> held_out_;
   std::filesystem::path last_checkpoint_;
-  std::int64_t next_warning_ = 0;
+  soflow::DriftAlarm alarm_;
   double peak_ = 1;
 };
 
