@@ -1,10 +1,14 @@
 #include "eflow/jit/thread_pool.hpp"
 
+#include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
@@ -42,6 +46,71 @@ inline void relax() {
 /// How often a waiter looks before it sleeps: some ten microseconds, the gap between two launches of a step.
 constexpr int kSpins = 2000;
 
+/// A thread that lost its CPU for a while holds up one part, not its whole share.
+constexpr std::int64_t kPartsPerShare = 4;
+
+// std::atomic::wait yields before it sleeps, and on a busy machine a yield may cost a time slice.
+static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
+
+void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
+  ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+
+void wake_all(std::atomic<std::uint32_t>& word) {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+}
+
+/// A word that threads wait on: looked at for a while, then slept on.
+class Signal {
+ public:
+  [[nodiscard]] std::uint32_t value() const { return word_.load(std::memory_order_acquire); }
+  void set(std::uint32_t value) { word_.store(value, std::memory_order_relaxed); }
+
+  /// Adds (modulo 2^32) and returns the sum; what was written before is seen by who sees it.
+  std::uint32_t add(std::uint32_t amount) { return word_.fetch_add(amount) + amount; }
+  void wake() {
+    if (sleepers_.load() > 0) wake_all(word_);
+  }
+
+  /// Returns a value for which `go_on` holds.
+  template <typename Test>
+  std::uint32_t wait(const Test& go_on) {
+    std::uint32_t now = value();
+    for (int spin = 0; spin < kSpins && !go_on(now); ++spin) {
+      relax();
+      now = value();
+    }
+    if (go_on(now)) return now;
+    sleepers_.fetch_add(1);  // in one order with add() and wake(): one of the two sees the other
+    while (!go_on(now = word_.load())) sleep_while(word_, now);
+    sleepers_.fetch_sub(1);
+    return now;
+  }
+
+ private:
+  std::atomic<std::uint32_t> word_{0};
+  std::atomic<int> sleepers_{0};
+};
+
+/// What one thread runs of a launch unless others, done with theirs, take from it.
+struct alignas(64) Share {
+  std::int64_t begin = 0, end = 0, parts = 0;
+  std::atomic<std::int64_t> untaken{0};
+
+  [[nodiscard]] std::int64_t at(std::int64_t part) const {
+    return begin + (end - begin) * part / parts;
+  }
+
+  /// The number of a part that nobody else gets; -1: none is left.
+  std::int64_t take() {
+    std::int64_t left = untaken.load(std::memory_order_relaxed);
+    while (left > 0 && !untaken.compare_exchange_weak(left, left - 1, std::memory_order_acquire,
+                                                      std::memory_order_relaxed)) {
+    }
+    return left > 0 ? parts - left : -1;
+  }
+};
+
 struct FreeDeleter {
   void operator()(char* p) const { std::free(p); }
 };
@@ -71,39 +140,49 @@ struct ThreadPool::State {
   const unsigned forks = fork_count();
   int size = 1;
   std::mutex callers;
+  // The launch; written while no part of it can be taken.
   Work work = nullptr;
   void* context = nullptr;
-  std::int64_t count = 0;
-  std::atomic<std::uint32_t> generation{0};  // a new value means: there is work, or the end
-  std::atomic<int> busy{0};
+  std::vector<Share> shares;  // one a thread
+  Signal generation;          // a new value means: there is work, or the end
+  Signal unfinished;          // parts
   std::atomic<bool> stop{false};
   std::vector<Scratch> scratch;
   std::vector<std::thread> threads;
 
-  void part(int index) {
-    const std::int64_t begin = count * index / size, end = count * (index + 1) / size;
-    if (begin < end) work(context, begin, end, scratch[static_cast<std::size_t>(index)].get());
+  void offer(std::int64_t count) {
+    std::int64_t parts = 0;
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      const auto index = static_cast<std::int64_t>(i);
+      shares[i].begin = count * index / size;
+      shares[i].end = count * (index + 1) / size;
+      shares[i].parts = std::min(kPartsPerShare, shares[i].end - shares[i].begin);
+      parts += shares[i].parts;
+    }
+    unfinished.set(static_cast<std::uint32_t>(parts));
+    for (Share& share : shares) share.untaken.store(share.parts, std::memory_order_release);
+    generation.add(1);
+    generation.wake();
   }
 
-  /// In the child of a fork there are no threads, and nobody who could have the lock: every part in turn.
-  void run_alone(std::int64_t parts_of, Work now, void* with) {
-    work = now;
-    context = with;
-    count = parts_of;
-    for (int i = 0; i < size; ++i) part(i);
+  /// Runs parts until none is left to take: first of its own share, which its caches may know, then of the others'. Who
+  /// comes late finds none, and nobody waits for them.
+  void take_parts(int thread) {
+    for (int i = 0; i < size; ++i) {
+      Share& share = shares[static_cast<std::size_t>((thread + i) % size)];
+      for (std::int64_t part; (part = share.take()) >= 0;) {
+        work(context, share.at(part), share.at(part + 1),
+             scratch[static_cast<std::size_t>(thread)].get());
+        if (unfinished.add(-1U) == 0) unfinished.wake();
+      }
+    }
   }
 
-  void serve(int index) {
-    std::uint32_t seen = 0;
-    for (;;) {
-      for (int spin = 0; spin < kSpins && generation.load(std::memory_order_acquire) == seen;
-           ++spin)
-        relax();
-      generation.wait(seen, std::memory_order_acquire);
-      seen = generation.load(std::memory_order_acquire);
+  void serve(int thread) {
+    for (std::uint32_t seen = 0;;) {
+      seen = generation.wait([seen](std::uint32_t now) { return now != seen; });
       if (stop.load(std::memory_order_relaxed)) return;
-      part(index);
-      if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) busy.notify_one();
+      take_parts(thread);
     }
   }
 };
@@ -114,6 +193,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   }
   State& s = *state_;
   s.size = threads == 0 ? available_threads() : threads;
+  s.shares = std::vector<Share>(static_cast<std::size_t>(s.size));
   for (int i = 0; i < s.size; ++i) s.scratch.push_back(make_scratch());
   for (int i = 1; i < s.size; ++i) s.threads.emplace_back([&s, i] { s.serve(i); });
 }
@@ -125,8 +205,8 @@ ThreadPool::~ThreadPool() {
     return;
   }
   s.stop.store(true, std::memory_order_relaxed);
-  s.generation.fetch_add(1, std::memory_order_release);
-  s.generation.notify_all();
+  s.generation.add(1);
+  s.generation.wake();
   for (std::thread& t : s.threads) t.join();
 }
 
@@ -136,23 +216,16 @@ int ThreadPool::size() const {
 
 void ThreadPool::run(std::int64_t count, Work work, void* context) {
   State& s = *state_;
-  if (fork_count() != s.forks) return s.run_alone(count, work, context);
+  if (count <= 0) return;
+  // In the child of a fork there are no threads, and nobody who could have the lock.
+  if (fork_count() != s.forks) return work(context, 0, count, s.scratch[0].get());
   const std::lock_guard lock(s.callers);
-  if (s.size == 1 || count <= 1) {
-    if (count > 0) work(context, 0, count, s.scratch[0].get());
-    return;
-  }
+  if (s.size == 1 || count == 1) return work(context, 0, count, s.scratch[0].get());
   s.work = work;
   s.context = context;
-  s.count = count;
-  s.busy.store(s.size - 1, std::memory_order_relaxed);
-  s.generation.fetch_add(1, std::memory_order_release);
-  s.generation.notify_all();
-  s.part(0);
-  for (int spin = 0; spin < kSpins && s.busy.load(std::memory_order_acquire) != 0; ++spin) relax();
-  for (int left; (left = s.busy.load(std::memory_order_acquire)) != 0;) {
-    s.busy.wait(left, std::memory_order_acquire);
-  }
+  s.offer(count);
+  s.take_parts(0);
+  s.unfinished.wait([](std::uint32_t left) { return left == 0; });
 }
 
 }  // namespace eflow::jit

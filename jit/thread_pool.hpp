@@ -1,7 +1,9 @@
 #pragma once
-// The one pool on which CPU launches run. A range is split into one contiguous part a thread, always the same way, so a
-// launch's work is placed deterministically. The caller is thread 0; a launch of one part never leaves it. In the child of
-// a fork() the threads are gone: it runs all parts itself, with the same result; it must not fork in the middle of a run.
+// The one pool on which CPU launches run. A range is split into one contiguous share a thread, always the same way, so that
+// a thread meets data that its caches know; who is done with its own takes parts of the others' shares, so that a thread
+// that lost its CPU holds up little. Blocks of a kernel are independent: results do not depend on who ran them. The caller
+// takes part; a launch of one block never leaves it. In the child of a fork() the threads are gone: it runs all by itself,
+// but it must not fork in the middle of a run.
 
 #include <cstddef>
 #include <cstdint>

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -48,6 +49,26 @@ BOOST_AUTO_TEST_CASE(many_short_launches_from_several_callers) {
   }
   for (std::thread& t : callers) t.join();
   BOOST_TEST(wrong == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_thread_that_is_held_up_keeps_one_part_only) {
+  struct Held {
+    std::atomic<int> others{0};
+    bool in_time = true;
+    static void work(void* context, std::int64_t begin, std::int64_t end, char*) {
+      auto& held = *static_cast<Held*>(context);
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+      for (std::int64_t i = begin; i < end; ++i) {
+        if (i > 0) ++held.others;
+        while (i == 0 && held.in_time && held.others < 7)
+          held.in_time = std::chrono::steady_clock::now() < deadline;
+      }
+    }
+  } held;
+  ThreadPool pool(2);
+  pool.run(8, Held::work, &held);
+  BOOST_TEST(held.in_time);
+  BOOST_TEST(held.others == 7);
 }
 
 BOOST_AUTO_TEST_CASE(sizes_are_checked) {
