@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(sizes_and_names) {
 
 BOOST_AUTO_TEST_CASE(values_are_pixels_and_repeat) {
   const SynthShapes a({.seed = 3}), b({.seed = 3}), c({.seed = 4});
-  for (const std::int64_t i : {0, 13, 400, 377}) {
+  for (const std::int64_t i : {0, 13, 200, 377}) {
     const auto clip = clip_of(a, i);
     for (const float v : clip) BOOST_REQUIRE(v >= -1 && v <= 1);
     BOOST_TEST((clip == clip_of(b, i)));
