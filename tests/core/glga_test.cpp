@@ -1,12 +1,11 @@
 // The fused GLGA kernels against their composition in f64, over a set of cases in which any two properties meet in every
-// pair of their values; `test.core.glga -- long` walks the full grid.
+// pair of their values; `test.core.glga -- long` walks the full grid, `-- long 3 1000` every 1000th case of it from the 3rd.
 
 #define BOOST_TEST_MODULE glga_op
 #include "eflow/core/glga.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <cstring>
 #include <random>
 #include <set>
 
@@ -26,6 +25,7 @@ struct Case {
   int head, tokens, window, kept, gates, form;
   DType dtype;
   GlgaOptions::Walk walk = GlgaOptions::Walk::kAuto;
+  bool radius_in_code = true;
   friend std::ostream& operator<<(std::ostream& out, const Case& c) {
     return out << "d " << c.head << ", N " << c.tokens << ", radius " << c.window << ", kept "
                << c.kept << " %, gates " << c.gates << ", form " << c.form << ", " << c.dtype
@@ -117,6 +117,7 @@ Problem problem_of(const Case& c) {
   o.local = c.form == 3 ? Local::kNone : c.form >= 4 ? Local::kFull : Local::kWindow;
   o.normed = c.form != 5;
   o.backward_walk = c.walk;
+  o.radius_in_code = c.radius_in_code;
   std::int64_t tokens = c.tokens;
   if (c.kept < 100) {
     tokens = std::max<std::int64_t>(1, c.tokens * c.kept / 100);
@@ -217,30 +218,39 @@ void check(const Case& c) {
   }
 }
 
-bool asked(const char* word) {
+/// What stands after "--": nothing, or "long", or "long PART PARTS".
+std::vector<std::string> words() {
   const auto& suite = boost::unit_test::framework::master_test_suite();
-  for (int i = 1; i < suite.argc; ++i) {
-    if (std::strcmp(suite.argv[i], word) == 0) return true;
-  }
-  return false;
+  return {suite.argv + 1, suite.argv + suite.argc};
 }
 
 BOOST_AUTO_TEST_CASE(fused_agrees_with_the_composition) {
-  if (asked("long")) return;
+  if (!words().empty()) return;
   const std::vector<Case> cases = pairwise_cases();
   BOOST_TEST_MESSAGE(cases.size() << " cases");
   BOOST_TEST(cases.size() >= 70U);
   for (const Case& c : cases) check(c);
 }
 
+/// Every combination whose number is PART modulo PARTS; the window is an argument, else each one would be compiled alone.
 BOOST_AUTO_TEST_CASE(fused_agrees_with_the_composition_on_the_full_grid) {
-  if (!asked("long")) return;
-  Indices i{};
-  for (;;) {
-    check(case_of(i));
-    std::size_t at = 0;
-    while (at < kProperties && ++i[at] == kSizes[at]) i[at++] = 0;
-    if (at == kProperties) return;
+  const std::vector<std::string> asked = words();
+  if (asked.empty()) return;
+  BOOST_REQUIRE(asked[0] == "long");
+  const int part = asked.size() > 2 ? std::stoi(asked[1]) : 0;
+  const int parts = asked.size() > 2 ? std::stoi(asked[2]) : 1;
+  int total = 1;
+  for (const int size : kSizes) total *= size;
+  for (int number = part; number < total; number += parts) {
+    Indices i{};
+    int rest = number;
+    for (std::size_t p = 0; p < kProperties; ++p) {
+      i[p] = rest % kSizes[p];
+      rest /= kSizes[p];
+    }
+    Case c = case_of(i);
+    c.radius_in_code = false;
+    check(c);
   }
 }
 
