@@ -82,6 +82,21 @@ EFLOW_FN Quad<E> quad_across(const T* p, Index along) {
     return quad_along<E>(p);
 }
 
+/// A vector of floats as bf16. What is smaller than any normal number may become 0.
+EFLOW_FN HalfWords bf16_halves(Pack<float> x) {
+#if defined(__AVX512BF16__)
+  const auto bits = __builtin_ia32_cvtneps2bf16_v16sf(x);
+  HalfWords out;
+  __builtin_memcpy(&out, &bits, sizeof out);
+  return out;
+#else
+  Words u;
+  __builtin_memcpy(&u, &x, sizeof u);
+  const Words rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+  return __builtin_convertvector(x != x ? (u >> 16) | 0x40u : rounded, HalfWords);
+#endif
+}
+
 template <class Q>
 EFLOW_FN void transpose(Q (&q)[4]) {
   const Q low01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
@@ -149,7 +164,11 @@ EFLOW_FN void vector_across(E* to, const T* p, Index along) {
                                                                    << 16;
     __builtin_memcpy(to, &pairs, sizeof pairs);
   } else {
-    for (Index w = 0; w < kLanes<float>; w += 4) put(to + w, quad_across<E>(p + w, along));
+    const HalfWords even = bf16_halves(load<float>(p, FullLanes<float>{0})),
+                    odd = bf16_halves(load<float>(p + along, FullLanes<float>{0}));
+    const Words pairs = __builtin_convertvector(even, Words) | __builtin_convertvector(odd, Words)
+                                                                   << 16;
+    __builtin_memcpy(to, &pairs, sizeof pairs);
   }
 }
 
@@ -202,7 +221,14 @@ template <class E, class T>
 EFLOW_FN void pack_row(E* to, const T* p, Index columns, Index count) {
   if constexpr (kDepth<E> == 2) {
     bf16* const out = reinterpret_cast<bf16*>(to);
-    each<float>(0, columns, [&](auto i) { store(out, i, load<float>(p, i)); });
+    each<float>(0, columns, [&](auto i) {
+      if constexpr (sizeof(T) == 4 && decltype(i)::full) {
+        const HalfWords half = bf16_halves(load<float>(p, i));
+        __builtin_memcpy(out + i.first, &half, sizeof half);
+      } else {
+        store(out, i, load<float>(p, i));
+      }
+    });
     if (columns % 2 != 0) out[columns] = bf16{0};
   } else {
     each<E>(0, columns, [&](auto i) { store(to, i, load<E>(p, i)); });

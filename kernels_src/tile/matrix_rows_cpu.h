@@ -88,10 +88,8 @@ EFLOW_FN auto max_lanes(V v) {
   if constexpr (sizeof(V) / sizeof(C) == 2) {
     return v[0] > v[1] ? v[0] : v[1];
   } else {
-    typedef C Half __attribute__((vector_size(sizeof(V) / 2)));
-    Half half[2];
-    __builtin_memcpy(half, &v, sizeof v);
-    return max_lanes(half[0] > half[1] ? half[0] : half[1]);
+    const auto half = halves_of(v);
+    return max_lanes(half.low > half.high ? half.low : half.high);
   }
 }
 

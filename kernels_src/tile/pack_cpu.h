@@ -226,17 +226,34 @@ EFLOW_FN void each_lane(F&& f) {
   for (int l = 0; l < kCount; ++l) f(l);
 }
 
+/// The lower and the upper half of a vector, in registers: by way of memory it would take longer than what is done to them.
+template <class V>
+EFLOW_FN auto halves_of(V v) {
+  using C = Bare<decltype(v[0])>;
+  constexpr int kCount = sizeof(V) / sizeof(C);
+  typedef C Half __attribute__((vector_size(sizeof(V) / 2)));
+  struct Halves {
+    Half low, high;
+  };
+  if constexpr (kCount == 16) {
+    return Halves{__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7),
+                  __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)};
+  } else if constexpr (kCount == 8) {
+    return Halves{__builtin_shufflevector(v, v, 0, 1, 2, 3),
+                  __builtin_shufflevector(v, v, 4, 5, 6, 7)};
+  } else {
+    return Halves{__builtin_shufflevector(v, v, 0, 1), __builtin_shufflevector(v, v, 2, 3)};
+  }
+}
+
 /// Sum by halves: a chain as long as the pack would cost more than the rest of a short row.
 template <class C, int kCount, class V>
 EFLOW_FN C sum_halves(V v) {
   if constexpr (kCount == 2) {
     return v[0] + v[1];
   } else {
-    typedef C Half __attribute__((vector_size(kCount / 2 * sizeof(C))));
-    Half low, high;
-    __builtin_memcpy(&low, &v, sizeof low);
-    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-    return sum_halves<C, kCount / 2>(low + high);
+    const auto half = halves_of(v);
+    return sum_halves<C, kCount / 2>(half.low + half.high);
   }
 }
 template <class C>
