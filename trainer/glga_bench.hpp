@@ -46,6 +46,7 @@ struct GlgaBench {
 struct GlgaBenchOptions {
   double seconds = 0.3;     ///< about, for each of the things that are timed
   bool composition = true;  ///< time plain ops too
+  bool cpu_time = false;  ///< of the process, shared among its threads, instead of the wall clock's
 };
 
 /// Measures on the default device.

@@ -49,7 +49,7 @@ struct Request {
               dtype = "both", window = "1024";
   std::int64_t heads = 4;
   double seconds = 0.1;
-  bool no_composition = false, json = false;
+  bool no_composition = false, cpu_time = false, json = false;
 
   std::vector<Option> options() {
     return {
@@ -62,6 +62,11 @@ struct Request {
         {"dtype", &dtype, trainer::one_of({"f32", "bf16", "both"}), "", "Type of the tensors."},
         {"seconds", &seconds, trainer::between(0, 60), "seconds", "For each thing timed, about."},
         {"no_composition", &no_composition, {}, "", "Leave out the plain ops."},
+        {"cpu_time",
+         &cpu_time,
+         {},
+         "",
+         "The process's CPU time over its threads, not the wall clock."},
         {"json", &json, {}, "", "One JSON object instead of text."},
     };
   }
@@ -170,7 +175,7 @@ void measure_all(const Request& r, Done&& done) {
           for (const std::int64_t n : tokens) {
             const GlgaBenchCase c{n, r.window_of(n), drop, head, r.heads, dtype};
             done(c, static_cast<int>(thread),
-                 trainer::bench_glga(c, {r.seconds, !r.no_composition}));
+                 trainer::bench_glga(c, {r.seconds, !r.no_composition, r.cpu_time}));
           }
         }
       }
