@@ -1,0 +1,179 @@
+#include "eflow/soflow/exact_errors.hpp"
+
+#include <cmath>
+#include <numeric>
+
+#include "eflow/soflow/interpolant.hpp"
+#include "eflow/soflow/purpose.hpp"
+#include "eflow/soflow/times.hpp"
+
+namespace eflow::soflow {
+namespace {
+
+constexpr std::int64_t kFirstClip = std::int64_t{1} << 40;  // beyond all that are trained on
+constexpr int kGridSteps = 8;
+
+double mean_square_all(const Tensor& x) {
+  return sum_of_squares({contiguous(x)}) / static_cast<double>(x.count());
+}
+
+/// Clips with their noise and condition, and what both networks say of them.
+class Bench {
+ public:
+  Bench(const Network& network, const ExactFlow& flow, const ExactErrorOptions& options)
+      : network_(network), flow_(flow), exact_(flow.network()), options_(options) {
+    ids_.resize(static_cast<std::size_t>(options.clips));
+    std::iota(ids_.begin(), ids_.end(), kFirstClip);
+    draw();
+    const RandomKey key{.seed = options.seed, .purpose = kExactNoise};
+    x1_ = random_normal(x0_.shape(), key, ids_);
+    if (flow.condition_size() > 0 || options.tell_w)
+      truth_.guidance = Tensor::full({options.clips}, options.w);
+    if (options.tell_w) told_.guidance = truth_.guidance;
+  }
+
+  [[nodiscard]] ExactErrors::At velocity(double t) const { return map(t, t); }
+  [[nodiscard]] ExactErrors::At weak_velocity(double t) const {
+    nn::Condition truth = truth_, weak;
+    truth.path = weak.path = nn::Path::kWeak;
+    weak.context = told_.context * 0.0;
+    const Tensor x = at(t);
+    const PerSample times = all(t);
+    return compare(evaluate(exact_, x, times, times, truth),
+                   evaluate(network_, x, times, times, weak), t, t);
+  }
+  [[nodiscard]] ExactErrors::At map(double t, double s) const {
+    const Tensor x = at(t);
+    return compare(exact(x, t, s), asked(x, t, s), t, s);
+  }
+
+  [[nodiscard]] double defect(const PerSample& t, const PerSample& l, const PerSample& s) const {
+    const Tensor x = interpolate(x0_, x1_, t);
+    const Tensor two = solve(network_, solve(network_, x, t, l, told_), l, s, told_);
+    return mean_square_all(two - solve(network_, x, t, s, told_));
+  }
+  [[nodiscard]] double defect(double t, double l, double s) const {
+    return defect(all(t), all(l), all(s));
+  }
+  [[nodiscard]] double random_defect() const {
+    const JumpLaw law{.nodes = 64, .shift = options_.shift};
+    const auto [t, l, s] = draw_jumps(law, {.seed = options_.seed, .purpose = kJump}, ids_);
+    return defect(t, l, s);
+  }
+
+  [[nodiscard]] ExactErrors::Samples samples(Sampler sampler, int steps) const {
+    const SampleOptions how{sampler, steps, options_.shift, options_.seed, {}};
+    const Tensor made = *sample(network_, x1_, ids_, told_, how);
+    const Tensor wanted = *sample(exact_, x1_, ids_, truth_, how);
+    ExactErrors::Samples result = statistics(made);
+    result.sampler = sampler;
+    result.steps = steps;
+    result.error = mean_square_all(made - wanted);
+    result.relative = result.error / mean_square_all(x1_ - wanted);
+    return result;
+  }
+  [[nodiscard]] ExactErrors::Samples floor() const {
+    return statistics(
+        *sample(exact_, x1_, ids_, truth_, {.sampler = Sampler::kCompose, .steps = 1}));
+  }
+
+ private:
+  void draw() {
+    const auto size = static_cast<std::size_t>(flow_.basis().size());
+    const auto told = static_cast<std::size_t>(flow_.condition_size());
+    std::vector<double> clips(ids_.size() * size), conditions(ids_.size() * told);
+    for (std::size_t i = 0; i < ids_.size(); ++i) {
+      flow_.draw(ids_[i], {clips.data() + i * size, size}, {conditions.data() + i * told, told});
+    }
+    Shape shape = flow_.options().clip;
+    shape.insert(0, options_.clips);
+    x0_ = cast(Tensor::from(clips, shape), DType::kF32);
+    if (told == 0) return;
+    told_.context =
+        cast(Tensor::from(conditions, {options_.clips, 1, flow_.condition_size()}), DType::kF32);
+    truth_.context = told_.context;
+  }
+
+  [[nodiscard]] PerSample all(double t) const { return PerSample(ids_.size(), t); }
+  [[nodiscard]] Tensor at(double t) const { return interpolate(x0_, x1_, all(t)); }
+  [[nodiscard]] Tensor asked(const Tensor& x, double t, double s) const {
+    return evaluate(network_, x, all(t), all(s), told_);
+  }
+  [[nodiscard]] Tensor exact(const Tensor& x, double t, double s) const {
+    return evaluate(exact_, x, all(t), all(s), truth_);
+  }
+
+  /// Of mean velocities; a jump's error is that of its solution.
+  [[nodiscard]] ExactErrors::At compare(const Tensor& wanted, const Tensor& given, double t,
+                                        double s) const {
+    const double way = t == s ? 1 : (t - s) * (t - s);
+    const double error = mean_square_all(given - wanted), size = mean_square_all(wanted);
+    return {t, s, error * way, error / size};
+  }
+
+  [[nodiscard]] ExactErrors::Samples statistics(const Tensor& clips) const {
+    auto values = clips.to_vector<double>();
+    const std::size_t size = flow_.means().size(), count = ids_.size();
+    std::vector<double> sums(size), squares(size);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::span<double> clip(values.data() + i * size, size);
+      flow_.basis().to_coordinates(clip);
+      for (std::size_t k = 0; k < size; ++k) {
+        sums[k] += clip[k] - flow_.means()[k];
+        squares[k] += (clip[k] - flow_.means()[k]) * (clip[k] - flow_.means()[k]);
+      }
+    }
+    const auto n = static_cast<double>(count);
+    const std::vector<double> truth = flow_.sample_variances(options_.w);
+    ExactErrors::Samples result;
+    double off = 0, scale = 0;
+    for (std::size_t k = 0; k < size; ++k) {
+      const double mean = sums[k] / n, variance = (squares[k] - n * mean * mean) / (n - 1);
+      const double apart = std::sqrt(variance) - std::sqrt(truth[k]);
+      off += (variance - truth[k]) * (variance - truth[k]);
+      scale += truth[k] * truth[k];
+      result.wasserstein += (mean * mean + apart * apart) / static_cast<double>(size);
+    }
+    result.covariance = off / scale;
+    return result;
+  }
+
+  const Network& network_;
+  const ExactFlow& flow_;
+  Network exact_;
+  ExactErrorOptions options_;
+  std::vector<std::int64_t> ids_;
+  Tensor x0_, x1_;
+  nn::Condition told_, truth_;
+};
+
+}  // namespace
+
+ExactErrors exact_errors(const Network& network, const ExactFlow& flow,
+                         const ExactErrorOptions& options) {
+  const NoGrad off;
+  const Bench bench(network, flow, options);
+  const std::vector<double> grid = time_grid(kGridSteps, options.shift);
+  ExactErrors errors;
+  for (const double t : {0.1, 0.3, 0.5, 0.7, 0.9, 1.0}) {
+    errors.velocity.push_back(bench.velocity(t));
+    if (flow.condition_size() > 0) errors.weak_velocity.push_back(bench.weak_velocity(t));
+  }
+  for (const double t : {1.0, 0.75, 0.5, 0.25}) {
+    for (const double s : {0.75, 0.5, 0.25, 0.0}) {
+      if (s < t) errors.map.push_back(bench.map(t, s));
+    }
+  }
+  for (std::size_t n = 1; n < kGridSteps; ++n) {
+    errors.grid_defect += bench.defect(grid[n - 1], grid[n], grid[n + 1]) / (kGridSteps - 1);
+    errors.endpoint_defect += bench.defect(1, grid[n], 0) / (kGridSteps - 1);
+  }
+  errors.random_defect = bench.random_defect();
+  for (const Sampler sampler : {Sampler::kRenoise, Sampler::kCompose}) {
+    for (const int steps : options.steps) errors.samples.push_back(bench.samples(sampler, steps));
+  }
+  errors.floor = bench.floor();
+  return errors;
+}
+
+}  // namespace eflow::soflow
