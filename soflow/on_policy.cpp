@@ -1,0 +1,60 @@
+#include "eflow/soflow/on_policy.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "eflow/base/error.hpp"
+#include "eflow/soflow/interpolant.hpp"
+#include "eflow/soflow/times.hpp"
+
+namespace eflow::soflow {
+
+std::vector<double> backward_simulation_times(int n, int k, double shift) {
+  if (k < 0 || k >= n)
+    throw InvalidArgument(str("[on policy] step ", k, " of ", n, ": there is none"));
+  const auto time = [&](int i) { return shift_time(1 - static_cast<double>(i) / n, shift); };
+  std::vector<double> times = {1};
+  if (k > 0) times.push_back(time(k));
+  times.push_back(time(k + 1));
+  if (k + 1 < n) times.push_back(0);
+  return times;
+}
+
+SimulatedStep draw_simulated_step(const std::vector<int>& choices, const RandomKey& key) {
+  const auto u = random_uniform({1, 2}, key, {0}).to_vector<double>();
+  const auto pick = [](double uniform, std::size_t count) {
+    return std::min(count - 1, static_cast<std::size_t>(uniform * static_cast<double>(count)));
+  };
+  const int n = choices.at(pick(u[0], choices.size()));
+  return {n, static_cast<int>(pick(u[1], static_cast<std::size_t>(n)))};
+}
+
+Tensor roll_out(const Network& network, const Tensor& x1, const std::vector<double>& times,
+                const nn::Condition& condition) {
+  Tensor x = x1;
+  const auto all = [&](double t) { return PerSample(static_cast<std::size_t>(x1.size(0)), t); };
+  for (std::size_t i = 0; i + 1 < times.size(); ++i)
+    x = solve(network, x, all(times[i]), all(times[i + 1]), condition);
+  return x;
+}
+
+Tensor data_of(const Network& score, const Tensor& x_t, const PerSample& t,
+               const nn::Condition& condition) {
+  const PerSample zero(t.size(), 0);
+  return advance(x_t, evaluate(score, x_t, t, t, condition), t, zero);
+}
+
+Tensor matching_gradient(const Tensor& x, const Tensor& x0_fake, const Tensor& x0_real) {
+  const NoGrad off;
+  const Tensor away = x.detach() - x0_real;
+  const Tensor size = mean(reshape(maximum(away, -away), {x.size(0), -1}), {1});
+  PerSample rate = size.to_vector<double>();
+  for (double& value : rate) value = value > 0 && std::isfinite(value) ? 1 / value : 0;
+  return (x0_fake - x0_real) * as_factors(rate, x);
+}
+
+Tensor matching_loss(const Tensor& x, const Tensor& gradient) {
+  return mean(square(x - (x.detach() - gradient.detach())));
+}
+
+}  // namespace eflow::soflow
