@@ -1,5 +1,8 @@
 #include "eflow/soflow/sampler.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "eflow/base/error.hpp"
 #include "eflow/nn/named_enum.hpp"
 #include "eflow/soflow/interpolant.hpp"
@@ -9,7 +12,7 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::array<std::string_view, 3> kSamplerNames = {"renoise", "compose", "euler"};
+constexpr std::array<std::string_view, 4> kSamplerNames = {"renoise", "compose", "euler", "bridge"};
 
 /// One step of one sampler for a whole batch.
 class Stepper {
@@ -22,11 +25,15 @@ class Stepper {
   [[nodiscard]] Tensor operator()(const Tensor& x, double t, double next, int n) const {
     switch (options_.sampler) {
       case Sampler::kRenoise:
-        return renoise(solve(network_, x, all(t), all(0), condition_), next, n);
+        return noised(solve(network_, x, all(t), all(0), condition_), 0, next, n);
       case Sampler::kCompose:
         return solve(network_, x, all(t), all(next), condition_);
       case Sampler::kEuler:
         return advance(x, evaluate(network_, x, all(t), all(t), condition_), all(t), all(next));
+      case Sampler::kBridge: {
+        const double u = options_.bridge * next;
+        return noised(solve(network_, x, all(t), all(u), condition_), u, next, n);
+      }
     }
     return x;
   }
@@ -34,12 +41,16 @@ class Stepper {
  private:
   [[nodiscard]] PerSample all(double t) const { return PerSample(ids_.size(), t); }
 
-  [[nodiscard]] Tensor renoise(const Tensor& x0, double next, int n) const {
-    if (next == 0) return x0;
+  /// x of time u <= next with fresh noise, as of time next: its variance is then next^2 beside the
+  /// data's (1 - next)^2, whatever u.
+  [[nodiscard]] Tensor noised(const Tensor& x, double u, double next, int n) const {
+    if (u == next) return x;
+    const double kept = (1 - next) / (1 - u);
+    const double fresh = std::sqrt(std::max(0.0, next * next - kept * kept * u * u));
     const RandomKey key{
         .seed = options_.seed, .purpose = kRenoise, .step = static_cast<std::uint64_t>(n)};
-    const Tensor z = random_normal(x0.shape(), key, ids_, x0.dtype(), x0.device());
-    return interpolate(x0, z, all(next));
+    const Tensor z = random_normal(x.shape(), key, ids_, x.dtype(), x.device());
+    return x * kept + z * fresh;
   }
 
   const Network& network_;
@@ -48,7 +59,30 @@ class Stepper {
   const SampleOptions& options_;
 };
 
+/// The condition with everything that can be told taken away.
+nn::Condition without(const nn::Condition& condition, Unconditional kind, std::int64_t null_label) {
+  nn::Condition untold = condition;
+  untold.guidance = {};
+  if (condition.context.defined()) untold.context = condition.context * 0.0;
+  if (condition.labels.defined()) {
+    const std::vector<std::int64_t> nulls(static_cast<std::size_t>(condition.labels.count()),
+                                          null_label);
+    untold.labels = Tensor::from(nulls, condition.labels.shape(), condition.labels.device());
+  }
+  if (kind == Unconditional::kWeakPath) untold.path = nn::Path::kWeak;
+  return untold;
+}
+
 }  // namespace
+
+Network guided(const Network& network, double w, Unconditional kind, std::int64_t null_label) {
+  return [network, w, kind, null_label](const Tensor& x, const Tensor& t, const Tensor& s,
+                                        const nn::Condition& condition) {
+    const Tensor told = network(x, t, s, condition);
+    const Tensor untold = network(x, t, s, without(condition, kind, null_label));
+    return untold + (told - untold) * w;
+  };
+}
 
 std::string_view name_of(Sampler sampler) {
   return kSamplerNames[static_cast<std::size_t>(sampler)];

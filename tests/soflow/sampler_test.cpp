@@ -66,6 +66,35 @@ BOOST_DATA_TEST_CASE(re_noising_has_the_marginals_of_the_data, boost::unit_test:
              boost::test_tools::tolerance(0.08));
 }
 
+BOOST_AUTO_TEST_CASE(bridges_end_in_re_noising_and_in_composition) {
+  const test::GaussianFlow flow(6);
+  const std::vector<std::int64_t> ids = {3, 4, 5};
+  const Tensor x1 = sample_noise({3, 6}, 1, ids, DType::kF64);
+  const auto made = [&](Sampler sampler, double bridge) {
+    SampleOptions options{.sampler = sampler, .steps = 4, .seed = 2, .bridge = bridge};
+    return *sample(flow.network(), x1, ids, {}, options);
+  };
+  BOOST_TEST(test::distance(made(Sampler::kBridge, 0), made(Sampler::kRenoise, 0)) < 1e-14);
+  BOOST_TEST(test::distance(made(Sampler::kBridge, 1), made(Sampler::kCompose, 0)) < 1e-14);
+  BOOST_TEST(test::distance(made(Sampler::kBridge, 0.5), made(Sampler::kCompose, 0)) > 1e-2);
+}
+
+BOOST_AUTO_TEST_CASE(steering_moves_away_from_the_unconditional_velocity) {
+  const Network network = [](const Tensor& x, const Tensor&, const Tensor&,
+                             const nn::Condition& c) {
+    const auto labels = c.labels.to_vector<double>();
+    return x * 0.0 + as_factors(labels, x) + (c.path == nn::Path::kWeak ? 100 : 0);
+  };
+  const Tensor x = Tensor::zeros({2, 3}, DType::kF64), t = Tensor::full({2}, 0.5, DType::kF64);
+  nn::Condition condition;
+  condition.labels = Tensor::from(std::vector<std::int64_t>{1, 2}, {2});
+  const auto at = [&](Unconditional kind) {
+    return guided(network, 3, kind, 5)(x, t, t, condition).to_vector<double>();
+  };
+  BOOST_TEST(at(Unconditional::kNullCondition)[0] == 5 + 3 * (1 - 5));
+  BOOST_TEST(at(Unconditional::kWeakPath)[5] == 105 + 3 * (2 - 105));
+}
+
 BOOST_AUTO_TEST_CASE(a_sample_does_not_depend_on_its_batch) {
   const SampleOptions options{.steps = 3, .seed = 5};
   const Tensor all = run(options, 6);
