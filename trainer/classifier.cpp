@@ -48,10 +48,10 @@ ClipClassifier::ClipClassifier(const nn::Scope& scope, const ClipFormat& clips,
     blocks_.emplace_back(child("blocks." + std::to_string(i)), c);
 }
 
-Tensor ClipClassifier::operator()(const Tensor& x) const {
+Tensor ClipClassifier::features(const Tensor& x) const {
   Tensor tokens = patch_(x) + positions_;
   for (const Block& block : blocks_) tokens = block(tokens, tables_);
-  return head_(norm_(mean(tokens, {1})));
+  return norm_(mean(tokens, {1}));
 }
 
 }  // namespace eflow::trainer

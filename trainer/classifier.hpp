@@ -24,8 +24,10 @@ class ClipClassifier : public nn::Module {
   ClipClassifier(const nn::Scope& scope, const ClipFormat& clips,
                  const ClassifierConfig& config = {});
 
+  /// What the last layer sees, by which clips are compared: x [B, C, T, H, W] -> [B, width]
+  [[nodiscard]] Tensor features(const Tensor& x) const;
   /// x [B, C, T, H, W] -> logits [B, classes]
-  [[nodiscard]] Tensor operator()(const Tensor& x) const;
+  [[nodiscard]] Tensor operator()(const Tensor& x) const { return head_(features(x)); }
 
  private:
   /// x + attention(norm(x)), then x + feed_forward(norm(x)).

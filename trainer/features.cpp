@@ -92,6 +92,18 @@ std::vector<std::int64_t> Features::read(std::span<const float> values, const Sh
   return labels;
 }
 
+std::vector<double> Features::embed(std::span<const float> values, const Shape& shape) const {
+  const NoGrad off;
+  const Tensor clips = Tensor::from(values, shape);
+  std::vector<double> rows;
+  for (std::int64_t begin = 0; begin < shape[0]; begin += kPart) {
+    const std::int64_t length = std::min(kPart, shape[0] - begin);
+    const auto part = classifier_->features(narrow(clips, 0, begin, length)).to_vector<double>();
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  return rows;
+}
+
 void Features::save(const std::filesystem::path& folder) const {
   const nlohmann::ordered_json description = {{"kind", "features"},
                                               {"held_out_accuracy", accuracy_},

@@ -34,6 +34,11 @@ class Features {
   [[nodiscard]] std::vector<std::int64_t> read(std::span<const float> values,
                                                const Shape& shape) const;
 
+  /// The classifier's features of clips [n, C, T, H, W], for Frechet distances: n rows of
+  /// feature_size() values. Throws ShapeError.
+  [[nodiscard]] std::vector<double> embed(std::span<const float> values, const Shape& shape) const;
+  [[nodiscard]] static std::int64_t feature_size() { return ClassifierConfig().width; }
+
   [[nodiscard]] double held_out_accuracy() const { return accuracy_; }
   [[nodiscard]] const DataInfo& data() const { return data_; }
 
