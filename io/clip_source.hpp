@@ -30,6 +30,10 @@ class ClipSource {
   /// returns its label (0 where there are none). Throws what the source throws: CorruptData for
   /// damage, InvalidArgument for a bad index.
   virtual std::int32_t read(std::int64_t index, std::span<float> clip) const = 0;
+  /// [L, E] of what a clip is told beside its label, tokens of a text; no dimensions where nothing.
+  [[nodiscard]] virtual Shape context_shape() const { return {}; }
+  /// Writes the L*E floats of clip `index`. Throws as read() does.
+  virtual void read_context(std::int64_t /*index*/, std::span<float> /*context*/) const {}
 };
 
 }  // namespace eflow::io

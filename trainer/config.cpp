@@ -33,6 +33,28 @@ Options data_options(DataConfig& c) {
        "Held-out clips: 'split' withholds the last clips of data.dir, 'none', or another folder."},
       {"data.eval_share", &c.eval_share, between(0.001, 0.5), "",
        "Share of data.dir that 'split' withholds from training."},
+      {"data.clip",
+       &c.clip,
+       {},
+       "",
+       "CxTxHxW of the clips that --dry-run is to reckon with where data.dir is empty."},
+  };
+}
+
+Options exact_options(ExactConfig& c) {
+  return {
+      {"exact.kind", &c.kind, one_of({"none", "gaussian", "mixture", "guided"}), "",
+       "Train on clips of an exactly known flow, made on the fly, instead of data.dir."},
+      {"exact.channels", &c.channels, between(1, 64), "", "Channels of an exact clip."},
+      {"exact.frames", &c.frames, between(1, 256), "", "Frames of an exact clip."},
+      {"exact.height", &c.height, between(1, 256), "", "Height of an exact clip."},
+      {"exact.width", &c.width, between(1, 256), "", "Width of an exact clip."},
+      {"exact.decay", &c.decay, between(0, 8), "",
+       "Variance of a cosine coordinate k: (1 + |k|^2)^-decay, 1 on average."},
+      {"exact.own", &c.own, between(1e-6, 1e6), "",
+       "guided: variance of a coordinate around its mean."},
+      {"exact.spread", &c.spread, between(1e-6, 1e6), "", "guided: variance of the told means."},
+      {"exact.seed", &c.seed, between(0, 1e15), "", "Seed of the distribution and its clips."},
   };
 }
 
@@ -95,11 +117,23 @@ Options train_options(TrainConfig& c) {
        {},
        "",
        "Recompute each block in the backward pass: less memory, a third more time."},
+      {"train.init_from",
+       &c.init_from,
+       {},
+       "",
+       "Run or checkpoint whose averaged weights a fresh run starts with."},
+      {"train.freeze",
+       &c.freeze,
+       {},
+       "",
+       "Names of weights that are not trained, with * for any text: 'encoder.*,patch.*'."},
   };
 }
 
 Options objective_options(ObjectiveConfig& c) {
   return {
+      {"objective.kind", &c.kind, one_of({"eflow", "anyflow"}), "",
+       "EFlow's losses, or AnyFlow's forward flow-map training (guidance, label_drop, t_shift)."},
       {"objective.fm_share", &c.fm_share, between(0, 1), "",
        "Share of clips that train flow matching; the rest trains solution consistency."},
       {"objective.p", &c.p, between(0, 4), "", "Power of the adaptive weight (mse + eps)^-p."},
@@ -199,8 +233,9 @@ Options report_options(Config& c) {
        "Clips of a preview; labels take turns."},
       {"sample.seed", &c.sample.seed, between(0, 1e15), "",
        "Seed of preview noise: the same at every preview."},
-      {"sample.sampler", &c.sample.sampler, one_of({"renoise", "compose", "euler"}), "",
-       "Re-noising, deterministic composition, or Euler steps of the velocity."},
+      {"sample.sampler", &c.sample.sampler, one_of({"renoise", "compose", "euler", "bridge"}), "",
+       "Re-noising, deterministic composition, Euler steps of the velocity, or half of each of the "
+       "first two."},
       {"sample.shift", &c.sample.shift, between(0.01, 100), "", "Shift k of the sampling times."},
       {"sample.guidance", &c.sample.guidance, between(0, 20), "",
        "Guidance scale w that a model with guidance.embed is told."},
@@ -223,10 +258,10 @@ Options report_options(Config& c) {
 std::vector<Option> options_of(Config& config) {
   Options all;
   for (Options part :
-       {data_options(config.data), model_options(config.model), train_options(config.train),
-        objective_options(config.objective), guidance_options(config.guidance),
-        drop_options(config.drop), mva_options(config.mva), optim_options(config.optim),
-        report_options(config)}) {
+       {data_options(config.data), exact_options(config.data.exact), model_options(config.model),
+        train_options(config.train), objective_options(config.objective),
+        guidance_options(config.guidance), drop_options(config.drop), mva_options(config.mva),
+        optim_options(config.optim), report_options(config)}) {
     all.insert(all.end(), std::make_move_iterator(part.begin()),
                std::make_move_iterator(part.end()));
   }
@@ -262,6 +297,12 @@ std::vector<std::string> problems_of(const Config& config) {
   require(config.optim.warmup <= config.train.iterations,
           str("optim.warmup: expected at most train.iterations = ", config.train.iterations,
               ", found ", config.optim.warmup));
+  const bool anyflow = config.objective.kind == "anyflow";
+  require(
+      !anyflow || (config.drop.tokens == "none" && config.mva.share == 0 &&
+                   config.guidance.kind == "null" && !config.guidance.embed),
+      "objective.kind: anyflow has no token dropping, additivity, weak path or told guidance; "
+      "expected drop.tokens = none, mva.share = 0, guidance.kind = null, guidance.embed = false");
   require(config.objective.r_end <= config.objective.r_init,
           str("objective.r_end: expected at most objective.r_init = ", config.objective.r_init,
               ", found ", config.objective.r_end));

@@ -11,10 +11,20 @@
 
 namespace eflow::trainer {
 
+/// Clips of an exactly known flow instead of a data set (soflow/exact_flow.hpp).
+struct ExactConfig {
+  std::string kind = "none";
+  std::int64_t channels = 2, frames = 4, height = 4, width = 4;
+  double decay = 1, own = 0.25, spread = 1;
+  std::int64_t seed = 1;
+};
+
 struct DataConfig {
+  ExactConfig exact;
   std::string dir;
   std::string eval = "split";
   double eval_share = 0.05;
+  std::string clip;
 };
 
 struct ModelConfig {
@@ -35,9 +45,11 @@ struct ModelConfig {
 struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, seed = 1, threads = 0;
   bool recompute = false;
+  std::string init_from, freeze;
 };
 
 struct ObjectiveConfig {
+  std::string kind = "eflow";
   double fm_share = 0.75, p = 1, eps = 0.01;
   std::string r_schedule = "exponential";
   double r_init = 0.1, r_end = 0.02, scm_scale = 0.5;

@@ -12,6 +12,8 @@ DataInfo describe(const io::ClipSource& source) {
   const Shape shape = source.clip_shape();
   DataInfo info;
   info.clips = {shape[0], shape[1], shape[2], shape[3], source.class_count()};
+  const Shape context = source.context_shape();
+  if (context.rank() > 0) info.clips.context_dim = context[1];
   info.class_names = source.class_names();
   info.fps = source.fps();
   info.training_clips = source.size();
@@ -19,15 +21,12 @@ DataInfo describe(const io::ClipSource& source) {
 }
 
 std::string to_json(const DataInfo& info) {
-  const nlohmann::ordered_json json = {{"channels", info.clips.channels},
-                                       {"frames", info.clips.frames},
-                                       {"height", info.clips.height},
-                                       {"width", info.clips.width},
-                                       {"classes", info.clips.classes},
-                                       {"class_names", info.class_names},
-                                       {"fps", info.fps},
-                                       {"training_clips", info.training_clips},
-                                       {"fingerprint", info.fingerprint}};
+  const nlohmann::ordered_json json = {
+      {"channels", info.clips.channels},       {"frames", info.clips.frames},
+      {"height", info.clips.height},           {"width", info.clips.width},
+      {"classes", info.clips.classes},         {"context_dim", info.clips.context_dim},
+      {"class_names", info.class_names},       {"fps", info.fps},
+      {"training_clips", info.training_clips}, {"fingerprint", info.fingerprint}};
   return json.dump(2) + "\n";
 }
 
@@ -35,8 +34,9 @@ DataInfo data_info_from_json(const std::string& text, const std::string& place) 
   try {
     const auto json = nlohmann::json::parse(text);
     DataInfo info;
-    info.clips = {json.at("channels"), json.at("frames"), json.at("height"), json.at("width"),
-                  json.at("classes")};
+    info.clips = {json.at("channels"), json.at("frames"),
+                  json.at("height"),   json.at("width"),
+                  json.at("classes"),  json.value("context_dim", std::int64_t{0})};
     info.class_names = json.at("class_names").get<std::vector<std::string>>();
     info.fps = json.at("fps");
     info.training_clips = json.at("training_clips");

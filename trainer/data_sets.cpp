@@ -6,6 +6,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/base/hash.hpp"
 #include "eflow/io/order.hpp"
+#include "eflow/trainer/exact_source.hpp"
 #include "eflow/trainer/exit_code.hpp"
 
 namespace eflow::trainer {
@@ -32,7 +33,32 @@ void split(const DataConfig& config, DataSets* data) {
   data->held_out = std::make_unique<PartOfSource>(data->whole.get(), count - withheld, withheld);
 }
 
+/// Both open data->whole and return its fingerprint.
+std::string open_packed(const DataConfig& config, DataSets* data) {
+  auto whole = open_dataset(config.dir);
+  const std::string fingerprint = to_hex(hash64(io::manifest_text(whole->manifest())));
+  data->whole = std::move(whole);
+  return fingerprint;
+}
+
+std::string open_exact(const ExactConfig& config, DataSets* data) {
+  data->whole = std::make_unique<ExactSource>(exact_options(config));
+  return str("exact ", config.kind, " ", data->whole->clip_shape(), " ", config.decay, " ",
+             config.own, " ", config.spread, " ", config.seed);
+}
+
 }  // namespace
+
+Tensor read_contexts(const io::ClipSource& source, const std::vector<std::int64_t>& indices) {
+  Shape shape = source.context_shape();
+  if (shape.rank() == 0) return {};
+  const auto size = static_cast<std::size_t>(element_count(shape));
+  std::vector<float> values(indices.size() * size);
+  for (std::size_t i = 0; i < indices.size(); ++i)
+    source.read_context(indices[i], {values.data() + i * size, size});
+  shape.insert(0, static_cast<std::int64_t>(indices.size()));
+  return Tensor::from(values, shape);
+}
 
 std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(directory / io::kManifestName)) {
@@ -44,12 +70,12 @@ std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory
 }
 
 DataSets open_data(const DataConfig& config) {
-  if (config.dir.empty())
+  const bool exact = config.exact.kind != "none";
+  if (config.dir.empty() && !exact)
     throw InvalidArgument("data.dir: expected a folder (or --data DIR), found nothing");
   DataSets data;
-  auto whole = open_dataset(config.dir);
-  const std::string fingerprint = to_hex(hash64(io::manifest_text(whole->manifest())));
-  data.whole = std::move(whole);
+  const std::string fingerprint =
+      exact ? open_exact(config.exact, &data) : open_packed(config, &data);
   if (config.eval == "split") {
     split(config, &data);
   } else {
@@ -73,10 +99,13 @@ ClipTable choose_clips(const io::ClipSource& source, std::int64_t count, std::ui
   const auto values = static_cast<std::size_t>(element_count(table.shape));
   table.shape.insert(0, count);
   table.values.resize(static_cast<std::size_t>(count) * values);
+  std::vector<std::int64_t> indices;
   for (std::int64_t i = 0; i < count; ++i) {
+    indices.push_back(order.index_at(i));
     const std::span<float> clip(table.values.data() + static_cast<std::size_t>(i) * values, values);
-    table.labels.push_back(source.read(order.index_at(i), clip));
+    table.labels.push_back(source.read(indices.back(), clip));
   }
+  table.context = read_contexts(source, indices);
   return table;
 }
 

@@ -2,7 +2,9 @@
 // The clips a run trains on and the clips it is measured on, from the [data] section.
 
 #include <memory>
+#include <vector>
 
+#include "eflow/core/tensor.hpp"
 #include "eflow/io/dataset.hpp"
 #include "eflow/trainer/config.hpp"
 #include "eflow/trainer/data_info.hpp"
@@ -24,6 +26,10 @@ class PartOfSource final : public io::ClipSource {
   std::int32_t read(std::int64_t index, std::span<float> clip) const override {
     return whole_->read(first_ + index, clip);
   }
+  [[nodiscard]] Shape context_shape() const override { return whole_->context_shape(); }
+  void read_context(std::int64_t index, std::span<float> context) const override {
+    whole_->read_context(first_ + index, context);
+  }
 
  private:
   const io::ClipSource* whole_;
@@ -38,7 +44,11 @@ struct DataSets {
   DataInfo info;
 };
 
-/// Opens data.dir and data.eval. Throws DataError where there is no data set or the two do not fit each other,
+/// The context of these clips, [n, L, E], or undefined where the source has none.
+[[nodiscard]] Tensor read_contexts(const io::ClipSource& source,
+                                   const std::vector<std::int64_t>& indices);
+
+/// Opens data.dir and data.eval, or makes an ExactSource. Throws DataError where there is no data set or the two do not fit each other,
 /// CorruptData for damage.
 [[nodiscard]] DataSets open_data(const DataConfig& config);
 
@@ -50,6 +60,7 @@ struct ClipTable {
   Shape shape;  ///< [n, C, T, H, W]
   std::vector<float> values;
   std::vector<std::int64_t> labels;
+  Tensor context;  ///< [n, L, E] or undefined
 };
 [[nodiscard]] ClipTable choose_clips(const io::ClipSource& source, std::int64_t count,
                                      std::uint64_t seed);

@@ -5,6 +5,7 @@
 
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/run_directory.hpp"
+#include "eflow/trainer/stages.hpp"
 #include "eflow/trainer/tensor_bytes.hpp"
 
 namespace eflow::trainer {
@@ -46,6 +47,9 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
   const nn::DiTConfig& config = model.config();
   check_labels(request, config.classes);
   const auto count = static_cast<std::int64_t>(request.labels.size());
+  soflow::Network network = std::cref(model);
+  if (request.steer != 1)
+    network = soflow::guided(network, request.steer, request.steer_from, config.classes);
   GeneratedClips clips;
   clips.shape = {count, config.channels, config.frames, config.height, config.width};
   clips.labels = request.labels;
@@ -61,12 +65,15 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
     if (config.guidance_embedding) {
       condition.guidance = Tensor::full({length}, request.guidance, DType::kF32);
     }
-    soflow::SampleOptions options{request.sampler, request.steps, request.shift, request.seed, {}};
+    if (config.context_dim > 0) condition.context = Tensor::zeros({length, 1, config.context_dim});
+    soflow::SampleOptions options{
+        .sampler = request.sampler, .steps = request.steps, .shift = request.shift};
+    options.seed = request.seed;
     options.progress = [&](int done, int steps) {
       return !request.progress || request.progress(p * steps + done, evaluations(request));
     };
-    const auto x = soflow::sample(std::cref(model), soflow::sample_noise(shape, request.seed, ids),
-                                  ids, condition, options);
+    const auto x = soflow::sample(network, soflow::sample_noise(shape, request.seed, ids), ids,
+                                  condition, options);
     if (!x) return std::nullopt;
     const auto values = x->to_vector<float>();
     clips.values.insert(clips.values.end(), values.begin(), values.end());
@@ -74,10 +81,11 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
   return clips;
 }
 
-io::Checkpoint newest_checkpoint(const std::filesystem::path& path) {
+io::Checkpoint newest_checkpoint(const std::filesystem::path& given) {
+  if (!std::filesystem::exists(given))
+    throw CheckpointError(str("[run] ", given.string(), ": no such folder"));
+  const std::filesystem::path path = last_stage(given);
   const RunDirectory run(path);
-  if (!std::filesystem::exists(path))
-    throw CheckpointError(str("[run] ", path.string(), ": no such folder"));
   if (!std::filesystem::exists(run.checkpoints())) return open_checkpoint(path);
   auto found = io::CheckpointStore(run.checkpoints()).latest_good();
   if (!found)

@@ -26,6 +26,8 @@ struct SampleRequest {
   int steps = 4;
   soflow::Sampler sampler = soflow::Sampler::kRenoise;
   double shift = 1, guidance = 4;  ///< guidance: w, for models that are told it
+  double steer = 1;  ///< guidance scale by two evaluations (soflow::guided()); 1: none
+  soflow::Unconditional steer_from = soflow::Unconditional::kNullCondition;
   std::uint64_t seed = 1;
   std::int64_t first_id = 0;  ///< names clip 0: the same (seed, id) makes the same noise
   std::int64_t part = 32;     ///< clips made at once; bounds the memory, changes nothing else
@@ -36,7 +38,8 @@ struct SampleRequest {
 /// Evaluations of the network that a request takes, as its progress counts them.
 [[nodiscard]] std::int64_t evaluations(const SampleRequest& request);
 
-/// Samples of any model: the request's labels lie in [0, classes). Nothing when cancelled.
+/// Samples of any model: the request's labels lie in [0, classes). A model that takes a context is
+/// told none. Nothing when cancelled.
 /// Throws InvalidArgument for a label out of range or no labels at all.
 [[nodiscard]] std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
                                                          const SampleRequest& request);
@@ -59,7 +62,7 @@ class Generator {
   CheckpointInfo info_;
 };
 
-/// The newest good checkpoint of a run, or the checkpoint itself. Throws CheckpointError.
+/// The newest good checkpoint of a run, of its last stage where it has stages, or the checkpoint itself. Throws CheckpointError.
 [[nodiscard]] io::Checkpoint newest_checkpoint(const std::filesystem::path& run_or_checkpoint);
 
 /// `count` labels that take turns: 0, 1, .. classes-1, 0, ..; -1 where there are no classes.

@@ -28,6 +28,7 @@ HeldOutError::HeldOutError(const io::ClipSource& source, std::int64_t clips,
     if (source.class_count() > 0) {
       part.labels.assign(table.labels.begin() + begin, table.labels.begin() + begin + length);
     }
+    if (table.context.defined()) part.context = narrow(table.context, 0, begin, length);
     parts_.push_back(std::move(part));
   }
 }

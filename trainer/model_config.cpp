@@ -61,6 +61,7 @@ nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips) {
   dit.height = clips.height;
   dit.width = clips.width;
   dit.classes = clips.classes;
+  dit.context_dim = clips.context_dim;
   dit.patch = {m.patch_t, m.patch_h, m.patch_w};
   dit.dim = m.dim;
   dit.heads = m.heads;

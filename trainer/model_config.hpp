@@ -13,6 +13,7 @@ namespace eflow::trainer {
 struct ClipFormat {
   std::int64_t channels = 0, frames = 0, height = 0, width = 0;
   std::int64_t classes = 0;
+  std::int64_t context_dim = 0;  ///< E of the context tokens; 0: none
   [[nodiscard]] Shape shape() const { return {channels, frames, height, width}; }
 };
 

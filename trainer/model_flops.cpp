@@ -71,6 +71,10 @@ double passes_per_clip(const soflow::ObjectiveOptions& objective, std::int64_t s
   return passes;
 }
 
+double anyflow_flops(const nn::DiTConfig& config, const soflow::AnyFlowOptions& options) {
+  return forward_flops(config).total() * (options.guidance != 1 ? 6 : 5);
+}
+
 double step_flops(const nn::DiTConfig& config, const soflow::ObjectiveOptions& objective,
                   std::int64_t step) {
   const double full = forward_flops(config, objective.kept_at(step)).total();

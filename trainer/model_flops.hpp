@@ -3,6 +3,7 @@
 // 2 a multiply-add; norms and the like are left out.                                      [algorithms: kernels, §4.4]
 
 #include "eflow/nn/dit_config.hpp"
+#include "eflow/soflow/anyflow.hpp"
 #include "eflow/soflow/objective.hpp"
 
 namespace eflow::trainer {
@@ -21,6 +22,11 @@ struct ForwardFlops {
 /// Of one clip in a step, forwards and backwards, with what that step drops and trains. `step`: finished steps.
 [[nodiscard]] double step_flops(const nn::DiTConfig& config,
                                 const soflow::ObjectiveOptions& objective, std::int64_t step);
+
+/// Of one clip in a step of AnyFlow's: three forwards for the map, two for the difference, and one
+/// for guidance.
+[[nodiscard]] double anyflow_flops(const nn::DiTConfig& config,
+                                   const soflow::AnyFlowOptions& options);
 
 /// What a pass costs, in any unit.
 struct PassCosts {

@@ -65,6 +65,15 @@ soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTCo
   return options;
 }
 
+soflow::AnyFlowOptions anyflow_options(const Config& config, const nn::DiTConfig& network) {
+  const bool conditional = network.classes > 0 || network.context_dim > 0;
+  return {.guidance = config.objective.guidance,
+          .shift = config.objective.t_shift,
+          .label_drop = conditional ? config.objective.label_drop : 0,
+          .null_label = network.classes,
+          .seed = static_cast<std::uint64_t>(config.train.seed)};
+}
+
 TrainerOptions trainer_options(const Config& config) {
   TrainerOptions options;
   options.batch = config.train.batch;

@@ -39,10 +39,25 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
+/// N of "stageN.section.key", 0 for any other key.
+std::int64_t stage_of(const std::string& key) {
+  constexpr std::string_view kWord = "stage";
+  const std::size_t dot = key.find('.');
+  if (dot == std::string::npos || !key.starts_with(kWord)) return 0;
+  const std::string number = key.substr(kWord.size(), dot - kWord.size());
+  const bool digits = !number.empty() && number.size() < 3 &&
+                      number.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? std::stoll(number) : 0;
+}
+
 }  // namespace
 
 void OptionParser::set(const std::string& key, const std::string& value, const std::string& place,
                        bool in_file) {
+  if (const std::int64_t stage = stage_of(key); stage > 0) {
+    stages_.push_back({stage, key.substr(key.find('.') + 1), value, place});
+    return;
+  }
   const auto same = [&](const Option& option) { return option.key == key; };
   const auto found = std::find_if(options_.begin(), options_.end(), same);
   const bool section = key.find('.') != std::string::npos;

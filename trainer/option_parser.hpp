@@ -11,6 +11,13 @@
 
 namespace eflow::trainer {
 
+/// "key = value" of a section [stageN], or "stageN.key=value" of a command line, as it stands.
+struct StageSetting {
+  std::int64_t stage = 0;  ///< N, from 1
+  std::string key, value;
+  std::string place;  ///< begins a message about it
+};
+
 class OptionParser {
  public:
   explicit OptionParser(std::vector<Option> options) : options_(std::move(options)) {}
@@ -35,6 +42,8 @@ class OptionParser {
   /// Was this key given, in a file or on the command line?
   [[nodiscard]] bool given(const std::string& key) const { return given_.count(key) != 0; }
   [[nodiscard]] const std::vector<Option>& options() const { return options_; }
+  /// Not checked against the options: a stage has variables of its own.
+  [[nodiscard]] const std::vector<StageSetting>& stage_settings() const { return stages_; }
 
   /// Throws InvalidArgument that lists all mistakes, one a line, if there were any.
   void finish() const;
@@ -45,6 +54,7 @@ class OptionParser {
   std::vector<Option> options_;
   std::vector<std::string> problems_;
   std::set<std::string> given_;
+  std::vector<StageSetting> stages_;
 };
 
 /// The value of --`name` among the arguments, "" if absent: what must be known before all others

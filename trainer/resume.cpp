@@ -30,6 +30,7 @@ std::vector<std::string> format_differences(const DataInfo& was, const DataInfo&
   compare("height of a clip", was.clips.height, is.clips.height);
   compare("width of a clip", was.clips.width, is.clips.width);
   compare("classes", was.clips.classes, is.clips.classes);
+  compare("values of a context token", was.clips.context_dim, is.clips.context_dim);
   return lines;
 }
 

@@ -10,6 +10,7 @@
 #include "eflow/base/hash.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/nn/grad_clip.hpp"
+#include "eflow/trainer/data_sets.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -90,6 +91,7 @@ soflow::Batch Trainer::next_part() {
   soflow::Batch part;
   part.x0 = Tensor::from(host.clips, host.shape);
   if (source_->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
+  part.context = read_contexts(*source_, host.ids);
   for (std::int64_t i = 0; i < count; ++i) part.indices.push_back(host.step * count + i);
   ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());
   return part;

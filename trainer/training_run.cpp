@@ -1,13 +1,14 @@
 #include "eflow/trainer/training_run.hpp"
 
 #include <algorithm>
-#include <sstream>
 
 #include "eflow/base/log.hpp"
 #include "eflow/soflow/drift_alarm.hpp"
 #include "eflow/trainer/data_sets.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/fma_peak.hpp"
+#include "eflow/trainer/freeze.hpp"
+#include "eflow/trainer/generator.hpp"
 #include "eflow/trainer/held_out.hpp"
 #include "eflow/trainer/model_flops.hpp"
 #include "eflow/trainer/objective_config.hpp"
@@ -24,20 +25,25 @@ struct Parts {
         model(make_model(config, data.info.clips)),
         average(make_model(config, data.info.clips)),
         objective(objective_options(config, model->config())),
+        anyflow(anyflow_options(config, model->config())),
         trainer(
             model.get(), average.get(),
-            [this](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
+            [this, flow_map = config.objective.kind == "anyflow"](
+                const soflow::Batch& part, std::int64_t step, std::int64_t total) {
+              if (flow_map) return anyflow(std::cref(*model), part, step, total);
               return objective({std::cref(*model), std::cref(*average)}, part, step, total);
             },
             data.training.get(), trainer_options(config)) {
     const soflow::TokenDrop& drop = objective.options().drop;
-    model->prepare(true, drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio);
-    average->prepare(false);
+    const double ratio = drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio;
+    model->prepare(true, ratio);
+    average->prepare(false, ratio);
   }
 
   DataSets data;
   std::unique_ptr<nn::VideoDiT> model, average;
   soflow::EFlowObjective objective;
+  soflow::AnyFlowObjective anyflow;
   Trainer trainer;
 };
 
@@ -48,6 +54,17 @@ void start_from(const io::Checkpoint& checkpoint, const Config& config, const Sa
     parts->trainer.load_state(load_tensors(checkpoint, ""), checkpoint.step());
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
+  }
+}
+
+void init_from(const std::filesystem::path& run, Parts* parts) {
+  const io::Checkpoint checkpoint = newest_checkpoint(run);
+  const nn::NamedTensors weights = load_tensors(checkpoint, "ema.");
+  try {
+    parts->model->load_state(weights);
+    parts->average->load_state(weights);
+  } catch (const InvalidArgument& error) {
+    throw CheckpointError(str("train.init_from: ", checkpoint.path().string(), ": ", error.what()));
   }
 }
 
@@ -82,7 +99,10 @@ class Run {
     if (checkpoint) {
       start_from(*checkpoint, config_, hooks_.say, parts_.get());
       last_checkpoint_ = checkpoint->path();
+    } else if (!config_.train.init_from.empty()) {
+      init_from(config_.train.init_from, parts_.get());
     }
+    freeze(config_.train.freeze, parts_->model.get());
     set_aside_after(last_step(checkpoint));
     const auto saves = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
     require_free_space(directory_.path(), saves * checkpoint_bytes(parts_->trainer));
@@ -140,7 +160,10 @@ class Run {
     const std::int64_t batch = config_.train.batch, done = metrics->step - 1;
     metrics->tokens = batch * objective.grid.count();
     metrics->kept_tokens = batch * objective.kept_at(done);
-    const double flops = step_flops(parts_->model->config(), objective, done);
+    const nn::DiTConfig& model = parts_->model->config();
+    const double flops = config_.objective.kind == "anyflow"
+                             ? anyflow_flops(model, parts_->anyflow.options())
+                             : step_flops(model, objective, done);
     metrics->mfu = static_cast<double>(batch) * flops / metrics->step_s / peak_;
   }
 
@@ -189,23 +212,6 @@ class Run {
   double peak_ = 1;
 };
 
-std::string size_text(double bytes) {
-  std::ostringstream out;
-  out.precision(3);
-  out << bytes / (1 << 20) << " MiB";
-  return out.str();
-}
-
-/// "3.71 forwards a clip, of which the weak path's cost 0.21"
-std::string cost_text(const nn::DiTConfig& dit, const soflow::ObjectiveOptions& objective,
-                      std::int64_t step) {
-  const double full = forward_flops(dit, objective.kept_at(step)).total();
-  const double weak = forward_flops(dit, 0).total() / full;
-  const bool used = objective.guidance.kind == soflow::Unconditional::kWeakPath;
-  return str(passes_per_clip(objective, step, {1, weak}), " forwards a clip",
-             used ? str(", the weak path counting ", weak) : std::string());
-}
-
 }  // namespace
 
 void use_threads(std::int64_t threads) {
@@ -219,38 +225,6 @@ TrainingResult run_training(const Config& config, const std::filesystem::path& o
                             const std::string& resume, const TrainingHooks& hooks) {
   use_threads(config.train.threads);
   return Run(config, out, hooks).go(resume);
-}
-
-std::string describe_training(const Config& config, const std::filesystem::path& out,
-                              const std::string& resume) {
-  use_threads(config.train.threads);
-  Parts parts(config);
-  std::string notes;
-  const Say say = [&](const std::string& line) { notes += line + "\n"; };
-  const auto checkpoint = find_checkpoint(resume, RunDirectory(out), say);
-  if (checkpoint) start_from(*checkpoint, config, say, &parts);
-  const auto& dit = parts.model->config();
-  const DataInfo& data = parts.data.info;
-  const double state = static_cast<double>(checkpoint_bytes(parts.trainer));
-  const auto& objective = parts.objective.options();
-  const std::int64_t last = config.train.iterations - 1;
-  const double batch = static_cast<double>(config.train.batch);
-  const auto cost = [&](std::int64_t step) {
-    return str(batch * step_flops(dit, objective, step) / 1e9, " GFLOP, ", objective.kept_at(step),
-               " tokens a clip in the middle");
-  };
-  return notes + str("data         ", data.training_clips, " clips ", data.clips.shape(), ", ",
-                     data.clips.classes, " classes\n", "held out     ",
-                     parts.data.held_out ? parts.data.held_out->size() : 0, " clips\n",
-                     "model        ", parts.model->parameter_count(), " parameters, ", dit.blocks(),
-                     " blocks, ", dit.grid().count(), " tokens a clip\n", "step         ",
-                     config.train.batch, " clips; the first ", cost(0), "; the last ", cost(last),
-                     "\n", "passes       ", cost_text(dit, objective, 0), "; at the end ",
-                     cost_text(dit, objective, last), "\n", "steps        ",
-                     config.train.iterations, ", now at ", parts.trainer.steps(), "\n",
-                     "state        ", size_text(state), " in memory, ",
-                     size_text(state * static_cast<double>(config.checkpoint.keep + 1)),
-                     " of checkpoints on disk\n");
 }
 
 }  // namespace eflow::trainer

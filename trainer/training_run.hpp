@@ -27,10 +27,6 @@ struct TrainingResult {
 TrainingResult run_training(const Config& config, const std::filesystem::path& out,
                             const std::string& resume, const TrainingHooks& hooks);
 
-/// What `run_training` would do, in words: data, model, memory, disk, steps. Checks everything it can without training.
-[[nodiscard]] std::string describe_training(const Config& config, const std::filesystem::path& out,
-                                            const std::string& resume);
-
 /// Makes the default device one of so many threads; 0 leaves it.
 void use_threads(std::int64_t threads);
 

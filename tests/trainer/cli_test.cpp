@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "eflow/io/checkpoint.hpp"
 #include "eflow/io/npy.hpp"
 #include "trainer/program.hpp"
 #include "trainer/temporary_folder.hpp"
@@ -68,7 +69,7 @@ BOOST_AUTO_TEST_CASE(help_and_version_need_nothing) {
   BOOST_TEST_MESSAGE("two calls took " << seconds.count() << " s");
   for (const char* command :
        {"data synth", "data pack", "data info", "data verify", "train", "sample", "eval",
-        "eval train-features", "inspect", "bench step", "bench glga", "jit"}) {
+        "eval train-features", "eval frechet", "inspect", "bench step", "bench glga", "jit"}) {
     const auto outcome = eflow_says(std::string(command) + " --help");
     BOOST_TEST(outcome.code == 0, command);
     BOOST_TEST(contains(outcome.text, "usage: eflow " + std::string(command)), outcome.text);
@@ -222,7 +223,94 @@ BOOST_AUTO_TEST_CASE(features_judge_samples) {
       eflow_says("eval --run " + run + " --features " + features + " --count 6 --json");
   BOOST_TEST(judged.code == 0, judged.text);
   BOOST_TEST(contains(judged.text, "\"samples\":6"), judged.text);
+  const auto distant = eflow_says("eval --run " + run + " --features " + features + " --data " +
+                                  set + " --count 6 --json");
+  BOOST_REQUIRE_MESSAGE(distant.code == 0, distant.text);
+  const auto line = nlohmann::json::parse(distant.text);
+  BOOST_TEST(line.at("distance").at("clips") == 6);
+  BOOST_TEST(line.at("distance").at("frechet").get<double>() > 0);
+  BOOST_TEST(line.at("floor").at("clips") == 2);
+  BOOST_TEST(line.at("reference") == 22);
   refused("eval --run " + run + " --features " + run, 4, "features");
+  refused("eval --run " + run, 2, "--features is missing");
+  refused("eval --run " + run + " --exact", 2, "exact.kind");
+}
+
+BOOST_AUTO_TEST_CASE(features_of_ones_own_are_compared) {
+  const TemporaryFolder folder;
+  const auto a = folder.path() / "a.npy", b = folder.path() / "b.npy";
+  const std::vector<double> rows = {0, 0, 2, 0, 0, 2, 2, 2};
+  std::vector<float> moved(rows.begin(), rows.end());
+  for (float& value : moved) value += 3;
+  io::write_npy(a, DType::kF64, {4, 2}, std::as_bytes(std::span(rows)));
+  io::write_npy(b, DType::kF32, {4, 2}, std::as_bytes(std::span(moved)));
+  const auto found = eflow_says("eval frechet " + a.string() + " " + b.string() + " --json");
+  BOOST_REQUIRE_MESSAGE(found.code == 0, found.text);
+  const auto line = nlohmann::json::parse(found.text);
+  BOOST_TEST(std::abs(line.at("frechet").get<double>() - 18) < 1e-9);
+  BOOST_TEST(line.at("features") == 2);
+  refused("eval frechet " + a.string(), 2, "two .npy files");
+  refused("eval frechet " + a.string() + " /nowhere.npy", 8, "/nowhere.npy");
+}
+
+BOOST_AUTO_TEST_CASE(runs_on_an_exact_flow_are_measured_against_it) {
+  const TemporaryFolder folder;
+  const auto run = (folder.path() / "run").string();
+  const auto trained = eflow_says("train --config " EFLOW_CONFIGS "/exact-guided.ini --out " + run +
+                                  " --train.iterations=3 --optim.warmup=0 --train.batch=8");
+  BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
+  const auto found = eflow_says("eval --run " + run + " --exact --clips 8 --guidance 3 --json");
+  BOOST_REQUIRE_MESSAGE(found.code == 0, found.text);
+  const auto line = nlohmann::json::parse(found.text);
+  BOOST_TEST(line.at("w") == 3);
+  BOOST_TEST(line.at("map").size() == 10);
+  BOOST_TEST(line.at("weak_velocity").size() == 6);
+  BOOST_TEST(line.at("samples").size() == 8);
+  BOOST_TEST(line.at("defect").at("random").get<double>() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(shipped_configurations_can_be_run) {
+  const TemporaryFolder folder;
+  const auto out = (folder.path() / "run").string();
+  for (const auto& entry : std::filesystem::directory_iterator(EFLOW_CONFIGS)) {
+    const auto dry = eflow_says("train --config " + entry.path().string() +
+                                " --data.clip=3x8x32x32 --dry-run --out " + out);
+    BOOST_TEST(dry.code == 0, entry.path() << "\n" << dry.text);
+    for (const char* part : {"parameters", "FLOP", "memory", "forwards a clip"})
+      BOOST_TEST(contains(dry.text, part), entry.path() << "\n" << dry.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(stages_follow_each_other) {
+  const WithSet folder;
+  const std::string stages =
+      "--train.iterations=2 --sample.every=0 --stage1.drop.tokens=groups-3d "
+      "--stage2.train.iterations=3 --stage2.train.freeze=encoder.*,patch.*";
+  const auto trained = eflow_says(train_words(folder.path(), stages));
+  BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
+  const auto run = folder.path() / "run";
+  const auto state = [&](const char* stage, std::int64_t step) {
+    return io::Checkpoint(io::CheckpointStore(run / stage / "checkpoints").path_of(step)).load();
+  };
+  const auto first = state("stage-1", 2), second = state("stage-2", 3);
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const bool frozen =
+        first[i].name.starts_with("model/encoder.") || first[i].name.starts_with("model/patch.");
+    if (!frozen) continue;
+    const auto averaged = std::find_if(first.begin(), first.end(), [&](const auto& array) {
+      return array.name == "ema/" + first[i].name.substr(6);
+    });
+    BOOST_REQUIRE(averaged != first.end());
+    BOOST_TEST((second[i].bytes == averaged->bytes), first[i].name);
+  }
+  BOOST_TEST(contains(eflow_says("inspect " + run.string()).text, "step 3 of 3"));
+  BOOST_TEST(eflow_says(train_words(folder.path(), stages)).code == 0);  // nothing left to do
+  refused(train_words(folder.path(), "--stage1.model.dim=64"), 2, "same in all stages");
+  refused(train_words(folder.path(), "--stage2.train.batch=4"), 2, "[stage1] is missing");
+  refused(train_words(folder.path(), "--stage1.train.bach=4"), 2, "did you mean 'train.batch'?");
+  refused("train --config " EFLOW_CONFIGS "/tiny.ini --data " + (folder.path() / "set").string() +
+              " --out " + (folder.path() / "other").string() + " --train.freeze=nothing.*",
+          2, "no weight is called");
 }
 
 BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_stops_the_run) {

@@ -24,6 +24,7 @@ int data_verify(const Arguments& arguments);
 int train(const Arguments& arguments);
 int sample(const Arguments& arguments);
 int eval(const Arguments& arguments);
+int eval_frechet(const Arguments& arguments);
 int eval_train_features(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int bench_step(const Arguments& arguments);

@@ -2,14 +2,17 @@
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "arguments.hpp"
 #include "eflow/base/error.hpp"
+#include "eflow/trainer/clip_distances.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/features.hpp"
 #include "eflow/trainer/generator.hpp"
 #include "eflow/trainer/progress.hpp"
 #include "eflow/trainer/training_run.hpp"
+#include "eval_exact.hpp"
 
 namespace eflow::program {
 namespace {
@@ -43,17 +46,16 @@ double share(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-void print(const Score& score, const trainer::Features& features, bool json) {
-  if (json) {
-    const nlohmann::ordered_json line = {{"samples", score.total},
-                                         {"read_as_asked", score.total_right},
-                                         {"accuracy", share(score.total_right, score.total)},
-                                         {"right", score.right},
-                                         {"asked", score.asked},
-                                         {"held_out_accuracy", features.held_out_accuracy()}};
-    std::printf("%s\n", line.dump().c_str());
-    return;
-  }
+nlohmann::ordered_json to_json(const Score& score, const trainer::Features& features) {
+  return {{"samples", score.total},
+          {"read_as_asked", score.total_right},
+          {"accuracy", share(score.total_right, score.total)},
+          {"right", score.right},
+          {"asked", score.asked},
+          {"held_out_accuracy", features.held_out_accuracy()}};
+}
+
+void print(const Score& score, const trainer::Features& features) {
   for (std::size_t label = 0; label < score.asked.size(); ++label) {
     std::printf("  %-24s %lld of %lld\n",
                 trainer::label_name(features.data(), static_cast<std::int64_t>(label)).c_str(),
@@ -65,6 +67,49 @@ void print(const Score& score, const trainer::Features& features, bool json) {
               share(score.total_right, score.total));
   std::printf("the classifier itself reads %.4f of held-out clips right\n",
               features.held_out_accuracy());
+}
+
+using trainer::ClipDistances;
+
+/// Samples and held-out clips, each against the same training clips.
+struct Distances {
+  ClipDistances samples, floor;
+  std::int64_t reference = 0;
+};
+
+Distances distances_of(const trainer::GeneratedClips& clips, const trainer::Features& features,
+                       const trainer::DataConfig& data, std::int64_t reference) {
+  constexpr std::uint64_t kSeed = 20260328;  // fixed, as runs are to be compared
+  const trainer::DataSets sets = trainer::open_data(data);
+  if (!sets.held_out)
+    throw trainer::DataError("[eval] no held-out clips to measure the floor with");
+  const auto training = trainer::choose_clips(*sets.training, reference, kSeed);
+  const auto other = trainer::choose_clips(*sets.held_out, clips.shape[0], kSeed);
+  const trainer::ClipStatistics truth(features, training.values, training.shape);
+  return {distances({features, clips.values, clips.shape}, truth),
+          distances({features, other.values, other.shape}, truth), training.shape[0]};
+}
+
+void print_line(const char* what, const ClipDistances& d) {
+  std::printf(
+      "  %-9s %6lld clips  Frechet %9.4f (means %.4f, covariances %.4f)  frames %.3f dB  "
+      "motion %.3f dB\n",
+      what, static_cast<long long>(d.count), d.frechet.total(), d.frechet.mean,
+      d.frechet.covariance, d.frame_db, d.motion_db);
+}
+
+void print(const Distances& d) {
+  std::printf("against %lld training clips, %lld features of the classifier, in f64\n",
+              static_cast<long long>(d.reference),
+              static_cast<long long>(trainer::Features::feature_size()));
+  print_line("samples", d.samples);
+  print_line("held-out", d.floor);
+}
+
+nlohmann::ordered_json to_json(const ClipDistances& d) {
+  return {{"clips", d.count},           {"frechet", d.frechet.total()},
+          {"of_means", d.frechet.mean}, {"of_covariances", d.frechet.covariance},
+          {"frames_db", d.frame_db},    {"motion_db", d.motion_db}};
 }
 
 void require_same_data(const trainer::DataInfo& run, const trainer::DataInfo& features) {
@@ -123,24 +168,49 @@ int eval_train_features(const Arguments& arguments) {
 
 int eval(const Arguments& arguments) {
   std::string run, features_folder, sampler = "renoise";
-  std::int64_t count = 90, steps = 4, seed = 1;
-  bool json = false;
+  std::int64_t count = 512, reference = 4096, steps = 4, seed = 1;
+  double steer = 1;
+  bool json = false, exact = false;
+  trainer::DataConfig data;
+  ExactRequest request_exact;
   const std::vector<Option> options = {
       {"run", &run, {}, "", "A run's folder (its newest checkpoint) or a checkpoint's."},
       {"features", &features_folder, {}, "", "Folder that 'eflow eval train-features' made."},
-      {"count", &count, between(1, 1e6), "clips", "Samples; labels take turns."},
+      {"data",
+       &data.dir,
+       {},
+       "",
+       "Folder of the data set: adds Frechet distance and spectra, with their floor."},
+      {"eval", &data.eval, {}, "", "Its held-out clips: 'split', or another folder."},
+      {"reference", &reference, between(2, 1e6), "clips", "Training clips to compare with."},
+      {"exact", &exact, {}, "", "Measure a run on an exactly known flow (exact.kind) against it."},
+      {"clips", &request_exact.clips, between(2, 1e6), "clips", "With --exact: clips measured."},
+      {"shift", &request_exact.shift, between(0.01, 100), "", "With --exact: shift of the grids."},
+      {"guidance", &request_exact.guidance, between(0, 20), "",
+       "With --exact: one w; 0 takes 2.5 to 4.5 where the model is told it."},
+      {"count", &count, between(2, 1e6), "clips", "Samples; labels take turns."},
       {"steps", &steps, between(1, 1000), "steps", "Sampling steps N."},
-      {"sampler", &sampler, one_of({"renoise", "compose", "euler"}), "", "How samples are made."},
+      {"sampler", &sampler, one_of({"renoise", "compose", "euler", "bridge"}), "",
+       "How samples are made."},
+      {"steer", &steer, between(0, 20), "",
+       "Scale w of guidance by two evaluations a step, for models trained without; 1: none."},
       {"seed", &seed, at_least(0), "", "Seed of the noise."},
       {"json", &json, {}, "", "One JSON object instead of text."},
   };
   if (wants_help(arguments)) {
     return print_help(
-        {"eflow eval --run RUN --features FEATURES [...]",
-         "Counts how many samples of each label a classifier reads as what was asked for."},
+        {"eflow eval --run RUN (--features FEATURES [--data DIR] | --exact) [...]",
+         "Counts how many samples of each label a classifier reads as what was asked for, and how "
+         "far they are from the data; or measures a run on an exactly known flow."},
         options);
   }
-  parse(arguments, options, {"run", "features"});
+  parse(arguments, options, {"run"});
+  if (exact) {
+    request_exact.seed = static_cast<std::uint64_t>(seed);
+    request_exact.json = json;
+    return eval_exact(run, request_exact);
+  }
+  if (features_folder.empty()) throw InvalidArgument("--features is missing (or --exact)");
   const auto features = trainer::Features::load(features_folder);
   const auto generator = trainer::Generator::load(run);
   require_same_data(generator.info().data, features.data());
@@ -150,10 +220,27 @@ int eval(const Arguments& arguments) {
   request.sampler = soflow::sampler_kind(sampler);
   request.shift = generator.info().config.sample.shift;
   request.guidance = generator.info().config.sample.guidance;
+  request.steer = steer;
+  request.steer_from = soflow::unconditional_kind(generator.info().config.guidance.kind);
   request.seed = static_cast<std::uint64_t>(seed);
   const auto clips = generator.sample(request);
-  print(score_of(*clips, features.read(clips->values, clips->shape), features.data().clips.classes),
-        features, json);
+  const Score score =
+      score_of(*clips, features.read(clips->values, clips->shape), features.data().clips.classes);
+  std::optional<Distances> apart;
+  if (!data.dir.empty()) apart = distances_of(*clips, features, data, reference);
+  if (json) {
+    auto line = to_json(score, features);
+    if (apart) {
+      line["distance"] = to_json(apart->samples);
+      line["floor"] = to_json(apart->floor);
+      line["reference"] = apart->reference;
+      line["features"] = trainer::Features::feature_size();
+    }
+    std::printf("%s\n", line.dump().c_str());
+    return 0;
+  }
+  print(score, features);
+  if (apart) print(*apart);
   return 0;
 }
 

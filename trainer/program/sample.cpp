@@ -23,7 +23,7 @@ using trainer::Option;
 struct SampleFlags {
   std::string run, out, label, sampler = "renoise";
   std::int64_t steps = 4, count = 9, seed = 1;
-  double shift = 0, guidance = 0;
+  double shift = 0, guidance = 0, steer = 1;
 
   std::vector<Option> options() {
     return {
@@ -33,13 +33,17 @@ struct SampleFlags {
         {"steps", &steps, between(1, 1000), "steps",
          "Sampling steps N; one evaluation of the network each."},
         {"count", &count, between(1, 1e6), "clips", "How many clips."},
-        {"sampler", &sampler, one_of({"renoise", "compose", "euler"}), "",
-         "Re-noising, deterministic composition, or Euler steps of the velocity."},
+        {"sampler", &sampler, one_of({"renoise", "compose", "euler", "bridge"}), "",
+         "Re-noising, deterministic composition, Euler steps of the velocity, or half of each of "
+         "the first two."},
         {"seed", &seed, at_least(0), "", "Seed of the noise."},
         {"shift", &shift, between(0, 100), "",
          "Shift k of the sampling times; 0: as the run's previews."},
         {"guidance", &guidance, between(0, 20), "",
          "Scale w, for models with guidance.embed; 0: as the run's previews."},
+        {"steer", &steer, between(0, 20), "",
+         "Scale w of guidance by two evaluations a step, for models that were trained without; 1: "
+         "none."},
     };
   }
 };
@@ -74,6 +78,8 @@ int sample(const Arguments& arguments) {
   request.shift = flags.shift > 0 ? flags.shift : generator.info().config.sample.shift;
   const double w = generator.info().config.sample.guidance;
   request.guidance = flags.guidance > 0 ? flags.guidance : w;
+  request.steer = flags.steer;
+  request.steer_from = soflow::unconditional_kind(generator.info().config.guidance.kind);
   request.seed = static_cast<std::uint64_t>(flags.seed);
   const std::int64_t total = trainer::evaluations(request);
   std::optional<trainer::Progress> progress(std::in_place, stderr, "sampling", total, 0,

@@ -7,6 +7,8 @@
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/option_parser.hpp"
 #include "eflow/trainer/progress.hpp"
+#include "eflow/trainer/stages.hpp"
+#include "eflow/trainer/training_plan.hpp"
 #include "eflow/trainer/training_run.hpp"
 #include "signals.hpp"
 
@@ -16,7 +18,7 @@ namespace {
 using trainer::Option;
 
 struct TrainFlags {
-  std::string config, data, out, resume = "auto";
+  std::string config, out, resume = "auto";
   bool dry_run = false;
 
   std::vector<Option> options(trainer::Config* c) {
@@ -30,6 +32,7 @@ struct TrainFlags {
          "",
          "auto: from the run's newest good checkpoint if any; never; or a checkpoint or run to "
          "start from."},
+        {"init_from", &c->train.init_from, {}, "", "The same as --train.init_from."},
         {"dry_run", &dry_run, {}, "", "Check everything, say what would be done, and stop."},
     };
     for (Option& option : trainer::options_of(*c)) all.push_back(std::move(option));
@@ -37,8 +40,8 @@ struct TrainFlags {
   }
 };
 
-/// File first, then command line, then the preset for what neither gave.
-trainer::Config read_config(const Arguments& arguments, TrainFlags* flags) {
+/// File first, then command line, then the preset for what neither gave, then the stages.
+std::vector<trainer::Stage> read_stages(const Arguments& arguments, TrainFlags* flags) {
   trainer::Config config;
   trainer::OptionParser parser(flags->options(&config));
   const std::string file = trainer::peek_argument(arguments, "config");
@@ -47,9 +50,12 @@ trainer::Config read_config(const Arguments& arguments, TrainFlags* flags) {
   if (!parser.given("out")) parser.add_problem("--out is missing");
   parser.finish();
   trainer::apply_preset(&config, [&](const std::string& key) { return parser.given(key); });
-  for (auto& problem : trainer::problems_of(config)) parser.add_problem(std::move(problem));
+  auto stages = trainer::stages_of(config, &parser, flags->out);
+  for (const trainer::Stage& stage : stages) {
+    for (auto& problem : trainer::problems_of(stage.config)) parser.add_problem(std::move(problem));
+  }
   parser.finish();
-  return config;
+  return stages;
 }
 
 std::string short_number(double value) {
@@ -58,8 +64,9 @@ std::string short_number(double value) {
   return buffer;
 }
 
-int run(const trainer::Config& config, const TrainFlags& flags) {
-  install_stop_signals();
+/// Trains one stage; true when it was told to stop.
+bool run(const trainer::Stage& stage, const std::string& resume) {
+  const trainer::Config& config = stage.config;
   std::unique_ptr<trainer::Progress> progress;
   double held_out = 0;
   trainer::TrainingHooks hooks;
@@ -77,12 +84,21 @@ int run(const trainer::Config& config, const TrainFlags& flags) {
                                  "  scm ", short_number(m.scm_mse),
                                  held_out > 0 ? "  held-out " + short_number(held_out) : ""));
   };
-  const auto result = trainer::run_training(config, flags.out, flags.resume, hooks);
+  const auto result = trainer::run_training(config, stage.out, resume, hooks);
   progress.reset();
-  std::printf("%s at step %lld%s\n", result.stopped ? "stopped and saved" : "finished",
+  std::printf("%s: %s at step %lld%s\n", stage.out.c_str(),
+              result.stopped ? "stopped and saved" : "finished",
               static_cast<long long>(result.step),
               result.stopped ? "; run the same command again to go on" : "");
-  return result.stopped ? trainer::kExitSaved : trainer::kExitOk;
+  return result.stopped;
+}
+
+int describe(const std::vector<trainer::Stage>& stages, const std::string& resume) {
+  for (const trainer::Stage& stage : stages) {
+    if (stages.size() > 1) std::printf("%s\n", stage.out.c_str());
+    std::printf("%s", trainer::describe_training(stage.config, stage.out, resume).c_str());
+  }
+  return trainer::kExitOk;
 }
 
 }  // namespace
@@ -96,12 +112,13 @@ int train(const Arguments& arguments) {
          "Trains a generator. Stops at Ctrl-C after saving; the same command again goes on."},
         flags.options(&config));
   }
-  const trainer::Config config = read_config(arguments, &flags);
-  if (flags.dry_run) {
-    std::printf("%s", trainer::describe_training(config, flags.out, flags.resume).c_str());
-    return 0;
+  const auto stages = read_stages(arguments, &flags);
+  if (flags.dry_run) return describe(stages, flags.resume);
+  install_stop_signals();
+  for (const trainer::Stage& stage : stages) {
+    if (run(stage, flags.resume)) return trainer::kExitSaved;
   }
-  return run(config, flags);
+  return trainer::kExitOk;
 }
 
 }  // namespace eflow::program

@@ -1,0 +1,48 @@
+#include "eflow/trainer/exact_source.hpp"
+
+#include <algorithm>
+
+namespace eflow::trainer {
+namespace {
+
+/// Clip and condition together, as the flow makes them.
+struct Drawn {
+  std::vector<double> clip, condition;
+  Drawn(const soflow::ExactFlow& flow, std::int64_t index)
+      : clip(static_cast<std::size_t>(flow.basis().size())),
+        condition(static_cast<std::size_t>(flow.condition_size())) {
+    flow.draw(index, clip, condition);
+  }
+};
+
+void round_into(const std::vector<double>& from, std::span<float> to) {
+  std::transform(from.begin(), from.end(), to.begin(),
+                 [](double value) { return static_cast<float>(value); });
+}
+
+}  // namespace
+
+Shape ExactSource::context_shape() const {
+  if (flow_.condition_size() == 0) return {};
+  return {1, flow_.condition_size()};
+}
+
+std::int32_t ExactSource::read(std::int64_t index, std::span<float> clip) const {
+  round_into(Drawn(flow_, index).clip, clip);
+  return 0;
+}
+
+void ExactSource::read_context(std::int64_t index, std::span<float> context) const {
+  round_into(Drawn(flow_, index).condition, context);
+}
+
+soflow::ExactOptions exact_options(const ExactConfig& c) {
+  return {.kind = soflow::exact_kind(c.kind),
+          .clip = {c.channels, c.frames, c.height, c.width},
+          .decay = c.decay,
+          .own = c.own,
+          .spread = c.spread,
+          .seed = static_cast<std::uint64_t>(c.seed)};
+}
+
+}  // namespace eflow::trainer

@@ -1,0 +1,105 @@
+// eflow eval --exact: a run that was trained on clips of an exactly known flow against that flow.
+
+#include "eval_exact.hpp"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "eflow/base/error.hpp"
+#include "eflow/soflow/exact_errors.hpp"
+#include "eflow/trainer/exact_source.hpp"
+#include "eflow/trainer/generator.hpp"
+
+namespace eflow::program {
+namespace {
+
+using soflow::ExactErrors;
+
+nlohmann::ordered_json rows_of(const std::vector<ExactErrors::At>& all) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& at : all)
+    rows.push_back({{"t", at.t}, {"s", at.s}, {"error", at.error}, {"relative", at.relative}});
+  return rows;
+}
+
+nlohmann::ordered_json to_json(const ExactErrors& e, double w) {
+  auto samples = nlohmann::ordered_json::array();
+  for (const auto& s : e.samples) {
+    samples.push_back({{"sampler", soflow::name_of(s.sampler)},
+                       {"steps", s.steps},
+                       {"error", s.error},
+                       {"relative", s.relative},
+                       {"covariance", s.covariance},
+                       {"w2", s.wasserstein}});
+  }
+  return {{"w", w},
+          {"velocity", rows_of(e.velocity)},
+          {"weak_velocity", rows_of(e.weak_velocity)},
+          {"map", rows_of(e.map)},
+          {"defect",
+           {{"grid", e.grid_defect}, {"endpoint", e.endpoint_defect}, {"random", e.random_defect}}},
+          {"samples", samples},
+          {"floor", {{"covariance", e.floor.covariance}, {"w2", e.floor.wasserstein}}}};
+}
+
+void print_rows(const char* title, const std::vector<ExactErrors::At>& all, bool jumps) {
+  if (all.empty()) return;
+  std::printf("%s\n", title);
+  for (const auto& at : all) {
+    if (jumps) std::printf("  t %-5.3g s %-5.3g", at.t, at.s);
+    if (!jumps) std::printf("  t %-5.3g        ", at.t);
+    std::printf(" %11.4e   relative %11.4e\n", at.error, at.relative);
+  }
+}
+
+void print(const ExactErrors& e, double w, bool guided) {
+  if (guided) std::printf("guidance w = %g\n", w);
+  print_rows("E_vel(t) = |F - v|^2, relative to |v|^2", e.velocity, false);
+  print_rows("E_vel(t) of the weak path, against the velocity without a condition", e.weak_velocity,
+             false);
+  print_rows("E_map(t, s) = |f_theta - f|^2, relative to |x_t - f|^2", e.map, true);
+  std::printf("semigroup defect |f(f(x_t, t, l), l, s) - f(x_t, t, s)|^2\n");
+  std::printf("  8-step grid %.4e   1 -> l -> 0 %.4e   random %.4e\n", e.grid_defect,
+              e.endpoint_defect, e.random_defect);
+  std::printf("samples against the exact network's from the same noise\n");
+  for (const auto& s : e.samples) {
+    std::printf("  %-8s N %-3d error %11.4e  relative %11.4e  covariance %9.3e  W2^2 %9.3e\n",
+                std::string(soflow::name_of(s.sampler)).c_str(), s.steps, s.error, s.relative,
+                s.covariance, s.wasserstein);
+  }
+  std::printf("  exact samples, as many:                         covariance %9.3e  W2^2 %9.3e\n",
+              e.floor.covariance, e.floor.wasserstein);
+}
+
+}  // namespace
+
+int eval_exact(const std::string& run, const ExactRequest& request) {
+  const auto generator = trainer::Generator::load(run);
+  const trainer::Config& config = generator.info().config;
+  if (config.data.exact.kind == "none") {
+    throw InvalidArgument(
+        str("[eval] ", run, " was not trained on an exactly known flow (exact.kind = none)"));
+  }
+  const soflow::ExactFlow flow(trainer::exact_options(config.data.exact));
+  const bool guided = flow.condition_size() > 0 && config.guidance.embed;
+  std::vector<double> scales = {1};
+  if (guided) scales = {2.5, 3, 3.5, 4, 4.5};
+  if (flow.condition_size() > 0 && !guided) scales = {config.objective.guidance};
+  if (request.guidance > 0) scales = {request.guidance};
+  for (const double w : scales) {
+    const soflow::ExactErrorOptions options{.clips = request.clips,
+                                            .seed = request.seed,
+                                            .w = w,
+                                            .tell_w = guided,
+                                            .shift = request.shift};
+    const auto errors = soflow::exact_errors(std::cref(generator.model()), flow, options);
+    if (request.json) {
+      std::printf("%s\n", to_json(errors, w).dump().c_str());
+    } else {
+      print(errors, w, flow.condition_size() > 0);
+    }
+  }
+  return 0;
+}
+
+}  // namespace eflow::program

@@ -1,0 +1,128 @@
+#include "eflow/trainer/training_plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <sstream>
+
+#include "eflow/base/error.hpp"
+#include "eflow/trainer/data_sets.hpp"
+#include "eflow/trainer/model_flops.hpp"
+#include "eflow/trainer/objective_config.hpp"
+#include "eflow/trainer/resume.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+std::string bytes_text(double bytes) {
+  char buffer[32];
+  const bool small = bytes < 1e9;
+  std::snprintf(buffer, sizeof buffer, small ? "%.1f MB" : "%.2f GB", bytes / (small ? 1e6 : 1e9));
+  return buffer;
+}
+
+std::string flops_text(double flops) {
+  char buffer[32];
+  const char* units[] = {"GFLOP", "TFLOP", "PFLOP"};
+  const int unit = flops < 1e12 ? 0 : flops < 1e15 ? 1 : 2;
+  std::snprintf(buffer, sizeof buffer, "%.4g %s", flops / std::pow(1000.0, 3 + unit), units[unit]);
+  return buffer;
+}
+
+/// The cost model: forwards a clip (a backward counts two), beside flow matching alone.
+std::string passes_text(const nn::DiTConfig& model, const soflow::ObjectiveOptions& objective,
+                        std::int64_t step) {
+  const double full = forward_flops(model, objective.kept_at(step)).total();
+  const double weak = forward_flops(model, 0).total() / full;
+  const double passes = passes_per_clip(objective, step, {1, weak});
+  std::ostringstream text;
+  text.precision(3);
+  text << passes << " forwards a clip, " << passes / 3 << " times flow matching alone";
+  if (objective.guidance.kind == soflow::Unconditional::kWeakPath)
+    text << " (a weak forward counts " << weak << ")";
+  return text.str();
+}
+
+std::string step_text(const Config& config, const nn::DiTConfig& model,
+                      const soflow::ObjectiveOptions& objective, std::int64_t step) {
+  const double flops = static_cast<double>(config.train.batch) * step_flops(model, objective, step);
+  return str(flops_text(flops), ", ", objective.kept_at(step), " of ", model.grid().count(),
+             " tokens in the middle, ", passes_text(model, objective, step), "\n");
+}
+
+std::string model_text(const nn::DiTConfig& model) {
+  const nn::Grid3 grid = model.grid();
+  return str("model        ", nn::parameter_count(model), " parameters, ", model.blocks(),
+             " blocks, width ", model.dim, ", tokens ", grid.t, "x", grid.h, "x", grid.w, " = ",
+             grid.count(), "\n");
+}
+
+std::string costs_text(const Config& config, const nn::DiTConfig& model) {
+  const auto objective = objective_options(config, model);
+  static_cast<void>(soflow::EFlowObjective(objective));  // refuses drops that do not fit
+  const TrainingMemory memory = memory_of(config, model);
+  const double kept = static_cast<double>(config.checkpoint.keep + 1);
+  return str("batch        ", config.train.batch, " clips in ", config.train.accumulation,
+             " parts\n", "first step   ", step_text(config, model, objective, 0), "last step    ",
+             step_text(config, model, objective, config.train.iterations - 1), "memory       ",
+             bytes_text(memory.state), " of state, about ", bytes_text(memory.activations),
+             " of activations", config.train.recompute ? ", blocks recomputed" : "", "\n",
+             "disk         ", bytes_text(memory.checkpoint * kept), " of checkpoints\n");
+}
+
+}  // namespace
+
+TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
+  const auto weights = 4 * static_cast<double>(nn::parameter_count(model));
+  const auto clips = static_cast<double>(config.train.batch / config.train.accumulation);
+  const double values =
+      4 * clips * static_cast<double>(model.grid().count());  // bytes of one value a token
+  const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
+  const double block = 15 * width + 2 * hidden, blocks = static_cast<double>(model.blocks());
+  const double kept = config.train.recompute ? blocks * width + block : blocks * block;
+  return {5 * weights, values * kept, 4 * weights};
+}
+
+ClipFormat format_without_data(const Config& config) {
+  long long c = 0, t = 0, h = 0, w = 0;
+  int end = 0;
+  const std::string& text = config.data.clip;
+  const bool ok = std::sscanf(text.c_str(), "%lldx%lldx%lldx%lld%n", &c, &t, &h, &w, &end) == 4 &&
+                  static_cast<std::size_t>(end) == text.size();
+  if (!ok || std::min({c, t, h, w}) < 1) {
+    throw InvalidArgument(
+        str("data.clip: expected CxTxHxW, like 16x8x32x32, where data.dir is "
+            "empty; found '",
+            text, "'"));
+  }
+  ClipFormat clips{c, t, h, w, 0, 0};
+  if (config.model.preset == "custom") return clips;
+  const nn::DiTConfig named = nn::preset(config.model.preset);
+  clips.classes = named.classes;
+  clips.context_dim = named.context_dim;
+  return clips;
+}
+
+std::string describe_training(const Config& config, const std::filesystem::path& out,
+                              const std::string& resume) {
+  const std::string steps = str("steps        ", config.train.iterations);
+  if (config.data.dir.empty() && config.data.exact.kind == "none") {
+    const ClipFormat clips = format_without_data(config);
+    const nn::DiTConfig model = dit_config(config, clips);
+    return str("data         none given; clips ", clips.shape(), ", ", clips.classes, " classes\n",
+               model_text(model), costs_text(config, model), steps, "\n");
+  }
+  const DataSets data = open_data(config.data);
+  std::string notes;
+  const Say say = [&](const std::string& line) { notes += line + "\n"; };
+  const auto checkpoint = find_checkpoint(resume, RunDirectory(out), say);
+  if (checkpoint) check_fits(*checkpoint, config, data.info, say);
+  const nn::DiTConfig model = dit_config(config, data.info.clips);
+  return notes + str("data         ", data.info.training_clips, " clips ", data.info.clips.shape(),
+                     ", ", data.info.clips.classes, " classes\n", "held out     ",
+                     data.held_out ? data.held_out->size() : 0, " clips\n", model_text(model),
+                     costs_text(config, model), steps, ", now at ",
+                     checkpoint ? checkpoint->step() : 0, "\n");
+}
+
+}  // namespace eflow::trainer
