@@ -79,7 +79,8 @@ Workload make_gemm(jit::Runtime& runtime, const jit::Spec& spec, const Sizes& si
 std::vector<jit::RunnableKernel> runnable_kernels() {
   return {{.definition = detail::gemm_definition(),
            .sizes = {{"m", 512}, {"n", 512}, {"k", 512}, {"problems", 1}},
-           .workload = make_gemm}};
+           .workload = make_gemm},
+          detail::runnable_glga_forward()};
 }
 
 }  // namespace eflow

@@ -67,6 +67,25 @@ BOOST_AUTO_TEST_CASE(gemm_is_tuned_and_the_op_takes_the_config) {
   BOOST_TEST(device->runtime().has(tuned));
 }
 
+/// Each pair computes the same: the window as a constant and as an argument, and other tiles.
+BOOST_AUTO_TEST_CASE(attention_is_timed_against_other_forms_of_itself) {
+  const test::TempDir dir;
+  jit::Options options;
+  options.cache.named = dir / "cache";
+  options.threads = 1;
+  options.isa = jit::Isa::kBaseline;
+  for (const char* other : {"(16, 1, 1, 1, 1, -1, 0, 32, 32)", "(16, 1, 1, 1, 1, 20, 0, 64, 32)"}) {
+    const std::string said =
+        run(options, {"bench", "glga_forward<f32>(16, 1, 1, 1, 1, 20, 0, 32, 32)",
+                      std::string("glga_forward<f32>") + other, "--sizes",
+                      "n=150,heads=2,radius=20", "--budget-s", "0.3"});
+    BOOST_TEST(said.find("GFLOP/s") != std::string::npos, said);
+    const std::size_t at = said.find("Their results differ by ");
+    BOOST_REQUIRE_MESSAGE(at != std::string::npos, said);
+    BOOST_TEST(std::stod(said.substr(at + 24)) <= 1e-5, said);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_kernel_is_refused) {
   jit::Runtime runtime;
   const jit::RunnableKernel gemm = runnable_kernels()[0];
