@@ -201,6 +201,35 @@ BOOST_AUTO_TEST_CASE(f32_follows_f64) {
   BOOST_TEST(test::distance(cast(y, DType::kF64), in.run(*reference)) < 1e-5);
 }
 
+BOOST_AUTO_TEST_CASE(a_prepared_model_compiles_nothing_later) {
+  const DevicePtr before = default_device();
+  set_default_device(make_cpu_device({.isa = jit::Isa::kBaseline, .threads = 1}));
+  DiTConfig c = small();
+  c.dim = 32;
+  c.heads = 2;
+  c.middle = 2;
+  c.softmax_every = 2;
+  c.context_dim = 5;
+  {
+    const VideoDiT model(Scope({.seed = 1}, DType::kF64), c);
+    model.prepare(true, 0.5);
+    const jit::Runtime& runtime = default_device()->runtime();
+    const std::uint64_t compiled = runtime.stats().compiled;
+    BOOST_TEST(compiled >= 10U);
+    for (const bool drop : {false, true}) {
+      Inputs in;
+      in.c.context = test::values({2, 3, 5}, 7);
+      if (drop) in.c.kept = ids_of({0, 1, 4, 5, 1, 2, 4, 7});
+      backward(sum(in.run(model)));
+      const NoGrad off;
+      static_cast<void>(in.run(model));
+    }
+    BOOST_TEST(runtime.stats().compiled == compiled);
+    BOOST_TEST(runtime.stats().failed == 0U);
+  }
+  set_default_device(before);
+}
+
 BOOST_AUTO_TEST_CASE(wrong_inputs_are_named) {
   const VideoDiT model(kScope, small());
   const auto refuses = [&](auto change) {
