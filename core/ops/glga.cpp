@@ -77,6 +77,7 @@ Tensor state_of(const jit::Spec& spec, const Tensor& x, const Tensor& y, double 
   a.x = rows_of(x);
   a.y = rows_of(y);
   a.parts = parts.data();
+  a.scale = scale;
   a.tokens = tokens;
   a.heads = heads;
   a.splits = splits;
@@ -84,7 +85,7 @@ Tensor state_of(const jit::Spec& spec, const Tensor& x, const Tensor& y, double 
   constexpr std::int64_t kStateRows = 128;  // kStateRows of the text
   x.device()->launch("glga_state", spec, {splits * detail::blocks(d, kStateRows), heads, samples},
                      a);
-  return sum(parts, {2}) * scale;
+  return splits == 1 ? reshape(parts, {samples, heads, d, d}) : sum(parts, {2});
 }
 
 /// What all texts are told.

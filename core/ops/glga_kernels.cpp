@@ -11,7 +11,7 @@ namespace eflow {
 namespace detail {
 namespace {
 
-constexpr int kStateTile = 128;
+constexpr int kStateTile = 64;
 /// Up to so many keys a query walks in small tiles: of large ones too much would lie outside its window.
 constexpr std::int64_t kFewKeys = 192;
 

@@ -42,10 +42,11 @@ struct Glga {
   long long part_rows;  ///< at least as many queries as the keys of any chunk meet
 };
 
-/// parts[b, h, s] = sum over tokens i of chunk s of x_i^T y_i, d x d.
+/// parts[b, h, s] = scale sum over tokens i of chunk s of x_i^T y_i, d x d.
 struct GlgaState {
   GlgaRows x, y;  ///< [B, N, H, d]
   void* parts;    ///< sums [B, H, splits, d, d]
+  double scale;   ///< of the sums
   long long tokens, heads, splits, chunk;
 };
 
