@@ -164,6 +164,7 @@ Tensor ExactFlow::solution(const Tensor& x, const PerSample& t, const PerSample&
                            const nn::Condition& condition) const {
   return each(x, ways_of(t, s, condition), condition,
               [&](const Way& way, std::size_t k, double y, double m) {
+                if (way.t == way.s) return y;
                 if (options_.kind == ExactKind::kMixture)
                   return mixtures_[k].solution(y, way.t, way.s);
                 if (options_.kind == ExactKind::kGaussian)
