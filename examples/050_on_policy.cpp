@@ -1,0 +1,168 @@
+// AnyFlow's two stages on data whose flow is known: a flow map is trained forward, then corrected on
+// its own rollouts by a teacher, here the exact velocity, and a learned score of what it makes.
+// Prints how far N composed steps end from the exact flow, after each stage:
+//   050_on_policy [STEPS_OF_STAGE_1 [STEPS_OF_STAGE_2]]
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+
+#include "eflow/nn/adamw.hpp"
+#include "eflow/nn/ema.hpp"
+#include "eflow/nn/grad_clip.hpp"
+#include "eflow/nn/video_dit.hpp"
+#include "eflow/soflow/anyflow.hpp"
+#include "eflow/soflow/exact_errors.hpp"
+#include "eflow/soflow/interpolant.hpp"
+#include "eflow/soflow/losses.hpp"
+#include "eflow/soflow/on_policy.hpp"
+
+using namespace eflow;
+using soflow::PerSample;
+
+namespace {
+
+constexpr std::uint64_t kSeed = 5;
+constexpr std::int64_t kBatch = 32;
+constexpr double kShift = 5;
+
+/// Streams of random numbers of the second stage.
+enum Purpose : std::uint32_t { kStart = 200, kTime, kFresh, kChoice };
+
+nn::DiTConfig config_for(const Shape& clip) {
+  nn::DiTConfig c;
+  c.channels = clip[0], c.frames = clip[1], c.height = clip[2], c.width = clip[3];
+  c.patch = {1, 2, 2};
+  c.dim = 64, c.heads = 2, c.hidden = 256;
+  c.encoder = 1, c.middle = 2, c.decoder = 1;
+  c.attention = nn::AttentionKind::kSoftmax;
+  c.position_table = true;
+  return c;
+}
+
+/// A network with its optimizer.
+struct Learner {
+  nn::VideoDiT model;
+  nn::AdamW optimizer;
+  Learner(const Shape& clip, nn::AdamWOptions options)
+      : model(nn::Scope({.seed = kSeed}), config_for(clip)),
+        optimizer(model.parameters(), options) {}
+  void learn(const Tensor& loss, double rate) {
+    model.clear_gradients();
+    backward(loss);
+    optimizer.step(rate, nn::clip_factor(nn::gradient_norm(model.parameters()), 1));
+    model.clear_gradients();
+  }
+};
+
+soflow::Batch batch_at(const soflow::ExactFlow& flow, std::int64_t step) {
+  const auto size = static_cast<std::size_t>(flow.basis().size());
+  soflow::Batch batch;
+  batch.indices.resize(kBatch);
+  std::iota(batch.indices.begin(), batch.indices.end(), step * kBatch);
+  std::vector<double> clips(kBatch * size);
+  for (std::size_t i = 0; i < kBatch; ++i)
+    flow.draw(batch.indices[i], {clips.data() + i * size, size}, {});
+  Shape shape = flow.options().clip;
+  shape.insert(0, kBatch);
+  batch.x0 = cast(Tensor::from(clips, shape), DType::kF32);
+  return batch;
+}
+
+/// Random numbers of one half of a step.
+struct Draws {
+  std::uint64_t step;
+  std::vector<std::int64_t> ids;
+  Shape shape;
+  [[nodiscard]] Tensor noise(Purpose purpose) const {
+    return random_normal(shape, {kSeed, purpose, step}, ids);
+  }
+  /// The rollout's times: one n and one of its steps for the whole batch.
+  [[nodiscard]] std::vector<double> rollout() const {
+    const auto [n, k] = soflow::draw_simulated_step({2, 4, 8, 16}, {kSeed, kChoice, step});
+    return soflow::backward_simulation_times(n, k, kShift);
+  }
+};
+
+/// Moves what the student makes by the difference of the two scores.
+Tensor generator_loss(const soflow::Network& student, const soflow::Network& fake,
+                      const soflow::Network& teacher, const Draws& draws) {
+  const Tensor x = soflow::roll_out(student, draws.noise(kStart), draws.rollout(), {});
+  PerSample t = random_uniform({kBatch}, {kSeed, kTime, draws.step}, draws.ids).to_vector<double>();
+  for (double& time : t) time = std::max(1e-3, soflow::shift_time(time, kShift));
+  const Tensor gradient = [&] {
+    const NoGrad off;
+    const Tensor x_t = soflow::interpolate(x.detach(), draws.noise(kFresh), t);
+    return soflow::matching_gradient(x, soflow::data_of(fake, x_t, t, {}),
+                                     soflow::data_of(teacher, x_t, t, {}));
+  }();
+  return soflow::matching_loss(x, gradient);
+}
+
+/// The fake score learns the velocity of what the student makes now.
+Tensor fake_loss(const soflow::Network& student, const soflow::Network& fake, const Draws& draws) {
+  const Tensor x = [&] {
+    const NoGrad off;
+    return soflow::roll_out(student, draws.noise(kStart), draws.rollout(), {});
+  }();
+  const PerSample t = soflow::draw_times({.shift = kShift}, {kSeed, kTime, draws.step}, draws.ids);
+  const Tensor z = draws.noise(kFresh);
+  const Tensor f = soflow::evaluate(fake, soflow::interpolate(x, z, t), t, t, {});
+  return mean(soflow::flow_matching_loss(f, soflow::path_velocity(x, z), {.p = 0}).loss);
+}
+
+void report(const char* stage, const nn::VideoDiT& model, const soflow::ExactFlow& flow) {
+  const auto errors = soflow::exact_errors(std::cref(model), flow,
+                                           {.clips = 256, .shift = kShift, .steps = {1, 2, 4, 8}});
+  std::printf("%s\n", stage);
+  for (const auto& s : errors.samples) {
+    if (s.sampler != soflow::Sampler::kCompose) continue;
+    std::printf("  N = %d  relative error %.4f  covariance %.4f (floor %.4f)  W2^2 %.5f (%.5f)\n",
+                s.steps, s.relative, s.covariance, errors.floor.covariance, s.wasserstein,
+                errors.floor.wasserstein);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::int64_t first = argc > 1 ? std::atoll(argv[1]) : 3000;
+  const std::int64_t second = argc > 2 ? std::atoll(argv[2]) : 600;
+  const soflow::ExactFlow flow({.kind = soflow::ExactKind::kGaussian, .clip = {2, 4, 4, 4}});
+  const Shape clip = flow.options().clip;
+
+  // Stage 1: forward flow-map training. The fake score begins as a copy of what it gives.
+  Learner student(clip, {});
+  nn::VideoDiT average(nn::Scope({.seed = kSeed}), config_for(clip));
+  nn::Ema ema(average.parameters(), student.model.parameters(), {.decay = 0.998});
+  const soflow::AnyFlowObjective forward({.guidance = 1, .label_drop = 0, .seed = kSeed});
+  for (std::int64_t step = 0; step < first; ++step) {
+    const double warm = std::min(1.0, static_cast<double>(step + 1) / 200);
+    const auto loss = forward(std::cref(student.model), batch_at(flow, step), step);
+    student.learn(loss.total, 2e-3 * warm);
+    ema.update();
+  }
+  report("after stage 1", average, flow);
+
+  // Stage 2: the student's own rollouts against the teacher, beside stage 1 on data.
+  Learner fake(clip, {.beta1 = 0, .beta2 = 0.999}), on_policy(clip, {.beta1 = 0, .beta2 = 0.999});
+  on_policy.model.load_state(average.state());
+  fake.model.load_state(average.state());
+  nn::Ema late(average.parameters(), on_policy.model.parameters(), {.decay = 0.99});
+  const soflow::Network teacher = flow.network();
+  for (std::int64_t step = 0; step < second; ++step) {
+    const soflow::Batch batch = batch_at(flow, first + step);
+    Shape shape = clip;
+    shape.insert(0, kBatch);
+    const auto at = static_cast<std::uint64_t>(2 * step);
+    const Tensor matching = generator_loss(std::cref(on_policy.model), std::cref(fake.model),
+                                           teacher, {at, batch.indices, shape});
+    on_policy.learn(matching + forward(std::cref(on_policy.model), batch, first + step).total,
+                    1e-4);
+    late.update();
+    fake.learn(fake_loss(std::cref(on_policy.model), std::cref(fake.model),
+                         {at + 1, batch.indices, shape}),
+               2e-4);
+  }
+  report("after stage 2", average, flow);
+}
