@@ -4,6 +4,13 @@
 
 #include "tile/cuda_instructions.h"
 
+// Before a loop that must not be unrolled.
+#if defined(__CUDACC_RTC__)
+#define EFLOW_ONE_BY_ONE _Pragma("unroll 1")
+#else
+#define EFLOW_ONE_BY_ONE
+#endif
+
 namespace EFLOW_TEXT {
 
 #if !defined(EFLOW_THREADS)

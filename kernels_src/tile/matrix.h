@@ -18,7 +18,7 @@
 //   row_apply(s, v, f), row_apply(s, t, v, f)   f(x, v_row), f(x, y, v_row)      scale_rows(s, v)
 //   row_max(s, v), row_sum(s)       of each row; row_max starts from v
 //   col_apply(s, c, f), col_apply(s, t, c, f)   the same with a number for each column, ColVec<C, N> c
-//   row_dot(s, t), col_sum(s)       RowVec of sums over s t, ColVec of sums over the rows of s
+//   row_dot(s, t), col_dot(s, t)    RowVec, ColVec of sums over s t      col_sum(s)   ColVec of sums over the rows of s
 //   exp2_sub(s, scale, v)           s = 2^(scale s - v_row) for exponents <= about 0; returns the sums of the rows
 //   exp2_sub(s, scale, c)           s = 2^(scale s - c_column), returns nothing
 //   mask_range(s, low, high, x)     x in each row's columns outside [low(row), high(row))

@@ -76,18 +76,16 @@ EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, K, M, Use::kRight>& a, int 
   }
 }
 
-/// B of two strips of 8 columns from `column` on: two words for each. kNeighbours: for f32 the k of each word are those of
-/// neighbours, 2t and 2t + 1, as they are in sums.
-template <bool kNeighbours, class T, int N, int K>
+/// B of two strips of 8 columns from `column` on: two words for each.
+template <class T, int N, int K>
 EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, N, K, Use::kRightT>& b, int column, int k) {
-  static_assert(!kNeighbours || sizeof(T) == 2);
   const int lane = lane_index();
   u32 words[4];
   load_matrices(words, b.p + (column + lane % 8 + lane / 16 * 8) * b.kStride + k * kStep<T> +
                            lane / 8 % 2 * b.kPerChunk);
   return fragment_of<T>(words);
 }
-template <bool kNeighbours, class T, int K, int N>
+template <class T, int K, int N>
 EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int column, int k) {
   const int lane = lane_index();
   if constexpr (sizeof(T) == 2) {
@@ -98,10 +96,9 @@ EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int
   } else {
     Fragment<T, 4> out;
     EFLOW_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const int along = kNeighbours ? 2 * (lane % 4) + i % 2 : lane % 4 + i % 2 * 4;
-      set_word(out, i, b.p[(k * 8 + along) * b.kStride + column + lane / 4 + i / 2 * 8]);
-    }
+    for (int i = 0; i < 4; ++i)
+      set_word(out, i,
+               b.p[(k * 8 + lane % 4 + i % 2 * 4) * b.kStride + column + lane / 4 + i / 2 * 8]);
     return out;
   }
 }
@@ -119,28 +116,42 @@ EFLOW_FN void multiply(float (&c)[4], const Fragment<T, 4>& a, const Fragment<T,
   }
 }
 
-/// acc += A B over kSteps steps, left(own strip, step) and right(column, step) being their fragments.
-template <int kSteps, int M, int N, class L, class B>
-EFLOW_FN void multiply_steps(Acc<float, M, N>& acc, L&& left, B&& right) {
+/// acc += A B of one step, left(own strip) and right(column) being their fragments.
+template <int M, int N, class L, class B>
+EFLOW_FN void multiply_step(Acc<float, M, N>& acc, L&& left, B&& right) {
   using Rows = Strips<M>;
-  if (!Rows::exists(0)) return;
+  decltype(left(0)) a[Rows::kOwn];
   EFLOW_UNROLL
-  for (int k = 0; k < kSteps; ++k) {
-    decltype(left(0, 0)) a[Rows::kOwn];
+  for (int own = 0; own < Rows::kOwn; ++own) {
+    if (Rows::exists(own)) a[own] = left(own);
+  }
+  EFLOW_UNROLL
+  for (int strip = 0; strip < acc.kColumnStrips; strip += 2) {
+    const auto b = right(8 * strip);
     EFLOW_UNROLL
     for (int own = 0; own < Rows::kOwn; ++own) {
-      if (Rows::exists(own)) a[own] = left(own, k);
+      if (!Rows::exists(own)) continue;
+      multiply(acc.v[own][strip], a[own], b, 0);
+      if (strip + 1 < acc.kColumnStrips) multiply(acc.v[own][strip + 1], a[own], b, 1);
     }
+  }
+}
+
+/// acc += A B over kSteps steps, left(own strip, step) and right(column, step) being their fragments. Three products of
+/// halves are a long step already: unrolled, they take an assembler minutes and all registers.
+template <class T, int kSteps, int M, int N, class L, class B>
+EFLOW_FN void multiply_steps(Acc<float, M, N>& acc, L&& left, B&& right) {
+  if (!Strips<M>::exists(0)) return;
+  const auto step = [&](int k) {
+    multiply_step(
+        acc, [&](int own) { return left(own, k); }, [&](int column) { return right(column, k); });
+  };
+  if constexpr (sizeof(T) == 4) {
+    EFLOW_ONE_BY_ONE
+    for (int k = 0; k < kSteps; ++k) step(k);
+  } else {
     EFLOW_UNROLL
-    for (int strip = 0; strip < acc.kColumnStrips; strip += 2) {
-      const auto b = right(8 * strip, k);
-      EFLOW_UNROLL
-      for (int own = 0; own < Rows::kOwn; ++own) {
-        if (!Rows::exists(own)) continue;
-        multiply(acc.v[own][strip], a[own], b, 0);
-        if (strip + 1 < acc.kColumnStrips) multiply(acc.v[own][strip + 1], a[own], b, 1);
-      }
-    }
+    for (int k = 0; k < kSteps; ++k) step(k);
   }
 }
 
@@ -174,9 +185,9 @@ template <class T, class C, int M, int N, int K>
 EFLOW_FN void mma_AB(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
                      STile<T, K, N, Use::kRight> b) {
   if constexpr (kInstructions<T>) {
-    multiply_steps<whole(K, kStep<T>) / kStep<T>>(
+    multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
         acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
-        [&](int column, int k) { return right_fragment<false>(b, column, k); });
+        [&](int column, int k) { return right_fragment(b, column, k); });
   } else {
     multiply_plainly<K>(
         acc, [&](int row, int k) { return element<C>(a, row, k); },
@@ -188,9 +199,9 @@ template <class T, class C, int M, int N, int K>
 EFLOW_FN void mma_ABt(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
                       STile<T, N, K, Use::kRightT> b) {
   if constexpr (kInstructions<T>) {
-    multiply_steps<whole(K, kStep<T>) / kStep<T>>(
+    multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
         acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
-        [&](int column, int k) { return right_fragment<false>(b, column, k); });
+        [&](int column, int k) { return right_fragment(b, column, k); });
   } else {
     multiply_plainly<K>(
         acc, [&](int row, int k) { return element<C>(a, row, k); },
@@ -202,9 +213,9 @@ template <class T, class C, int M, int N, int K>
 EFLOW_FN void mma_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
                       STile<T, K, N, Use::kRight> b) {
   if constexpr (kInstructions<T>) {
-    multiply_steps<whole(K, kStep<T>) / kStep<T>>(
+    multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
         acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
-        [&](int column, int k) { return right_fragment<false>(b, column, k); });
+        [&](int column, int k) { return right_fragment(b, column, k); });
   } else {
     multiply_plainly<K>(
         acc, [&](int row, int k) { return element<C>(a, k, row); },
@@ -223,31 +234,27 @@ EFLOW_FN void set_ABt(Acc<C, M, N>& acc, A a, B b) {
   mma_ABt(acc, a, b);
 }
 
-/// Sums as operand A without leaving the registers: what a lane holds of 16 columns of sums is what it has to give of a step.
-template <class T, int M, int K>
+/// Sums as operand A without leaving the registers: what a lane holds of 16 columns of sums is what it has to give of a
+/// step of bf16.
+template <int M, int K>
 struct LeftSums {
-  static constexpr int kSteps = whole(K, kStep<T>) / kStep<T>;
-  u32 v[Strips<M>::kOwn][kSteps][4];
+  static constexpr int kSteps = (K + 15) / 16;
+  Fragment<bf16, 4> v[Strips<M>::kOwn][kSteps];
 };
 template <class C, int R, int N>
 EFLOW_FN float known_sum(const Acc<C, R, N>& acc, int own, int strip, int e) {
   if (strip >= acc.kColumnStrips) return 0;
   return column_of(strip) + e % 2 < N ? acc.v[own][strip][e] : 0.0f;
 }
-/// The words of one step. Of bf16 two strips give a step. Of f32 one does, and its k stand in another order: slots t and
-/// t + 4 are columns 2t and 2t + 1, as in right_fragment<true>.
-template <class T, class C, int M, int K>
-EFLOW_FN void left_words(u32 (&words)[4], const Acc<C, M, K>& acc, int own, int k) {
+template <class C, int M, int K>
+EFLOW_FN Fragment<bf16, 4> left_sums(const Acc<C, M, K>& acc, int own, int k) {
+  Fragment<bf16, 4> out;
   EFLOW_UNROLL
   for (int i = 0; i < 4; ++i) {
-    if constexpr (sizeof(T) == 2) {
-      const int strip = 2 * k + i / 2, e = 2 * (i % 2);
-      words[i] = bf16_pair(known_sum(acc, own, strip, e), known_sum(acc, own, strip, e + 1));
-    } else {
-      const float x = known_sum(acc, own, k, i / 2 + 2 * (i % 2));
-      __builtin_memcpy(&words[i], &x, sizeof x);
-    }
+    const int strip = 2 * k + i / 2, e = 2 * (i % 2);
+    out.v[i] = bf16_pair(known_sum(acc, own, strip, e), known_sum(acc, own, strip, e + 1));
   }
+  return out;
 }
 
 /// Sums to a tile, rounded; rows that the sums do not have become 0. Between two barriers.
@@ -275,12 +282,12 @@ EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
 /// The sums as operand A of mma_AB.
 template <class T, class C, int R, int N>
 EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
-  if constexpr (kInstructions<T>) {
-    LeftSums<T, R, N> out;
+  if constexpr (kInstructions<T> && sizeof(T) == 2) {
+    LeftSums<R, N> out;
     EFLOW_UNROLL
     for (int own = 0; own < Strips<R>::kOwn; ++own) {
       EFLOW_UNROLL
-      for (int k = 0; k < out.kSteps; ++k) left_words<T>(out.v[own][k], acc, own, k);
+      for (int k = 0; k < out.kSteps; ++k) out.v[own][k] = left_sums(acc, own, k);
     }
     return out;
   } else {
@@ -288,12 +295,12 @@ EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
     return tile;
   }
 }
-template <class T, int M, int N, int K>
-EFLOW_FN void mma_AB(Acc<float, M, N>& acc, const LeftSums<T, M, K>& a,
-                     STile<T, K, N, Use::kRight> b) {
-  multiply_steps<LeftSums<T, M, K>::kSteps>(
-      acc, [&](int own, int k) { return fragment_of<T>(a.v[own][k]); },
-      [&](int column, int k) { return right_fragment<true>(b, column, k); });
+template <int M, int N, int K>
+EFLOW_FN void mma_AB(Acc<float, M, N>& acc, const LeftSums<M, K>& a,
+                     STile<bf16, K, N, Use::kRight> b) {
+  multiply_steps<bf16, LeftSums<M, K>::kSteps>(
+      acc, [&](int own, int k) { return a.v[own][k]; },
+      [&](int column, int k) { return right_fragment(b, column, k); });
 }
 
 /// The sums as operand A of mma_AtB: k runs along rows, which other warps have, so they go through the tile.

@@ -132,6 +132,18 @@ EFLOW_FN RowVec<C, R> row_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
 }
 
 template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
+  ColVec<C, N> out;
+  each<C>(0, a.kStride, [&](auto j) {
+    Pack<C> sum{};
+    for (Index r = 0; r < R; ++r)
+      sum += load<C>(a.v + r * a.kStride, j) * load<C>(b.v + r * b.kStride, j);
+    store(out.v, j, sum);
+  });
+  return out;
+}
+
+template <class C, int R, int N>
 EFLOW_FN ColVec<C, N> col_sum(const Acc<C, R, N>& acc) {
   ColVec<C, N> out;
   each<C>(0, acc.kStride, [&](auto j) {

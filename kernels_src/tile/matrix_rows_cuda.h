@@ -117,30 +117,38 @@ EFLOW_FN RowVec<C, R> row_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
       [&](int own, int strip, int e) { return a.v[own][strip][e] * b.v[own][strip][e]; });
 }
 
-/// Each warp sums its own rows; then all read the warps' sums in their order.
-template <class C, int R, int N>
-EFLOW_FN ColVec<C, N> col_sum(const Acc<C, R, N>& acc) {
+/// Each warp sums value(own strip, column strip, element) of its own rows; then all read the warps' sums in their order.
+template <class C, int R, int N, class Value>
+EFLOW_FN ColVec<C, N> sum_columns(Value&& value) {
   constexpr int kStrips = Acc<C, R, N>::kColumnStrips;
   EFLOW_SHARED C of_warp[kWarps][8 * kStrips];
-  ColVec<C, N> out;
-  fill(out, C(0));
-  each_sum<R, N>([&](int own, int strip, int e, int row, int) {
-    if (row < R) out.v[strip][e % 2] += acc.v[own][strip][e];
-  });
   block_barrier();
   each_column<N>([&](int strip, int e, int column) {
-    C x = out.v[strip][e];
+    C x = 0;
+    each_row<R>([&](int own, int half, int row) {
+      if (row < R) x += value(own, strip, 2 * half + e);
+    });
     EFLOW_UNROLL
     for (int step = 4; step < 32; step *= 2) x += shuffle_xor(x, step);
     if (lane_index() < 4) of_warp[warp_index()][column] = x;
   });
   block_barrier();
+  ColVec<C, N> out;
   each_column<N>([&](int strip, int e, int column) {
     C x = of_warp[0][column];
     for (int w = 1; w < kWarps; ++w) x += of_warp[w][column];
     out.v[strip][e] = x;
   });
   return out;
+}
+template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_sum(const Acc<C, R, N>& acc) {
+  return sum_columns<C, R, N>([&](int own, int strip, int e) { return acc.v[own][strip][e]; });
+}
+template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
+  return sum_columns<C, R, N>(
+      [&](int own, int strip, int e) { return a.v[own][strip][e] * b.v[own][strip][e]; });
 }
 
 /// 2^x for x <= about 0.

@@ -89,14 +89,16 @@ EFLOW_FN Neighbours<T> neighbours(C low, C high) {
   return out;
 }
 
-/// Numbers in memory as sums; 0 beyond the view.
+/// Numbers in memory as sums; 0 beyond the view. Here and below every element is loaded and the wrong ones are replaced: a
+/// branch for each would cost an assembler its registers.
 template <class C, int R, int N, class T>
 EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
   const int rows = limit(view.rows, R), columns = limit(view.columns, N);
+  if (rows == 0 || columns == 0) return fill(acc, C(0));
   each_sum<R, N>([&](int own, int strip, int e, int row, int column) {
     const bool there = row < rows && column < columns;
-    acc.v[own][strip][e] =
-        there ? static_cast<C>(widen(view.p[row * view.row_stride + column])) : C(0);
+    const C x = static_cast<C>(widen(view.p[there ? row * view.row_stride + column : 0]));
+    acc.v[own][strip][e] = there ? x : C(0);
   });
 }
 
@@ -142,8 +144,10 @@ EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
 template <class C, int R, class T>
 EFLOW_FN void load(RowVec<C, R>& vec, const T* p, Index stride, Index rows, C rest) {
   const int there = limit(rows, R);
+  if (there == 0) return fill(vec, rest);
   each_row<R>([&](int own, int half, int row) {
-    vec.v[own][half] = row < there ? static_cast<C>(widen(p[row * stride])) : rest;
+    const C x = static_cast<C>(widen(p[row < there ? row * stride : 0]));
+    vec.v[own][half] = row < there ? x : rest;
   });
 }
 template <class T, class C, int R>
@@ -159,8 +163,10 @@ EFLOW_FN void store(T* p, Index stride, const RowVec<C, R>& vec, Index rows) {
 template <class C, int N, class T>
 EFLOW_FN void load(ColVec<C, N>& vec, const T* p, Index stride, Index columns, C rest) {
   const int there = limit(columns, N);
+  if (there == 0) return fill(vec, rest);
   each_column<N>([&](int strip, int e, int column) {
-    vec.v[strip][e] = column < there ? static_cast<C>(widen(p[column * stride])) : rest;
+    const C x = static_cast<C>(widen(p[column < there ? column * stride : 0]));
+    vec.v[strip][e] = column < there ? x : rest;
   });
 }
 template <class T, class C, int N>
