@@ -2,22 +2,95 @@
 // Our own texts that are specialised at run time: known to every KernelDefinitions without being defined. Constants of
 // the glga texts: d, softmax branch (0 none, 1 window, 2 all keys), linear branch, gates (0, 1 a row, 2 a channel), norms,
 // window radius (-1: an argument), share of kept tokens in percent (0: all), queries and keys of a tile.
+//
+// On a GPU their tiles lie in shared memory, of which a launch has to ask for enough: what the texts take of their arena.
+
+#include <algorithm>
 
 #include "eflow/jit/kernel_definitions.hpp"
 
+namespace eflow::jit::detail {
+
+/// Bytes of an STile (kernels_src/tile/matrix_tile_cuda.h).
+inline std::int64_t tile_bytes(std::int64_t rows, std::int64_t columns, std::int64_t element) {
+  const auto whole = [](std::int64_t n) { return (n + 15) / 16 * 16; };
+  return whole(rows) * ((whole(columns) * element / 16) | 1) * 16;
+}
+
+/// What the bytes of a glga text depend on.
+struct GlgaTiles {
+  std::int64_t element, head, rows, keys;
+  bool local, global;
+  explicit GlgaTiles(const Spec& s)
+      : element(static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])))),
+        head(s.constants[0]),
+        rows(s.constants[7]),
+        keys(s.constants[8]),
+        local(s.constants[1] != 0),
+        global(s.constants[2] != 0) {}
+  /// Rows by a head's channels, and a tile of scores.
+  [[nodiscard]] std::int64_t channels(std::int64_t n) const { return tile_bytes(n, head, element); }
+  [[nodiscard]] std::int64_t scores(std::int64_t n, std::int64_t m) const {
+    return tile_bytes(n, m, element);
+  }
+  /// The loop over the window and what follows it with the state share their memory.
+  [[nodiscard]] std::int64_t either(std::int64_t loop) const {
+    return std::max(local ? loop : 0, global ? channels(head) : 0);
+  }
+};
+
+inline std::int64_t glga_state_bytes(const Spec& s) {
+  const auto element = static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])));
+  const std::int64_t head = s.constants[0], tile = s.constants[1];
+  return 2 * tile_bytes(tile, std::min<std::int64_t>(head, 128), element) +
+         2 * tile_bytes(tile, head, element);
+}
+inline std::int64_t glga_forward_bytes(const Spec& s) {
+  const GlgaTiles t(s);
+  return t.channels(t.rows) + t.either(4 * t.channels(t.keys) + t.scores(t.rows, t.keys));
+}
+inline std::int64_t glga_rows_grad_bytes(const Spec& s) {
+  const GlgaTiles t(s);
+  return t.global ? t.channels(t.rows) + t.channels(t.head) : 0;
+}
+inline std::int64_t glga_queries_grad_bytes(const Spec& s) {
+  const GlgaTiles t(s);
+  return t.channels(t.rows) +
+         t.either(t.channels(t.rows) + 4 * t.channels(t.keys) + t.scores(t.rows, t.keys));
+}
+inline std::int64_t glga_keys_grad_bytes(const Spec& s) {
+  const GlgaTiles t(s);
+  return 2 * t.channels(t.keys) + t.either(4 * t.channels(t.rows) + t.scores(t.keys, t.rows));
+}
+
+/// Its tiles of scores and of keys a second time, and the state all along.
+inline std::int64_t glga_band_grad_bytes(const Spec& s) {
+  const GlgaTiles t(s);
+  return 3 * t.channels(t.keys) + 4 * t.channels(t.rows) + 2 * t.scores(t.keys, t.rows) +
+         t.channels(t.head);
+}
+inline std::int64_t glga_join_grad_bytes(const Spec& s) {
+  return glga_rows_grad_bytes(s);
+}
+
+}  // namespace eflow::jit::detail
+
 namespace eflow::jit {
 
-#define EFLOW_GLGA(name) \
-  { name, name ".h", name "<$t0, GlgaForm<$c0, $c1, $c2, $c3, $c4, $c5, $c6, $c7, $c8>>", 128 }
+#define EFLOW_GLGA(name)                                                                          \
+  {                                                                                               \
+#name, #name ".h", #name "<$t0, GlgaForm<$c0, $c1, $c2, $c3, $c4, $c5, $c6, $c7, $c8>>", 128, \
+        {}, detail::name##_bytes                                                                  \
+  }
 
 inline const KernelDefinition kSpecialisedTexts[] = {
-    {"glga_state", "glga_state.h", "glga_state<$t0, $c0, $c1>", 256},
-    EFLOW_GLGA("glga_forward"),
-    EFLOW_GLGA("glga_rows_grad"),
-    EFLOW_GLGA("glga_queries_grad"),
-    EFLOW_GLGA("glga_keys_grad"),
-    EFLOW_GLGA("glga_band_grad"),
-    EFLOW_GLGA("glga_join_grad"),
+    {"glga_state", "glga_state.h", "glga_state<$t0, $c0, $c1>", 256, {}, detail::glga_state_bytes},
+    EFLOW_GLGA(glga_forward),
+    EFLOW_GLGA(glga_rows_grad),
+    EFLOW_GLGA(glga_queries_grad),
+    EFLOW_GLGA(glga_keys_grad),
+    EFLOW_GLGA(glga_band_grad),
+    EFLOW_GLGA(glga_join_grad),
 };
 
 #undef EFLOW_GLGA

@@ -95,42 +95,37 @@ struct GlgaBranchGrad {
   }
 };
 
-/// t, which is dy g xbar with a factor missing, becomes the gradient of the logits' channels, and is stored.
+/// The gradient of the gates' logits of channels, x u (1 - g), where u is dy g w.
 template <class C, int M, int D>
-EFLOW_FN void glga_channel_logits(Acc<C, M, D>& t, const Acc<C, M, D>& g,
+EFLOW_FN void glga_channel_logits(const Acc<C, M, D>& x, const Acc<C, M, D>& u, Acc<C, M, D>& g,
                                   const GlgaBranchGrad<C>& grad, Index rows) {
-  map(t, g, [](auto a, auto b) { return a * (C(1) - b); });
-  if (grad.d_gates != nullptr) store(View<C>{grad.d_gates, grad.d_gate_row, rows, D}, t);
+  if (grad.d_gates == nullptr) return;
+  map(g, x, [](auto a, auto b) { return (C(1) - a) * b; });
+  map(g, u, [](auto a, auto b) { return a * b; });
+  store(View<C>{grad.d_gates, grad.d_gate_row, rows, D}, g);
 }
 
-/// x, the branch before its norm, becomes its gradient, given dy. Returns x . dx of each row; since the norm does not
-/// feel a scale this is eps r^2 (u . xbar), not a sum of products that cancel.
+/// x, the branch before its norm, becomes xbar; u, which is dy, becomes the gradient of the branch before its norm. Returns
+/// of each row the product of that gradient with x as it came; since the norm does not feel a scale this is
+/// eps r^2 (u . xbar), not a sum of products that cancel.
 template <class Form, class T, class C, int M, int D>
-EFLOW_FN RowVec<C, M> glga_unfinish(Acc<C, M, D>& x, const Acc<C, M, D>& dy,
-                                    const GlgaBranch<T>& branch, const GlgaBranchGrad<C>& grad) {
-  const auto second = [](auto, auto b) { return b; };
-  const auto times = [](auto a, auto b) { return a * b; };
-  RowVec<C, M> r;
+EFLOW_FN RowVec<C, M> glga_unfinish(Acc<C, M, D>& x, Acc<C, M, D>& u, const GlgaBranch<T>& branch,
+                                    const GlgaBranchGrad<C>& grad) {
+  RowVec<C, M> r, along;
   if constexpr (Form::kNormed) r = glga_normalise(x, branch.eps);
-  Acc<C, M, D> u, t;  // dy g w, and the same times xbar
-  map(u, dy, second);
-  RowVec<C, M> along;
   const auto weigh = [&] {
-    map(t, u, second);
-    map(t, x, times);
     if constexpr (Form::kNormed) {
-      if (grad.d_weight != nullptr) store(grad.d_weight, 1, col_sum(t), D);
-      branch.times_weight(t);
+      if (grad.d_weight != nullptr) store(grad.d_weight, 1, col_dot(u, x), D);
       branch.times_weight(u);
     }
-    along = row_sum(t);
+    along = row_dot(u, x);
   };
   if constexpr (Form::kGates == kChannelGates) {
     Acc<C, M, D> g;
     branch.channel_gates(g);
-    map(u, g, times);
+    map(u, g, [](auto a, auto b) { return a * b; });
     weigh();
-    glga_channel_logits(t, g, grad, branch.rows);
+    glga_channel_logits(x, u, g, grad, branch.rows);
   } else if constexpr (Form::kGates == kRowGates) {
     const RowVec<C, M> g = branch.template row_gates<C, M>();
     scale_rows(u, g);
@@ -141,13 +136,11 @@ EFLOW_FN RowVec<C, M> glga_unfinish(Acc<C, M, D>& x, const Acc<C, M, D>& dy,
     weigh();
   }
   if constexpr (!Form::kNormed) {
-    map(x, u, second);
     return along;
   } else {
     row_apply(u, x, vmap([](auto w) { return w * C(1.0 / D); }, along),
               [](auto a, auto b, auto w) { return a - b * w; });
     scale_rows(u, r);
-    map(x, u, second);
     return vmap([&](auto w, auto s) { return C(branch.eps) * s * s * w; }, along, r);
   }
 }

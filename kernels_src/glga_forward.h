@@ -7,9 +7,10 @@
 
 namespace EFLOW_TEXT {
 
-/// o = softmax over each row's range of (scale q k^T) v; keeps o and the log-sum-exp where the arguments ask for it.
+/// o = softmax over each row's range of (scale q k^T) v; keeps o and the log-sum-exp where the arguments ask for it. What
+/// it takes of the arena is free again behind it.
 template <class T, class Form, class Left>
-EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena& arena, Left q,
+EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena arena, Left q,
                          Acc<Compute<T>, Form::kRowTile, Form::kHead>& o) {
   using C = Compute<T>;
   constexpr int M = Form::kRowTile, N = Form::kKeyTile, D = Form::kHead;

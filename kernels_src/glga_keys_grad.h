@@ -23,9 +23,10 @@ void glga_keys_grad(const Block& block, const Glga& a) {
   fill(dk, C(0));
   fill(dv, C(0));
   if constexpr (Form::kLocal != kNoLocal) {
-    const auto q_ring = alloc_both_ring<2, T, M, D>(arena);
-    const auto dc_ring = alloc_both_ring<2, T, M, D>(arena);
-    const auto p_tile = alloc<T, N, M, Use::kLeft>(arena);
+    Arena loop = arena;  // what the loop takes is free behind it
+    const auto q_ring = alloc_both_ring<2, T, M, D>(loop);
+    const auto dc_ring = alloc_both_ring<2, T, M, D>(loop);
+    const auto p_tile = alloc<T, N, M, Use::kLeft>(loop);
     const C* const lse_row = static_cast<const C*>(a.lse) + head * a.queries;
     const C* const delta_row = static_cast<const C*>(a.delta) + head * a.queries;
     const GlgaRange<Form> range(a, block.z, a.keys, a.queries);
@@ -37,14 +38,14 @@ void glga_keys_grad(const Block& block, const Glga& a) {
     };
     pipeline<2>(span.begin, span.end, M, fetch, [&](Index i, int stage) {
       ColVec<C, M> lse, delta;
-      load(lse, lse_row + i, 1, a.queries - i, C(-kMasked));
-      load(delta, delta_row + i, 1, a.queries - i, C(0));
       Acc<C, N, M> p, dp;
       set_ABt(p, k, q_ring[stage].right_t);
       if (!span.whole(i, M)) glga_mask(p, range, key0, i);
+      load(lse, lse_row + i, 1, a.queries - i, C(-kMasked));
       exp2_sub(p, scale, lse);
       mma_AB(dv, as_A(p_tile, p), dc_ring[stage].right);
       set_ABt(dp, v, dc_ring[stage].right_t);
+      load(delta, delta_row + i, 1, a.queries - i, C(0));
       col_apply(p, dp, delta, [](auto x, auto y, auto d) { return x * (y - d); });
       mma_AB(dk, as_A(p_tile, p), q_ring[stage].right);
     });

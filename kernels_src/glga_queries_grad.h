@@ -19,10 +19,11 @@ void glga_queries_grad(const Block& block, const Glga& a) {
   Acc<C, M, D> dq;
   fill(dq, C(0));
   if constexpr (Form::kLocal != kNoLocal) {
-    const auto q = alloc<T, M, D, Use::kLeft>(arena);
-    const auto k_ring = alloc_both_ring<2, T, N, D>(arena);
-    const auto v_ring = alloc_ring<2, T, N, D, Use::kRightT>(arena);
-    const auto ds_tile = alloc<T, M, N, Use::kLeft>(arena);
+    Arena loop = arena;  // what the loop takes is free behind it
+    const auto q = alloc<T, M, D, Use::kLeft>(loop);
+    const auto k_ring = alloc_both_ring<2, T, N, D>(loop);
+    const auto v_ring = alloc_ring<2, T, N, D, Use::kRightT>(loop);
+    const auto ds_tile = alloc<T, M, N, Use::kLeft>(loop);
     load(q, glga_view<const T>(a.q, block, row0, a.queries, D));
     load(left, glga_view<const T>(a.d_local, block, row0, a.queries, D));
     RowVec<C, M> lse, delta;

@@ -13,14 +13,15 @@ void glga_rows_grad(const Block& block, const Glga& a) {
   constexpr int M = Form::kRowTile, D = Form::kHead;
   constexpr int kGateWidth = Form::kGates == kChannelGates ? D : 1;
   const Index row0 = block.x * M;
-  Acc<C, M, D> dy, x;
-  load(dy, glga_view<const T>(a.out, block, row0, a.queries, D));
+  const View<const T> dy = glga_view<const T>(a.out, block, row0, a.queries, D);
+  Acc<C, M, D> x, u;
   if constexpr (Form::kLocal != kNoLocal) {
     load(x, glga_view<const T>(a.local, block, row0, a.queries, D));
+    load(u, dy);
     const RowVec<C, M> delta =
-        glga_unfinish<Form>(x, dy, GlgaBranch<T>(a, block, 1, row0, D),
+        glga_unfinish<Form>(x, u, GlgaBranch<T>(a, block, 1, row0, D),
                             GlgaBranchGrad<C>(a, block, 1, row0, kGateWidth, D));
-    store(glga_view<T>(a.d_local, block, row0, a.queries, D), x);
+    store(glga_view<T>(a.d_local, block, row0, a.queries, D), u);
     C* const out = static_cast<C*>(a.delta) + (block.z * a.heads + block.y) * a.queries + row0;
     store(out, 1, delta, a.queries - row0);
   }
@@ -32,9 +33,10 @@ void glga_rows_grad(const Block& block, const Glga& a) {
     const C* const s = static_cast<const C*>(a.state) + (block.z * a.heads + block.y) * D * D;
     load(state, View<const C>{s, D, D, D});
     set_AB(x, q, state);
-    glga_unfinish<Form>(x, dy, GlgaBranch<T>(a, block, 0, row0, D),
+    load(u, dy);
+    glga_unfinish<Form>(x, u, GlgaBranch<T>(a, block, 0, row0, D),
                         GlgaBranchGrad<C>(a, block, 0, row0, kGateWidth, D));
-    store(glga_view<T>(a.d_global, block, row0, a.queries, D), x);
+    store(glga_view<T>(a.d_global, block, row0, a.queries, D), u);
   }
 }
 

@@ -159,9 +159,9 @@ Tensor gate_grad(const Tensor& a_head, const TensorSpec& spec) {
 void walk_twice(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const args::Glga& a) {
   const DevicePtr& device = q.device();
   if (a.dq.p != nullptr)
-    device->launch("glga_queries_grad", kernels.queries, grid_of(q, kernels.walk_tile.rows), a);
+    device->launch("glga_queries_grad", kernels.queries, grid_of(q, kernels.queries_tile.rows), a);
   if (a.dk.p != nullptr)
-    device->launch("glga_keys_grad", kernels.keys, grid_of(k, kernels.walk_tile.keys), a);
+    device->launch("glga_keys_grad", kernels.keys, grid_of(k, kernels.keys_tile.keys), a);
 }
 
 /// All three.

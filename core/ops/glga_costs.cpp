@@ -61,10 +61,10 @@ GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& option
     const Windows of_queries(b, q.size(1), k.size(1), options);
     pairs += of_queries.pairs();
     forward_pairs += of_queries.visited(kernels.forward_tile.rows, kernels.forward_tile.keys);
-    queries_pairs += of_queries.visited(kernels.walk_tile.rows, kernels.walk_tile.keys);
+    queries_pairs += of_queries.visited(kernels.queries_tile.rows, kernels.queries_tile.keys);
     // The window is symmetric: what a key is seen by is what a query there would see.
     keys_pairs += Windows(b, k.size(1), q.size(1), options)
-                      .visited(kernels.walk_tile.keys, kernels.walk_tile.rows);
+                      .visited(kernels.keys_tile.keys, kernels.keys_tile.rows);
   }
   const double samples = static_cast<double>(q.size(0)), heads = static_cast<double>(q.size(2)),
                d = static_cast<double>(q.size(3)), nq = static_cast<double>(q.size(1)),

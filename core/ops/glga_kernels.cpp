@@ -11,7 +11,7 @@ namespace eflow {
 namespace detail {
 namespace {
 
-constexpr int kStateTile = 64;
+constexpr int kStateTile = 64, kGpuStateTile = 32;
 /// Up to so many keys a query walks in small tiles: of large ones too much would lie outside its window.
 constexpr std::int64_t kFewKeys = 192;
 
@@ -54,8 +54,30 @@ GlgaGateKind glga_gate_kind(const Tensor& q, const Tensor& gates) {
 }
 
 bool GlgaKernels::fits(const Tensor& q) {
-  return q.size(3) % 8 == 0 && q.size(3) <= 256 && q.count() > 0;
+  const bool cpu = q.device()->runtime().target().backend == jit::Backend::kHost;
+  const bool wide = q.size(3) > 128 || q.dtype() == DType::kF64;  // for a GPU's registers
+  return q.size(3) % 8 == 0 && q.size(3) <= 256 && q.count() > 0 && (cpu || !wide);
 }
+
+namespace {
+
+/// A block has four warps of 16 rows, and a thread 255 registers: keys_grad holds two tiles of sums of the head's width
+/// beside two of scores. What all take fits the 99 KiB of shared memory of sm_89 and sm_120, twice that of sm_80.
+void choose_gpu_tiles(GlgaKernels& k, DType dtype, std::int64_t head) {
+  const bool wide = dtype == DType::kF32;
+  k.forward_tile = k.rows_tile = k.queries_tile = k.keys_tile = k.walk_tile = {64, 64};
+  if (head > 64 || wide) k.keys_tile = {32, 64};
+  if (head > 96 || wide) k.queries_tile = {64, 32};
+  if (wide) k.forward_tile = {64, 32};
+  if (wide && head > 64) {
+    k.forward_tile = {64, 16};
+    k.rows_tile = {32, 64};
+    k.queries_tile = {32, 16};
+    k.keys_tile = {16, 32};
+  }
+}
+
+}  // namespace
 
 GlgaKernels::GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options)
     : global_(options.global) {
@@ -63,12 +85,15 @@ GlgaKernels::GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions
   const std::int64_t head = q.size(3);
   const GlgaGateKind kind = glga_gate_kind(q, gates);
   const bool cpu = q.device()->name() == "cpu";
-  once = options.local != GlgaOptions::Local::kNone &&
-         (options.backward_walk == GlgaOptions::Walk::kOnce ||
-          (options.backward_walk == GlgaOptions::Walk::kAuto && cpu));
+  // A GPU has too few registers for all three gradients of a tile.
+  once = options.local != GlgaOptions::Local::kNone && cpu &&
+         options.backward_walk != GlgaOptions::Walk::kTwice;
   rows_tile = {64, 64};
-  forward_tile = walk_tile = cpu && keys_seen(options) <= kFewKeys ? GlgaTile{32, 32} : rows_tile;
-  state = jit::Spec("glga_state", {dtype}, {static_cast<int>(head), kStateTile});
+  forward_tile = walk_tile = keys_seen(options) <= kFewKeys ? GlgaTile{32, 32} : rows_tile;
+  queries_tile = keys_tile = walk_tile;
+  if (!cpu) choose_gpu_tiles(*this, dtype, head);
+  state =
+      jit::Spec("glga_state", {dtype}, {static_cast<int>(head), cpu ? kStateTile : kGpuStateTile});
   forward = spec_of("glga_forward", dtype, head, kind, options, forward_tile);
   // No window appears here, neither gates nor norms in the walks: fewer kernels serve all.
   GlgaOptions anywhere = options;
@@ -77,13 +102,13 @@ GlgaKernels::GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions
   rows = spec_of("glga_rows_grad", dtype, head, kind, anywhere, rows_tile);
   GlgaOptions bare = options;
   bare.normed = false;
-  const auto walk = [&](std::string_view name) {
-    return spec_of(name, dtype, head, GlgaGateKind::kNone, bare, walk_tile);
+  const auto walk = [&](std::string_view name, GlgaTile tile) {
+    return spec_of(name, dtype, head, GlgaGateKind::kNone, bare, tile);
   };
-  queries = walk("glga_queries_grad");
-  keys = walk("glga_keys_grad");
-  band = walk("glga_band_grad");
-  join = walk("glga_join_grad");
+  queries = walk("glga_queries_grad", queries_tile);
+  keys = walk("glga_keys_grad", keys_tile);
+  band = walk("glga_band_grad", walk_tile);
+  join = walk("glga_join_grad", walk_tile);
 }
 
 std::vector<jit::KernelRef> GlgaKernels::all(bool gradients) const {

@@ -22,7 +22,8 @@ struct GlgaTile {
 
 struct GlgaKernels {
   bool once = false;  ///< backward: band and join instead of queries and keys
-  GlgaTile forward_tile, rows_tile, walk_tile;
+  GlgaTile forward_tile, rows_tile, queries_tile, keys_tile;
+  GlgaTile walk_tile;  ///< of band and join
   jit::Spec state, forward, rows, queries, keys, band, join;
 
   /// Whether a call may be fused at all.
