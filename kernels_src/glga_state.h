@@ -34,7 +34,7 @@ void glga_state(const Block& block, const GlgaState& a) {
   };
   pipeline<2>(begin, end, kTile, fetch,
               [&](Index, int stage) { mma_AtB(s, x_ring[stage], y_ring[stage]); });
-  map(s, [&](auto x) { return x * C(a.scale); });
+  map(s, [&](auto sum) { return sum * C(a.scale); });
   const Index part = (block.z * a.heads + block.y) * a.splits + split;
   C* const out = static_cast<C*>(a.parts) + part * kHead * kHead + row0 * kHead;
   store(View<C>{out, kHead, kHead - row0, kHead}, s);

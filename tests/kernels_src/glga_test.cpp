@@ -187,12 +187,10 @@ class Problem {
                  gated ? form_.normed : 0, form_.radius, form_.kept, tile[0], tile[1]});
   }
   void make_state(const Launch& launch, Array& x, Array& y, Array& state) {
-    const long long d = form_.head;
-    args::GlgaState a{rows_of(x), rows_of(y), state.data(), kTokens, kHeads, 1, kTokens};
+    args::GlgaState a{rows_of(x), rows_of(y), state.data(), 1.0 / kTokens,
+                      kTokens,    kHeads,     1,            kTokens};
     launch([](const GlgaTexts& t) -> const GlgaEntry& { return t.state; },
            Spec("glga_state", {dtype_}, {form_.head, kGlgaStateTile}), 1, &a);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(kHeads * d * d); ++i)
-      state.set(i, state.at(i) / kTokens);
   }
 
   GlgaFormCase form_;
