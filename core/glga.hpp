@@ -9,6 +9,8 @@
 #include <cstdint>
 
 #include "eflow/core/tensor.hpp"
+#include "eflow/jit/build_request.hpp"
+#include "eflow/jit/kernel_definitions.hpp"
 
 namespace eflow {
 
@@ -24,7 +26,8 @@ struct GlgaOptions {
   /// Share of the raster's tokens that are kept, about; kernels are tuned for it. Of no meaning without positions.
   int kept_percent = 25;
   /// How the backward pass walks the window: once, with 5 products a pair of tiles and partial sums for the queries'
-  /// gradient, or once for queries and once for keys, with 7 products and twice the blocks. kAuto: once on the CPU.
+  /// gradient, or once for queries and once for keys, with 7 products and twice the blocks. kAuto: once on the CPU. A GPU
+  /// always walks twice.
   enum class Walk { kAuto, kOnce, kTwice };
   Walk backward_walk = Walk::kAuto;
   /// Compile the radius into the kernels; false leaves it an argument, for comparing.
@@ -39,13 +42,28 @@ struct GlgaOptions {
                           const Tensor& global_weight, const Tensor& local_weight,
                           const GlgaOptions& options);
 
+/// A gate of none, one number a row (of a token or a head), or one a channel.
+enum class GlgaGateKind { kNone, kRow, kChannel };
+/// What decides the kernels of a fused call beside its options, without its tensors.
+struct GlgaSignature {
+  jit::Backend backend = jit::Backend::kHost;
+  DType dtype = DType::kF32;
+  std::int64_t head = 64;  ///< d
+  GlgaGateKind gates = GlgaGateKind::kRow;
+  bool kept = false;  ///< whether the call has positions, whatever its options hold
+};
+/// The kernels of such calls, for compiling them before there is one; with those of the backward pass where `gradients`.
+/// Empty where glga() composes: d must be a multiple of 8, up to 256 on the CPU, up to 128 in f32 or bf16 on a GPU.
+[[nodiscard]] std::vector<jit::KernelRef> glga_kernels(const GlgaSignature& call,
+                                                       const GlgaOptions& options, bool gradients);
+
 /// The same by plain ops: oracle and fallback.
 [[nodiscard]] Tensor glga_composition(const Tensor& q, const Tensor& k, const Tensor& v,
                                       const Tensor& gates, const Tensor& global_weight,
                                       const Tensor& local_weight, const GlgaOptions& options);
 
 /// Makes the kernels for calls like this one ready, compiling them if no cache has them; with those of the backward pass
-/// where `gradients`. False when they cannot be had (no compiler, d no multiple of 8 up to 256): glga() then composes. Why,
+/// where `gradients`. False when they cannot be had (no compiler, see glga_kernels for d): glga() then composes. Why,
 /// is said once in the log.
 bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
 

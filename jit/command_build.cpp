@@ -1,47 +1,12 @@
-// eflow jit compile, prepare, why: from a kernel's name to what a cache has or lacks.
+// eflow jit compile, repro, why: from a kernel's name to what a cache has or lacks.
 #include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <sstream>
 
 #include "eflow/base/atomic_file.hpp"
 #include "eflow/base/error.hpp"
-#include "eflow/jit/builtin.hpp"
 #include "eflow/jit/command_line.hpp"
-#include "eflow/jit/parallel.hpp"
 
 namespace eflow::jit {
 namespace {
-
-/// Kernels named as words, in the list file (one a line, # begins a comment), or all built-in ones that a GPU can have.
-std::vector<KernelRef> kernels_of(const CommandLine& line, const Target& target) {
-  std::vector<KernelRef> out;
-  for (const std::string& word : line.words) out.push_back(parse_kernel(word));
-  if (const std::string file = line.value("list", ""); !file.empty()) {
-    std::istringstream lines(read_file(file));
-    for (std::string text; std::getline(lines, text);) {
-      text.erase(std::min(text.find('#'), text.size()));
-      text.erase(text.find_last_not_of(" \t\r") + 1);
-      if (!text.empty()) out.push_back(parse_kernel(text));
-    }
-  }
-  if (!out.empty() || target.backend == Backend::kHost) return out;
-  for (const auto& [spec, entry] : builtin_index(Isa::kBaseline)) {
-    if (has_gpu_form(entry->file)) out.emplace_back(entry->text, spec);
-  }
-  std::sort(out.begin(), out.end(), [](const KernelRef& a, const KernelRef& b) {
-    return to_string(a.spec, a.name) < to_string(b.spec, b.name);
-  });
-  return out;
-}
-
-void describe(const BuildRequest& request, const Built& built, std::ostream& out) {
-  const Artifact& a = *built.artifact;
-  out << to_hex(a.key).substr(0, 12) << "  " << request.title() << ": " << name_of(built.origin)
-      << ", " << bytes_text(a.image.size()) << ", compile took " << seconds_text(a.seconds);
-  const std::string resources = resources_text(a.resources);
-  out << (resources.empty() ? "" : ", ") << resources << '\n';
-}
 
 /// The parts of a request by name, for telling two apart.
 std::vector<std::pair<std::string, std::string>> parts_of(const BuildRequest& r) {
@@ -77,47 +42,12 @@ int run_compile(const CommandLine& line, KernelBuilder& builder, const Options& 
   const Target target = parse_target(line.value("arch", ""), options);
   const BuildRequest request = builder.request(parse_kernel(line.words[0]), target);
   const Built built = builder.build(request, {.timeout = options.compile_timeout, .stop = {}});
-  describe(request, built, out);
+  out << built_text(request, built) << '\n';
   if (const std::string folder = line.value("dump", ""); !folder.empty()) {
     out << "dumped to "
         << dump_build(folder, request, built.artifact->image, built.artifact->log).string() << '\n';
   }
   return 0;
-}
-
-int run_prepare(const CommandLine& line, KernelBuilder& builder, const Options& options,
-                std::ostream& out) {
-  const Target target = parse_target(line.value("arch", ""), options);
-  const std::vector<KernelRef> kernels = kernels_of(line, target);
-  if (kernels.empty()) {
-    out << "Nothing to do: built-in kernels are compiled for the CPU already. Name kernels, a "
-           "--list or an --arch sm_NN.\n";
-    return 0;
-  }
-  const auto begin = std::chrono::steady_clock::now();
-  std::mutex printing;
-  std::atomic<int> failed{0}, spilling{0};
-  parallel_for(kernels.size(), options.compile_threads, [&](std::size_t i) {
-    try {
-      const BuildRequest request = builder.request(kernels[i], target);
-      const Built built = builder.build(request, {.timeout = options.compile_timeout, .stop = {}});
-      spilling +=
-          built.artifact->resources.spill_stores + built.artifact->resources.spill_loads > 0;
-      const std::lock_guard lock(printing);
-      describe(request, built, out);
-    } catch (const Error& e) {
-      ++failed;
-      const std::lock_guard lock(printing);
-      out << "FAILED: " << e.what() << '\n';
-    }
-  });
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  const Stats stats = builder.stats();
-  out << kernels.size() << " kernels for " << target.arch << " in " << seconds_text(seconds) << ": "
-      << stats.compiled << " compiled, " << stats.disk_hits + stats.pack_hits << " found, "
-      << failed << " failed, " << spilling << " spilling\n";
-  return failed == 0 ? 0 : 1;
 }
 
 namespace {

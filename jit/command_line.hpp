@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "eflow/jit/commands.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/workload.hpp"
 
@@ -48,14 +49,16 @@ struct NamedKernel {
 /// A positive number of option `name`, or `otherwise`. Throws InvalidArgument.
 [[nodiscard]] double number_option(const CommandLine& line, const std::string& name,
                                    double otherwise);
+/// One line about a kernel that was made or found.
+[[nodiscard]] std::string built_text(const BuildRequest& request, const Built& built);
 /// "1.234 ms".
 [[nodiscard]] std::string time_text(double seconds);
 
 int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out);
 int run_compile(const CommandLine& line, KernelBuilder& builder, const Options& options,
                 std::ostream& out);
-int run_prepare(const CommandLine& line, KernelBuilder& builder, const Options& options,
-                std::ostream& out);
+int run_prepare(const CommandLine& line, const KernelLists& lists, KernelBuilder& builder,
+                const Options& options, std::ostream& out);
 int run_why(const CommandLine& line, KernelBuilder& builder, const Options& options,
             std::ostream& out);
 int run_ls(KernelBuilder& builder, std::ostream& out);

@@ -87,7 +87,8 @@ std::string resources_text(const Resources& r) {
 std::string jit_usage() {
   return "eflow jit doctor                           what is there, and what a missing part costs\n"
          "eflow jit compile KERNEL [--arch A] [--dump DIR]      one kernel; needs no GPU\n"
-         "eflow jit prepare [KERNEL...] [--list FILE] [--arch A]    many, in parallel\n"
+         "eflow jit prepare [KERNEL...] [--list default|FILE] [--arch A,...]    many, in parallel\n"
+         "                  [--report FILE] [--spills refuse]    a table of what they need\n"
          "eflow jit ls | verify | gc [--max-mb N]    the disk cache\n"
          "eflow jit show KEY | dump KEY [--to DIR]   one entry of it\n"
          "eflow jit why KERNEL [--arch A]            in what a kernel differs from the nearest "
@@ -105,7 +106,7 @@ std::string jit_usage() {
 }
 
 int run_jit_command(const std::vector<std::string>& args, std::ostream& out, const Options& options,
-                    const std::vector<RunnableKernel>& kernels) {
+                    const std::vector<RunnableKernel>& kernels, const KernelLists& lists) {
   const std::string command = args.empty() ? "" : args[0];
   const auto line = [&](std::vector<std::string> allowed, std::size_t min_words,
                         std::size_t max_words) {
@@ -123,7 +124,8 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out, con
     return static_cast<void>(line({}, 0, 0)), run_doctor(builder, options, out);
   if (command == "compile") return run_compile(line({"arch", "dump"}, 1, 1), builder, options, out);
   if (command == "prepare")
-    return run_prepare(line({"arch", "list"}, 0, 100000), builder, options, out);
+    return run_prepare(line({"arch", "list", "report", "spills"}, 0, 100000), lists, builder,
+                       options, out);
   if (command == "why") return run_why(line({"arch"}, 1, 1), builder, options, out);
   if (command == "ls") return static_cast<void>(line({}, 0, 0)), run_ls(builder, out);
   if (command == "repro") return run_repro(line({"arch", "to"}, 1, 1), builder, options, out);

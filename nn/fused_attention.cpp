@@ -3,11 +3,12 @@
 #include "eflow/core/autograd.hpp"
 
 namespace eflow::nn {
-namespace {
 
-const GlgaOptions kSoftmax{.local = GlgaOptions::Local::kFull, .global = false, .normed = false};
-
-}  // namespace
+const GlgaOptions& softmax_options() {
+  static const GlgaOptions options{
+      .local = GlgaOptions::Local::kFull, .global = false, .normed = false};
+  return options;
+}
 
 Tensor FusedAttention::operator()(const Tensor& q, const Tensor& k, const Tensor& v,
                                   const Tensor& gates, const Tensor& global_weight,
@@ -26,11 +27,11 @@ bool FusedAttention::prepare(const Tensor& q, const Tensor& gates, const GlgaOpt
 }
 
 Tensor SoftmaxAttention::operator()(const Tensor& q, const Tensor& k, const Tensor& v) const {
-  return run_(q, k, v, {}, {}, {}, kSoftmax);
+  return run_(q, k, v, {}, {}, {}, softmax_options());
 }
 
 void SoftmaxAttention::prepare(const Tensor& q, bool gradients) const {
-  run_.prepare(q, {}, kSoftmax, gradients);
+  run_.prepare(q, {}, softmax_options(), gradients);
 }
 
 }  // namespace eflow::nn

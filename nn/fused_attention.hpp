@@ -32,6 +32,9 @@ class FusedAttention {
   mutable std::map<Decision, bool> decided_;
 };
 
+/// What glga() is told for softmax over all keys and nothing else.
+[[nodiscard]] const GlgaOptions& softmax_options();
+
 /// softmax(q k^T / sqrt(d)) v over all keys; q [B, Nq, H, d], k and v [B, Nk, H, d] -> [B, Nq, H, d].
 class SoftmaxAttention {
  public:

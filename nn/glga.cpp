@@ -46,6 +46,18 @@ Tensor linear_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
                           {.local = GlgaOptions::Local::kNone, .normed = false});
 }
 
+GlgaOptions glga_options(const Glga::Options& options) {
+  return {
+      .local = has_local(options.kind) ? GlgaOptions::Local::kWindow : GlgaOptions::Local::kNone,
+      .global = has_global(options.kind),
+      .eps = kNormEps,
+      .radius = options.radius};
+}
+GlgaGateKind glga_gate_kind(const Glga::Options& options) {
+  if (options.kind != AttentionKind::kGated) return GlgaGateKind::kNone;
+  return options.gates == GateKind::kChannel ? GlgaGateKind::kChannel : GlgaGateKind::kRow;
+}
+
 Glga::Glga(const Scope& scope, std::int64_t width, int heads, const Options& options)
     : Module(scope), options_(options), width_(width), heads_(heads) {
   if (has_global(options.kind)) {
@@ -71,12 +83,8 @@ Tensor Glga::gates(const Tensor& x) const {
 }
 
 GlgaOptions Glga::call(std::int64_t tokens, const Tensor& positions) const {
-  GlgaOptions options{
-      .local = has_local(options_.kind) ? GlgaOptions::Local::kWindow : GlgaOptions::Local::kNone,
-      .global = has_global(options_.kind),
-      .eps = kNormEps,
-      .radius = options_.radius,
-      .positions = positions};
+  GlgaOptions options = glga_options(options_);
+  options.positions = positions;
   if (options_.tokens > 0) {
     options.kept_percent = static_cast<int>((100 * tokens + options_.tokens / 2) / options_.tokens);
   }

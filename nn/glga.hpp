@@ -69,4 +69,8 @@ class Glga : public Module {
   FusedAttention run_;
 };
 
+/// What glga() is told by such a block, without the positions of kept tokens.
+[[nodiscard]] GlgaOptions glga_options(const Glga::Options& options);
+[[nodiscard]] GlgaGateKind glga_gate_kind(const Glga::Options& options);
+
 }  // namespace eflow::nn

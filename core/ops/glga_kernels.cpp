@@ -16,24 +16,24 @@ constexpr int kStateTile = 64, kGpuStateTile = 32;
 constexpr std::int64_t kFewKeys = 192;
 
 /// How many keys a query in the middle sees, about; all of them counts as many.
-std::int64_t keys_seen(const GlgaOptions& o) {
+std::int64_t keys_seen(const GlgaSignature& call, const GlgaOptions& o) {
   if (o.local != GlgaOptions::Local::kWindow) return kFewKeys + 1;
   const std::int64_t span = 2 * std::min<std::int64_t>(o.radius, 1 << 30) + 1;
-  return o.positions.defined() ? span * std::clamp(o.kept_percent, 1, 100) / 100 : span;
+  return call.kept ? span * std::clamp(o.kept_percent, 1, 100) / 100 : span;
 }
 
-jit::Spec spec_of(std::string_view name, DType dtype, std::int64_t head, GlgaGateKind gates,
-                  const GlgaOptions& o, GlgaTile tile) {
-  const bool kept = o.local == GlgaOptions::Local::kWindow && o.positions.defined();
+jit::Spec spec_of(std::string_view name, const GlgaSignature& call, const GlgaOptions& o,
+                  GlgaTile tile) {
+  const bool kept = o.local == GlgaOptions::Local::kWindow && call.kept;
   // Kept tokens find their window in a table; a window that covers everything is an argument too, for its constant
   // would not fit.
   const bool radius_in_code = o.local == GlgaOptions::Local::kWindow && o.radius_in_code && !kept &&
                               o.radius < (std::int64_t{1} << 31);
-  return jit::Spec(
-      name, {dtype},
-      {static_cast<int>(head), static_cast<int>(o.local), o.global ? 1 : 0, static_cast<int>(gates),
-       o.normed ? 1 : 0, radius_in_code ? static_cast<int>(o.radius) : -1,
-       kept ? std::clamp(o.kept_percent, 1, 100) : 0, tile.rows, tile.keys});
+  return jit::Spec(name, {call.dtype},
+                   {static_cast<int>(call.head), static_cast<int>(o.local), o.global ? 1 : 0,
+                    static_cast<int>(call.gates), o.normed ? 1 : 0,
+                    radius_in_code ? static_cast<int>(o.radius) : -1,
+                    kept ? std::clamp(o.kept_percent, 1, 100) : 0, tile.rows, tile.keys});
 }
 
 }  // namespace
@@ -53,13 +53,21 @@ GlgaGateKind glga_gate_kind(const Tensor& q, const Tensor& gates) {
   return rows ? GlgaGateKind::kRow : GlgaGateKind::kChannel;
 }
 
+bool GlgaKernels::fits(jit::Backend backend, DType dtype, std::int64_t head) {
+  if (head % 8 != 0) return false;
+  return backend == jit::Backend::kHost ? head <= 256 : head <= 128 && dtype != DType::kF64;
+}
 bool GlgaKernels::fits(const Tensor& q) {
-  const bool cpu = q.device()->runtime().target().backend == jit::Backend::kHost;
-  const bool wide = q.size(3) > 128 || q.dtype() == DType::kF64;  // for a GPU's registers
-  return q.size(3) % 8 == 0 && q.size(3) <= 256 && q.count() > 0 && (cpu || !wide);
+  return q.count() > 0 && fits(q.device()->runtime().target().backend, q.dtype(), q.size(3));
 }
 
 namespace {
+
+void choose_cpu_tiles(GlgaKernels& k, const GlgaSignature& call, const GlgaOptions& options) {
+  k.rows_tile = {64, 64};
+  k.walk_tile = keys_seen(call, options) <= kFewKeys ? GlgaTile{32, 32} : k.rows_tile;
+  k.forward_tile = k.queries_tile = k.keys_tile = k.walk_tile;
+}
 
 /// A block has four warps of 16 rows, and a thread 255 registers: keys_grad holds two tiles of sums of the head's width
 /// beside two of scores. What all take fits the 99 KiB of shared memory of sm_89 and sm_120, twice that of sm_80.
@@ -79,37 +87,42 @@ void choose_gpu_tiles(GlgaKernels& k, DType dtype, std::int64_t head) {
 
 }  // namespace
 
-GlgaKernels::GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options)
+GlgaKernels::GlgaKernels(const GlgaSignature& call, const GlgaOptions& options)
     : global_(options.global) {
-  const DType dtype = q.dtype();
-  const std::int64_t head = q.size(3);
-  const GlgaGateKind kind = glga_gate_kind(q, gates);
-  const bool cpu = q.device()->name() == "cpu";
+  const bool cpu = call.backend == jit::Backend::kHost;
   // A GPU has too few registers for all three gradients of a tile.
   once = options.local != GlgaOptions::Local::kNone && cpu &&
          options.backward_walk != GlgaOptions::Walk::kTwice;
-  rows_tile = {64, 64};
-  forward_tile = walk_tile = keys_seen(options) <= kFewKeys ? GlgaTile{32, 32} : rows_tile;
-  queries_tile = keys_tile = walk_tile;
-  if (!cpu) choose_gpu_tiles(*this, dtype, head);
-  state =
-      jit::Spec("glga_state", {dtype}, {static_cast<int>(head), cpu ? kStateTile : kGpuStateTile});
-  forward = spec_of("glga_forward", dtype, head, kind, options, forward_tile);
+  if (cpu)
+    choose_cpu_tiles(*this, call, options);
+  else
+    choose_gpu_tiles(*this, call.dtype, call.head);
+  state = jit::Spec("glga_state", {call.dtype},
+                    {static_cast<int>(call.head), cpu ? kStateTile : kGpuStateTile});
+  forward = spec_of("glga_forward", call, options, forward_tile);
   // No window appears here, neither gates nor norms in the walks: fewer kernels serve all.
+  GlgaSignature everywhere = call;
+  everywhere.kept = false;
   GlgaOptions anywhere = options;
   anywhere.radius_in_code = false;
-  anywhere.positions = {};
-  rows = spec_of("glga_rows_grad", dtype, head, kind, anywhere, rows_tile);
+  rows = spec_of("glga_rows_grad", everywhere, anywhere, rows_tile);
+  GlgaSignature ungated = call;
+  ungated.gates = GlgaGateKind::kNone;
   GlgaOptions bare = options;
   bare.normed = false;
-  const auto walk = [&](std::string_view name, GlgaTile tile) {
-    return spec_of(name, dtype, head, GlgaGateKind::kNone, bare, tile);
-  };
-  queries = walk("glga_queries_grad", queries_tile);
-  keys = walk("glga_keys_grad", keys_tile);
-  band = walk("glga_band_grad", walk_tile);
-  join = walk("glga_join_grad", walk_tile);
+  queries = spec_of("glga_queries_grad", ungated, bare, queries_tile);
+  keys = spec_of("glga_keys_grad", ungated, bare, keys_tile);
+  band = spec_of("glga_band_grad", ungated, bare, walk_tile);
+  join = spec_of("glga_join_grad", ungated, bare, walk_tile);
 }
+
+GlgaKernels::GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options)
+    : GlgaKernels(GlgaSignature{.backend = q.device()->runtime().target().backend,
+                                .dtype = q.dtype(),
+                                .head = q.size(3),
+                                .gates = glga_gate_kind(q, gates),
+                                .kept = options.positions.defined()},
+                  options) {}
 
 std::vector<jit::KernelRef> GlgaKernels::all(bool gradients) const {
   std::vector<jit::KernelRef> out{{"glga_forward", forward}};
@@ -153,6 +166,12 @@ GlgaParts glga_parts(const Tensor& q, const Tensor& k, const GlgaOptions& option
 }
 
 }  // namespace detail
+
+std::vector<jit::KernelRef> glga_kernels(const GlgaSignature& call, const GlgaOptions& options,
+                                         bool gradients) {
+  if (!detail::GlgaKernels::fits(call.backend, call.dtype, call.head)) return {};
+  return detail::GlgaKernels(call, options).all(gradients);
+}
 
 bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options,
                   bool gradients) {

@@ -6,8 +6,7 @@
 
 namespace eflow::detail {
 
-/// The gates of a call, as the kernel texts count them.
-enum class GlgaGateKind { kNone, kRow, kChannel };
+using eflow::GlgaGateKind;
 /// Throws ShapeError naming what gates would fit q.
 [[nodiscard]] GlgaGateKind glga_gate_kind(const Tensor& q, const Tensor& gates);
 
@@ -27,7 +26,9 @@ struct GlgaKernels {
   jit::Spec state, forward, rows, queries, keys, band, join;
 
   /// Whether a call may be fused at all.
+  [[nodiscard]] static bool fits(jit::Backend backend, DType dtype, std::int64_t head);
   [[nodiscard]] static bool fits(const Tensor& q);
+  GlgaKernels(const GlgaSignature& call, const GlgaOptions& options);
   GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options);
 
   [[nodiscard]] std::vector<jit::KernelRef> all(bool gradients) const;

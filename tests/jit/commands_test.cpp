@@ -29,9 +29,10 @@ struct Session {
 
   std::string run(const std::vector<std::string>& args, int expected = 0) {
     std::ostringstream out;
-    BOOST_TEST(run_jit_command(args, out, options, kernels) == expected, out.str());
+    BOOST_TEST(run_jit_command(args, out, options, kernels, lists) == expected, out.str());
     return out.str();
   }
+  KernelLists lists;
   std::vector<RunnableKernel> kernels;
 };
 
@@ -155,6 +156,21 @@ BOOST_AUTO_TEST_CASE(prepare_takes_words_and_lists) {
   BOOST_TEST(contains(out, "2 compiled, 0 found, 1 failed"), out);
   BOOST_TEST(contains(out, "no kernel is called lerp_nonsense"), out);
   BOOST_TEST(contains(s.run({"prepare"}), "Nothing to do"));
+
+  s.lists["two"] = [](Backend backend) {
+    BOOST_TEST((backend == Backend::kHost));
+    return std::vector<KernelRef>{parse_kernel("reduce<f32, f32>()"),
+                                  parse_kernel("reduce<f32, f32>(1)")};
+  };
+  const std::string named =
+      s.run({"prepare", "--list", "two", "--arch", "baseline,avx2", "--report", s.dir / "report"});
+  BOOST_TEST(contains(named, "4 kernels for baseline avx2"), named);
+  BOOST_TEST(contains(named, "2 compiled, 2 found, 0 failed"), named);
+  const std::string report = read_file(s.dir / "report");
+  for (const char* part : {"4 kernels, 0 of them spilling", "| baseline | avx2 |",
+                           "| reduce.h, 2 kernels | 0 |", "| avx2 |"}) {
+    BOOST_TEST(contains(report, part), report);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(gpu_kernels_are_built_without_a_gpu) {

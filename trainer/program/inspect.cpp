@@ -1,4 +1,4 @@
-// eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME | --options
+// eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME | --options | --specialisations
 
 #include <cstdio>
 
@@ -6,6 +6,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/base/hash.hpp"
 #include "eflow/io/manifest.hpp"
+#include "eflow/nn/dit_kernels.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/generator.hpp"
 #include "eflow/trainer/model_flops.hpp"
@@ -88,10 +89,12 @@ int inspect_checkpoint(const std::string& path) {
 
 int inspect(const Arguments& arguments) {
   std::string preset;
-  bool table = false;
+  bool table = false, specialisations = false;
   const std::vector<Option> options = {
       {"preset", &preset, one_of(nn::preset_names()), "", "A named model size."},
       {"options", &table, {}, "", "The table of all configuration keys, as Markdown."},
+      {"specialisations", &specialisations, {}, "",
+       "What the presets ask the JIT for, as Markdown."},
   };
   if (wants_help(arguments)) {
     return print_help(
@@ -106,6 +109,7 @@ int inspect(const Arguments& arguments) {
                        trainer::markdown_table(trainer::options_of(config)).c_str()),
            0;
   }
+  if (specialisations) return std::printf("%s", nn::specialisations_page().c_str()), 0;
   if (!preset.empty()) return inspect_preset(preset);
   if (what.empty())
     throw InvalidArgument("eflow inspect: name a run, a checkpoint, a shard, or --preset NAME");

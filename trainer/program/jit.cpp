@@ -7,6 +7,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/core/runnable_kernels.hpp"
 #include "eflow/jit/commands.hpp"
+#include "eflow/nn/dit_kernels.hpp"
 
 namespace eflow::program {
 
@@ -17,7 +18,7 @@ int jit_command(const Arguments& arguments) {
   if (arguments.empty())
     throw InvalidArgument("eflow jit: a command is missing\n" + jit::jit_usage());
   return jit::run_jit_command(arguments, std::cout, jit::Options::from_environment(),
-                              runnable_kernels());
+                              runnable_kernels(), {{"default", nn::default_kernels}});
 }
 
 }  // namespace eflow::program

@@ -1,0 +1,115 @@
+#include "eflow/nn/dit_kernels.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "eflow/base/error.hpp"
+
+namespace eflow::nn {
+namespace {
+
+constexpr int kKeptPercent = 25;
+
+constexpr std::array<std::string_view, 3> kCpuPresets = {"tiny", "quickstart", "sprites"};
+
+bool is_for_cpu(std::string_view preset) {
+  return std::find(kCpuPresets.begin(), kCpuPresets.end(), preset) != kCpuPresets.end();
+}
+
+void add_new(std::vector<jit::KernelRef>& to, const std::vector<jit::KernelRef>& kernels) {
+  for (const jit::KernelRef& kernel : kernels) {
+    const bool known = std::any_of(to.begin(), to.end(),
+                                   [&](const jit::KernelRef& k) { return k.spec == kernel.spec; });
+    if (!known) to.push_back(kernel);
+  }
+}
+
+std::string_view backend_name(jit::Backend backend) {
+  return backend == jit::Backend::kHost ? "CPU" : "GPU";
+}
+
+/// One table of the page.
+std::string table_of(jit::Backend backend) {
+  std::string out = str("\n## On a ", backend_name(backend),
+                        "\n\n| preset | dtype | d | radius | tokens | kernels |\n"
+                        "| --- | --- | --- | --- | --- | --- |\n");
+  for (const DefaultKernels& line : default_specialisations(backend)) {
+    const DiTConfig config = preset(line.preset);
+    out += str("| ", line.preset, " | ", line.needs.dtype, " | ", config.dim / config.heads, " | ",
+               config.window_radius(), " | ",
+               line.needs.kept_percent == 0 ? std::string("all")
+                                            : str("all and ", line.needs.kept_percent, " %"),
+               " | ");
+    for (const jit::KernelRef& kernel : line.kernels)
+      out += str(&kernel == line.kernels.data() ? "`" : "<br>`",
+                 to_string(kernel.spec, kernel.name), "`");
+    out += " |\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<jit::KernelRef> kernels_of(const DiTConfig& config, const KernelNeeds& needs) {
+  std::vector<jit::KernelRef> out;
+  GlgaSignature signature{
+      .backend = needs.backend, .dtype = needs.dtype, .head = config.dim / config.heads};
+  const auto add = [&](std::int64_t block, int kept_percent) {
+    const Glga::Options options{.kind = config.attention_of(block),
+                                .gates = config.gates,
+                                .radius = config.window_radius(),
+                                .tokens = config.grid().count()};
+    const bool softmax = options.kind == AttentionKind::kSoftmax;
+    GlgaOptions call = softmax ? softmax_options() : glga_options(options);
+    call.kept_percent = kept_percent;
+    signature.gates = softmax ? GlgaGateKind::kNone : glga_gate_kind(options);
+    signature.kept = !softmax && kept_percent < 100;
+    add_new(out, glga_kernels(signature, call, needs.gradients));
+  };
+  for (std::int64_t i = 0; i < config.blocks(); ++i) add(i, 100);
+  for (std::int64_t i = 0; i < config.middle && needs.kept_percent > 0; ++i)
+    add(config.encoder + i, needs.kept_percent);
+  if (config.context_dim > 0) {
+    signature.gates = GlgaGateKind::kNone;
+    signature.kept = false;
+    add_new(out, glga_kernels(signature, softmax_options(), needs.gradients));
+  }
+  return out;
+}
+
+std::vector<DefaultKernels> default_specialisations(jit::Backend backend) {
+  std::vector<DefaultKernels> out;
+  for (const std::string& name : preset_names()) {
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      const bool listed = backend == jit::Backend::kHost
+                              ? is_for_cpu(name) && dtype == DType::kF32
+                              : is_for_cpu(name) || dtype == DType::kBF16;
+      if (!listed) continue;
+      const KernelNeeds needs{.backend = backend, .dtype = dtype, .kept_percent = kKeptPercent};
+      out.push_back({name, needs, kernels_of(preset(name), needs)});
+    }
+  }
+  return out;
+}
+
+std::vector<jit::KernelRef> default_kernels(jit::Backend backend) {
+  std::vector<jit::KernelRef> out;
+  for (const DefaultKernels& line : default_specialisations(backend)) add_new(out, line.kernels);
+  return out;
+}
+
+std::string specialisations_page() {
+  return str(
+      "# Default specialisations\n\nMade by `eflow inspect --specialisations`.\n\nWhat the named "
+      "model sizes ask the JIT for, forward and backward, dense and with 75 % of the middle's "
+      "tokens\ndropped. `eflow jit prepare --list default --arch A` compiles all of it, "
+      "`scripts/check_cubins.sh` does so for every GPU\narchitecture and fails where one spills "
+      "registers. Constants: d, softmax branch (0 none, 1 window, 2 all keys), linear\nbranch, "
+      "gates (0 none, 1 a row, 2 a channel), norms, window radius (-1: an argument), share of kept "
+      "tokens in percent\n(0: all), queries and keys of a tile; of `glga_state` d and tokens of a "
+      "tile. Kernels of other texts are built in.\n",
+      table_of(jit::Backend::kHost), table_of(jit::Backend::kCuda));
+}
+
+}  // namespace eflow::nn

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Compiles every default specialisation and every built-in kernel for all GPU architectures; needs NVRTC, no GPU. Fails where
+# one does not compile or spills registers. Writes registers, shared memory and compile times, by version of NVRTC, to
+# benchmarks/results/cubins.md. Kernels that the JIT's cache has are not compiled again.
+#   scripts/check_cubins.sh [EFLOW [FILE [NVRTC...]]]    the program (build/release/bin/eflow), the report, libraries of
+#                                                        NVRTC to take in turn (the one that eflow finds)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+eflow=${1:-build/release/bin/eflow} file=${2:-benchmarks/results/cubins.md}
+libraries=("${@:3}")
+[ ${#libraries[@]} -gt 0 ] || libraries=("${EFLOW_NVRTC:-}")
+archs=sm_80,sm_89,sm_90a,sm_100,sm_120
+
+[ -x "$eflow" ] || { echo "$eflow is not there; build it first, or name it" >&2; exit 2; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+{
+  echo '# Kernels for GPUs'
+  echo
+  echo 'Made by `scripts/check_cubins.sh` without a GPU: what NVRTC and its assembler say of every default specialisation'
+  echo '(docs/specialisations.md) and every built-in kernel. None of these kernels has been run on a GPU. Compile times are'
+  echo 'those of the compiling thread, whatever else the machine did.'
+} >"$work/report"
+
+status=0
+for library in "${libraries[@]}"; do
+  export EFLOW_NVRTC=$library
+  nvrtc=$("$eflow" jit doctor | sed -n 's/^nvrtc  *\(nvrtc .*\)/\1/p')
+  if [ -z "$nvrtc" ]; then
+    echo "skipped: no NVRTC${library:+ at $library} (EFLOW_NVRTC names its library); no cubin was checked"
+    exit 77
+  fi
+  "$eflow" jit prepare --list default --arch "$archs" --spills refuse --report "$work/part" >"$work/log" || status=1
+  grep -E 'FAILED|SPILLS|kernels for' "$work/log" || true
+  { printf '\n## %s\n\n' "$nvrtc"; cat "$work/part"; } >>"$work/report"
+done
+mkdir -p "$(dirname "$file")"
+cp "$work/report" "$file"
+exit $status
