@@ -7,3 +7,7 @@ configure "${EFLOW_PRESET:-ci}" -DEFLOW_BUILD_TESTS=ON -DEFLOW_BUILD_EXAMPLES=ON
 build
 say "testing"
 ctest --test-dir build/release --output-on-failure "$@"
+if [ $# -eq 0 ]; then
+  say "compiling kernels for GPUs"
+  scripts/check_cubins.sh build/release/bin/eflow build/release/cubins.md || { code=$?; [ $code -eq 77 ] || exit $code; }
+fi
