@@ -18,12 +18,10 @@ const BuiltinIndex& builtin() {
   return index;
 }
 
-/// All built-in kernels that a GPU can have, in the order of their names.
+/// All built-in kernels, in the order of their names.
 std::vector<KernelRef> builtin_for_gpu() {
   std::vector<KernelRef> out;
-  for (const auto& [spec, entry] : builtin()) {
-    if (has_gpu_form(entry->file)) out.emplace_back(entry->text, spec);
-  }
+  for (const auto& [spec, entry] : builtin()) out.emplace_back(entry->text, spec);
   std::sort(out.begin(), out.end(), [](const KernelRef& a, const KernelRef& b) {
     return to_string(a.spec, a.name) < to_string(b.spec, b.name);
   });

@@ -135,7 +135,8 @@ void KernelDefinitions::add(const KernelDefinition& d) {
 
 KernelSource KernelDefinitions::source(const KernelRef& kernel) const {
   if (const auto entry = all_builtin().find(kernel.spec); entry != all_builtin().end()) {
-    return {entry->second->file, entry->second->expression, 256, 0};
+    return {entry->second->file, entry->second->expression, 256,
+            detail::builtin_shared_bytes(entry->second->file, kernel.spec)};
   }
   const std::lock_guard lock(mutex_);
   const auto added = added_.find(kernel.name);

@@ -56,11 +56,6 @@ class KernelDefinitions {
   std::map<std::string, KernelDefinition, std::less<>> added_;
 };
 
-/// Whether a built-in text can be compiled for a GPU. One cannot: on a GPU plain matrix products go to cuBLASLt.
-[[nodiscard]] constexpr bool has_gpu_form(std::string_view text) {
-  return text != "gemm.h";
-}
-
 /// "scale<f32, bf16>(3, 4)" or without one or both lists, as to_string(Spec) prints it. Throws InvalidArgument.
 [[nodiscard]] KernelRef parse_kernel(std::string_view text);
 

@@ -3,7 +3,8 @@
 // the glga texts: d, softmax branch (0 none, 1 window, 2 all keys), linear branch, gates (0, 1 a row, 2 a channel), norms,
 // window radius (-1: an argument), share of kept tokens in percent (0: all), queries and keys of a tile.
 //
-// On a GPU their tiles lie in shared memory, of which a launch has to ask for enough: what the texts take of their arena.
+// On a GPU the tiles of these and of GEMM lie in shared memory, of which a launch has to ask for enough: what the texts take
+// of their arena.
 
 #include <algorithm>
 
@@ -71,6 +72,17 @@ inline std::int64_t glga_band_grad_bytes(const Spec& s) {
 }
 inline std::int64_t glga_join_grad_bytes(const Spec& s) {
   return glga_rows_grad_bytes(s);
+}
+
+/// Of the built-in texts only gemm.h has tiles: two stages of A and B, each along rows or columns of k.
+inline std::int64_t builtin_shared_bytes(std::string_view text, const Spec& s) {
+  if (text != "gemm.h") return 0;
+  const auto element = static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])));
+  const auto operand = [&](std::int64_t n) {
+    const std::int64_t depth = 64 / element;
+    return std::max(tile_bytes(n, depth, element), tile_bytes(depth, n, element));
+  };
+  return 2 * (operand(128) + operand(64));
 }
 
 }  // namespace eflow::jit::detail

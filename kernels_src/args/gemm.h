@@ -36,10 +36,8 @@ struct GemmGrid {
   long long x, y, z;
 };
 
-/// Cuts the launch for a pool of `threads`, each of which takes an equal, contiguous run of blocks: the fewest rounded-up
-/// multiply-adds on the busiest thread, packing included. Folds a batch into rows where B is the same for all. The cut
-/// changes nothing in the result.
-inline GemmGrid gemm_grid(Gemm& g, int threads) {
+/// Folds a batch into rows where B is the same for all.
+inline void gemm_fold(Gemm& g) {
   for (int d = 1; d >= 0; --d) {
     // The rows of all problems are evenly spaced: one tall problem.
     const int other = 1 - d;
@@ -51,6 +49,23 @@ inline GemmGrid gemm_grid(Gemm& g, int threads) {
       g.batch[d] = 1;
     }
   }
+}
+
+/// What a block of a GPU makes of C.
+inline constexpr int kGemmBlockRows = 128, kGemmBlockColumns = 64;
+
+/// Cuts the launch for a GPU.
+inline GemmGrid gemm_gpu_grid(Gemm& g) {
+  gemm_fold(g);
+  g.blocks_m = (g.m + kGemmBlockRows - 1) / kGemmBlockRows;
+  g.blocks_n = (g.n + kGemmBlockColumns - 1) / kGemmBlockColumns;
+  return {g.blocks_m * g.blocks_n, g.batch[0], g.batch[1]};
+}
+
+/// Cuts the launch for a pool of `threads`, each of which takes an equal, contiguous run of blocks: the fewest rounded-up
+/// multiply-adds on the busiest thread, packing included. The cut changes nothing in the result.
+inline GemmGrid gemm_grid(Gemm& g, int threads) {
+  gemm_fold(g);
   const auto up = [](long long x, long long to) { return (x + to - 1) / to; };
   const long long problems = g.batch[0] * g.batch[1];
   g.blocks_m = g.blocks_n = 1;

@@ -1,0 +1,111 @@
+#pragma once
+// GEMM on a GPU: a block computes kGemmBlockRows x kGemmBlockColumns of C of one problem, walking k in tiles of 64 bytes a row.
+// Operands are loaded as they lie: the one whose neighbours are neighbours in memory along k is read along rows, the other
+// along columns, and the product is chosen to suit. Not run on a GPU yet; tests/kernels_src/gemm_gpu_test.cpp emulates one.
+
+#include "args/gemm.h"
+#include "tile/matrix.h"
+
+namespace EFLOW_TEXT {
+
+using eflow::args::Gemm;
+using eflow::args::kGemmBlockColumns;
+using eflow::args::kGemmBlockRows;
+
+/// Rows of A, or columns of B, of one block: element (i, k) lies at p[i * across + k * along].
+template <class T>
+struct GemmSource {
+  const T* p;
+  Index across, along;
+  Index count;
+
+  /// Elements from k on as rows of a tile; with k along its rows or along its columns.
+  EFLOW_FN View<const T> by_rows(Index k, Index end) const {
+    return {p + k * along, across, count, end - k};
+  }
+  EFLOW_FN View<const T> by_columns(Index k, Index end) const {
+    return {p + k * along, along, end - k, count};
+  }
+};
+
+/// k of one tile.
+template <class T>
+inline constexpr int kGemmDepth = 64 / static_cast<int>(sizeof(T));
+
+/// acc += A B, both along rows of k or across, as kA (kLeft or kRight) and kB (kRightT or kRight) say.
+template <Use kA, Use kB, class T, class C, int M, int N>
+EFLOW_FN void gemm_walk(Acc<C, M, N>& acc, Arena arena, const GemmSource<T>& a,
+                        const GemmSource<T>& b, Index k) {
+  constexpr int K = kGemmDepth<T>;
+  constexpr bool kRowsOfA = kA == Use::kLeft, kRowsOfB = kB == Use::kRightT;
+  const auto a_ring = alloc_ring<2, T, kRowsOfA ? M : K, kRowsOfA ? K : M, kA>(arena);
+  const auto b_ring = alloc_ring<2, T, kRowsOfB ? N : K, kRowsOfB ? K : N, kB>(arena);
+  const auto fetch = [&](Index at, int stage) {
+    if constexpr (kRowsOfA)
+      load_strided(a_ring[stage], a.by_rows(at, k), a.along);
+    else
+      load_strided(a_ring[stage], a.by_columns(at, k), a.across);
+    if constexpr (kRowsOfB)
+      load_strided(b_ring[stage], b.by_rows(at, k), b.along);
+    else
+      load_strided(b_ring[stage], b.by_columns(at, k), b.across);
+  };
+  pipeline<2>(0, k, K, fetch, [&](Index, int stage) {
+    if constexpr (!kRowsOfA)
+      mma_AtB(acc, a_ring[stage], b_ring[stage]);
+    else if constexpr (kRowsOfB)
+      mma_ABt(acc, a_ring[stage], b_ring[stage]);
+    else
+      mma_AB(acc, a_ring[stage], b_ring[stage]);
+  });
+}
+
+/// Adds what memory has, times a factor.
+template <class O, class C, int M, int N>
+EFLOW_FN void gemm_add(Acc<C, M, N>& acc, View<const O> view, C factor) {
+  Acc<C, M, N> other;
+  load(other, view);
+  map(acc, other, [&](auto x, auto y) { return x + factor * y; });
+}
+
+/// T is the stored type of A, B and bias, O that of C, aux and residual. The rest is what the CPU's form can be tuned in.
+template <class T, class O, int = 0, int = 0, int = 0>
+void gemm(const Block& block, const Gemm& g) {
+  using C = Compute<T>;
+  constexpr int M = kGemmBlockRows, N = kGemmBlockColumns;
+  const Index i = block.x % g.blocks_m * M, j = block.x / g.blocks_m * N;
+  const Index y = block.y, z = block.z, rows = g.m - i, columns = g.n - j;
+  const GemmSource<T> a{
+      static_cast<const T*>(g.a) + y * g.a_bs[0] + z * g.a_bs[1] + i * g.a_rs, g.a_rs, g.a_cs, rows};
+  const GemmSource<T> b{static_cast<const T*>(g.b) + y * g.b_bs[0] + z * g.b_bs[1] + j * g.b_cs,
+                        g.b_cs, g.b_rs, columns};
+  Arena arena(block);
+  Acc<C, M, N> acc;
+  fill(acc, C(0));
+  if (g.b_cs != 1)
+    gemm_walk<Use::kLeft, Use::kRightT>(acc, arena, a, b, g.k);
+  else if (g.a_rs != 1 || g.a_cs == 1)
+    gemm_walk<Use::kLeft, Use::kRight>(acc, arena, a, b, g.k);
+  else
+    gemm_walk<Use::kRight, Use::kRight>(acc, arena, a, b, g.k);
+
+  const Index c_at = y * g.c_bs[0] + z * g.c_bs[1] + i * g.c_rs + j;
+  const View<O> c{static_cast<O*>(g.c) + c_at, g.c_rs, rows, columns};
+  map(acc, [&](auto x) { return C(g.alpha) * x; });
+  if (g.beta != 0) gemm_add(acc, View<const O>{c.p, c.row_stride, rows, columns}, C(g.beta));
+  if (g.bias != nullptr) {
+    ColVec<C, N> bias;
+    load(bias, static_cast<const T*>(g.bias) + j, 1, columns, C(0));
+    col_apply(acc, bias, [](auto x, auto w) { return x + w; });
+  }
+  if (g.aux != nullptr) store(View<O>{static_cast<O*>(g.aux) + c_at, g.c_rs, rows, columns}, acc);
+  if (g.gelu != 0) map(acc, [](auto x) { return gelu(x); });
+  if (g.residual != nullptr) {
+    const O* const residual = static_cast<const O*>(g.residual) + y * g.residual_bs[0] +
+                              z * g.residual_bs[1] + i * g.residual_rs + j;
+    gemm_add(acc, View<const O>{residual, g.residual_rs, rows, columns}, C(1));
+  }
+  store(c, acc);
+}
+
+}  // namespace EFLOW_TEXT

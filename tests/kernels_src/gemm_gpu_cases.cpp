@@ -1,0 +1,28 @@
+// The GEMM text for GPUs as functions, compiled for emulated ones. On the CPU there is nothing to compile: gemm_test.cpp runs
+// its text by the runtime.
+
+#include "kernels_src/gemm_gpu_cases.h"
+
+#if defined(EFLOW_GPU)
+
+#include "gemm.h"
+
+namespace EFLOW_TEXT {
+namespace {
+
+template <class T, class O>
+void run_text(const void* block, const void* args) {
+  gemm<T, O>(*static_cast<const Block*>(block), *static_cast<const Gemm*>(args));
+}
+
+}  // namespace
+
+extern const GemmEntries kGemmEntries;
+const GemmEntries kGemmEntries = {{run_text<float, float>},
+                                  {run_text<bf16, float>},
+                                  {run_text<bf16, bf16>},
+                                  {run_text<double, double>}};
+
+}  // namespace EFLOW_TEXT
+
+#endif

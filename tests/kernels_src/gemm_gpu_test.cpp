@@ -1,0 +1,83 @@
+// The GEMM text for GPUs on an emulated one, against plain f64 loops.
+#define BOOST_TEST_MODULE gemm_gpu
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "eflow/jit/specialised_texts.hpp"
+#include "kernels_src/gemm_gpu_cases.h"
+#include "kernels_src/gemm_problem.hpp"
+#include "support/cuda_emulation.hpp"
+
+namespace eflow_text_emulated_80_8 {
+extern const GemmEntries kGemmEntries;
+}
+namespace eflow_text_emulated_75_8 {
+extern const GemmEntries kGemmEntries;
+}
+
+namespace {
+
+using eflow::bfloat16;
+using eflow::test::Case;
+using eflow::test::Gemm;
+namespace emulated = eflow::emulated;
+
+template <class T, class O>
+void check(const GemmEntry& entry, const Case& c, emulated::Schedule schedule) {
+  emulated::Launch launch;
+  launch.shared_bytes = static_cast<std::size_t>(eflow::jit::detail::builtin_shared_bytes(
+      "gemm.h", eflow::jit::Spec("gemm", {eflow::dtype_of<T>(), eflow::dtype_of<O>()})));
+  launch.schedule = schedule;
+  emulated::Outcome outcome;
+  const std::string fault = eflow::test::gemm_fault<T, O>(c, [&](const Gemm& args) {
+    Gemm g = args;
+    const eflow::args::GemmGrid grid = eflow::args::gemm_gpu_grid(g);
+    launch.x = grid.x;
+    launch.y = grid.y;
+    launch.z = grid.z;
+    outcome = emulated::run(launch, entry.run, &g);
+  });
+  BOOST_TEST(outcome.error.empty(), c << ": " << outcome.error);
+  BOOST_TEST(fault.empty(), fault);
+  BOOST_TEST(outcome.bank_conflicts == 0, c);
+}
+
+// Sizes around the edges of blocks and of tiles along k, rows that are and are not whole chunks of 16 bytes, every layout,
+// every epilogue, both kinds of batch.
+const Case kCases[] = {
+    {.m = 128, .n = 64, .k = 64},
+    {.m = 130, .n = 66, .k = 33},
+    {.m = 1, .n = 1, .k = 1},
+    {.m = 40, .n = 24, .k = 0, .bias = true},
+    {.m = 72, .n = 80, .k = 48, .b_transposed = true, .bias = true},
+    {.m = 136, .n = 72, .k = 40, .a_transposed = true},
+    {.m = 31, .n = 45, .k = 17, .a_transposed = true, .b_transposed = true},
+    {.m = 64,
+     .n = 96,
+     .k = 32,
+     .bias = true,
+     .gelu = true,
+     .residual = true,
+     .alpha = 0.5,
+     .gap = 3},
+    {.m = 33, .n = 64, .k = 24, .alpha = -2, .beta = 1, .gap = 8},
+    {.m = 20, .n = 16, .k = 24, .beta = 0.25, .batch0 = 2, .batch1 = 2, .heads = true},
+    {.m = 48, .n = 40, .k = 16, .batch0 = 3, .b_shared = true}};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE(with_matrix_instructions, boost::unit_test::data::make(kCases), c) {
+  const GemmEntries& entries = eflow_text_emulated_80_8::kGemmEntries;
+  check<float, float>(entries.f32, c, {.last_first = false, .late_copies = true});
+  check<bfloat16, float>(entries.bf16_f32, c, {.last_first = true, .late_copies = true});
+  check<bfloat16, bfloat16>(entries.bf16, c, {.last_first = true, .late_copies = false});
+  check<double, double>(entries.f64, c, {.last_first = false, .late_copies = true});
+}
+
+BOOST_AUTO_TEST_CASE(without_matrix_instructions) {
+  const GemmEntries& entries = eflow_text_emulated_75_8::kGemmEntries;
+  for (const Case& c : {kCases[1], kCases[4], kCases[5]}) {
+    check<float, float>(entries.f32, c, {});
+    check<bfloat16, bfloat16>(entries.bf16, c, {});
+  }
+}
