@@ -1,6 +1,5 @@
 #include "eflow/io/loader.hpp"
 
-#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <map>
@@ -8,6 +7,7 @@
 #include <thread>
 
 #include "eflow/base/error.hpp"
+#include "eflow/base/stopwatch.hpp"
 
 namespace eflow::io {
 namespace {
@@ -135,11 +135,11 @@ Loader::~Loader() = default;
 
 void Loader::next(Batch& batch) {
   State& s = *state_;
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   std::unique_lock lock(s.mutex);
   if (s.failure) std::rethrow_exception(s.failure);
   s.ready.wait(lock, [&s] { return s.finished.contains(s.next_to_deliver); });
-  s.last_wait = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  s.last_wait = watch.seconds();
   s.total_wait += s.last_wait;
   auto node = s.finished.extract(s.next_to_deliver);
   if (node.mapped().error) {

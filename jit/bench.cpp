@@ -1,22 +1,16 @@
 #include "eflow/jit/bench.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include "eflow/base/error.hpp"
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/subprocess.hpp"
 
 namespace eflow::jit {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// A launch that takes this long needs no warm-up of its own.
 constexpr double kLongLaunch = 0.02;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 std::vector<double> results_of(const Contestant& c) {
   c.workload->clear();
@@ -29,9 +23,9 @@ template <class F>
 double nanoseconds(int calls, F&& call) {
   std::vector<double> samples;
   for (int batch = 0; batch < 15; ++batch) {
-    const Clock::time_point begin = Clock::now();
+    const Stopwatch watch;
     for (int i = 0; i < calls; ++i) call();
-    samples.push_back(seconds_since(begin) / calls * 1e9);
+    samples.push_back(watch.seconds() / calls * 1e9);
   }
   return median_interval(std::move(samples)).median;
 }
@@ -53,12 +47,12 @@ struct Nothing {
 /// A Runtime that has the empty kernel's text; prepares it and says how long all that took.
 std::unique_ptr<Runtime> start(const Options& options, const KernelRef& kernel, double& seconds,
                                std::string& error) {
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   auto runtime = std::make_unique<Runtime>(options);
   runtime->add_text("bench/nothing.h", kNothing);
   runtime->define({.name = "nothing", .text = "bench/nothing.h", .expression = "nothing<$c0>"});
   error = runtime->prepare({kernel})[0].error;
-  seconds = seconds_since(begin);
+  seconds = watch.seconds();
   return runtime;
 }
 
@@ -66,10 +60,10 @@ std::unique_ptr<Runtime> start(const Options& options, const KernelRef& kernel, 
 
 LaunchClock wall_clock(const Runtime& runtime) {
   return [&runtime](const Workload& workload, const Spec& spec, int count) {
-    const Clock::time_point begin = Clock::now();
+    const Stopwatch watch;
     for (int i = 0; i < count; ++i) workload.launch(spec);
     runtime.synchronize();
-    return seconds_since(begin);
+    return watch.seconds();
   };
 }
 
@@ -103,12 +97,12 @@ Comparison compare(const Contestant& a, const Contestant& b, const LaunchClock& 
   out.difference = relative_difference(results_of(a), results_of(b));
   BatchTimer timer({a, b}, clock);
   std::vector<std::vector<double>> samples(2);
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   RaceOptions both = options;
   both.min_rounds = std::max(options.min_rounds, 15);  // nobody leaves before
   run_race(
       samples, 1,
-      {.time = std::ref(timer), .now = [begin] { return seconds_since(begin); }, .after_round = {}},
+      {.time = std::ref(timer), .now = [watch] { return watch.seconds(); }, .after_round = {}},
       both);
   out.a = median_interval(samples[0]);
   out.b = median_interval(samples[1]);
@@ -123,9 +117,9 @@ Overheads measure_overheads(Options options) {
   options.packs.clear();
   const KernelRef kernel("nothing", Spec("nothing", {}, {1}));
   Overheads out;
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   { const Runtime runtime(options); }
-  out.runtime_s = seconds_since(begin);
+  out.runtime_s = watch.seconds();
   static_cast<void>(start(options, kernel, out.compile_s, out.error));
   if (!out.error.empty()) return Overheads{.runtime_s = out.runtime_s, .error = out.error};
   const std::unique_ptr<Runtime> runtime = start(options, kernel, out.disk_s, out.error);

@@ -5,6 +5,7 @@
 
 #include "eflow/base/atomic_file.hpp"
 #include "eflow/base/error.hpp"
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/builtin.hpp"
 #include "eflow/jit/command_line.hpp"
 #include "eflow/jit/parallel.hpp"
@@ -122,11 +123,10 @@ int run_prepare(const CommandLine& line, const KernelLists& lists, KernelBuilder
            "--list or an --arch sm_NN.\n";
     return 0;
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   parallel_for(work.items.size(), options.compile_threads,
                [&](std::size_t i) { prepare_one(work.items[i], work, builder, options, out); });
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = watch.seconds();
   const Stats stats = builder.stats();
   out << work.items.size() << " kernels for";
   for (const std::string& arch : archs) out << ' ' << arch;

@@ -5,6 +5,7 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/base/log.hpp"
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/host_compiler.hpp"
 #include "eflow/jit/nvrtc.hpp"
 
@@ -242,7 +243,7 @@ ArtifactPtr KernelBuilder::compile(const BuildRequest& request, const Key& key, 
                                    const CompileLimits& limits) {
   State& s = *state_;
   if (s.events.on_compile_begin) s.events.on_compile_begin(request);
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   auto artifact = std::make_shared<Artifact>();
   std::string error;
   try {
@@ -253,8 +254,7 @@ ArtifactPtr KernelBuilder::compile(const BuildRequest& request, const Key& key, 
   } catch (const Error& e) {
     error = e.what();
   }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = watch.seconds();
   if (!s.options.dump_dir.empty()) {
     dump_build(s.options.dump_dir, request, artifact->image, error.empty() ? artifact->log : error);
   }

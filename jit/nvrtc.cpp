@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "eflow/base/error.hpp"
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/nvrtc_library.hpp"
 
 namespace eflow::jit {
@@ -95,9 +96,9 @@ class Nvrtc final : public Compiler {
   }
 
   Compiled compile(const BuildRequest& request, const CompileLimits& limits) const override {
-    const Clock::time_point begin = Clock::now();
+    const Stopwatch stopwatch;
     Program program(library_, request.program, "kernel.cu", request.texts->files);
-    Watch watch{begin + limits.timeout, limits.stop};
+    Watch watch{Clock::now() + limits.timeout, limits.stop};
     program.set_flow_callback(&Watch::ask, &watch);
     const int code = program.compile(request.options);
     std::string log = program.log();
@@ -109,7 +110,7 @@ class Nvrtc final : public Compiler {
                              library_.error_string(code), "):\n", log));
     }
     const Resources resources = parse_resources(log);
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double seconds = stopwatch.seconds();
     return {program.cubin(), std::move(log), resources, seconds};
   }
 

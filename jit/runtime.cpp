@@ -6,6 +6,7 @@
 #include <set>
 
 #include "eflow/base/log.hpp"
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/builtin.hpp"
 #include "eflow/jit/cuda_launch.hpp"
 #include "eflow/jit/host_module.hpp"
@@ -160,14 +161,14 @@ struct Runtime::State {
   }
 
   Prepared prepare(const KernelRef& kernel, std::stop_token stop) {
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     Prepared out{.kernel = kernel, .resources = {}, .error = ""};
     try {
       obtain(kernel, {.timeout = options.compile_timeout, .stop = std::move(stop)}, out);
     } catch (const std::exception& e) {
       out.error = e.what();
     }
-    out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    out.seconds = watch.seconds();
     return out;
   }
 

@@ -1,13 +1,14 @@
 #include "eflow/trainer/fma_peak.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <numeric>
 #include <thread>
 #include <vector>
+
+#include "eflow/base/stopwatch.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -93,13 +94,13 @@ Kernel widest_kernel(DType dtype) {
 
 /// Of `work(thread)` on all threads.
 double seconds_of_run(int threads, const std::function<void(std::size_t)>& work) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   std::vector<std::thread> others;
   for (std::size_t i = 1; i < static_cast<std::size_t>(threads); ++i)
     others.emplace_back([&, i] { work(i); });
   work(0);
   for (auto& thread : others) thread.join();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return watch.seconds();
 }
 
 double best_seconds(int threads, double seconds, const std::function<void(std::size_t)>& work) {

@@ -10,12 +10,6 @@
 namespace eflow::trainer {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
 std::string fixed(double value, int digits) {
   char buffer[64];
   std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
@@ -50,8 +44,7 @@ Progress::Progress(std::FILE* out, std::string what, std::int64_t total, std::in
       total_(total),
       start_(done),
       every_(every),
-      terminal_(isatty(fileno(out)) != 0),
-      begin_(Clock::now()) {}
+      terminal_(isatty(fileno(out)) != 0) {}
 
 Progress::~Progress() {
   if (drawn_) std::fputs("\n", out_);
@@ -60,12 +53,12 @@ Progress::~Progress() {
 
 void Progress::update(std::int64_t done, const std::string& text) {
   const bool end = done >= total_;
-  const bool due = terminal_ ? seconds_since(last_draw_) > 0.2 : done % every_ == 0;
+  const bool due = terminal_ ? !drawn_ || since_draw_.seconds() > 0.2 : done % every_ == 0;
   if (due || end) draw(done, text);
 }
 
 void Progress::draw(std::int64_t done, const std::string& text) {
-  const double rate = static_cast<double>(done - start_) / std::max(1e-9, seconds_since(begin_));
+  const double rate = static_cast<double>(done - start_) / std::max(1e-9, since_start_.seconds());
   const std::string eta = rate > 0 ? duration_text(static_cast<double>(total_ - done) / rate) : "?";
   const double share = std::clamp(
       static_cast<double>(done) / static_cast<double>(std::max<std::int64_t>(1, total_)), 0.0, 1.0);
@@ -79,7 +72,7 @@ void Progress::draw(std::int64_t done, const std::string& text) {
   }
   std::fflush(out_);
   drawn_ = terminal_;
-  last_draw_ = Clock::now();
+  since_draw_.lap();
 }
 
 void Progress::say(const std::string& line) {

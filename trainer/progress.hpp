@@ -2,10 +2,11 @@
 // What a person sees while a run goes on: one bar that is drawn over itself on a terminal, one line
 // every log.every steps elsewhere. metrics.jsonl is the record; this is only its face.
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
+
+#include "eflow/base/stopwatch.hpp"
 
 namespace eflow::trainer {
 
@@ -30,7 +31,7 @@ class Progress {
   std::string what_;
   std::int64_t total_, start_, every_;
   bool terminal_, drawn_ = false;
-  std::chrono::steady_clock::time_point begin_, last_draw_;
+  Stopwatch since_start_, since_draw_;
 };
 
 /// "45s", "3m05s", "2h10m".

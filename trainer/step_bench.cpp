@@ -1,9 +1,9 @@
 #include "eflow/trainer/step_bench.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <tuple>
 
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/trainer/data_info.hpp"
 #include "eflow/trainer/fma_peak.hpp"
@@ -27,9 +27,9 @@ std::vector<Product> products_of(const nn::DiTConfig& c) {
 }
 
 double seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return watch.seconds();
 }
 
 double best_seconds(const std::function<void()>& work) {

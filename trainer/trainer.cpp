@@ -1,6 +1,5 @@
 #include "eflow/trainer/trainer.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <span>
@@ -8,25 +7,13 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/base/hash.hpp"
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/nn/grad_clip.hpp"
 #include "eflow/trainer/data_sets.hpp"
 
 namespace eflow::trainer {
 namespace {
-
-/// Seconds since it was made, or since the last lap.
-class Stopwatch {
- public:
-  double lap() {
-    const auto now = Clock::now();
-    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point last_ = Clock::now();
-};
 
 void append(const std::string& prefix, const nn::NamedTensors& from, nn::NamedTensors* to) {
   for (const auto& [name, tensor] : from) to->emplace_back(prefix + name, tensor);
