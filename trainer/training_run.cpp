@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "eflow/base/log.hpp"
+#include "eflow/base/stopwatch.hpp"
+#include "eflow/core/device.hpp"
 #include "eflow/soflow/drift_alarm.hpp"
 #include "eflow/trainer/data_sets.hpp"
 #include "eflow/trainer/exit_code.hpp"
@@ -33,12 +35,7 @@ struct Parts {
               if (flow_map) return anyflow(std::cref(*model), part, step, total);
               return objective({std::cref(*model), std::cref(*average)}, part, step, total);
             },
-            data.training.get(), trainer_options(config)) {
-    const soflow::TokenDrop& drop = objective.options().drop;
-    const double ratio = drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio;
-    model->prepare(true, ratio);
-    average->prepare(false, ratio);
-  }
+            data.training.get(), trainer_options(config)) {}
 
   DataSets data;
   std::unique_ptr<nn::VideoDiT> model, average;
@@ -46,6 +43,24 @@ struct Parts {
   soflow::AnyFlowObjective anyflow;
   Trainer trainer;
 };
+
+/// Compiles what the networks need, or finds it in a cache, before the first step; says what that took.
+void prepare_kernels(const Parts& parts, const Say& say) {
+  const jit::Runtime& runtime = default_device()->runtime();
+  const jit::Stats before = runtime.stats();
+  const Stopwatch watch;
+  const soflow::TokenDrop& drop = parts.objective.options().drop;
+  const double ratio = drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio;
+  parts.model->prepare(true, ratio);
+  parts.average->prepare(false, ratio);
+  const jit::Stats now = runtime.stats();
+  const std::uint64_t compiled = now.compiled - before.compiled;
+  const std::uint64_t found = now.disk_hits + now.pack_hits - before.disk_hits - before.pack_hits;
+  if (compiled + found == 0) return;
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.2f s", watch.seconds());
+  say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ", seconds));
+}
 
 void start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
                 Parts* parts) {
@@ -94,6 +109,7 @@ class Run {
  private:
   void start(const std::string& resume) {
     parts_ = std::make_unique<Parts>(config_);
+    prepare_kernels(*parts_, hooks_.say);
     directory_.open_for_training();
     auto checkpoint = find_checkpoint(resume, directory_, hooks_.say);
     if (checkpoint) {
