@@ -3,6 +3,7 @@
 // its derivative. A window is a contiguous range of keys, because kept tokens stand in ascending raster order.
 
 #include "args/band_softmax.h"
+#include "positions.h"
 #include "tile/pack.h"
 
 namespace EFLOW_TEXT {
@@ -14,26 +15,14 @@ struct Window {
   Index begin, end;
 };
 
-/// First index in [0, n) whose position is at least `value`.
-EFLOW_FN Index lower_bound(const Index* positions, Index n, Index value) {
-  Index low = 0;
-  while (n > 0) {
-    const Index half = n / 2;
-    const bool right = positions[low + half] < value;
-    low = right ? low + half + 1 : low;
-    n = right ? n - half - 1 : half;
-  }
-  return low;
-}
-
 EFLOW_FN Window window_of(const BandSoftmax& a, Index row) {
   if (a.full) return {0, a.keys};
   const Index query = a.query0 + row % a.queries;
   Index first, last;
   if (a.positions) {
     const Index* positions = a.positions + row / (a.queries * a.heads) * a.tokens;
-    first = lower_bound(positions, a.tokens, positions[query] - a.left);
-    last = lower_bound(positions, a.tokens, positions[query] + a.right + 1);
+    first = first_at_least(positions, a.tokens, positions[query] - a.left);
+    last = first_at_least(positions, a.tokens, positions[query] + a.right + 1);
   } else {
     first = query - a.left;
     last = query + a.right + 1;

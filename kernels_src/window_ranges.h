@@ -3,6 +3,7 @@
 // order, so they are a range, and the ranges of both radii being equal, the tokens that see one are the same range.
 
 #include "args/glga.h"
+#include "positions.h"
 #include "tile/pack.h"
 
 namespace EFLOW_TEXT {
@@ -10,18 +11,6 @@ namespace EFLOW_TEXT {
 using eflow::args::WindowRanges;
 
 inline constexpr int kRangesPerBlock = 256;
-
-/// First index in [0, n) whose position is at least `value`.
-EFLOW_FN Index first_at_least(const Index* positions, Index n, Index value) {
-  Index low = 0;
-  while (n > 0) {
-    const Index half = n / 2;
-    const bool right = positions[low + half] < value;
-    low = right ? low + half + 1 : low;
-    n = right ? n - half - 1 : half;
-  }
-  return low;
-}
 
 inline void window_ranges(const Block& block, const WindowRanges& a) {
   const Index* const positions = a.positions + block.y * a.tokens;
