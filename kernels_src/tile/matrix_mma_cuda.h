@@ -176,51 +176,46 @@ EFLOW_FN void multiply_plainly(Acc<C, M, N>& acc, L&& left, B&& right) {
   }
 }
 
+/// A(row, k) and B(k, column), wherever the tile has them: an A that is read down its columns lies as a B does.
 template <class C, class T, int R, int N, Use kUse>
-EFLOW_FN C element(const STile<T, R, N, kUse>& tile, int row, int column) {
-  return static_cast<C>(widen(tile.p[row * tile.kStride + column]));
+EFLOW_FN C left_element(const STile<T, R, N, kUse>& a, int row, int k) {
+  constexpr bool kRows = kUse == Use::kLeft;
+  return static_cast<C>(widen(a.p[(kRows ? row : k) * a.kStride + (kRows ? k : row)]));
+}
+template <class C, class T, int R, int N, Use kUse>
+EFLOW_FN C right_element(const STile<T, R, N, kUse>& b, int k, int column) {
+  constexpr bool kRows = kUse == Use::kRight;
+  return static_cast<C>(widen(b.p[(kRows ? k : column) * b.kStride + (kRows ? column : k)]));
+}
+
+/// acc += A B over K.
+template <class T, int K, class C, int M, int N, class A, class B>
+EFLOW_FN void multiply_tiles(Acc<C, M, N>& acc, const A& a, const B& b) {
+  if constexpr (kInstructions<T>) {
+    multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
+        acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
+        [&](int column, int k) { return right_fragment(b, column, k); });
+  } else {
+    multiply_plainly<K>(
+        acc, [&](int row, int k) { return left_element<C>(a, row, k); },
+        [&](int k, int column) { return right_element<C>(b, k, column); });
+  }
 }
 
 template <class T, class C, int M, int N, int K>
 EFLOW_FN void mma_AB(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
                      STile<T, K, N, Use::kRight> b) {
-  if constexpr (kInstructions<T>) {
-    multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
-        acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
-        [&](int column, int k) { return right_fragment(b, column, k); });
-  } else {
-    multiply_plainly<K>(
-        acc, [&](int row, int k) { return element<C>(a, row, k); },
-        [&](int k, int column) { return element<C>(b, k, column); });
-  }
+  multiply_tiles<T, K>(acc, a, b);
 }
-
 template <class T, class C, int M, int N, int K>
 EFLOW_FN void mma_ABt(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
                       STile<T, N, K, Use::kRightT> b) {
-  if constexpr (kInstructions<T>) {
-    multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
-        acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
-        [&](int column, int k) { return right_fragment(b, column, k); });
-  } else {
-    multiply_plainly<K>(
-        acc, [&](int row, int k) { return element<C>(a, row, k); },
-        [&](int k, int column) { return element<C>(b, column, k); });
-  }
+  multiply_tiles<T, K>(acc, a, b);
 }
-
 template <class T, class C, int M, int N, int K>
 EFLOW_FN void mma_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
                       STile<T, K, N, Use::kRight> b) {
-  if constexpr (kInstructions<T>) {
-    multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
-        acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
-        [&](int column, int k) { return right_fragment(b, column, k); });
-  } else {
-    multiply_plainly<K>(
-        acc, [&](int row, int k) { return element<C>(a, k, row); },
-        [&](int k, int column) { return element<C>(b, k, column); });
-  }
+  multiply_tiles<T, K>(acc, a, b);
 }
 
 template <class A, class B, class C, int M, int N>
