@@ -8,9 +8,9 @@
 
 #include "eflow/base/atomic_file.hpp"
 #include "eflow/base/error.hpp"
-#include "eflow/base/log.hpp"
 #include "io/full_disk.hpp"
 #include "io/io_support.hpp"
+#include "support/warnings.hpp"
 
 using namespace eflow;
 using namespace eflow::test;
@@ -60,13 +60,6 @@ bool holds(const Checkpoint& checkpoint, const State& state) {
   }
   return same;
 }
-
-/// Warnings logged while it lives.
-struct Warnings {
-  std::vector<std::string> texts;
-  LogSink before = set_log_sink([this](LogLevel, std::string_view t) { texts.emplace_back(t); });
-  ~Warnings() { set_log_sink(before); }
-};
 
 }  // namespace
 
@@ -150,7 +143,7 @@ BOOST_AUTO_TEST_CASE(bad_ones_are_passed_over_with_a_reason) {
   for (const std::int64_t step : {10, 20, 30, 40}) save(store, step);
   fs::resize_file(store.path_of(40) / "state.h5", 500);
   fs::remove(store.path_of(30) / "manifest.json");
-  const Warnings warnings;
+  const test::Warnings warnings;
   const auto checkpoint = store.latest_good();
   BOOST_REQUIRE(checkpoint.has_value());
   BOOST_TEST(checkpoint->step() == 20);
@@ -214,7 +207,7 @@ BOOST_AUTO_TEST_CASE(kills_leave_the_last_committed_one) {
     for (const auto& entry : fs::directory_iterator(dir / "c")) {
       leftovers += has(entry.path().string(), ".tmp-");
     }
-    const Warnings warnings;
+    const test::Warnings warnings;
     const auto checkpoint = store.latest_good();
     BOOST_REQUIRE(checkpoint.has_value());
     BOOST_TEST(warnings.texts.empty());

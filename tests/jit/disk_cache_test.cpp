@@ -12,11 +12,11 @@
 #include <thread>
 
 #include "eflow/base/error.hpp"
-#include "eflow/base/log.hpp"
 #include "eflow/jit/cache_directory.hpp"
 #include "eflow/jit/pack.hpp"
 #include "support/jit_samples.hpp"
 #include "support/temp_dir.hpp"
+#include "support/warnings.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -43,15 +43,6 @@ void overwrite(const fs::path& path, std::string_view content) {
 }
 
 /// Counts warnings while it lives.
-struct Warnings {
-  int count = 0;
-  std::string last;
-  LogSink before = set_log_sink([this](LogLevel level, std::string_view text) {
-    if (level == LogLevel::kWarning) last = text, ++count;
-  });
-  ~Warnings() { set_log_sink(before); }
-};
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(containers_survive_a_round_trip) {
@@ -185,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_costs_one_warning) {
     return;
   }
   {
-    const Warnings warnings;
+    const test::Warnings warnings;
     const auto cache = open_cache({.root = small});
     Artifact a = sample_artifact(1);
     BOOST_TEST(cache->put(a));
@@ -193,7 +184,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_costs_one_warning) {
     big.image.assign(256 * 1024, 'x');
     BOOST_TEST(!cache->put(big));
     BOOST_TEST(!cache->put(big));
-    BOOST_TEST(warnings.count == 1);
+    BOOST_TEST(warnings.count() == 1);
     std::string why;
     BOOST_TEST(cache->get(a.key, a.request, why) != nullptr);
     BOOST_TEST(cache->get(big.key, big.request, why) == nullptr);

@@ -12,12 +12,12 @@
 #include <fstream>
 #include <functional>
 
-#include "eflow/base/log.hpp"
 #include "eflow/jit/disk_cache.hpp"
 #include "eflow/jit/fork_count.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "support/jit_samples.hpp"
 #include "support/temp_dir.hpp"
+#include "support/warnings.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -90,15 +90,6 @@ void set_time(const fs::path& path, std::int64_t seconds) {
   BOOST_REQUIRE(utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
 }
 
-struct Warnings {
-  int count = 0;
-  std::string last;
-  LogSink before = set_log_sink([this](LogLevel level, std::string_view text) {
-    if (level == LogLevel::kWarning) last = text, ++count;
-  });
-  ~Warnings() { set_log_sink(before); }
-};
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_forked_child_computes_and_compiles) {
@@ -125,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_computes_and_compiles) {
 BOOST_AUTO_TEST_CASE(a_quota_costs_one_warning) {
   const test::TempDir dir;
   BOOST_TEST(in_child([&] {
-    const Warnings warnings;
+    const test::Warnings warnings;
     signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{4096, 4096};
     if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
@@ -135,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_quota_costs_one_warning) {
     Artifact big = sample_artifact(2);
     big.image.assign(64 * 1024, 'x');
     bool good = cache && cache->put(small) && !cache->put(big) && !cache->put(big);
-    good = good && warnings.count == 1 && cache->get(small.key, small.request, why) != nullptr;
+    good = good && warnings.count() == 1 && cache->get(small.key, small.request, why) != nullptr;
     good = good && cache->get(big.key, big.request, why) == nullptr;
     for (const auto& file : fs::recursive_directory_iterator(dir / "cache"))
       good = good && !file.path().filename().string().starts_with(".tmp.");
@@ -152,7 +143,7 @@ BOOST_AUTO_TEST_CASE(a_directory_that_may_only_be_read_serves_hits) {
       fs::create_directory(root);
       if (chown(root.c_str(), 65534, 65534) != 0 || setuid(65534) != 0) return false;
     }
-    const Warnings warnings;
+    const test::Warnings warnings;
     std::string why;
     const Artifact a = sample_artifact(1);
     {
@@ -167,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_directory_that_may_only_be_read_serves_hits) {
     const auto cache = DiskCache::open({.root = root}, why);
     const bool good = cache && !cache->writable() && cache->get(a.key, a.request, why) != nullptr &&
                       !cache->put(sample_artifact(2)) && !cache->put(sample_artifact(3)) &&
-                      warnings.count == 1;
+                      warnings.count() == 1;
     for (const fs::path& folder : folders) chmod(folder.c_str(), 0700);
     return good;
   }));
@@ -226,7 +217,7 @@ BOOST_AUTO_TEST_CASE(versions_live_side_by_side) {
 
 BOOST_AUTO_TEST_CASE(without_a_home_and_without_a_place_there_is_memory) {
   const test::TempDir dir;
-  const Warnings warnings;
+  const test::Warnings warnings;
   std::ofstream(dir / "file") << "x";
   Options options;
   options.cache = {
@@ -234,20 +225,20 @@ BOOST_AUTO_TEST_CASE(without_a_home_and_without_a_place_there_is_memory) {
   const auto runtime = start(options);
   BOOST_TEST(runtime->prepare({count_by(2), count_by(3)})[1].ok());
   BOOST_TEST(launches(*runtime, 3));
-  BOOST_TEST(warnings.count == 1);
-  BOOST_TEST(warnings.last.find("memory only") != std::string::npos, warnings.last);
+  BOOST_TEST(warnings.count() == 1);
+  BOOST_TEST(warnings.last_has("memory only"), warnings.texts.back());
 }
 
 BOOST_AUTO_TEST_CASE(no_compiler_is_said_once) {
-  const Warnings warnings;
+  const test::Warnings warnings;
   Options options;
   options.search_path = "";
   const auto runtime = start(options);
   for (int i = 0; i < 5; ++i)
     BOOST_TEST(!runtime->prepare_or_warn(count_by(i), "a composition of small ops runs"));
-  BOOST_TEST(warnings.count == 1);
+  BOOST_TEST(warnings.count() == 1);
   for (const char* part :
        {"install g++ or clang++", "count: a composition of small ops runs instead"})
-    BOOST_TEST(warnings.last.find(part) != std::string::npos, warnings.last);
+    BOOST_TEST(warnings.last_has(part), warnings.texts.back());
   BOOST_TEST(runtime->has(Spec("gemm", {DType::kF32, DType::kF32})));  // built in
 }

@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "eflow/base/atomic_file.hpp"
-#include "eflow/base/log.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "support/fake_compiler.hpp"
 #include "support/temp_dir.hpp"
+#include "support/warnings.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -208,25 +208,21 @@ BOOST_AUTO_TEST_CASE(without_a_compiler_caches_and_packs_serve) {
 
   Options with_compiler;
   with_compiler.packs = {dir / "kernels.pack", dir / "absent.pack"};
-  const LogSink before = set_log_sink([](LogLevel, std::string_view) {});
+  const test::Warnings silenced;
   BOOST_TEST(name_of(runtime_with_scale(with_compiler)->prepare({scale_by(3)})[0].origin) ==
              "pack");
-  set_log_sink(before);
 }
 
 BOOST_AUTO_TEST_CASE(unusable_caches_cost_one_warning_and_no_kernel) {
   const test::TempDir dir;
   std::ofstream(dir / "file") << "x";
-  int warnings = 0;
-  const LogSink before = set_log_sink(
-      [&](LogLevel level, std::string_view) { warnings += level == LogLevel::kWarning; });
+  const test::Warnings warnings;
   Options options;
   options.cache.named = dir / "file";
   const auto runtime = runtime_with_scale(options);
   BOOST_TEST(runtime->prepare({scale_by(3)})[0].ok());
   BOOST_TEST(runtime->prepare({scale_by(5)})[0].ok());
-  set_log_sink(before);
-  BOOST_TEST(warnings == 1);
+  BOOST_TEST(warnings.count() == 1);
   BOOST_TEST(runtime->builder().disk() == nullptr);
 }
 

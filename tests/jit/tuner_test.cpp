@@ -11,10 +11,10 @@
 
 #include "eflow/base/atomic_file.hpp"
 #include "eflow/base/error.hpp"
-#include "eflow/base/log.hpp"
 #include "eflow/jit/disk_cache.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "support/temp_dir.hpp"
+#include "support/warnings.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(a_config_that_ends_the_process_is_left_out) {
 
 BOOST_AUTO_TEST_CASE(records_that_do_not_fit_are_not_used) {
   Session s;
-  const LogSink before = set_log_sink([](LogLevel, std::string_view) {});
+  const test::Warnings silenced;
   (void)s.tune_now();
   const std::string good = read_file(s.record_file());
   const auto with = [&](const std::string& from, const std::string& to) {
@@ -302,7 +302,6 @@ BOOST_AUTO_TEST_CASE(records_that_do_not_fit_are_not_used) {
   BOOST_TEST(with("\"toolchain\": \"", "\"toolchain\": \"another ") == 64);  // used, unverified
   std::ofstream(s.record_file(), std::ios::trunc) << good;
   BOOST_TEST(s.chosen_step() == 64);
-  set_log_sink(before);
 }
 
 BOOST_AUTO_TEST_CASE(a_table_is_given_to_other_machines) {

@@ -5,7 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "eflow/base/error.hpp"
-#include "eflow/base/log.hpp"
+#include "support/warnings.hpp"
 
 namespace eflow::nn {
 namespace {
@@ -76,16 +76,14 @@ BOOST_AUTO_TEST_CASE(velocity_needs_a_width_for_its_patch) {
   DiTConfig c = preset("tiny");  // 2 x 4 x 4 x 3 = 96 values, 32 wide
   c.prediction = Prediction::kVelocity;
   BOOST_CHECK_THROW(check(c), InvalidArgument);
-  std::string warned;
-  LogSink before = set_log_sink([&](LogLevel, std::string_view text) { warned = text; });
+  const test::Warnings warnings;
   c.dim = 128;
   check(c);
-  BOOST_TEST(warned.find("at least 192") != std::string::npos, warned);
-  warned.clear();
+  BOOST_TEST(warnings.count() == 1);
+  BOOST_TEST(warnings.last_has("at least 192"));
   c.dim = 192;
   check(c);
-  set_log_sink(before);
-  BOOST_TEST(warned.empty());
+  BOOST_TEST(warnings.count() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(names_are_read_back) {
