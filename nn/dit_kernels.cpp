@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 
 #include "eflow/base/error.hpp"
 
@@ -25,13 +24,9 @@ void add_new(std::vector<jit::KernelRef>& to, const std::vector<jit::KernelRef>&
   }
 }
 
-std::string_view backend_name(jit::Backend backend) {
-  return backend == jit::Backend::kHost ? "CPU" : "GPU";
-}
-
 /// One table of the page.
 std::string table_of(jit::Backend backend) {
-  std::string out = str("\n## On a ", backend_name(backend),
+  std::string out = str("\n## On a ", backend == jit::Backend::kHost ? "CPU" : "GPU",
                         "\n\n| preset | dtype | d | radius | tokens | kernels |\n"
                         "| --- | --- | --- | --- | --- | --- |\n");
   for (const DefaultKernels& line : default_specialisations(backend)) {

@@ -75,9 +75,9 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
     std::printf("%s\n", line.c_str()), std::fflush(stdout);
   };
   hooks.on_step = [&](const trainer::StepMetrics& m) {
-    if (!progress) {
+    if (!progress) {  // from the end of the first step on: that one fills pools and caches
       progress = std::make_unique<trainer::Progress>(stdout, "step", config.train.iterations,
-                                                     m.step - 1, config.log.every);
+                                                     m.step, config.log.every);
     }
     if (m.eval_mse) held_out = *m.eval_mse;
     progress->update(m.step, str("loss ", short_number(m.loss), "  fm ", short_number(m.fm_mse),
