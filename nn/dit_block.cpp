@@ -5,8 +5,14 @@ namespace eflow::nn {
 DiTBlock::DiTBlock(const Scope& scope, const Options& options)
     : Module(scope),
       modulation_(child("modulation"), 6, options.width),
-      attention_(child("attention"), options.width, options.heads, options.attention),
-      feed_forward_(child("feed_forward"), options.width, options.hidden) {
+      attention_(child("attention"), options.width, options.heads, options.attention) {
+  if (options.mix_feed_forward) {
+    mix_feed_forward_ =
+        std::make_unique<MixFeedForward>(child("feed_forward"), options.width, options.hidden);
+  } else {
+    feed_forward_ =
+        std::make_unique<FeedForward>(child("feed_forward"), options.width, options.hidden);
+  }
   if (options.cross_attention) {
     cross_norm_ = std::make_unique<LayerNorm>(child("cross_norm"), options.width);
     cross_attention_ =
@@ -18,13 +24,15 @@ Tensor DiTBlock::operator()(const Tensor& x, const BlockInputs& in) const {
   const std::vector<Tensor> m = modulation_(in.modulation);
   const BranchModulation attention{m[0], m[1], m[2]}, feed_forward{m[3], m[4], m[5]};
 
-  Tensor h = attention.residual(x, attention_(attention.input(x), in.rope, in.positions));
+  Tensor h = attention.residual(x, attention_(attention.input(x), in.places));
   if (cross_attention_) h = h + (*cross_attention_)((*cross_norm_)(h), in.context);
-  return feed_forward.residual(h, feed_forward_(feed_forward.input(h)));
+  const Tensor y = feed_forward.input(h);
+  return feed_forward.residual(
+      h, feed_forward_ ? (*feed_forward_)(y) : (*mix_feed_forward_)(y, in.places.grid));
 }
 
-void DiTBlock::prepare(int kept_percent, bool gradients) const {
-  attention_.prepare(kept_percent, gradients);
+void DiTBlock::prepare(int kept_percent, bool gradients, std::int64_t radius) const {
+  attention_.prepare(kept_percent, gradients, radius);
   if (cross_attention_) cross_attention_->prepare(gradients);
 }
 

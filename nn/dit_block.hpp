@@ -7,16 +7,16 @@
 #include "eflow/nn/adaln.hpp"
 #include "eflow/nn/cross_attention.hpp"
 #include "eflow/nn/feed_forward.hpp"
+#include "eflow/nn/mix_feed_forward.hpp"
 #include "eflow/nn/self_attention.hpp"
 
 namespace eflow::nn {
 
 /// What all blocks of a stage share.
 struct BlockInputs {
-  Tensor modulation;  ///< [B, 6, D], of SharedModulation
-  RopeTables rope;    ///< of the stage's tokens
-  Tensor positions;   ///< i64 [B, M] where tokens were dropped, else undefined
-  Tensor context;     ///< [B, L, D] for cross-attention, else undefined
+  Tensor modulation;   ///< [B, 6, D], of SharedModulation
+  TokenPlaces places;  ///< of the stage's tokens
+  Tensor context;      ///< [B, L, D] for cross-attention, else undefined
 };
 
 class DiTBlock : public Module {
@@ -25,21 +25,23 @@ class DiTBlock : public Module {
     std::int64_t width = 0, hidden = 0;
     int heads = 1;
     bool cross_attention = false;
-    Glga::Options attention;
+    bool mix_feed_forward = false;  ///< Mix-FFN instead of the plain one
+    AttentionOptions attention;
   };
   DiTBlock(const Scope& scope, const Options& options);
 
   /// x [B, N, D] -> [B, N, D]
   [[nodiscard]] Tensor operator()(const Tensor& x, const BlockInputs& in) const;
-  /// Compiles what calls need: over all tokens, or about this share of them.
-  void prepare(int kept_percent, bool gradients) const;
+  /// See Mixer::prepare.
+  void prepare(int kept_percent, bool gradients, std::int64_t radius) const;
 
  private:
   ModulationTable modulation_;
   SelfAttention attention_;
   std::unique_ptr<LayerNorm> cross_norm_;
   std::unique_ptr<CrossAttention> cross_attention_;
-  FeedForward feed_forward_;
+  std::unique_ptr<FeedForward> feed_forward_;  ///< one of the two
+  std::unique_ptr<MixFeedForward> mix_feed_forward_;
 };
 
 }  // namespace eflow::nn

@@ -11,6 +11,7 @@ namespace eflow::nn {
 namespace {
 
 constexpr std::array<std::string_view, 2> kPredictionNames = {"velocity", "data"};
+constexpr std::array<std::string_view, 2> kFeedForwardNames = {"plain", "mix"};
 
 void require(bool ok, const std::string& text) {
   if (!ok) throw InvalidArgument("[model] " + text);
@@ -38,6 +39,14 @@ Prediction prediction_kind(std::string_view name) {
   return enum_from_name<Prediction>("prediction", name, kPredictionNames);
 }
 
+std::string_view name_of(FeedForwardKind kind) {
+  return kFeedForwardNames[static_cast<std::size_t>(kind)];
+}
+
+FeedForwardKind feed_forward_kind(std::string_view name) {
+  return enum_from_name<FeedForwardKind>("feed_forward", name, kFeedForwardNames);
+}
+
 std::int64_t DiTConfig::window_radius() const {
   const Grid3 tokens = grid();
   const double span = window_frames * static_cast<double>(tokens.h * tokens.w);
@@ -47,6 +56,16 @@ std::int64_t DiTConfig::window_radius() const {
 AttentionKind DiTConfig::attention_of(std::int64_t block) const {
   const bool interleaved = softmax_every > 0 && (block + 1) % (softmax_every + 1) == 0;
   return interleaved ? AttentionKind::kSoftmax : attention;
+}
+
+AttentionOptions DiTConfig::attention_options(std::int64_t block) const {
+  return {.kind = attention_of(block),
+          .gates = gates,
+          .radius = window_radius(),
+          .tokens = grid().count(),
+          .index = window_index,
+          .block = sparse_block,
+          .block_share = sparse_share};
 }
 
 void check(const DiTConfig& c) {
@@ -62,6 +81,9 @@ void check(const DiTConfig& c) {
           "the numbers of blocks must not be negative, nor all be zero");
   require(c.window_frames >= 0 && c.softmax_every >= 0 && c.classes >= 0 && c.context_dim >= 0,
           "window_frames, softmax_every, classes and context_dim must not be negative");
+  require(c.sparse_block > 0 && c.sparse_share > 0 && c.sparse_share <= 1,
+          str("sparse_block = ", c.sparse_block,
+              " must be positive, sparse_share = ", c.sparse_share, " in (0, 1]"));
   require(c.time_floor > 0 && c.time_floor < 1,
           str("time_floor = ", c.time_floor, " must be in (0, 1)"));
   check_velocity_fits(c);

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "eflow/nn/glga.hpp"
+#include "eflow/nn/attention_options.hpp"
 #include "eflow/nn/patch.hpp"
 
 namespace eflow::nn {
@@ -15,10 +15,17 @@ namespace eflow::nn {
 /// F = (x_t - x0) / max(t, floor).
 enum class Prediction { kVelocity, kData };
 
+/// Whether feed-forwards see a token alone or its neighbours in the frame too (Mix-FFN).
+enum class FeedForwardKind { kPlain, kMix };
+
 /// "velocity", "data".
 [[nodiscard]] std::string_view name_of(Prediction prediction);
 /// Throws InvalidArgument listing the known names.
 [[nodiscard]] Prediction prediction_kind(std::string_view name);
+/// "plain", "mix".
+[[nodiscard]] std::string_view name_of(FeedForwardKind kind);
+/// Throws InvalidArgument listing the known names.
+[[nodiscard]] FeedForwardKind feed_forward_kind(std::string_view name);
 
 struct DiTConfig {
   std::int64_t channels = 3, frames = 8, height = 32, width = 32;  ///< of the (latent) video
@@ -34,8 +41,12 @@ struct DiTConfig {
 
   AttentionKind attention = AttentionKind::kGated;
   GateKind gates = GateKind::kToken;
-  double window_frames = 2;        ///< m: the window spans W = m H' W' tokens
+  double window_frames = 2;  ///< m: the window spans W = m H' W' tokens
+  WindowIndex window_index = WindowIndex::kOriginal;
   std::int64_t softmax_every = 0;  ///< K: after every K blocks one of full softmax; 0: none
+  std::int64_t sparse_block = 64;  ///< kSla, kVsa: tokens of a block
+  double sparse_share = 0.2;       ///< kSla, kVsa: blocks that are looked at in detail
+  FeedForwardKind feed_forward = FeedForwardKind::kPlain;
 
   std::int64_t classes = 0;      ///< without the null class; 0: no labels
   std::int64_t context_dim = 0;  ///< E of context tokens for cross-attention; 0: none
@@ -57,6 +68,8 @@ struct DiTConfig {
   [[nodiscard]] std::int64_t window_radius() const;
   /// The kind of block i, counted from 0 over the whole network.
   [[nodiscard]] AttentionKind attention_of(std::int64_t block) const;
+  /// All that its attention is told.
+  [[nodiscard]] AttentionOptions attention_options(std::int64_t block) const;
 };
 
 /// Refuses what cannot be built or cannot learn (InvalidArgument, ShapeError), warns in the log

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "eflow/base/error.hpp"
+#include "eflow/nn/glga.hpp"
 
 namespace eflow::nn {
 namespace {
@@ -51,15 +52,13 @@ std::vector<jit::KernelRef> kernels_of(const DiTConfig& config, const KernelNeed
   GlgaSignature signature{
       .backend = needs.backend, .dtype = needs.dtype, .head = config.dim / config.heads};
   const auto add = [&](std::int64_t block, int kept_percent) {
-    const Glga::Options options{.kind = config.attention_of(block),
-                                .gates = config.gates,
-                                .radius = config.window_radius(),
-                                .tokens = config.grid().count()};
+    const AttentionOptions options = config.attention_options(block);
     const bool softmax = options.kind == AttentionKind::kSoftmax;
+    if (!softmax && !is_glga(options.kind)) return;
     GlgaOptions call = softmax ? softmax_options() : glga_options(options);
     call.kept_percent = kept_percent;
     signature.gates = softmax ? GlgaGateKind::kNone : glga_gate_kind(options);
-    signature.kept = !softmax && kept_percent < 100;
+    signature.kept = !softmax && options.index == WindowIndex::kOriginal && kept_percent < 100;
     add_new(out, glga_kernels(signature, call, needs.gradients));
   };
   for (std::int64_t i = 0; i < config.blocks(); ++i) add(i, 100);

@@ -19,7 +19,8 @@ Tensor FusedAttention::operator()(const Tensor& q, const Tensor& k, const Tensor
 
 bool FusedAttention::prepare(const Tensor& q, const Tensor& gates, const GlgaOptions& options,
                              bool gradients) const {
-  const Decision key{q.dtype(), options.positions.defined() ? options.kept_percent : 0, gradients};
+  const Decision key{q.dtype(), options.positions.defined() ? options.kept_percent : 0, gradients,
+                     options.radius};
   const std::lock_guard lock(deciding_);
   const auto at = decided_.find(key);
   if (at != decided_.end()) return at->second;

@@ -12,8 +12,8 @@ namespace eflow::nn {
 
 class FusedAttention {
  public:
-  /// As glga(). All calls of one object have the same heads, gates and options, but for dtype, number of tokens and
-  /// whether tokens were dropped.
+  /// As glga(). All calls of one object have the same heads, gates and options, but for dtype, number of tokens,
+  /// radius and whether tokens were dropped.
   [[nodiscard]] Tensor operator()(const Tensor& q, const Tensor& k, const Tensor& v,
                                   const Tensor& gates, const Tensor& global_weight,
                                   const Tensor& local_weight, const GlgaOptions& options) const;
@@ -26,6 +26,7 @@ class FusedAttention {
     DType dtype;
     int kept_percent;  ///< 0: no tokens dropped
     bool gradients;
+    std::int64_t radius;
     friend auto operator<=>(const Decision&, const Decision&) = default;
   };
   mutable std::mutex deciding_;

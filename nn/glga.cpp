@@ -3,36 +3,18 @@
 #include <cmath>
 
 #include "eflow/core/ops.hpp"
-#include "eflow/nn/named_enum.hpp"
 
 namespace eflow::nn {
 namespace {
 
-constexpr std::array<std::string_view, 5> kAttentionNames = {"softmax", "window", "linear", "sum",
-                                                             "glga"};
-constexpr std::array<std::string_view, 3> kGateNames = {"token", "head", "channel"};
-
 bool has_global(AttentionKind kind) {
-  return kind != AttentionKind::kSoftmax && kind != AttentionKind::kWindow;
+  return is_glga(kind) && kind != AttentionKind::kWindow;
 }
 bool has_local(AttentionKind kind) {
-  return kind != AttentionKind::kSoftmax && kind != AttentionKind::kLinear;
+  return is_glga(kind) && kind != AttentionKind::kLinear;
 }
 
 }  // namespace
-
-std::string_view name_of(AttentionKind kind) {
-  return kAttentionNames[static_cast<std::size_t>(kind)];
-}
-std::string_view name_of(GateKind kind) {
-  return kGateNames[static_cast<std::size_t>(kind)];
-}
-AttentionKind attention_kind(std::string_view name) {
-  return enum_from_name<AttentionKind>("attention", name, kAttentionNames);
-}
-GateKind gate_kind(std::string_view name) {
-  return enum_from_name<GateKind>("gates", name, kGateNames);
-}
 
 Tensor window_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t radius,
                         const Tensor& positions) {
@@ -59,7 +41,7 @@ GlgaGateKind glga_gate_kind(const Glga::Options& options) {
 }
 
 Glga::Glga(const Scope& scope, std::int64_t width, int heads, const Options& options)
-    : Module(scope), options_(options), width_(width), heads_(heads) {
+    : Mixer(scope), options_(options), width_(width), heads_(heads) {
   if (has_global(options.kind)) {
     global_norm_ = std::make_unique<RmsNorm>(child("global_norm"), width, heads);
   }
@@ -82,31 +64,39 @@ Tensor Glga::gates(const Tensor& x) const {
   return gate_ ? reshape((*gate_)(x), gate_shape(x.size(0), x.size(1))) : Tensor();
 }
 
-GlgaOptions Glga::call(std::int64_t tokens, const Tensor& positions) const {
+GlgaOptions Glga::call(std::int64_t tokens, const Tensor& positions, std::int64_t raster,
+                       std::int64_t radius) const {
   GlgaOptions options = glga_options(options_);
-  options.positions = positions;
-  if (options_.tokens > 0) {
-    options.kept_percent = static_cast<int>((100 * tokens + options_.tokens / 2) / options_.tokens);
-  }
+  options.radius = radius;
+  if (options_.index == WindowIndex::kOriginal) options.positions = positions;
+  if (raster > 0) options.kept_percent = static_cast<int>((100 * tokens + raster / 2) / raster);
   return options;
 }
 
-Tensor Glga::operator()(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
-                        const Tensor& positions) const {
+Tensor Glga::mix(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
+                 const GlgaOptions& options) const {
   const auto weight = [](const std::unique_ptr<RmsNorm>& norm) {
     return norm ? norm->weight() : Tensor();
   };
-  return reshape(run_(q, k, v, gates(x), weight(global_norm_), weight(local_norm_),
-                      call(q.size(1), positions)),
+  return reshape(run_(q, k, v, gates(x), weight(global_norm_), weight(local_norm_), options),
                  x.shape());
 }
 
-void Glga::prepare(int kept_percent, bool gradients) const {
+Tensor Glga::operator()(const MixInputs& in) const {
+  const auto& [rope, positions, grid, radius] = in.places;
+  const GlgaOptions options =
+      call(in.q.size(1), positions, grid.count() > 0 ? grid.count() : options_.tokens,
+           radius >= 0 ? radius : options_.radius);
+  return mix(in.turned(in.q), in.turned(in.k), in.v, in.x, options);
+}
+
+void Glga::prepare(int kept_percent, bool gradients, std::int64_t radius) const {
   const DevicePtr& device = scope().device();
   const Tensor q = Tensor::empty({1, 1, heads_, width_ / heads_}, scope().dtype(), device);
   const Tensor logits = gate_ ? Tensor::empty(gate_shape(1, 1), scope().dtype(), device) : Tensor();
   GlgaOptions options =
-      call(1, kept_percent < 100 ? Tensor::zeros({1, 1}, DType::kI64, device) : Tensor());
+      call(1, kept_percent < 100 ? Tensor::zeros({1, 1}, DType::kI64, device) : Tensor(), 0,
+           radius >= 0 ? radius : options_.radius);
   options.kept_percent = kept_percent;
   run_.prepare(q, logits, options, gradients);
 }

@@ -7,26 +7,13 @@
 //   o_i = g^g_i G_i + g^l_i T_i             (g^g, g^l)_i = sigmoid(x_i W_g + b_g)
 
 #include <memory>
-#include <string_view>
 
 #include "eflow/nn/fused_attention.hpp"
 #include "eflow/nn/linear.hpp"
+#include "eflow/nn/mixer.hpp"
 #include "eflow/nn/norm_layers.hpp"
 
 namespace eflow::nn {
-
-/// Which branches a block has. kSoftmax is plain attention over all tokens, neither normed nor gated.
-enum class AttentionKind { kSoftmax, kWindow, kLinear, kSum, kGated };
-/// Whether a gate is one number a token, a head or a channel.
-enum class GateKind { kToken, kHead, kChannel };
-
-/// "softmax", "window", "linear", "sum", "glga".
-[[nodiscard]] std::string_view name_of(AttentionKind kind);
-/// "token", "head", "channel".
-[[nodiscard]] std::string_view name_of(GateKind kind);
-/// Inverses of name_of. Throw InvalidArgument listing the known names.
-[[nodiscard]] AttentionKind attention_kind(std::string_view name);
-[[nodiscard]] GateKind gate_kind(std::string_view name);
 
 /// Softmax over keys whose raster position is within `radius`.
 /// q, k, v [B, N, H, d] -> [B, N, H, d]; positions i64 [B, N] of kept tokens, or undefined.
@@ -36,30 +23,31 @@ enum class GateKind { kToken, kHead, kChannel };
 /// kappa q (k^T v) with kappa = 1/N over the N tokens given; q, k, v [B, N, H, d] -> [B, N, H, d].
 [[nodiscard]] Tensor linear_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 
-/// The mixing of q, k, v by any kind but kSoftmax.
-class Glga : public Module {
+/// The mixing of q, k, v by any kind of which is_glga() is true.
+class Glga : public Mixer {
  public:
-  struct Options {
-    AttentionKind kind = AttentionKind::kGated;
-    GateKind gates = GateKind::kToken;
-    std::int64_t radius = 0;  ///< R, in tokens of the raster; 0 sees itself
-    std::int64_t tokens = 0;  ///< of the raster, to tell the share of kept ones; 0: unknown
-  };
+  using Options = AttentionOptions;
   Glga(const Scope& scope, std::int64_t width, int heads, const Options& options);
 
-  /// q, k (roped), v [B, N, H, d]; x [B, N, D], the input that q, k and v were made of -> [B, N, D]
+  [[nodiscard]] Tensor operator()(const MixInputs& in) const override;
+  /// q, k (turned), v [B, N, H, d]; x [B, N, D], the input that q, k and v were made of; positions
+  /// i64 [B, N] of kept tokens or undefined -> [B, N, D]
   [[nodiscard]] Tensor operator()(const Tensor& q, const Tensor& k, const Tensor& v,
-                                  const Tensor& x, const Tensor& positions) const;
-  /// Compiles what such calls need: with all tokens there, or about this share of them.
-  void prepare(int kept_percent, bool gradients) const;
+                                  const Tensor& x, const Tensor& positions) const {
+    return mix(q, k, v, x, call(q.size(1), positions, options_.tokens, options_.radius));
+  }
+  void prepare(int kept_percent, bool gradients, std::int64_t radius) const override;
 
  private:
   /// The logits' last two sizes.
   [[nodiscard]] Shape gate_shape(std::int64_t samples, std::int64_t tokens) const;
   /// Logits of both gates, [B, N, 2, h, c]; undefined without gates.
   [[nodiscard]] Tensor gates(const Tensor& x) const;
-  /// What calls over these tokens ask of the op; positions: see operator().
-  [[nodiscard]] GlgaOptions call(std::int64_t tokens, const Tensor& positions) const;
+  /// What calls over these tokens ask of the op; raster: tokens in all.
+  [[nodiscard]] GlgaOptions call(std::int64_t tokens, const Tensor& positions, std::int64_t raster,
+                                 std::int64_t radius) const;
+  [[nodiscard]] Tensor mix(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
+                           const GlgaOptions& options) const;
 
   Options options_;
   std::int64_t width_;

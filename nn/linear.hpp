@@ -1,15 +1,18 @@
 #pragma once
-// Linear: y = x W^T + b.
+// Linear: y = x W^T + b, or without b.
 
 #include "eflow/nn/module.hpp"
 
 namespace eflow::nn {
 
+enum class Bias { kYes, kNone };
+
 class Linear : public Module {
  public:
   /// weight [out, in], default Xavier-uniform; bias [out], zero.
   Linear(const Scope& scope, std::int64_t in, std::int64_t out);
-  Linear(const Scope& scope, std::int64_t in, std::int64_t out, const Init& weight_init);
+  Linear(const Scope& scope, std::int64_t in, std::int64_t out, const Init& weight_init,
+         Bias bias = Bias::kYes);
 
   /// x [..., in] -> [..., out]
   [[nodiscard]] Tensor operator()(const Tensor& x) const { return linear(x, weight_, bias_); }

@@ -55,14 +55,13 @@ VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
 void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t count,
                           std::int64_t first) {
   for (std::int64_t i = 0; i < count; ++i) {
-    const DiTBlock::Options options{.width = config_.dim,
-                                    .hidden = config_.hidden,
-                                    .heads = static_cast<int>(config_.heads),
-                                    .cross_attention = config_.context_dim > 0,
-                                    .attention = {.kind = config_.attention_of(first + i),
-                                                  .gates = config_.gates,
-                                                  .radius = config_.window_radius(),
-                                                  .tokens = config_.grid().count()}};
+    const DiTBlock::Options options{
+        .width = config_.dim,
+        .hidden = config_.hidden,
+        .heads = static_cast<int>(config_.heads),
+        .cross_attention = config_.context_dim > 0,
+        .mix_feed_forward = config_.feed_forward == FeedForwardKind::kMix,
+        .attention = config_.attention_options(first + i)};
     part.push_back(std::make_unique<DiTBlock>(child(str(name, ".", i)), options));
   }
 }
@@ -71,8 +70,8 @@ void VideoDiT::prepare(bool gradients, double drop_ratio) const {
   const int kept_percent = static_cast<int>(std::lround(100 * (1 - drop_ratio)));
   for (const Blocks* part : {&encoder_, &middle_, &decoder_}) {
     for (const auto& block : *part) {
-      block->prepare(100, gradients);
-      if (part == &middle_ && kept_percent < 100) block->prepare(kept_percent, gradients);
+      block->prepare(100, gradients, -1);
+      if (part == &middle_ && kept_percent < 100) block->prepare(kept_percent, gradients, -1);
     }
   }
 }
@@ -81,7 +80,9 @@ Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                             const Condition& condition) const {
   check_inputs(x, t, s, condition);
   const Tensor e = condition_vector(t, s, condition);
-  BlockInputs dense{.modulation = modulation_(e), .rope = rope_, .positions = {}, .context = {}};
+  BlockInputs dense{.modulation = modulation_(e),
+                    .places = {.rope = rope_, .grid = config_.grid()},
+                    .context = {}};
   if (context_in_) dense.context = (*context_out_)(gelu((*context_in_)(condition.context)));
 
   Tensor h = patch_(x);
@@ -140,8 +141,8 @@ Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
   }
   if (!condition.kept.defined()) return run(middle_, encoded, dense);
   BlockInputs sparse = dense;
-  sparse.rope = rope_.at(condition.kept);
-  sparse.positions = condition.kept;
+  sparse.places.rope = dense.places.rope.at(condition.kept);
+  sparse.places.positions = condition.kept;
   const Tensor deep = run(middle_, gather_tokens(encoded, condition.kept), sparse);
   return scatter_tokens(deep, condition.kept, mask_, encoded.size(1));
 }

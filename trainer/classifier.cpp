@@ -31,7 +31,7 @@ ClipClassifier::Block::Block(const nn::Scope& scope, const ClassifierConfig& c)
       feed_forward_(child("feed_forward"), c.width, 4 * c.width) {}
 
 Tensor ClipClassifier::Block::operator()(const Tensor& x, const nn::RopeTables& tables) const {
-  const Tensor y = x + attention_(attention_norm_(x), tables);
+  const Tensor y = x + attention_(attention_norm_(x), {tables});
   return y + feed_forward_(feed_forward_norm_(y));
 }
 

@@ -34,7 +34,11 @@ struct ModelConfig {
   std::int64_t patch_t = 2, patch_h = 8, patch_w = 8;
   std::string attention = "glga";
   double window_frames = 2;
+  std::string window_index = "original";
   std::int64_t softmax_every = 0;
+  std::int64_t sparse_block = 64;
+  double sparse_share = 0.2;
+  std::string feed_forward = "plain";
   std::string gates = "token";
   bool position_table = true;
   double time_scale = 1;

@@ -20,7 +20,11 @@ ModelConfig model_config_of(const nn::DiTConfig& dit) {
   m.patch_w = dit.patch.w;
   m.attention = nn::name_of(dit.attention);
   m.window_frames = dit.window_frames;
+  m.window_index = nn::name_of(dit.window_index);
   m.softmax_every = dit.softmax_every;
+  m.sparse_block = dit.sparse_block;
+  m.sparse_share = dit.sparse_share;
+  m.feed_forward = nn::name_of(dit.feed_forward);
   m.gates = nn::name_of(dit.gates);
   m.position_table = dit.position_table;
   m.time_scale = dit.time_scale;
@@ -72,7 +76,11 @@ nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips) {
   dit.attention = nn::attention_kind(m.attention);
   dit.gates = nn::gate_kind(m.gates);
   dit.window_frames = m.window_frames;
+  dit.window_index = nn::window_index(m.window_index);
   dit.softmax_every = m.softmax_every;
+  dit.sparse_block = m.sparse_block;
+  dit.sparse_share = m.sparse_share;
+  dit.feed_forward = nn::feed_forward_kind(m.feed_forward);
   dit.position_table = m.position_table;
   dit.time_scale = m.time_scale;
   dit.prediction = nn::prediction_kind(m.prediction);

@@ -1,6 +1,7 @@
 #include "eflow/trainer/model_flops.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace eflow::trainer {
 namespace {
@@ -15,15 +16,24 @@ double pairs_in_window(double n, double radius) {
 double attention_flops(const nn::DiTConfig& c, nn::AttentionKind kind, double tokens, double kept) {
   if (tokens == 0) return 0;
   const double width = static_cast<double>(c.dim), head = width / static_cast<double>(c.heads);
-  const double all = pairs_in_window(tokens / kept, static_cast<double>(c.window_radius()));
-  const double local = 4 * kept * kept * all * width;
+  const double raster = c.window_index == nn::WindowIndex::kOriginal ? kept : 1;
+  const double all = pairs_in_window(tokens / raster, static_cast<double>(c.window_radius()));
+  const double local = 4 * raster * raster * all * width;
   const double global = 4 * tokens * head * width;
+  const double size = static_cast<double>(c.sparse_block), blocks = std::ceil(tokens / size);
+  const double chosen =
+      4 * tokens * width * size * std::max(1.0, std::round(c.sparse_share * blocks));
   switch (kind) {
     case nn::AttentionKind::kSoftmax:
       return 4 * tokens * tokens * width;
     case nn::AttentionKind::kWindow:
       return local;
+    case nn::AttentionKind::kSla:  // a product of a head's width after the linear branch
+      return chosen + global + 2 * tokens * head * width;
+    case nn::AttentionKind::kVsa:  // and a gate of the whole width
+      return chosen + 4 * blocks * blocks * width + 2 * tokens * width * width;
     case nn::AttentionKind::kLinear:
+    case nn::AttentionKind::kSana:
       return global;
     case nn::AttentionKind::kSum:
     case nn::AttentionKind::kGated:
@@ -47,7 +57,10 @@ ForwardFlops forward_flops(const nn::DiTConfig& c, std::int64_t middle_tokens) {
   for (std::int64_t i = 0; i < c.blocks(); ++i) {
     const bool middle = i >= c.encoder && i < c.encoder + c.middle;
     const double n = middle ? kept : tokens;
-    flops.products += 2 * n * (4 * width * width + 2 * width * hidden);
+    const double feed_forward = c.feed_forward == nn::FeedForwardKind::kMix
+                                    ? 3 * width * hidden + 9 * 2 * hidden
+                                    : 2 * width * hidden;
+    flops.products += 2 * n * (4 * width * width + feed_forward);
     flops.attention += attention_flops(c, c.attention_of(i), n, n / tokens);
   }
   return flops;

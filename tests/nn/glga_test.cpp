@@ -113,6 +113,21 @@ BOOST_AUTO_TEST_CASE(kept_tokens_see_the_band_of_the_full_raster) {
   BOOST_TEST(test::distance(row(y, 1, 0), row(v, 1, 0)) > 1e-3);
 }
 
+BOOST_AUTO_TEST_CASE(a_compact_window_counts_kept_tokens_one_by_one) {
+  const Inputs in;
+  const AttentionOptions options{
+      .kind = AttentionKind::kWindow, .radius = 2, .index = WindowIndex::kCompact};
+  const Glga compact(kScope, kWidth, kHeads, options);
+  const Tensor spread =
+      Tensor::from(std::vector<std::int64_t>{0, 9, 18, 27, 36, 45, 54, 63, 72, 81,
+                                             0, 9, 18, 27, 36, 45, 54, 63, 72, 81},
+                   {2, kTokens});
+  const Tensor y = compact(in.q, in.k, in.v, in.x, spread);
+  BOOST_TEST(test::distance(y, in.run(compact)) == 0);
+  const Glga original(kScope, kWidth, kHeads, {.kind = AttentionKind::kWindow, .radius = 2});
+  BOOST_TEST(test::distance(y, original(in.q, in.k, in.v, in.x, spread)) > 1e-3);
+}
+
 const AttentionKind kKinds[] = {AttentionKind::kWindow, AttentionKind::kLinear, AttentionKind::kSum,
                                 AttentionKind::kGated};
 const GateKind kGates[] = {GateKind::kToken, GateKind::kHead, GateKind::kChannel};
@@ -135,7 +150,7 @@ BOOST_DATA_TEST_CASE(gradients_match_finite_differences,
 }
 
 BOOST_AUTO_TEST_CASE(names_are_read_back) {
-  for (const char* name : {"softmax", "window", "linear", "sum", "glga"}) {
+  for (const char* name : {"softmax", "window", "linear", "sum", "glga", "sana", "sla", "vsa"}) {
     BOOST_TEST(name_of(attention_kind(name)) == name);
   }
   for (const char* name : {"token", "head", "channel"})

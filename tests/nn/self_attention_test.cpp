@@ -20,19 +20,19 @@ BOOST_AUTO_TEST_CASE(self_attention_knows_where_tokens_stand) {
   const SelfAttention attention(kScope, 12, 2, {.kind = AttentionKind::kSoftmax});
   const Tensor x = broadcast_to(test::values({1, 1, 12}, 1), {1, 8, 12});
   const Tensor other = concat({test::values({1, 1, 12}, 2), narrow(x, 1, 1, 7)}, 1);
-  const Tensor y = attention(other, tables());
+  const Tensor y = attention(other, {tables()});
   BOOST_TEST(test::distance(narrow(y, 1, 3, 1), narrow(y, 1, 4, 1)) > 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(the_size_of_queries_does_not_matter) {
   const SelfAttention attention(kScope, 12, 2, {.kind = AttentionKind::kSoftmax});
   const Tensor x = test::values({2, 8, 12}, 1);
-  const Tensor before = attention(x, tables());
+  const Tensor before = attention(x, {tables()});
   for (auto [name, tensor] : attention.parameters()) {
     if (name != "qkv.weight") continue;
     narrow(tensor.detach(), 0, 0, 12).assign(narrow(tensor.detach(), 0, 0, 12) * 1000.0);
   }
-  BOOST_TEST(test::distance(before, attention(x, tables())) < 1e-5);
+  BOOST_TEST(test::distance(before, attention(x, {tables()})) < 1e-5);
 }
 
 BOOST_AUTO_TEST_CASE(the_three_products_start_with_the_fan_of_one) {
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(gradients_match_finite_differences) {
   leaves.emplace_back("x", x);
   const Tensor weights = test::values({2, 8, 12}, 3);
   const auto worst =
-      test::worst_gradient(leaves, [&] { return sum(attention(x, tables()) * weights); });
+      test::worst_gradient(leaves, [&] { return sum(attention(x, {tables()}) * weights); });
   BOOST_TEST(worst.relative() < 1e-5,
              worst.name << ": " << worst.analytic << " against " << worst.numeric);
 }

@@ -145,6 +145,23 @@ const Variant kVariants[] = {
      [](DiTConfig&, Inputs& in) {
        in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
      }},
+    {"Sana on kept tokens",
+     [](DiTConfig& c, Inputs& in) {
+       c.attention = AttentionKind::kSana;
+       c.feed_forward = FeedForwardKind::kMix;
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
+    {"SLA",
+     [](DiTConfig& c, Inputs&) {
+       c.attention = AttentionKind::kSla;
+       c.sparse_block = 3;
+     }},
+    {"VSA on kept tokens",
+     [](DiTConfig& c, Inputs& in) {
+       c.attention = AttentionKind::kVsa;
+       c.sparse_block = 1;
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
     {"text", with_context},
     {"recomputed text",
      [](DiTConfig& c, Inputs& in) {

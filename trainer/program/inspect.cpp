@@ -33,6 +33,8 @@ std::string model_text(const nn::DiTConfig& c) {
       ", blocks ", c.encoder, " + ", c.middle, " + ", c.decoder, "\nattention ",
       nn::name_of(c.attention), ", gates per ", nn::name_of(c.gates), ", window radius ",
       c.window_radius(), " tokens",
+      c.window_index == nn::WindowIndex::kCompact ? " of those kept" : "",
+      c.feed_forward == nn::FeedForwardKind::kMix ? ", Mix-FFN" : "",
       c.softmax_every > 0 ? str(", full softmax after every ", c.softmax_every, " blocks") : "",
       "\nclips [", c.channels, ", ", c.frames, ", ", c.height, ", ", c.width, "], patch ",
       c.patch.t, "x", c.patch.h, "x", c.patch.w, ", tokens ", grid.t, "x", grid.h, "x", grid.w,
@@ -93,7 +95,10 @@ int inspect(const Arguments& arguments) {
   const std::vector<Option> options = {
       {"preset", &preset, one_of(nn::preset_names()), "", "A named model size."},
       {"options", &table, {}, "", "The table of all configuration keys, as Markdown."},
-      {"specialisations", &specialisations, {}, "",
+      {"specialisations",
+       &specialisations,
+       {},
+       "",
        "What the presets ask the JIT for, as Markdown."},
   };
   if (wants_help(arguments)) {

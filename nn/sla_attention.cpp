@@ -1,0 +1,46 @@
+#include "eflow/nn/sla_attention.hpp"
+
+#include "eflow/nn/block_softmax.hpp"
+
+namespace eflow::nn {
+namespace {
+
+constexpr double kEps = 1e-5;
+
+/// Which key blocks each query block sees: by their means, those of keys around the mean key.
+Tensor choose(const TokenBlocks& blocks, const Tensor& q, const Tensor& k, double share) {
+  const NoGrad off;
+  const Tensor query = permute(blocks.means(blocks.gather(q)), {0, 2, 1, 3});
+  const Tensor key = permute(blocks.means(blocks.gather(k - mean(k, {1}, true))), {0, 2, 3, 1});
+  Tensor scores = matmul(query, key);
+  if (blocks.block_mask().defined())
+    scores = scores + reshape(blocks.block_mask(), {q.size(0), 1, 1, blocks.blocks()});
+  return best_blocks(scores, chosen_count(blocks.blocks(), share));
+}
+
+}  // namespace
+
+Tensor channel_softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
+  const auto by_head = [](const Tensor& t) { return transpose(t, 1, 2); };
+  const Tensor query = softmax(q), key = softmax(k);
+  const Tensor state = matmul(permute(key, {0, 2, 3, 1}), by_head(v));
+  const Tensor top = by_head(matmul(by_head(query), state));
+  return top / (sum(query * sum(key, {1}, true), {3}, true) + kEps);
+}
+
+SlaAttention::SlaAttention(const Scope& scope, std::int64_t width, int heads,
+                           const AttentionOptions& options)
+    : Mixer(scope),
+      options_(options),
+      out_(child("out"), width / heads, width / heads, constant_init(0)) {}
+
+Tensor SlaAttention::operator()(const MixInputs& in) const {
+  const Tensor q = in.turned(in.q), k = in.turned(in.k);
+  const TokenBlocks blocks = TokenBlocks::in_order(q, options_.block);
+  const Tensor chosen = choose(blocks, q.detach(), k.detach(), options_.block_share);
+  const Tensor sparse = blocks.scatter(
+      block_softmax(blocks, blocks.gather(q), blocks.gather(k), blocks.gather(in.v), chosen));
+  return reshape(sparse + out_(channel_softmax_attention(q, k, in.v)), in.x.shape());
+}
+
+}  // namespace eflow::nn

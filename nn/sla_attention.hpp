@@ -1,0 +1,26 @@
+#pragma once
+// SLA, sparse-linear attention: softmax over the key blocks whose means fit a query block's best,
+// and a linear branch over all tokens through a product that starts at zero.  [thu-ml/SLA, main]
+//
+//   o = block_softmax(q, k, v) + W (c(q) K / (c(q) z + eps)),  c = softmax over channels,
+//   K = sum_j c(k_j)^T v_j,  z = sum_j c(k_j)
+
+#include "eflow/nn/linear.hpp"
+#include "eflow/nn/mixer.hpp"
+
+namespace eflow::nn {
+
+/// The linear branch before W. q, k, v [B, N, H, d] -> [B, N, H, d]
+[[nodiscard]] Tensor channel_softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v);
+
+class SlaAttention : public Mixer {
+ public:
+  SlaAttention(const Scope& scope, std::int64_t width, int heads, const AttentionOptions& options);
+  [[nodiscard]] Tensor operator()(const MixInputs& in) const override;
+
+ private:
+  AttentionOptions options_;
+  Linear out_;  ///< of a head, shared by all
+};
+
+}  // namespace eflow::nn

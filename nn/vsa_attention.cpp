@@ -1,0 +1,47 @@
+#include "eflow/nn/vsa_attention.hpp"
+
+#include <cmath>
+
+#include "eflow/base/error.hpp"
+#include "eflow/nn/block_softmax.hpp"
+
+namespace eflow::nn {
+
+std::int64_t cube_edge(std::int64_t tokens) {
+  const std::int64_t edge = std::llround(std::cbrt(static_cast<double>(tokens)));
+  if (tokens < 1 || edge * edge * edge != tokens) {
+    throw InvalidArgument(
+        str("[vsa] blocks of ", tokens, " tokens are no cubes; use 1, 8, 27, 64, 125, ..."));
+  }
+  return edge;
+}
+
+VsaAttention::VsaAttention(const Scope& scope, std::int64_t width, const AttentionOptions& options)
+    : Mixer(scope), options_(options), gate_(child("gate"), width, width) {
+  static_cast<void>(cube_edge(options.block));
+}
+
+Tensor VsaAttention::operator()(const MixInputs& in) const {
+  const TokenPlaces& places = in.places;
+  if (places.grid.count() == 0)
+    throw InvalidArgument("[vsa] cubes need the grid that the tokens stand in");
+  const Tensor all_q = in.turned(in.q), all_k = in.turned(in.k);
+  const TokenBlocks cubes =
+      TokenBlocks::in_cubes(all_q, places.grid, cube_edge(options_.block), places.positions);
+  const Tensor q = cubes.gather(all_q), k = cubes.gather(all_k), v = cubes.gather(in.v);
+
+  const auto by_head = [&](const Tensor& t) { return transpose(cubes.means(t), 1, 2); };
+  const double tau = 1 / std::sqrt(static_cast<double>(in.q.size(3)));
+  Tensor scores = matmul(by_head(q), transpose(by_head(k), 2, 3)) * tau;
+  if (cubes.block_mask().defined())
+    scores = scores + reshape(cubes.block_mask(), {q.size(0), 1, 1, cubes.blocks()});
+  const Tensor coarse = cubes.spread(transpose(matmul(softmax(scores), by_head(v)), 1, 2));
+
+  const Tensor chosen =
+      best_blocks(scores.detach(), chosen_count(cubes.blocks(), options_.block_share));
+  const Tensor fine = cubes.scatter(block_softmax(cubes, q, k, v, chosen));
+  const Shape shape = in.x.shape();
+  return mul_add(reshape(coarse, shape), gate_(in.x), reshape(fine, shape));
+}
+
+}  // namespace eflow::nn
