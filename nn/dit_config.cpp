@@ -47,10 +47,17 @@ FeedForwardKind feed_forward_kind(std::string_view name) {
   return enum_from_name<FeedForwardKind>("feed_forward", name, kFeedForwardNames);
 }
 
-std::int64_t DiTConfig::window_radius() const {
-  const Grid3 tokens = grid();
+std::int64_t DiTConfig::window_radius(const Grid3& tokens) const {
   const double span = window_frames * static_cast<double>(tokens.h * tokens.w);
   return std::llround(span) / 2;
+}
+
+DiTConfig DiTConfig::for_clips(const Shape& clip) const {
+  DiTConfig other = *this;
+  other.frames = clip[1];
+  other.height = clip[2];
+  other.width = clip[3];
+  return other;
 }
 
 AttentionKind DiTConfig::attention_of(std::int64_t block) const {

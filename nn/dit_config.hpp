@@ -64,8 +64,11 @@ struct DiTConfig {
   [[nodiscard]] std::int64_t blocks() const { return encoder + middle + decoder; }
   [[nodiscard]] std::int64_t patch_values() const { return channels * patch.count(); }
   [[nodiscard]] Grid3 grid() const { return token_grid(frames, height, width, patch); }
-  /// R = floor(W / 2).
-  [[nodiscard]] std::int64_t window_radius() const;
+  /// R = floor(W / 2), W = m times the tokens of a frame of the grid.
+  [[nodiscard]] std::int64_t window_radius(const Grid3& tokens) const;
+  [[nodiscard]] std::int64_t window_radius() const { return window_radius(grid()); }
+  /// The same model told to make clips [C, T, H, W] of this shape.
+  [[nodiscard]] DiTConfig for_clips(const Shape& clip) const;
   /// The kind of block i, counted from 0 over the whole network.
   [[nodiscard]] AttentionKind attention_of(std::int64_t block) const;
   /// All that its attention is told.

@@ -4,6 +4,7 @@
 // them, so they keep their original places. [arXiv 2104.09864; Wan 2.1]
 
 #include <array>
+#include <compare>
 
 #include "eflow/core/ops.hpp"
 
@@ -13,7 +14,7 @@ namespace eflow::nn {
 struct Grid3 {
   std::int64_t t = 1, h = 1, w = 1;
   [[nodiscard]] std::int64_t count() const { return t * h * w; }
-  friend bool operator==(const Grid3&, const Grid3&) = default;
+  friend auto operator<=>(const Grid3&, const Grid3&) = default;
 };
 
 /// How many of a head's channels turn with t, h, w: c = d / 2 pairs, c_h = c_w = floor(c / 3), c_t

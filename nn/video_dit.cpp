@@ -46,10 +46,6 @@ VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
     mask_ = buffer("mask", {dim}, normal_init(0.02));
     fusion_ = std::make_unique<Linear>(child("fusion"), 2 * dim, dim);
   }
-  if (scope().allocates()) {
-    rope_ =
-        RopeTables::of_grid(config.grid(), dim / config.heads, scope().dtype(), scope().device());
-  }
 }
 
 void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t count,
@@ -66,12 +62,13 @@ void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t co
   }
 }
 
-void VideoDiT::prepare(bool gradients, double drop_ratio) const {
+void VideoDiT::prepare(const Grid3& grid, bool gradients, double drop_ratio) const {
+  const std::int64_t radius = config_.window_radius(grid);
   const int kept_percent = static_cast<int>(std::lround(100 * (1 - drop_ratio)));
   for (const Blocks* part : {&encoder_, &middle_, &decoder_}) {
     for (const auto& block : *part) {
-      block->prepare(100, gradients, -1);
-      if (part == &middle_ && kept_percent < 100) block->prepare(kept_percent, gradients, -1);
+      block->prepare(100, gradients, radius);
+      if (part == &middle_ && kept_percent < 100) block->prepare(kept_percent, gradients, radius);
     }
   }
 }
@@ -79,10 +76,9 @@ void VideoDiT::prepare(bool gradients, double drop_ratio) const {
 Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                             const Condition& condition) const {
   check_inputs(x, t, s, condition);
+  const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
   const Tensor e = condition_vector(t, s, condition);
-  BlockInputs dense{.modulation = modulation_(e),
-                    .places = {.rope = rope_, .grid = config_.grid()},
-                    .context = {}};
+  BlockInputs dense{.modulation = modulation_(e), .places = places_of(grid), .context = {}};
   if (context_in_) dense.context = (*context_out_)(gelu((*context_in_)(condition.context)));
 
   Tensor h = patch_(x);
@@ -91,7 +87,17 @@ Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
   h = run_middle(encoded, dense, condition);
   if (fusion_) h = (*fusion_)(concat({h, encoded}, 2));
   h = run(decoder_, h, dense);
-  return to_velocity(from_patches(head_(h, e), config_.patch, config_.grid()), x, t);
+  return to_velocity(from_patches(head_(h, e), config_.patch, grid), x, t);
+}
+
+TokenPlaces VideoDiT::places_of(const Grid3& grid) const {
+  const std::lock_guard lock(placing_);
+  RopeTables& rope = rope_[grid];
+  if (!rope.cos.defined()) {
+    rope =
+        RopeTables::of_grid(grid, config_.dim / config_.heads, scope().dtype(), scope().device());
+  }
+  return {.rope = rope, .grid = grid, .radius = config_.window_radius(grid)};
 }
 
 Tensor VideoDiT::condition_vector(const Tensor& t, const Tensor& s,
@@ -156,9 +162,15 @@ Tensor VideoDiT::to_velocity(const Tensor& prediction, const Tensor& x, const Te
 void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
                             const Condition& condition) const {
   const DiTConfig& c = config_;
-  if (x.rank() != 5 || x.shape() != Shape{x.size(0), c.channels, c.frames, c.height, c.width}) {
-    throw ShapeError(str("[video_dit] expected a video [B, ", c.channels, ", ", c.frames, ", ",
-                         c.height, ", ", c.width, "], found ", x.shape()));
+  if (x.rank() != 5 || x.size(1) != c.channels) {
+    throw ShapeError(
+        str("[video_dit] expected a video [B, ", c.channels, ", T, H, W], found ", x.shape()));
+  }
+  if (positions_.defined() &&
+      x.shape() != Shape{x.size(0), c.channels, c.frames, c.height, c.width}) {
+    throw ShapeError(str("[video_dit] a model with a position table takes videos [B, ", c.channels,
+                         ", ", c.frames, ", ", c.height, ", ", c.width, "] only, found ",
+                         x.shape()));
   }
   const Shape batch{x.size(0)};
   const auto check_rows = [&](const char* what, const Tensor& rows) {

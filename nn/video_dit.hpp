@@ -3,7 +3,9 @@
 // (over kept tokens, when some are dropped) and dense decoder blocks transform them; the encoder's
 // result skips to the decoder. [arXiv 2603.27086, §3.2; SPRINT; Wan 2.1]
 
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "eflow/nn/condition.hpp"
 #include "eflow/nn/dit_block.hpp"
@@ -20,7 +22,8 @@ class VideoDiT : public Module {
   VideoDiT(const Scope& scope, const DiTConfig& config);
 
   /// F(x, t, s | c): the mean velocity from time t to s; x + (s - t) F is the solution at s.
-  /// x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W]
+  /// x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W]. Clips of other lengths and
+  /// sizes than config()'s are welcome where the patch divides them, but for a position table.
   /// Differentiable. Throws ShapeError, InvalidArgument.
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition = {}) const;
@@ -28,7 +31,11 @@ class VideoDiT : public Module {
   /// Compiles the kernels that calls will need, so that none of them waits for it: those of the backward pass too where
   /// `gradients`, and for a middle in which about `drop_ratio` of the tokens are dropped. What is not prepared is compiled
   /// by the first call that needs it.
-  void prepare(bool gradients, double drop_ratio = 0) const;
+  void prepare(bool gradients, double drop_ratio = 0) const {
+    prepare(config_.grid(), gradients, drop_ratio);
+  }
+  /// The same for clips of this grid of tokens.
+  void prepare(const Grid3& grid, bool gradients, double drop_ratio = 0) const;
 
   [[nodiscard]] const DiTConfig& config() const { return config_; }
 
@@ -42,6 +49,8 @@ class VideoDiT : public Module {
   [[nodiscard]] Tensor condition_vector(const Tensor& t, const Tensor& s,
                                         const Condition& condition) const;
   [[nodiscard]] Tensor labels_of(const Condition& condition, std::int64_t batch) const;
+  /// Where the tokens of clips of this grid stand.
+  [[nodiscard]] TokenPlaces places_of(const Grid3& grid) const;
   [[nodiscard]] Tensor run(const Blocks& part, Tensor x, const BlockInputs& in) const;
   /// The middle over all tokens, over the kept ones, or [MASK] in its place.
   [[nodiscard]] Tensor run_middle(const Tensor& encoded, const BlockInputs& dense,
@@ -50,7 +59,8 @@ class VideoDiT : public Module {
                                    const Tensor& t) const;
 
   DiTConfig config_;
-  RopeTables rope_;
+  mutable std::mutex placing_;
+  mutable std::map<Grid3, RopeTables> rope_;  ///< of the grids seen so far
   PatchEmbed patch_;
   Tensor positions_;  ///< [N, D]
   ScalarEmbedder time_;

@@ -2,6 +2,7 @@
 // What an EFlowObjective minimises, and everything that it may be told to do otherwise. The defaults
 // are plain SoFlow: flow matching and solution consistency, no guidance, all tokens.
 
+#include "eflow/nn/patch.hpp"
 #include "eflow/soflow/guidance.hpp"
 #include "eflow/soflow/loss_groups.hpp"
 #include "eflow/soflow/losses.hpp"
@@ -28,7 +29,8 @@ struct ObjectiveOptions {
   AdditivityOptions additivity;
   TokenDrop drop;
   DropSchedule drop_schedule;
-  nn::Grid3 grid;  ///< tokens of a clip; needed for dropping them
+  nn::Grid3 grid;               ///< tokens of a clip; needed for dropping them
+  nn::Patch patch = {0, 0, 0};  ///< tells the grid of each batch's clips; empty: all have `grid`
   std::uint64_t seed = 0;
 
   /// The groups of samples in a step. step: finished steps, here and below.
@@ -42,6 +44,11 @@ struct ObjectiveOptions {
   /// Tokens of a clip that the middle sees in a step.
   [[nodiscard]] std::int64_t kept_at(std::int64_t step) const {
     return drops_at(step) ? kept_count(drop, grid) : grid.count();
+  }
+  /// Tokens of the clips [B, C, T, H, W] of a batch.
+  [[nodiscard]] nn::Grid3 grid_of(const Tensor& clips) const {
+    if (patch.count() == 0) return grid;
+    return nn::token_grid(clips.size(2), clips.size(3), clips.size(4), patch);
   }
   [[nodiscard]] RandomKey key(std::uint32_t purpose, std::int64_t step) const {
     return {.seed = seed, .purpose = purpose, .step = static_cast<std::uint64_t>(step)};

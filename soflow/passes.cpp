@@ -22,8 +22,8 @@ Passes::Passes(const ObjectiveOptions& options, Batch batch, std::int64_t step, 
   full_ = condition_of(batch_, dropped_, guidance.null_label);
   weak_ = condition_of(batch_, std::vector<bool>(batch_.size(), true), guidance.null_label);
   if (options_.drops_at(step)) {
-    full_.kept = draw_kept(options_.drop, options_.grid, options_.key(kTokenDrop, step),
-                           batch_.indices, batch_.x0.device());
+    full_.kept = draw_kept(options_.drop, options_.grid_of(batch_.x0),
+                           options_.key(kTokenDrop, step), batch_.indices, batch_.x0.device());
     weak_.kept = full_.kept;
   }
   if (guidance.embed) {

@@ -5,6 +5,7 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/nn/dit_config.hpp"
+#include "eflow/trainer/buckets.hpp"
 #include "eflow/trainer/option_parser.hpp"
 #include "eflow/trainer/option_text.hpp"
 
@@ -33,6 +34,13 @@ Options data_options(DataConfig& c) {
        "Held-out clips: 'split' withholds the last clips of data.dir, 'none', or another folder."},
       {"data.eval_share", &c.eval_share, between(0.001, 0.5), "",
        "Share of data.dir that 'split' withholds from training."},
+      {"data.buckets",
+       &c.buckets,
+       {},
+       "",
+       "Clips of other lengths or sizes for a share of the steps: 'DIR[@FRAMES]:SHARE, ...'; "
+       "@1:0.1 "
+       "is single frames of data.dir for a tenth."},
       {"data.clip",
        &c.clip,
        {},
@@ -325,6 +333,15 @@ std::vector<std::string> problems_of(const Config& config) {
   require(2 * config.mva.min_jump <= config.mva.nodes,
           str("mva.min_jump: expected at most mva.nodes / 2 = ", config.mva.nodes / 2, ", found ",
               config.mva.min_jump));
+  try {
+    const bool other_shapes = !parse_buckets(config.data.buckets).empty();
+    require(
+        !other_shapes || !m.position_table,
+        "model.position_table: expected false with data.buckets, as the table is for one size of "
+        "clips; found true");
+  } catch (const InvalidArgument& error) {
+    problems.push_back(error.what());
+  }
   require(config.data.eval != "", "data.eval: expected 'split', 'none' or a folder, found nothing");
   return problems;
 }

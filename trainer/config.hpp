@@ -24,7 +24,7 @@ struct DataConfig {
   std::string dir;
   std::string eval = "split";
   double eval_share = 0.05;
-  std::string clip;
+  std::string clip, buckets;
 };
 
 struct ModelConfig {

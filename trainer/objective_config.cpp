@@ -61,6 +61,7 @@ soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTCo
   options.drop_schedule = {step_at(config, config.drop.until), config.drop.dense_every};
   if (options.drop_schedule.until == 0) options.drop.kind = soflow::DropKind::kNone;
   options.grid = network.grid();
+  options.patch = network.patch;
   options.seed = static_cast<std::uint64_t>(config.train.seed);
   return options;
 }

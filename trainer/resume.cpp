@@ -9,7 +9,8 @@ namespace {
 /// Keys whose change would make another model, or repeat and skip clips.
 bool is_fixed(const std::string& key) {
   if (key.rfind("model.", 0) == 0) return key != "model.preset";
-  return key == "train.batch" || key == "train.seed" || key == "guidance.embed";
+  return key == "train.batch" || key == "train.seed" || key == "guidance.embed" ||
+         key == "data.buckets";
 }
 
 std::string first_lines(const std::vector<std::string>& lines) {

@@ -19,6 +19,12 @@ void append(const std::string& prefix, const nn::NamedTensors& from, nn::NamedTe
   for (const auto& [name, tensor] : from) to->emplace_back(prefix + name, tensor);
 }
 
+std::vector<double> shares_of(const std::vector<StepShare>& others) {
+  std::vector<double> shares;
+  for (const StepShare& other : others) shares.push_back(other.share);
+  return shares;
+}
+
 std::string list_of(const std::vector<std::int64_t>& values) {
   std::string text;
   for (const std::int64_t value : values) text += str(text.empty() ? "" : ", ", value);
@@ -56,30 +62,37 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
     : model_(model),
       average_(average),
       objective_(std::move(objective)),
-      source_(source),
       options_(options),
+      turns_(shares_of(options.others)),
       optimizer_(model->parameters(), options.adamw),
       ema_(average->parameters(), model->parameters(), options.ema) {
   if (options.accumulation < 1 || options.batch % options.accumulation != 0) {
     throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the batch = ",
                               options.batch, ", found ", options.accumulation));
   }
+  streams_.push_back({source, nullptr});
+  for (const StepShare& other : options.others) streams_.push_back({other.source, nullptr});
 }
 
-soflow::Batch Trainer::next_part() {
-  if (!loader_) {
-    const io::LoaderOptions reading{.batch_size = options_.batch / options_.accumulation,
-                                    .first_step = step_ * options_.accumulation};
-    loader_ = std::make_unique<io::Loader>(
-        *source_, io::SampleOrder(source_->size(), options_.seed), reading);
+soflow::Batch Trainer::next_part(std::int64_t i) {
+  const std::size_t turn = turns_.at(step_);
+  auto& [source, loader] = streams_[turn];
+  if (!loader) {
+    const io::LoaderOptions reading{
+        .batch_size = options_.batch / options_.accumulation,
+        .first_step = turns_.before(turn, step_) * options_.accumulation};
+    loader = std::make_unique<io::Loader>(*source, io::SampleOrder(source->size(), options_.seed),
+                                          reading);
   }
-  const io::Batch host = loader_->next();
+  const io::Batch host = loader->next();
   const auto count = static_cast<std::int64_t>(host.ids.size());
+  clip_shape_ = source->clip_shape();
   soflow::Batch part;
   part.x0 = Tensor::from(host.clips, host.shape);
-  if (source_->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
-  part.context = read_contexts(*source_, host.ids);
-  for (std::int64_t i = 0; i < count; ++i) part.indices.push_back(host.step * count + i);
+  if (source->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
+  part.context = read_contexts(*source, host.ids);
+  const std::int64_t first = step_ * options_.batch + i * count;
+  for (std::int64_t k = 0; k < count; ++k) part.indices.push_back(first + k);
   ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());
   return part;
 }
@@ -93,7 +106,7 @@ StepMetrics Trainer::step() {
   times_ = {};
   model_->clear_gradients();
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
-    const soflow::Batch part = next_part();  // x0, c
+    const soflow::Batch part = next_part(i);  // x0, c
     times_.data_wait += watch.lap();
     const soflow::StepLoss loss = objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
     m.loss += loss.total.item();
@@ -157,7 +170,7 @@ void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps) {
   step_ = steps;
   optimizer_.set_steps(steps);
   ema_.set_updates(steps);
-  loader_.reset();
+  for (Stream& stream : streams_) stream.loader.reset();
 }
 
 }  // namespace eflow::trainer

@@ -11,6 +11,7 @@
 #include "eflow/nn/schedule.hpp"
 #include "eflow/soflow/objective.hpp"
 #include "eflow/trainer/metrics.hpp"
+#include "eflow/trainer/turns.hpp"
 
 namespace eflow::trainer {
 
@@ -20,6 +21,12 @@ namespace eflow::trainer {
 using Objective = std::function<soflow::StepLoss(const soflow::Batch& part, std::int64_t step,
                                                  std::int64_t batch_total)>;
 
+/// Clips of another shape that take a share of the steps.
+struct StepShare {
+  const io::ClipSource* source = nullptr;
+  double share = 0;
+};
+
 struct TrainerOptions {
   std::int64_t batch = 32, accumulation = 1;
   std::uint64_t seed = 1;
@@ -27,6 +34,8 @@ struct TrainerOptions {
   nn::AdamWOptions adamw;
   nn::EmaOptions ema;
   double clip = 1;  ///< largest gradient norm; 0: no clipping
+  /// Sources beside the trainer's own, and their steps (turns.hpp). They must outlive the trainer.
+  std::vector<StepShare> others = {};
 };
 
 /// Where the time of a step went, in seconds.
@@ -49,6 +58,8 @@ class Trainer {
   [[nodiscard]] const StepTimes& times() const { return times_; }
   /// Finished steps.
   [[nodiscard]] std::int64_t steps() const { return step_; }
+  /// [C, T, H, W] of the last step's clips.
+  [[nodiscard]] const Shape& clip_shape() const { return clip_shape_; }
   /// All that a resumed trainer needs beside steps(): "model.*", "ema.*", "adamw.m.*", "adamw.v.*".
   [[nodiscard]] nn::NamedTensors state() const;
   /// Goes on after `steps` finished steps from the tensors of another trainer's state(). Throws InvalidArgument listing
@@ -56,8 +67,8 @@ class Trainer {
   void load_state(const nn::NamedTensors& state, std::int64_t steps);
 
  private:
-  /// The next part of the step's batch; adds which clips it has to ids_.
-  [[nodiscard]] soflow::Batch next_part();
+  /// Part `i` of the step's batch; adds which clips it has to ids_.
+  [[nodiscard]] soflow::Batch next_part(std::int64_t i);
   void record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* metrics) const;
   void require_finite(const StepMetrics& metrics,
                       const std::vector<soflow::SampleRecord>& samples) const;
@@ -65,12 +76,18 @@ class Trainer {
   nn::Module* model_;
   nn::Module* average_;
   Objective objective_;
-  const io::ClipSource* source_;
+  /// Where the clips of some of the steps come from, and what is read ahead of them.
+  struct Stream {
+    const io::ClipSource* source;
+    std::unique_ptr<io::Loader> loader;
+  };
+  std::vector<Stream> streams_;
   TrainerOptions options_;
+  Turns turns_;
   nn::AdamW optimizer_;
   nn::Ema ema_;
-  std::unique_ptr<io::Loader> loader_;
   std::vector<std::int64_t> ids_;  ///< clips of the step under way, in order
+  Shape clip_shape_;
   StepTimes times_;
   std::int64_t step_ = 0;
 };

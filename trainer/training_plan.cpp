@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "eflow/base/error.hpp"
+#include "eflow/trainer/buckets.hpp"
 #include "eflow/trainer/data_sets.hpp"
 #include "eflow/trainer/model_flops.hpp"
 #include "eflow/trainer/objective_config.hpp"
@@ -57,6 +58,23 @@ std::string model_text(const nn::DiTConfig& model) {
              grid.count(), "\n");
 }
 
+/// One line for each bucket.
+std::string buckets_text(const Config& config, const nn::DiTConfig& model) {
+  std::string text;
+  for (const BucketSpec& spec : parse_buckets(config.data.buckets)) {
+    const Shape own{model.channels, model.frames, model.height, model.width};
+    const Shape clip =
+        cut_shape(spec, spec.dir.empty() ? own : open_dataset(spec.dir)->clip_shape());
+    const nn::DiTConfig other = model.for_clips(clip);
+    nn::check(other);
+    const auto objective = objective_options(config, other);
+    static_cast<void>(soflow::EFlowObjective(objective));
+    text += str("bucket       ", std::llround(100 * spec.share), " % of the steps on clips ", clip,
+                ": ", step_text(config, other, objective, 0));
+  }
+  return text;
+}
+
 std::string costs_text(const Config& config, const nn::DiTConfig& model) {
   const auto objective = objective_options(config, model);
   static_cast<void>(soflow::EFlowObjective(objective));  // refuses drops that do not fit
@@ -64,10 +82,11 @@ std::string costs_text(const Config& config, const nn::DiTConfig& model) {
   const double kept = static_cast<double>(config.checkpoint.keep + 1);
   return str("batch        ", config.train.batch, " clips in ", config.train.accumulation,
              " parts\n", "first step   ", step_text(config, model, objective, 0), "last step    ",
-             step_text(config, model, objective, config.train.iterations - 1), "memory       ",
-             bytes_text(memory.state), " of state, about ", bytes_text(memory.activations),
-             " of activations", config.train.recompute ? ", blocks recomputed" : "", "\n",
-             "disk         ", bytes_text(memory.checkpoint * kept), " of checkpoints\n");
+             step_text(config, model, objective, config.train.iterations - 1),
+             buckets_text(config, model), "memory       ", bytes_text(memory.state),
+             " of state, about ", bytes_text(memory.activations), " of activations",
+             config.train.recompute ? ", blocks recomputed" : "", "\n", "disk         ",
+             bytes_text(memory.checkpoint * kept), " of checkpoints\n");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/core/device.hpp"
 #include "eflow/soflow/drift_alarm.hpp"
+#include "eflow/trainer/buckets.hpp"
 #include "eflow/trainer/data_sets.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/fma_peak.hpp"
@@ -20,10 +21,16 @@
 namespace eflow::trainer {
 namespace {
 
+TrainerOptions options_with(TrainerOptions options, const std::vector<Bucket>& buckets) {
+  for (const Bucket& bucket : buckets) options.others.push_back({bucket.source, bucket.share});
+  return options;
+}
+
 /// Data, models and trainer of a run, in the order in which they need each other.
 struct Parts {
   explicit Parts(const Config& config)
       : data(open_data(config.data)),
+        buckets(open_buckets(parse_buckets(config.data.buckets), *data.training)),
         model(make_model(config, data.info.clips)),
         average(make_model(config, data.info.clips)),
         objective(objective_options(config, model->config())),
@@ -35,9 +42,16 @@ struct Parts {
               if (flow_map) return anyflow(std::cref(*model), part, step, total);
               return objective({std::cref(*model), std::cref(*average)}, part, step, total);
             },
-            data.training.get(), trainer_options(config)) {}
+            data.training.get(), options_with(trainer_options(config), buckets)) {
+    for (const Bucket& bucket : buckets) {
+      const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
+      nn::check(other);
+      static_cast<void>(soflow::kept_count(objective.options().drop, other.grid()));
+    }
+  }
 
   DataSets data;
+  std::vector<Bucket> buckets;
   std::unique_ptr<nn::VideoDiT> model, average;
   soflow::EFlowObjective objective;
   soflow::AnyFlowObjective anyflow;
@@ -51,8 +65,13 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   const Stopwatch watch;
   const soflow::TokenDrop& drop = parts.objective.options().drop;
   const double ratio = drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio;
-  parts.model->prepare(true, ratio);
-  parts.average->prepare(false, ratio);
+  std::vector<nn::Grid3> grids = {parts.model->config().grid()};
+  for (const Bucket& bucket : parts.buckets)
+    grids.push_back(parts.model->config().for_clips(bucket.source->clip_shape()).grid());
+  for (const nn::Grid3& grid : grids) {
+    parts.model->prepare(grid, true, ratio);
+    parts.average->prepare(grid, false, ratio);
+  }
   const jit::Stats now = runtime.stats();
   const std::uint64_t compiled = now.compiled - before.compiled;
   const std::uint64_t found = now.disk_hits + now.pack_hits - before.disk_hits - before.pack_hits;
@@ -172,11 +191,12 @@ class Run {
   }
 
   void fill_costs(StepMetrics* metrics) const {
-    const soflow::ObjectiveOptions& objective = parts_->objective.options();
+    const nn::DiTConfig model = parts_->model->config().for_clips(parts_->trainer.clip_shape());
+    soflow::ObjectiveOptions objective = parts_->objective.options();
+    objective.grid = model.grid();
     const std::int64_t batch = config_.train.batch, done = metrics->step - 1;
     metrics->tokens = batch * objective.grid.count();
     metrics->kept_tokens = batch * objective.kept_at(done);
-    const nn::DiTConfig& model = parts_->model->config();
     const double flops = config_.objective.kind == "anyflow"
                              ? anyflow_flops(model, parts_->anyflow.options())
                              : step_flops(model, objective, done);

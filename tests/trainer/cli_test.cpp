@@ -76,6 +76,22 @@ BOOST_AUTO_TEST_CASE(help_and_version_need_nothing) {
   }
 }
 
+/// Stages with images, all the way through the program: exact clips need no data.
+BOOST_AUTO_TEST_CASE(buckets_of_other_shapes_are_trained_on) {
+  const TemporaryFolder folder;
+  const std::string words =
+      "train --config " EFLOW_CONFIGS "/exact-gaussian.ini --out " +
+      (folder.path() / "run").string() +
+      " --train.iterations=4 --optim.warmup=1 --train.batch=4 --data.buckets=@1:0.5 "
+      "--drop.tokens=groups-3d ";
+  refused(words, 2, "model.position_table: expected false with data.buckets");
+  const auto trained = eflow_says(words + "--model.position_table=false");
+  BOOST_TEST(trained.code == 0, trained.text);
+  const auto dry = eflow_says("train --config " EFLOW_CONFIGS "/t2v.ini --dry-run --out " +
+                              (folder.path() / "t2v").string());
+  BOOST_TEST(contains(dry.text, "10 % of the steps on clips [16, 1, 32, 56]"), dry.text);
+}
+
 BOOST_AUTO_TEST_CASE(wrong_words) {
   refused("", 2, "eflow train");
   refused("tran", 2, "did you mean 'train'?");
