@@ -19,27 +19,27 @@ template <class T, bool kNormal>
 void random(const Block& block, const Random& a) {
   const StreamKey key{a.key_low, a.key_high};
   const u64 sample = static_cast<u64>(a.sample_ids[block.y]);
-  T* y = static_cast<T*>(a.y) + block.y * a.count;
-  T* const rest = reinterpret_cast<T*>(block.scratch);
-  const Index first = block.x * a.tiles_per_block;
-  const Index last = min_of(first + a.tiles_per_block, ceil_div(a.count, kRandomTile));
-  for (Index tile = first; tile < last; ++tile) {
-    T* const here = y + tile * kRandomTile;
-    const Index left = min_of(a.count - tile * kRandomTile, Index{kRandomTile});
-    T* const out = left == kRandomTile ? here : rest;
-    each_lane<kRandomLanes>([&](int lane) __attribute__((always_inline)) {
-      const Words4 words = sample_words(key, sample, static_cast<u64>(tile * kRandomLanes + lane));
-      const Values4 v = kNormal ? normals_of(words) : uniforms_of(words);
-      EFLOW_UNROLL
-      for (int k = 0; k < 4; ++k) {
-        out[k * kRandomLanes + lane] =
-            narrow<T>(static_cast<Compute<T>>(kNormal ? v.at[k] : cut_to<T>(v.at[k])));
-      }
-    });
-    if (out != here) {
-      each<Compute<T>>(0, left, [&](auto i) { store(here, i, load<Compute<T>>(rest, i)); });
-    }
-  }
+  T* const y = static_cast<T*>(a.y) + block.y * a.count;
+  const auto rounded = [](float f) __attribute__((always_inline)) {
+    return narrow<T>(static_cast<Compute<T>>(kNormal ? f : cut_to<T>(f)));
+  };
+  const Index first = block.x * a.tiles_per_block, whole = a.count / kRandomTile;
+  const Index last = min_of(first + a.tiles_per_block, whole);
+  each_lane_of<kRandomLanes>(first, last, [&](Index tile, int lane) __attribute__((always_inline)) {
+    const Words4 words = sample_words(key, sample, static_cast<u64>(tile * kRandomLanes + lane));
+    const Values4 v = kNormal ? normals_of(words) : uniforms_of(words);
+    T* const out = y + tile * kRandomTile + lane;
+    EFLOW_UNROLL
+    for (int k = 0; k < 4; ++k) out[k * kRandomLanes] = rounded(v.at[k]);
+  });
+  // What is left of the sample is no whole tile: one by one, by the block whose turn it would be.
+  if (whole < first || whole >= first + a.tiles_per_block) return;
+  each_lane<kRandomTile>([&](int i) {
+    const Index at = whole * kRandomTile + i;
+    if (at >= a.count) return;
+    const u64 e = static_cast<u64>(at);
+    y[at] = rounded(kNormal ? normal_at(key, sample, e) : uniform_at(key, sample, e));
+  });
 }
 
 }  // namespace EFLOW_TEXT

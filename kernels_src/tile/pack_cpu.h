@@ -226,6 +226,15 @@ EFLOW_FN void each_lane(F&& f) {
   for (int l = 0; l < kCount; ++l) f(l);
 }
 
+/// f(i, l) for i from begin to end and l = 0 .. kCount - 1, as each_lane.
+template <int kCount, class F>
+EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
+  for (Index i = begin; i < end; ++i) {
+#pragma GCC ivdep
+    for (int l = 0; l < kCount; ++l) f(i, l);
+  }
+}
+
 /// The lower and the upper half of a vector, in registers: by way of memory it would take longer than what is done to them.
 template <class V>
 EFLOW_FN auto halves_of(V v) {

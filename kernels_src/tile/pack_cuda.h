@@ -98,6 +98,14 @@ EFLOW_FN void each_lane(F&& f) {
   block_barrier();
 }
 
+/// f(i, l) for i from begin to end and l = 0 .. kCount - 1, as each_lane.
+template <int kCount, class F>
+EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
+  for (Index n = begin * kCount + thread_index(); n < end * kCount; n += kThreads)
+    f(n / kCount, static_cast<int>(n % kCount));
+  block_barrier();
+}
+
 /// join of every thread's value, for all threads: a butterfly in each warp, then over the warps in their order.
 template <class C, class Join>
 EFLOW_FN C reduce_block(C value, Join&& join) {
