@@ -55,6 +55,26 @@ void bind_launches(Binder& bind, CudaApi& cuda) {
   bind.required("cuThreadExchangeStreamCaptureMode", cuda.exchange_capture_mode);
 }
 
+void bind_memory(Binder& bind, CudaApi& cuda) {
+  bind.required("cuDeviceGetDefaultMemPool", cuda.device_pool);
+  bind.required("cuMemPoolSetAttribute", cuda.pool_set_attribute);
+  bind.required("cuMemAllocAsync", cuda.allocate);
+  bind.required("cuMemFreeAsync", cuda.release);
+  bind.required("cuMemGetInfo_v2", cuda.memory_info);
+  bind.required("cuMemAllocHost_v2", cuda.allocate_pinned);
+  bind.required("cuMemFreeHost", cuda.release_pinned);
+  bind.required("cuMemcpyHtoDAsync_v2", cuda.copy_in);
+  bind.required("cuMemcpyDtoHAsync_v2", cuda.copy_out);
+  bind.required("cuMemsetD8Async", cuda.set_bytes);
+  bind.required("cuStreamCreate", cuda.stream_create);
+  bind.required("cuStreamDestroy_v2", cuda.stream_destroy);
+  bind.required("cuStreamWaitEvent", cuda.stream_wait);
+  bind.required("cuEventCreate", cuda.event_create);
+  bind.required("cuEventRecord", cuda.event_record);
+  bind.required("cuEventSynchronize", cuda.event_synchronize);
+  bind.required("cuEventDestroy_v2", cuda.event_destroy);
+}
+
 }  // namespace
 
 std::string CudaApi::error(CuResult code) const {
@@ -76,6 +96,7 @@ std::optional<CudaApi> open_cuda_api(const std::string& library, std::string& wh
   Binder bind{handle};
   bind_devices(bind, cuda);
   bind_launches(bind, cuda);
+  bind_memory(bind, cuda);
   if (bind.missing != nullptr) {
     why = str("the CUDA driver is too old (it lacks ", bind.missing,
               "); version 12 or later is needed");

@@ -16,6 +16,10 @@ using CuStream = struct CUstream_st*;
 using CuLibrary = struct CUlib_st*;
 using CuKernel = struct CUkern_st*;
 using CuFunction = struct CUfunc_st*;
+using CuEvent = struct CUevent_st*;
+using CuPool = struct CUmemPoolHandle_st*;
+/// CUdeviceptr: an address in a device's memory.
+using CuAddress = unsigned long long;
 
 /// CUlaunchConfig.
 struct CuLaunchConfig {
@@ -35,6 +39,9 @@ inline constexpr int kFunctionMaxThreads = 0, kFunctionStaticSharedBytes = 1,
                      kFunctionMaxDynamicSharedBytes = 8;
 inline constexpr int kJitErrorLog = 5, kJitErrorLogBytes = 6;
 inline constexpr int kCaptureRelaxed = 2;
+inline constexpr int kOutOfMemory = 2;
+inline constexpr int kPoolReleaseThreshold = 4;
+inline constexpr unsigned kEventWithoutTime = 2, kStreamNonBlocking = 1;
 }  // namespace cu
 
 struct CudaApi {
@@ -70,6 +77,24 @@ struct CudaApi {
   CuResult (*stream_synchronize)(CuStream) = nullptr;
   CuResult (*stream_capturing)(CuStream, int* status) = nullptr;
   CuResult (*exchange_capture_mode)(int* mode) = nullptr;
+
+  CuResult (*device_pool)(CuPool*, CuDevice) = nullptr;
+  CuResult (*pool_set_attribute)(CuPool, int attribute, void* value) = nullptr;
+  CuResult (*allocate)(CuAddress*, std::size_t bytes, CuStream) = nullptr;
+  CuResult (*release)(CuAddress, CuStream) = nullptr;
+  CuResult (*memory_info)(std::size_t* free, std::size_t* total) = nullptr;
+  CuResult (*allocate_pinned)(void**, std::size_t bytes) = nullptr;
+  CuResult (*release_pinned)(void*) = nullptr;
+  CuResult (*copy_in)(CuAddress to, const void* from, std::size_t bytes, CuStream) = nullptr;
+  CuResult (*copy_out)(void* to, CuAddress from, std::size_t bytes, CuStream) = nullptr;
+  CuResult (*set_bytes)(CuAddress, unsigned char value, std::size_t count, CuStream) = nullptr;
+  CuResult (*stream_create)(CuStream*, unsigned flags) = nullptr;
+  CuResult (*stream_destroy)(CuStream) = nullptr;
+  CuResult (*stream_wait)(CuStream, CuEvent, unsigned flags) = nullptr;
+  CuResult (*event_create)(CuEvent*, unsigned flags) = nullptr;
+  CuResult (*event_record)(CuEvent, CuStream) = nullptr;
+  CuResult (*event_synchronize)(CuEvent) = nullptr;
+  CuResult (*event_destroy)(CuEvent) = nullptr;
 
   /// "CUDA_ERROR_INVALID_VALUE (invalid argument)".
   [[nodiscard]] std::string error(CuResult code) const;

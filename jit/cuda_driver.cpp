@@ -66,4 +66,21 @@ CudaDriver probe_cuda_driver(const CudaApi& cuda) {
   return out;
 }
 
+std::string resolve_device(std::string_view name, const CudaApi* cuda) {
+  if (name == "auto") {
+    const CudaDriver found = cuda != nullptr ? probe_cuda_driver(*cuda) : probe_cuda_driver();
+    return found.devices.empty() ? "cpu" : "cuda:0";
+  }
+  if (name == "cpu") return "cpu";
+  if (name == "cuda") return "cuda:0";
+  const std::string_view digits = name.starts_with("cuda:") ? name.substr(5) : "";
+  const bool number = !digits.empty() && digits.size() <= 4 &&
+                      digits.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!number) {
+    throw InvalidArgument(str("[jit] device \"", name,
+                              "\" is unknown; expected cpu, cuda, cuda:0, cuda:1, ... or auto"));
+  }
+  return std::string(name);
+}
+
 }  // namespace eflow::jit

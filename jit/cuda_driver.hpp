@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eflow/jit/cuda_api.hpp"
@@ -30,5 +31,10 @@ struct CudaDriver {
 /// Opens `library` when it is named, else libcuda.so.1. Never throws.
 [[nodiscard]] CudaDriver probe_cuda_driver(const std::string& library = "");
 [[nodiscard]] CudaDriver probe_cuda_driver(const CudaApi& cuda);
+
+/// What a device's name stands for: "cpu", "cuda:N" (N from 0), "cuda" (cuda:0), "auto" (cuda:0 where there is a GPU, else
+/// cpu). `cuda`: the driver to ask, nullptr for the machine's; it is asked for auto alone. Throws InvalidArgument for any
+/// other name.
+[[nodiscard]] std::string resolve_device(std::string_view name, const CudaApi* cuda = nullptr);
 
 }  // namespace eflow::jit

@@ -73,6 +73,7 @@ CacheChoice read_cache(const std::filesystem::path& temporary) {
 
 Options Options::from_environment() {
   Options options;
+  read("EFLOW_DEVICE", options.device);
   if (const std::optional<std::string> isa = variable("EFLOW_ISA")) {
     options.isa = isa_from_name(*isa);
     if (!options.isa) {

@@ -25,7 +25,7 @@ enum class TuneMode { kOff, kLookup };
 struct CudaApi;
 
 struct Options {
-  std::string device = "cpu";  ///< or "cuda:0", ...: what a Runtime launches on
+  std::string device = "cpu";  ///< what a Runtime launches on, as resolve_device takes it
   std::optional<Isa> isa;      ///< the best to use on the CPU; default: the best this CPU has
   int threads = 0;             ///< of the CPU pool; 0 = all that the process may use
 
@@ -46,10 +46,10 @@ struct Options {
   std::filesystem::path kernel_dir;  ///< texts here stand before the embedded ones
   std::filesystem::path dump_dir;  ///< every compile leaves its texts, options, log and image here
 
-  /// EFLOW_ISA (baseline | avx2 | avx512 | avx512_bf16), EFLOW_THREADS, EFLOW_JIT (on | forbid | off), EFLOW_CACHE_DIR
-  /// ("" = none), EFLOW_CACHE_MAX_MB, EFLOW_PACKS (parted by ':'), EFLOW_CXX, EFLOW_NVRTC, EFLOW_KERNEL_DIR,
-  /// EFLOW_DUMP_DIR, EFLOW_TUNE (off | lookup); and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is
-  /// allowed.
+  /// EFLOW_DEVICE (cpu | cuda | cuda:N | auto), EFLOW_ISA (baseline | avx2 | avx512 | avx512_bf16), EFLOW_THREADS,
+  /// EFLOW_JIT (on | forbid | off), EFLOW_CACHE_DIR ("" = none), EFLOW_CACHE_MAX_MB, EFLOW_PACKS (parted by ':'),
+  /// EFLOW_CXX, EFLOW_NVRTC, EFLOW_KERNEL_DIR, EFLOW_DUMP_DIR, EFLOW_TUNE (off | lookup); and PATH, HOME,
+  /// XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is allowed.
   [[nodiscard]] static Options from_environment();
 };
 

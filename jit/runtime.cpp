@@ -1,13 +1,13 @@
 #include "eflow/jit/runtime.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 #include <set>
 
 #include "eflow/base/log.hpp"
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/builtin.hpp"
+#include "eflow/jit/cuda_driver.hpp"
 #include "eflow/jit/cuda_launch.hpp"
 #include "eflow/jit/host_module.hpp"
 #include "eflow/jit/kernel_builder.hpp"
@@ -64,7 +64,7 @@ struct CudaState {
       if (!opened) throw DeviceError(str("[jit] no device ", options.device, ": ", why));
       api = &*opened;
     }
-    context = std::make_shared<const CudaContext>(*api, ordinal_of(options.device));
+    context = std::make_shared<const CudaContext>(*api, std::stoi(options.device.substr(5)));
   }
 
   DeviceLimits limits() const {
@@ -75,19 +75,6 @@ struct CudaState {
             .l1_bytes = 0,
             .l2_bytes = static_cast<std::int64_t>(d.l2),
             .block_bytes = d.shared_per_block};
-  }
-
-  /// The number in "cuda:0".
-  static int ordinal_of(const std::string& device) {
-    int ordinal = -1;
-    const char* const end = device.data() + device.size();
-    const char* const digits = device.data() + std::min<std::size_t>(5, device.size());
-    const auto [rest, code] = std::from_chars(digits, end, ordinal);
-    if (!device.starts_with("cuda:") || code != std::errc() || rest != end) {
-      throw InvalidArgument(
-          str("[jit] device \"", device, "\" is unknown; expected cpu or cuda:0, cuda:1, ..."));
-    }
-    return ordinal;
   }
 };
 
@@ -106,8 +93,9 @@ struct Runtime::State {
 
   explicit State(const Options& o)
       : options(o), isa(choose_isa(o.isa)), pool(o.threads), builder(o) {
-    if (o.device != "cpu") {
-      cuda = std::make_unique<CudaState>(o);
+    options.device = resolve_device(o.device, o.cuda);
+    if (options.device != "cpu") {
+      cuda = std::make_unique<CudaState>(options);
       limits = cuda->limits();
       return;
     }
@@ -188,6 +176,9 @@ bool Runtime::has(const Spec& spec) const {
 Target Runtime::target() const {
   return state_->target();
 }
+std::shared_ptr<const CudaContext> Runtime::cuda_context() const {
+  return state_->cuda ? state_->cuda->context : nullptr;
+}
 const DeviceLimits& Runtime::limits() const {
   return state_->limits;
 }
@@ -240,8 +231,8 @@ Spec Runtime::tuned(std::string_view name, const Spec& spec, ShapeBucket shape) 
       spec, shape, [&] { return choose_tuned(*this, KernelRef(std::string(name), spec), shape); });
 }
 
-void Runtime::run(std::string_view name, const Spec& spec, Grid grid, const void* args,
-                  std::size_t bytes, Stream stream) const {
+void Runtime::launch_bytes(std::string_view name, const Spec& spec, Grid grid, const void* args,
+                           std::size_t bytes, Stream stream) const {
   const State& s = *state_;
   if (s.cuda) {
     const CudaKernel* kernel = s.cuda->table.find(spec);

@@ -30,6 +30,7 @@
 
 namespace eflow::jit {
 
+class CudaContext;
 class KernelBuilder;
 
 /// A launch of a kernel that is neither built in nor prepared.
@@ -64,8 +65,11 @@ class Runtime {
   void launch(std::string_view name, const Spec& spec, Grid grid, const Args& args,
               Stream stream = {}) const {
     static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
-    run(name, spec, grid, &args, sizeof(Args), stream);
+    launch_bytes(name, spec, grid, &args, sizeof(Args), stream);
   }
+  /// The same for arguments whose type the caller does not know: `bytes` bytes of plain data.
+  void launch_bytes(std::string_view name, const Spec& spec, Grid grid, const void* args,
+                    std::size_t bytes, Stream stream) const;
   /// Returns when all that was launched on the stream is done. Throws DeviceError with what failed in it.
   void synchronize(Stream stream = {}) const;
 
@@ -97,13 +101,13 @@ class Runtime {
   [[nodiscard]] Isa isa() const;
   /// What prepare() builds for.
   [[nodiscard]] Target target() const;
+  /// The GPU's, to which streams and memory given to launches belong; null on the CPU.
+  [[nodiscard]] std::shared_ptr<const CudaContext> cuda_context() const;
   /// What a config has to fit into, and whose times the tuning database keeps.
   [[nodiscard]] const DeviceLimits& limits() const;
   [[nodiscard]] const Options& options() const;
 
  private:
-  void run(std::string_view name, const Spec& spec, Grid grid, const void* args, std::size_t bytes,
-           Stream stream) const;
   struct State;
   std::unique_ptr<State> state_;
 };

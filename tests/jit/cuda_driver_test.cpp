@@ -36,7 +36,11 @@ std::string fake_driver(const test::TempDir& dir, int init, int devices,
         "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuLibraryLoadData", "cuLibraryUnload",
         "cuLibraryGetKernel", "cuKernelGetFunction", "cuFuncGetAttribute", "cuFuncSetAttribute",
         "cuLaunchKernelEx", "cuStreamSynchronize", "cuStreamIsCapturing",
-        "cuThreadExchangeStreamCaptureMode"}) {
+        "cuThreadExchangeStreamCaptureMode", "cuDeviceGetDefaultMemPool", "cuMemPoolSetAttribute",
+        "cuMemAllocAsync", "cuMemFreeAsync", "cuMemGetInfo_v2", "cuMemAllocHost_v2",
+        "cuMemFreeHost", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuMemsetD8Async",
+        "cuStreamCreate", "cuStreamDestroy_v2", "cuStreamWaitEvent", "cuEventCreate",
+        "cuEventRecord", "cuEventSynchronize", "cuEventDestroy_v2"}) {
     if (function != without)
       std::ofstream(dir / (name + ".cpp"), std::ios::app)
           << "F " << function << "() { return 1; }\n";

@@ -329,9 +329,9 @@ BOOST_AUTO_TEST_CASE(devices_that_are_not_there_are_named) {
   const CudaApi api = RecordingDriver::api();
   Options options = cuda_options(api);
   for (const auto& [device, part] : {std::pair{"cuda:1", "the driver sees 1"},
-                                     {"cuda", "expected cpu or cuda:0"},
-                                     {"gpu", "expected cpu or cuda:0"},
-                                     {"cuda:0x", "expected cpu or cuda:0"}}) {
+                                     {"cuda:", "expected cpu, cuda"},
+                                     {"gpu", "expected cpu, cuda"},
+                                     {"cuda:0x", "expected cpu, cuda"}}) {
     options.device = device;
     const std::string text = message_of<Error>([&] { Runtime runtime(options); });
     BOOST_TEST(contains(text, part), text);

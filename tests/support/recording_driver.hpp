@@ -3,9 +3,11 @@
 // test names. One at a time: the driver's functions carry no state of their own.
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -124,7 +126,10 @@ class RecordingDriver {
       }
       return code;
     };
-    a.stream_synchronize = [](jit::CuStream) { return on("cuStreamSynchronize"); };
+    a.stream_synchronize = [](jit::CuStream stream) {
+      self()->used_streams.insert(stream);
+      return on("cuStreamSynchronize");
+    };
     a.stream_capturing = [](jit::CuStream, int* status) {
       return *status = self()->capturing, on("cuStreamIsCapturing");
     };
@@ -132,8 +137,17 @@ class RecordingDriver {
       std::swap(*mode, self()->mode);
       return on("cuThreadExchangeStreamCaptureMode");
     };
+    add_memory(a);
     return a;
   }
+
+  // Memory of the device is the host's: copies are done, and what a test reads back it has written.
+  std::map<jit::CuAddress, std::size_t> allocated;  ///< now held from the pool
+  std::map<jit::CuAddress, jit::CuStream> released_on;
+  std::size_t capacity = 80ul << 30;  ///< bytes of the pool; beyond them it is out of memory
+  std::size_t keeps = 0;              ///< the pool's release threshold
+  int pinned = 0, events = 0, streams = 0;
+  std::set<jit::CuStream> used_streams;  ///< by copies, fills and waits
 
   std::string kernel_name;
   int mode = 0;
@@ -142,6 +156,69 @@ class RecordingDriver {
   static RecordingDriver*& self() {
     static RecordingDriver* driver = nullptr;
     return driver;
+  }
+  static void add_memory(jit::CudaApi& a) {
+    a.device_pool = [](jit::CuPool* p, int) {
+      return *p = reinterpret_cast<jit::CuPool>(0x55), on("cuDeviceGetDefaultMemPool");
+    };
+    a.pool_set_attribute = [](jit::CuPool, int attribute, void* value) {
+      if (attribute == jit::cu::kPoolReleaseThreshold)
+        self()->keeps = *static_cast<std::uint64_t*>(value);
+      return on("cuMemPoolSetAttribute");
+    };
+    a.allocate = [](jit::CuAddress* p, std::size_t bytes, jit::CuStream) {
+      std::size_t held = bytes;
+      for (const auto& [address, size] : self()->allocated) held += size;
+      int code = on("cuMemAllocAsync");
+      if (code == 0 && held > self()->capacity) code = jit::cu::kOutOfMemory;
+      if (code != 0) return code;
+      *p = reinterpret_cast<jit::CuAddress>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
+      self()->allocated[*p] = bytes;
+      return 0;
+    };
+    a.release = [](jit::CuAddress p, jit::CuStream stream) {
+      self()->allocated.erase(p);
+      self()->released_on[p] = stream;
+      std::free(reinterpret_cast<void*>(p));
+      return on("cuMemFreeAsync");
+    };
+    a.memory_info = [](std::size_t* free, std::size_t* total) {
+      *total = self()->capacity;
+      *free = self()->capacity;
+      for (const auto& [address, size] : self()->allocated) *free -= size;
+      return on("cuMemGetInfo");
+    };
+    a.allocate_pinned = [](void** p, std::size_t bytes) {
+      ++self()->pinned;
+      return *p = std::malloc(bytes), on("cuMemAllocHost");
+    };
+    a.release_pinned = [](void* p) {
+      --self()->pinned;
+      return std::free(p), on("cuMemFreeHost");
+    };
+    a.copy_in = [](jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream stream) {
+      self()->used_streams.insert(stream);
+      return std::memcpy(reinterpret_cast<void*>(to), from, bytes), on("cuMemcpyHtoDAsync");
+    };
+    a.copy_out = [](void* to, jit::CuAddress from, std::size_t bytes, jit::CuStream stream) {
+      self()->used_streams.insert(stream);
+      return std::memcpy(to, reinterpret_cast<void*>(from), bytes), on("cuMemcpyDtoHAsync");
+    };
+    a.set_bytes = [](jit::CuAddress to, unsigned char value, std::size_t n, jit::CuStream stream) {
+      self()->used_streams.insert(stream);
+      return std::memset(reinterpret_cast<void*>(to), value, n), on("cuMemsetD8Async");
+    };
+    a.stream_create = [](jit::CuStream* s, unsigned) {
+      return *s = reinterpret_cast<jit::CuStream>(++self()->streams + 0x100l), on("cuStreamCreate");
+    };
+    a.stream_destroy = [](jit::CuStream) { return --self()->streams, on("cuStreamDestroy"); };
+    a.stream_wait = [](jit::CuStream, jit::CuEvent, unsigned) { return on("cuStreamWaitEvent"); };
+    a.event_create = [](jit::CuEvent* e, unsigned) {
+      return *e = reinterpret_cast<jit::CuEvent>(++self()->events + 0x200l), on("cuEventCreate");
+    };
+    a.event_record = [](jit::CuEvent, jit::CuStream) { return on("cuEventRecord"); };
+    a.event_synchronize = [](jit::CuEvent) { return on("cuEventSynchronize"); };
+    a.event_destroy = [](jit::CuEvent) { return --self()->events, on("cuEventDestroy"); };
   }
   /// Notes the call; its result.
   static int on(const std::string& name) {
