@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "eflow/base/error.hpp"
+#include "eflow/core/memory_plan.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/tensor_node.hpp"
 
@@ -103,6 +104,7 @@ void backward(const Tensor& output, const Tensor& seed) {
   Walk().run(output, start, true, [](const std::shared_ptr<TensorNode>& at, const Tensor& dy) {
     if (!at->is_leaf_with_grad) return;
     at->grad = at->grad.defined() ? at->grad + dy : dy;
+    note_use(at->grad, MemoryUse::kGradients);
   });
 }
 

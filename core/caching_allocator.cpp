@@ -8,10 +8,13 @@
 namespace eflow {
 
 CachingAllocator::CachingAllocator(std::function<void*(std::size_t)> take,
-                                   std::function<void(void*)> give)
-    : take_(std::move(take)), give_(std::move(give)) {}
+                                   std::function<void(void*)> give,
+                                   std::function<std::string()> plan)
+    : take_(std::move(take)), give_(std::move(give)), plan_(std::move(plan)) {}
 
-CachingAllocator::~CachingAllocator() { trim_locked(); }
+CachingAllocator::~CachingAllocator() {
+  trim_locked();
+}
 
 std::size_t CachingAllocator::size_class(std::size_t bytes) {
   constexpr std::size_t kSmallest = 256;
@@ -34,10 +37,9 @@ void* CachingAllocator::allocate(std::size_t bytes) {
       memory = take_(size);
     }
     if (memory == nullptr) {
-      throw DeviceError(str("[memory] no ", size >> 20, " MiB left: ", stats_.in_use >> 20,
-                            " MiB are held by tensors (peak ", stats_.peak_in_use >> 20,
-                            " MiB); a smaller batch, gradient accumulation or train.recompute "
-                            "need less"));
+      throw DeviceError(str("[memory] no ", size >> 20, " MiB left; tensors hold ",
+                            stats_.in_use >> 20, " MiB (peak ", stats_.peak_in_use >> 20, " MiB)",
+                            plan_ ? plan_() : std::string()));
     }
     stats_.reserved += size;
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "eflow/core/device.hpp"
@@ -15,7 +16,9 @@ namespace eflow {
 class CachingAllocator {
  public:
   /// take(bytes) gets 64-byte aligned memory from the system or returns nullptr; give(p) returns it.
-  CachingAllocator(std::function<void*(std::size_t)> take, std::function<void(void*)> give);
+  /// plan() ends the message of a failure: what the system has left, what holds the rest.
+  CachingAllocator(std::function<void*(std::size_t)> take, std::function<void(void*)> give,
+                   std::function<std::string()> plan = {});
   ~CachingAllocator();
 
   /// Throws DeviceError with the statistics when the system has no more even after the cache was given back.
@@ -33,6 +36,7 @@ class CachingAllocator {
 
   std::function<void*(std::size_t)> take_;
   std::function<void(void*)> give_;
+  std::function<std::string()> plan_;
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> free_;
   MemoryStats stats_;

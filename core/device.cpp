@@ -7,6 +7,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/core/caching_allocator.hpp"
 #include "eflow/core/gemm.hpp"
+#include "eflow/jit/cuda_driver.hpp"
 
 namespace eflow {
 namespace {
@@ -16,7 +17,7 @@ class CpuDevice final : public Device {
   explicit CpuDevice(const jit::Options& options)
       : runtime_(options),
         allocator_([](std::size_t bytes) { return std::aligned_alloc(64, bytes); },
-                   [](void* p) { std::free(p); }) {
+                   [](void* p) { std::free(p); }, [this] { return ": " + plan().text(); }) {
     runtime_.define(detail::gemm_definition());
   }
 
@@ -41,6 +42,10 @@ class CpuDevice final : public Device {
     std::memset(device, 0, bytes);
   }
   void synchronize(Stream) override {}
+  void launch_bytes(std::string_view name, const jit::Spec& spec, jit::Grid grid, const void* args,
+                    std::size_t bytes, Stream stream) override {
+    runtime_.launch_bytes(name, spec, grid, args, bytes, stream);
+  }
 
  private:
   jit::Runtime runtime_;
@@ -63,10 +68,16 @@ DevicePtr make_cpu_device(const jit::Options& options) {
   return std::make_shared<CpuDevice>(options);
 }
 
+DevicePtr make_device(const jit::Options& options) {
+  jit::Options resolved = options;
+  resolved.device = jit::resolve_device(options.device, options.cuda);
+  return resolved.device == "cpu" ? make_cpu_device(resolved) : make_cuda_device(resolved);
+}
+
 const DevicePtr& default_device() {
   Default& d = the_default();
   const std::lock_guard lock(d.mutex);
-  if (!d.device) d.device = make_cpu_device(jit::Options::from_environment());
+  if (!d.device) d.device = make_device(jit::Options::from_environment());
   return d.device;
 }
 

@@ -1,13 +1,15 @@
 #pragma once
 // Device: where tensors live and kernels run. It owns a jit::Runtime and a caching allocator. All work is issued to a
-// Stream; on the CPU a stream runs inline in the caller and events are no-ops, on a GPU both are asynchronous. Code above
-// core names no kind of device.
+// Stream, Stream{} being the device's own; on the CPU a stream runs inline in the caller, on a GPU it is asynchronous. Code
+// above core names no kind of device.
 
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
+#include "eflow/core/memory_plan.hpp"
 #include "eflow/jit/runtime.hpp"
 
 namespace eflow {
@@ -38,19 +40,30 @@ class Device {
   /// Gives cached memory back to the system.
   virtual void trim() = 0;
 
-  /// Copies between host memory and this device's. The host side may be reused once synchronize() returned.
+  /// Copies between host memory and this device's. What copy_in reads is the caller's again when it returns; what copy_out
+  /// writes is there once synchronize() returned.
   virtual void copy_in(void* device, const void* host, std::size_t bytes, Stream stream) = 0;
   virtual void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) = 0;
   virtual void fill_zero(void* device, std::size_t bytes, Stream stream) = 0;
   /// Returns when all work issued to the stream is done; reports what failed in it. Throws DeviceError.
   virtual void synchronize(Stream stream) = 0;
 
-  /// Issues one kernel launch to the stream. Throws CompileError when the Spec has no compiled form.
+  /// What the tensors on it are for.
+  [[nodiscard]] MemoryPlan& plan() { return plan_; }
+
+  /// Issues one kernel launch to the stream. On a GPU the first launch of a Spec compiles it, or finds it in a cache. Throws
+  /// CompileError when the Spec has no compiled form.
   template <class Args>
   void launch(std::string_view name, const jit::Spec& spec, jit::Grid grid, const Args& args,
               Stream stream = {}) {
-    runtime().launch(name, spec, grid, args, stream);
+    static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
+    launch_bytes(name, spec, grid, &args, sizeof(Args), stream);
   }
+  virtual void launch_bytes(std::string_view name, const jit::Spec& spec, jit::Grid grid,
+                            const void* args, std::size_t bytes, Stream stream) = 0;
+
+ private:
+  MemoryPlan plan_;
 };
 
 using DevicePtr = std::shared_ptr<Device>;
@@ -58,7 +71,14 @@ using DevicePtr = std::shared_ptr<Device>;
 /// A new CPU device with its own thread pool and allocator. Throws InvalidArgument for options this CPU cannot serve.
 [[nodiscard]] DevicePtr make_cpu_device(const jit::Options& options);
 
-/// The device of tensors made without naming one: the CPU with Options::from_environment(), made on first use.
+/// A GPU by options.device, "cuda:0": its primary context, memory in stream order, kernels compiled when they are first
+/// launched. Throws DeviceError where there is none. Not run on a GPU yet.
+[[nodiscard]] DevicePtr make_cuda_device(const jit::Options& options);
+
+/// The device that options.device names, see jit::resolve_device. Throws InvalidArgument, DeviceError.
+[[nodiscard]] DevicePtr make_device(const jit::Options& options);
+
+/// The device of tensors made without naming one: by Options::from_environment() (EFLOW_DEVICE; the CPU), made on first use.
 /// The library's one default context; nothing else in it is global but the log sink.
 [[nodiscard]] const DevicePtr& default_device();
 /// Replaces it. Not to be called while another thread makes tensors.

@@ -103,8 +103,10 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
     g.b_bs[i] = batches.b[outer + i];
     g.c_bs[i] = batches.c[outer + i];
   }
-  const jit::Spec spec = c.device()->runtime().tuned("gemm", jit::Spec("gemm", {a.dtype(), c.dtype()}),
-                                                     {g.m, g.n, g.k, g.batch[0] * g.batch[1]});
+  jit::Runtime& runtime = c.device()->runtime();
+  const bool on_gpu = runtime.target().backend == jit::Backend::kCuda;
+  jit::Spec spec("gemm", {a.dtype(), c.dtype()});
+  if (!on_gpu) spec = runtime.tuned("gemm", spec, {g.m, g.n, g.k, g.batch[0] * g.batch[1]});
   std::int64_t launches = 1;
   for (int d = 0; d < outer; ++d) launches *= batches.size[d];
   const std::size_t ab = size_of(a.dtype()), cb = size_of(c.dtype());
@@ -118,7 +120,8 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
       now.b = static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
       now.c = static_cast<std::byte*>(now.c) + at * static_cast<std::size_t>(batches.c[d]) * cb;
     }
-    const args::GemmGrid grid = args::gemm_grid(now, c.device()->runtime().pool().size());
+    const args::GemmGrid grid = on_gpu ? args::gemm_gpu_grid(now)
+                                       : args::gemm_grid(now, runtime.pool().size());
     c.device()->launch("gemm", spec, {grid.x, grid.y, grid.z}, now);
   }
 }

@@ -12,8 +12,13 @@ namespace eflow {
 namespace detail {
 
 Storage::Storage(DevicePtr on, std::size_t size)
-    : device(std::move(on)), bytes(size), memory(device->allocate(size, {})) {}
-Storage::~Storage() { device->release(memory, bytes, {}); }
+    : device(std::move(on)), bytes(size), memory(device->allocate(size, {})) {
+  device->plan().add(use, bytes);
+}
+Storage::~Storage() {
+  device->plan().subtract(use, bytes);
+  device->release(memory, bytes, {});
+}
 
 std::shared_ptr<TensorNode> make_node(const Shape& shape, const Strides& strides, DType dtype,
                                       std::int64_t offset, std::shared_ptr<Storage> storage) {
@@ -84,7 +89,6 @@ Tensor Tensor::from_bytes(const void* values, std::size_t count, const Shape& sh
   }
   Tensor t = empty(shape, dtype, device);
   device->copy_in(t.data(), values, byte_count(t), {});
-  device->synchronize({});  // `values` is the caller's again when we return
   return t;
 }
 
@@ -169,7 +173,6 @@ void Tensor::assign_bytes(std::span<const std::byte> row_major) const {
                          byte_count(*this)));
   }
   device()->copy_in(data(), row_major.data(), row_major.size(), {});
-  device()->synchronize({});
   detail::mark_written(*this);
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "eflow/core/memory_plan.hpp"
 #include "eflow/core/op.hpp"
 #include "eflow/core/tensor.hpp"
 
@@ -20,6 +21,7 @@ struct Storage {
   DevicePtr device;
   std::size_t bytes;
   void* memory;
+  MemoryUse use = MemoryUse::kActivations;
   /// Counts in-place writes, so that the vjp can tell when a tensor it saved was changed under it.
   std::atomic<std::uint64_t> version{0};
 };

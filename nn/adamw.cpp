@@ -7,6 +7,7 @@ AdamW::AdamW(NamedTensors parameters, const AdamWOptions& options)
   for (const auto& [name, p] : parameters_) {
     m_.push_back(Tensor::zeros(p.shape(), p.dtype(), p.device()));
     v_.push_back(Tensor::zeros(p.shape(), p.dtype(), p.device()));
+    for (const Tensor& moment : {m_.back(), v_.back()}) note_use(moment, MemoryUse::kMoments);
   }
 }
 

@@ -18,6 +18,7 @@ Ema::Ema(NamedTensors averages, NamedTensors values, const EmaOptions& options)
   if (!same) throw InvalidArgument("[ema] the averages are not of a model like that of the values");
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     averages_[i].second.set_requires_grad(false);
+    note_use(averages_[i].second, MemoryUse::kAverages);
     averages_[i].second.assign(values_[i].second);
   }
 }

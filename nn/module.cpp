@@ -63,7 +63,10 @@ Scope Module::child(const std::string& name) {
 Tensor Module::declare(const std::string& name, const Shape& shape, const Init& init,
                        bool trained) {
   Tensor value = scope_.make(name, shape, init);
-  if (value.defined()) value.set_requires_grad(trained);
+  if (value.defined()) {
+    value.set_requires_grad(trained);
+    note_use(value, MemoryUse::kParameters);
+  }
   entries_.push_back({.name = name, .shape = shape, .tensor = value, .trained = trained});
   return value;
 }

@@ -1,0 +1,93 @@
+// A GPU as a Device: a stream of its own, memory in the stream's order, copies through pinned staging, kernels made ready when
+// they are first launched. Not run on a GPU yet; docs/cuda.md says what is proven without one.
+
+#include "eflow/base/error.hpp"
+#include "eflow/core/cuda_memory.hpp"
+#include "eflow/core/cuda_staging.hpp"
+#include "eflow/core/device.hpp"
+#include "eflow/core/gemm.hpp"
+#include "eflow/jit/cuda_stream.hpp"
+
+namespace eflow {
+namespace {
+
+using jit::CuAddress;
+using jit::CudaContext;
+using jit::CuStream;
+
+CuAddress address_of(const void* memory) {
+  return reinterpret_cast<CuAddress>(memory);
+}
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(const jit::Options& options)
+      : runtime_(options),
+        context_(runtime_.cuda_context()),
+        own_(context_),
+        memory_(context_, plan()),
+        staging_(context_) {
+    runtime_.define(detail::gemm_definition());
+  }
+
+  std::string name() const override { return str("cuda:", context_->ordinal()); }
+  jit::Runtime& runtime() override { return runtime_; }
+
+  void* allocate(std::size_t bytes, Stream stream) override {
+    return memory_.allocate(bytes, handle_of(stream));
+  }
+  void release(void* memory, std::size_t bytes, Stream stream) noexcept override {
+    memory_.release(memory, bytes, handle_of(stream));
+  }
+  MemoryStats memory() const override { return memory_.stats(); }
+  void reset_peak() override { memory_.reset_peak(); }
+  void trim() override { memory_.trim(); }
+
+  void copy_in(void* device, const void* host, std::size_t bytes, Stream stream) override {
+    if (bytes > 0) staging_.copy(address_of(device), host, bytes, handle_of(stream));
+  }
+  void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) override {
+    if (bytes == 0) return;
+    const CudaContext::Current current(*context_);
+    context_->check(context_->api().copy_out(host, address_of(device), bytes, handle_of(stream)),
+                    "cuMemcpyDtoHAsync", "a copy from the device");
+  }
+  void fill_zero(void* device, std::size_t bytes, Stream stream) override {
+    if (bytes == 0) return;
+    const CudaContext::Current current(*context_);
+    context_->check(context_->api().set_bytes(address_of(device), 0, bytes, handle_of(stream)),
+                    "cuMemsetD8Async", str(bytes, " bytes"));
+  }
+  void synchronize(Stream stream) override { runtime_.synchronize({handle_of(stream)}); }
+
+  void launch_bytes(std::string_view name, const jit::Spec& spec, jit::Grid grid, const void* args,
+                    std::size_t bytes, Stream stream) override {
+    make_ready(name, spec);
+    runtime_.launch_bytes(name, spec, grid, args, bytes, {handle_of(stream)});
+  }
+
+ private:
+  CuStream handle_of(Stream stream) const {
+    return stream.handle == nullptr ? own_.handle() : static_cast<CuStream>(stream.handle);
+  }
+
+  void make_ready(std::string_view name, const jit::Spec& spec) {
+    if (runtime_.has(spec)) return;
+    const auto made = runtime_.prepare({{std::string(name), spec}});
+    if (!made[0].ok()) throw CompileError(made[0].error);
+  }
+
+  jit::Runtime runtime_;
+  std::shared_ptr<const CudaContext> context_;
+  jit::CudaStream own_;
+  detail::CudaMemory memory_;
+  detail::CudaStaging staging_;
+};
+
+}  // namespace
+
+DevicePtr make_cuda_device(const jit::Options& options) {
+  return std::make_shared<CudaDevice>(options);
+}
+
+}  // namespace eflow
