@@ -26,9 +26,15 @@ void perform(const Copy& c) {
   std::memcpy(c.to, chunk, sizeof chunk);
 }
 
+/// The stack of thread i; kept from launch to launch, as most are never touched beyond their first page.
+char* stack_of(std::size_t i) {
+  static std::vector<std::unique_ptr<char[]>> stacks;
+  while (stacks.size() <= i) stacks.push_back(std::make_unique_for_overwrite<char[]>(kStackBytes));
+  return stacks[i].get();
+}
+
 struct Thread {
   ucontext_t context;
-  std::unique_ptr<char[]> stack;
   bool runnable = true, finished = false;
   void* operands = nullptr;  ///< of the instruction that its warp is gathering for
   std::vector<Copy> open;
@@ -75,7 +81,6 @@ class Machine {
         threads_(static_cast<std::size_t>(launch.threads)),
         warps_(threads_.size() / kLanes),
         shared_(launch.shared_bytes + 128) {
-    for (Thread& t : threads_) t.stack = std::make_unique<char[]>(kStackBytes);
     const auto at = reinterpret_cast<std::uintptr_t>(shared_.data());
     scratch_ = shared_.data() + (128 - at % 128) % 128;
   }
@@ -200,7 +205,7 @@ void Machine::run_block(long long x, long long y, long long z) {
     t.open.clear();
     t.groups.clear();
     getcontext(&t.context);
-    t.context.uc_stack.ss_sp = t.stack.get();
+    t.context.uc_stack.ss_sp = stack_of(static_cast<std::size_t>(&t - threads_.data()));
     t.context.uc_stack.ss_size = kStackBytes;
     t.context.uc_link = nullptr;
     makecontext(

@@ -1,0 +1,67 @@
+#pragma once
+// Memory that can only be touched through a gate: what a GPU's is to the host.
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <vector>
+
+namespace eflow::test {
+
+class DeviceMemory {
+ public:
+  explicit DeviceMemory(std::size_t bytes) : bytes_(bytes) {
+    void* const p =
+        mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) std::abort();
+    base_ = static_cast<char*>(p);
+  }
+  ~DeviceMemory() { munmap(base_, bytes_); }
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+  /// nullptr when it is full. A block that was given back serves only requests of its own size.
+  void* allocate(std::size_t bytes) {
+    std::vector<char*>& free = free_[bytes];
+    if (free.empty()) {
+      if (next_ + bytes > bytes_) return nullptr;
+      free.push_back(base_ + next_);
+      next_ += (bytes + 255) / 256 * 256;
+    }
+    char* const p = free.back();
+    free.pop_back();
+    held_[p] = bytes;
+    return p;
+  }
+  void release(void* p) {
+    const auto at = held_.find(static_cast<char*>(p));
+    free_[at->second].push_back(at->first);
+    held_.erase(at);
+  }
+
+  /// The driver and its kernels may touch it while one of these lives.
+  class Open {
+   public:
+    explicit Open(DeviceMemory& memory) : memory_(memory) { set(PROT_READ | PROT_WRITE); }
+    ~Open() { set(PROT_NONE); }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+
+   private:
+    void set(int protection) {
+      if (mprotect(memory_.base_, memory_.bytes_, protection) != 0) std::abort();
+    }
+    DeviceMemory& memory_;
+  };
+
+ private:
+  std::size_t bytes_, next_ = 0;
+  char* base_;
+  std::map<std::size_t, std::vector<char*>> free_;
+  std::map<char*, std::size_t> held_;
+};
+
+}  // namespace eflow::test

@@ -1,0 +1,33 @@
+# A GPU for tests of core and what is above it (emulated_gpu.hpp): every built-in text in its GPU form, in a namespace of its
+# own, a library that passes for NVRTC, and the driver that runs the one by the name the other hands through.
+get_directory_property(EFLOW_BUILTIN_TEXTS DIRECTORY ${PROJECT_SOURCE_DIR}/jit DEFINITION EFLOW_BUILTIN_TEXTS)
+set(emulated_tables "")
+add_library(eflow_emulated_texts OBJECT)
+foreach(text ${EFLOW_BUILTIN_TEXTS})
+  set(source ${PROJECT_SOURCE_DIR}/jit/builtin/${text}.cpp)
+  target_sources(eflow_emulated_texts PRIVATE ${source})
+  set_source_files_properties(${source} PROPERTIES COMPILE_DEFINITIONS "EFLOW_TEXT_FILE=\"${text}.h\"")
+  string(APPEND emulated_tables "EFLOW_TABLE(${text})\n")
+endforeach()
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/emulated_tables.inc CONTENT "@emulated_tables@" @ONLY)
+target_include_directories(eflow_emulated_texts PRIVATE
+  ${CMAKE_CURRENT_SOURCE_DIR}/support/cuda_emulation ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/kernels_src
+  ${PROJECT_SOURCE_DIR}/jit ${PROJECT_BINARY_DIR}/include/jit ${PROJECT_BINARY_DIR}/include/base)
+target_compile_definitions(eflow_emulated_texts PRIVATE EFLOW_GPU EFLOW_TEXT=eflow_text_emulated_gpu
+  EFLOW_EMULATED_ARCH=80 EFLOW_THREADS=256)
+target_compile_options(eflow_emulated_texts PRIVATE -O1 -fno-math-errno)
+target_link_libraries(eflow_emulated_texts PRIVATE eflow_options)
+
+add_library(eflow_fake_nvrtc SHARED support/fake_nvrtc.cpp)
+target_link_libraries(eflow_fake_nvrtc PRIVATE eflow_options)
+
+add_library(eflow_emulated_gpu STATIC support/emulated_gpu.cpp support/emulated_texts.cpp
+  $<TARGET_OBJECTS:eflow_emulated_texts>)
+target_include_directories(eflow_emulated_gpu PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+target_compile_definitions(eflow_emulated_gpu PRIVATE EFLOW_FAKE_NVRTC="$<TARGET_FILE:eflow_fake_nvrtc>")
+target_link_libraries(eflow_emulated_gpu PUBLIC eflow::core eflow_cuda_emulation PRIVATE eflow_options)
+add_dependencies(eflow_emulated_gpu eflow_fake_nvrtc)
+
+foreach(name core.cuda_ops)
+  target_link_libraries(test.${name} PRIVATE eflow_emulated_gpu)
+endforeach()

@@ -1,0 +1,148 @@
+#include "support/emulated_gpu.hpp"
+
+#include <deque>
+
+#include "eflow/base/error.hpp"
+#include "support/cuda_emulation.hpp"
+#include "support/device_memory.hpp"
+#include "support/emulated_texts.hpp"
+#include "support/recording_driver.hpp"
+
+namespace eflow::test {
+namespace {
+
+/// What lies between two marks of a program.
+std::string_view between(std::string_view text, std::string_view from, std::string_view to) {
+  const std::size_t begin = text.find(from) + from.size();
+  return text.substr(begin, text.find(to, begin) - begin);
+}
+
+/// What the one emulated GPU of a test has; the driver's functions carry no state of their own.
+struct Machine {
+  DeviceMemory memory{std::size_t{1} << 30};
+  std::deque<const jit::BuiltinEntry*> loaded;  ///< of each handle
+  long long launches = 0;
+};
+Machine* machine = nullptr;
+
+const jit::BuiltinEntry*& entry_of(void* handle) {
+  return *static_cast<const jit::BuiltinEntry**>(handle);
+}
+
+int load(jit::CuLibrary* library, const void* image, int* options, void** values, unsigned n, int*,
+         void**, unsigned) {
+  const std::string_view program(static_cast<const char*>(image));
+  const auto* const entry = find_emulated(between(program, "#include \"", "\""),
+                                          between(program, "eflow_entry = &", ";"));
+  for (unsigned i = 0; entry == nullptr && i < n; ++i) {
+    if (options[i] == jit::cu::kJitErrorLog)
+      std::strcpy(static_cast<char*>(values[i]), "only built-in texts are emulated");
+  }
+  if (entry == nullptr) return 200;
+  machine->loaded.push_back(entry);
+  *library = reinterpret_cast<jit::CuLibrary>(&machine->loaded.back());
+  return 0;
+}
+
+int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** parameters, void**) {
+  emulated::Launch now;
+  now.threads = static_cast<int>(config->block_x);
+  now.shared_bytes = config->shared_bytes;
+  now.x = config->grid_x;
+  now.y = config->grid_y;
+  now.z = config->grid_z;
+  // Orders alternate: results may not depend on them.
+  now.schedule = {.last_first = machine->launches % 2 == 1, .late_copies = true};
+  ++machine->launches;
+  const jit::BuiltinEntry* const entry = entry_of(function);
+  const DeviceMemory::Open open(machine->memory);
+  const emulated::Outcome outcome = emulated::run(now, entry->run, parameters[0]);
+  if (!outcome.error.empty()) throw DeviceError(str(entry->expression, ": ", outcome.error));
+  return 0;
+}
+
+void use_memory(jit::CudaApi& a) {
+  a.allocate = [](jit::CuAddress* p, std::size_t bytes, jit::CuStream) {
+    void* const memory = machine->memory.allocate(bytes);
+    *p = reinterpret_cast<jit::CuAddress>(memory);
+    return memory == nullptr ? jit::cu::kOutOfMemory : 0;
+  };
+  a.release = [](jit::CuAddress p, jit::CuStream) {
+    machine->memory.release(reinterpret_cast<void*>(p));
+    return 0;
+  };
+  a.copy_in = [](jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream) {
+    const DeviceMemory::Open open(machine->memory);
+    std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+    return 0;
+  };
+  a.copy_out = [](void* to, jit::CuAddress from, std::size_t bytes, jit::CuStream) {
+    const DeviceMemory::Open open(machine->memory);
+    std::memcpy(to, reinterpret_cast<void*>(from), bytes);
+    return 0;
+  };
+  a.set_bytes = [](jit::CuAddress to, unsigned char value, std::size_t n, jit::CuStream) {
+    const DeviceMemory::Open open(machine->memory);
+    std::memset(reinterpret_cast<void*>(to), value, n);
+    return 0;
+  };
+}
+
+}  // namespace
+
+struct EmulatedGpu::State {
+  Machine here;
+  RecordingDriver driver;
+  jit::CudaApi api = RecordingDriver::api();
+  DevicePtr device;
+};
+
+EmulatedGpu::EmulatedGpu() : state_(std::make_unique<State>()) {
+  machine = &state_->here;
+  jit::CudaApi& a = state_->api;
+  a.library_load = load;
+  a.library_kernel = [](jit::CuKernel* kernel, jit::CuLibrary library, const char*) {
+    *kernel = reinterpret_cast<jit::CuKernel>(library);
+    return 0;
+  };
+  a.kernel_function = [](jit::CuFunction* function, jit::CuKernel kernel) {
+    *function = reinterpret_cast<jit::CuFunction>(kernel);
+    return 0;
+  };
+  a.kernel_parameter = [](jit::CuKernel kernel, std::size_t, std::size_t* offset,
+                          std::size_t* bytes) {
+    *offset = 0;
+    *bytes = entry_of(kernel)->args_bytes;
+    return 0;
+  };
+  a.launch = launch;
+  use_memory(a);
+  state_->device = make_device(options());
+}
+
+EmulatedGpu::~EmulatedGpu() {
+  state_->device.reset();
+  machine = nullptr;
+}
+
+DevicePtr EmulatedGpu::device() const {
+  return state_->device;
+}
+const jit::CudaApi& EmulatedGpu::api() const {
+  return state_->api;
+}
+jit::Options EmulatedGpu::options() const {
+  jit::Options options;
+  options.device = "cuda";
+  options.cuda = &state_->api;
+  options.nvrtc = EFLOW_FAKE_NVRTC;
+  return options;
+}
+long long EmulatedGpu::launches() const {
+  return state_->here.launches;
+}
+int EmulatedGpu::waits() const {
+  return state_->driver.count("cuStreamSynchronize");
+}
+
+}  // namespace eflow::test

@@ -1,0 +1,50 @@
+#pragma once
+// A GPU without a GPU: a CUDA driver whose launches run the kernel texts' GPU forms on emulated blocks, and whose memory the
+// host cannot touch but through the driver: a stray read or write ends the test. All of core, nn and soflow can run on it,
+// with the geometry and the arguments that a real one would get. Slow: for small tensors.
+
+#include <memory>
+
+#include "eflow/core/device.hpp"
+
+namespace eflow::test {
+
+class EmulatedGpu {
+ public:
+  EmulatedGpu();
+  ~EmulatedGpu();
+  EmulatedGpu(const EmulatedGpu&) = delete;
+  EmulatedGpu& operator=(const EmulatedGpu&) = delete;
+
+  /// The device; it must not outlive this.
+  [[nodiscard]] DevicePtr device() const;
+  /// The driver that it talks to, to make others of.
+  [[nodiscard]] const jit::CudaApi& api() const;
+  /// Options of such devices.
+  [[nodiscard]] jit::Options options() const;
+
+  /// Kernels run so far.
+  [[nodiscard]] long long launches() const;
+  /// How often the host waited.
+  [[nodiscard]] int waits() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The default device is another one while this lives.
+class DefaultDevice {
+ public:
+  explicit DefaultDevice(DevicePtr device) : before_(default_device()) {
+    set_default_device(std::move(device));
+  }
+  ~DefaultDevice() { set_default_device(before_); }
+  DefaultDevice(const DefaultDevice&) = delete;
+  DefaultDevice& operator=(const DefaultDevice&) = delete;
+
+ private:
+  DevicePtr before_;
+};
+
+}  // namespace eflow::test

@@ -1,0 +1,29 @@
+// All built-in texts in their GPU form, compiled for an emulated one (tests/CMakeLists.txt lists what is linked here).
+
+#include "support/emulated_texts.hpp"
+
+namespace eflow_text_emulated_gpu {
+#define EFLOW_TABLE(name) eflow::jit::BuiltinTable name##_table();
+#include "emulated_tables.inc"
+#undef EFLOW_TABLE
+}  // namespace eflow_text_emulated_gpu
+
+namespace eflow::test {
+
+const jit::BuiltinEntry* find_emulated(std::string_view file, std::string_view expression) {
+  using namespace eflow_text_emulated_gpu;
+#define EFLOW_TABLE(name) name##_table(),
+  static const jit::BuiltinTable tables[] = {
+#include "emulated_tables.inc"
+  };
+#undef EFLOW_TABLE
+  for (const jit::BuiltinTable& table : tables) {
+    for (std::size_t i = 0; i < table.count; ++i) {
+      const jit::BuiltinEntry& entry = table.entries[i];
+      if (entry.file == file && entry.expression == expression) return &entry;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace eflow::test
