@@ -26,6 +26,16 @@ TrainerOptions options_with(TrainerOptions options, const std::vector<Bucket>& b
   return options;
 }
 
+/// "cpu, avx512 on 2 threads"
+std::string device_text() {
+  const DevicePtr& device = default_device();
+  const jit::Runtime& runtime = device->runtime();
+  const jit::Target target = runtime.target();
+  return str(device->name(), ", ", target.arch,
+             target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
+                                                   : std::string());
+}
+
 /// Data, models and trainer of a run, in the order in which they need each other.
 struct Parts {
   explicit Parts(const Config& config)
@@ -127,6 +137,7 @@ class Run {
 
  private:
   void start(const std::string& resume) {
+    hooks_.say("device " + device_text());
     parts_ = std::make_unique<Parts>(config_);
     prepare_kernels(*parts_, hooks_.say);
     directory_.open_for_training();
@@ -254,7 +265,7 @@ void use_threads(std::int64_t threads) {
   if (threads == 0) return;
   jit::Options options = jit::Options::from_environment();
   options.threads = static_cast<int>(threads);
-  set_default_device(make_cpu_device(options));
+  set_default_device(make_device(options));
 }
 
 TrainingResult run_training(const Config& config, const std::filesystem::path& out,

@@ -168,7 +168,7 @@ void measure_all(const Request& r, Done&& done) {
   for (const std::int64_t thread : threads) {
     jit::Options options = jit::Options::from_environment();
     options.threads = static_cast<int>(thread);
-    set_default_device(make_cpu_device(options));
+    set_default_device(make_device(options));
     for (const DType dtype : dtypes(r.dtype)) {
       for (const std::int64_t head : heads) {
         for (const std::int64_t drop : drops) {

@@ -2,6 +2,7 @@
 // nothing else.
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
@@ -38,7 +39,9 @@ int print_commands() {
   for (const Command& command : commands()) {
     std::printf("  eflow %-22s %s\n", command.name, command.summary);
   }
-  std::printf("\n'eflow COMMAND --help' lists its options.\n");
+  std::printf(
+      "\n'eflow COMMAND --help' lists its options. --device cpu|cuda|cuda:N|auto (or EFLOW_DEVICE) "
+      "chooses where to\ncompute, cpu if it is not said; cuda has not been run on a GPU yet.\n");
   return 0;
 }
 
@@ -63,7 +66,27 @@ std::string unknown_command(const Arguments& words) {
              "\n'eflow --help' lists the commands");
 }
 
-int dispatch(const Arguments& words) {
+/// Takes --device out of the words: every command has it, and it is the same as EFLOW_DEVICE.
+Arguments without_device(const Arguments& words) {
+  Arguments rest;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    std::string device;
+    if (words[i] == "--device" && i + 1 < words.size())
+      device = words[++i];
+    else if (words[i].starts_with("--device="))
+      device = words[i].substr(9);
+    else {
+      rest.push_back(words[i]);
+      continue;
+    }
+    setenv("EFLOW_DEVICE", device.c_str(), 1);
+  }
+  return rest;
+}
+
+int dispatch(const Arguments& given) {
+  // eflow jit has a --device of its own.
+  const Arguments words = !given.empty() && given[0] == "jit" ? given : without_device(given);
   if (words.empty()) {
     print_commands();
     return trainer::kExitUsage;
