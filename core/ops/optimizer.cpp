@@ -2,11 +2,10 @@
 
 #include "eflow/kernels/args/optimizer.h"
 
-#include <cmath>
-
 #include "eflow/base/error.hpp"
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
+#include "eflow/core/ops/adamw_numbers.hpp"
 
 namespace eflow {
 namespace {
@@ -52,12 +51,7 @@ void adamw_(const Tensor& p, const Tensor& m, const Tensor& v, const Tensor& gra
   a.v = v.data();
   a.grad = grad.data();
   a.grad_scale = step.grad_scale;
-  a.beta1 = step.beta1;
-  a.beta2 = step.beta2;
-  a.eps = step.eps;
-  a.decay = 1 - step.lr * step.weight_decay;
-  a.rate = step.lr / (1 - std::pow(step.beta1, static_cast<double>(step.step)));
-  a.root_correction = 1 / std::sqrt(1 - std::pow(step.beta2, static_cast<double>(step.step)));
+  detail::fill_adamw(step, a);
   a.count = p.count();
   a.per_block = kPerBlock;
   p.device()->launch("adamw", jit::Spec("adamw", {p.dtype(), grad.dtype()}),

@@ -1,5 +1,6 @@
 // Built-in specialisations of optimizer.h. Spec("adamw", {dtype of p, m, v, dtype of the gradient}),
-// Spec("lerp", {dtype of the average, dtype of the value}), Spec("sum_of_squares", {dtype}).
+// Spec("adamw_list", the same), Spec("lerp", {dtype of the average, dtype of the value}),
+// Spec("sum_of_squares" or "squares_list", {dtype}).
 
 #include "optimizer.h"
 
@@ -7,6 +8,7 @@
 
 #define EFLOW_STEPS(T, G)                                                       \
   EFLOW_ENTRY("adamw", ({kDTypeOf<T>, kDTypeOf<G>}), ({}), adamw<T, G>),         \
+      EFLOW_ENTRY("adamw_list", ({kDTypeOf<T>, kDTypeOf<G>}), ({}), adamw_list<T, G>), \
       EFLOW_ENTRY("lerp", ({kDTypeOf<T>, kDTypeOf<G>}), ({}), lerp<T, G>),
 
 namespace EFLOW_TEXT {
@@ -14,7 +16,8 @@ namespace {
 
 constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_STEPS(float, float) EFLOW_STEPS(float, bf16)
                                                      EFLOW_STEPS(double, double)
-                                                         EFLOW_ENTRY_FLOATS("sum_of_squares", ({}), sum_of_squares)};
+                                                         EFLOW_ENTRY_FLOATS("sum_of_squares", ({}), sum_of_squares),
+                                                 EFLOW_ENTRY_FLOATS("squares_list", ({}), squares_list)};
 
 }  // namespace
 
