@@ -27,6 +27,13 @@ void AdamW::step(double learning_rate, double grad_scale) {
   }
 }
 
+std::vector<ListedParameter> AdamW::listed() const {
+  std::vector<ListedParameter> out;
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    out.push_back({parameters_[i].second, m_[i], v_[i], {}});
+  return out;
+}
+
 NamedTensors AdamW::state() const {
   NamedTensors state;
   for (std::size_t i = 0; i < m_.size(); ++i)

@@ -1,6 +1,7 @@
 #pragma once
 // AdamW over a module's parameters. [arXiv 1711.05101]
 
+#include "eflow/core/parameter_list.hpp"
 #include "eflow/nn/module.hpp"
 
 namespace eflow::nn {
@@ -23,6 +24,11 @@ class AdamW {
   void set_steps(std::int64_t steps) { steps_ = steps; }
   /// Handles on the moments: "m.NAME" and "v.NAME" of every parameter.
   [[nodiscard]] NamedTensors state() const;
+
+  [[nodiscard]] const NamedTensors& parameters() const { return parameters_; }
+  [[nodiscard]] const AdamWOptions& options() const { return options_; }
+  /// Parameters and moments, for an update of all at once (FusedUpdate).
+  [[nodiscard]] std::vector<ListedParameter> listed() const;
 
  private:
   NamedTensors parameters_;

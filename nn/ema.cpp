@@ -24,7 +24,7 @@ Ema::Ema(NamedTensors averages, NamedTensors values, const EmaOptions& options)
 }
 
 void Ema::update() {
-  const double decay = ema_decay(options_, updates_++);
+  const double decay = take_update();
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     lerp_(averages_[i].second, values_[i].second.detach(), decay);
   }

@@ -28,6 +28,10 @@ class Ema {
 
   void update();
 
+  [[nodiscard]] const NamedTensors& averages() const { return averages_; }
+  /// The decay of the update under way, which counts as done from here: for who does it (FusedUpdate).
+  [[nodiscard]] double take_update() { return ema_decay(options_, updates_++); }
+
   /// Finished updates. Set when a state is loaded; the averages are the second model's state.
   [[nodiscard]] std::int64_t updates() const { return updates_; }
   void set_updates(std::int64_t updates) { updates_ = updates; }

@@ -9,7 +9,6 @@
 #include "eflow/base/hash.hpp"
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/core/ops.hpp"
-#include "eflow/nn/grad_clip.hpp"
 #include "eflow/trainer/data_sets.hpp"
 
 namespace eflow::trainer {
@@ -65,7 +64,8 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       options_(options),
       turns_(shares_of(options.others)),
       optimizer_(model->parameters(), options.adamw),
-      ema_(average->parameters(), model->parameters(), options.ema) {
+      ema_(average->parameters(), model->parameters(), options.ema),
+      update_(&optimizer_, &ema_) {
   if (options.accumulation < 1 || options.batch % options.accumulation != 0) {
     throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the batch = ",
                               options.batch, ", found ", options.accumulation));
@@ -99,8 +99,8 @@ soflow::Batch Trainer::next_part(std::int64_t i) {
 
 StepMetrics Trainer::step() {
   Stopwatch whole, watch;
-  const nn::NamedTensors parameters = model_->parameters();
   StepMetrics m;
+  Tensor loss_sum = Tensor::zeros({1}, DType::kF64);
   std::vector<soflow::SampleRecord> samples;
   ids_.clear();
   times_ = {};
@@ -109,17 +109,19 @@ StepMetrics Trainer::step() {
     const soflow::Batch part = next_part(i);  // x0, c
     times_.data_wait += watch.lap();
     const soflow::StepLoss loss = objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
-    m.loss += loss.total.item();
+    loss_sum = loss_sum + reshape(cast(loss.total.detach(), DType::kF64), {1});
     times_.forward += watch.lap();
     backward(loss.total);  // dL/dtheta, added up
     times_.backward += watch.lap();
     samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
   }
-  m.grad_norm = nn::gradient_norm(parameters);
-  require_finite(m, samples);
   m.lr = options_.learning_rate.at(step_);
-  optimizer_.step(m.lr, nn::clip_factor(m.grad_norm, options_.clip));  // theta
-  ema_.update();                                                       // theta-
+  const Tensor squares = update_.squared_norm();
+  // theta, theta-; nothing where the loss or a gradient is not finite, which the host learns only below.
+  update_.apply(m.lr, options_.clip, squares + loss_sum * 0);
+  m.loss = loss_sum.item();
+  m.grad_norm = std::sqrt(squares.item());
+  require_finite(m, samples);
   model_->clear_gradients();
   times_.optimizer = watch.lap();
   m.step = ++step_;
@@ -143,8 +145,10 @@ void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetri
 }
 
 void Trainer::require_finite(const StepMetrics& metrics,
-                             const std::vector<soflow::SampleRecord>& samples) const {
+                             const std::vector<soflow::SampleRecord>& samples) {
   if (std::isfinite(metrics.loss) && std::isfinite(metrics.grad_norm)) return;
+  optimizer_.set_steps(step_);  // of the step under way
+  ema_.set_updates(step_);
   std::vector<std::int64_t> culprits;
   for (const auto& sample : samples) {
     if (!std::isfinite(sample.loss)) {

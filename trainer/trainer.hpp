@@ -6,8 +6,7 @@
 #include <memory>
 
 #include "eflow/io/loader.hpp"
-#include "eflow/nn/adamw.hpp"
-#include "eflow/nn/ema.hpp"
+#include "eflow/nn/fused_update.hpp"
 #include "eflow/nn/schedule.hpp"
 #include "eflow/soflow/objective.hpp"
 #include "eflow/trainer/metrics.hpp"
@@ -70,8 +69,8 @@ class Trainer {
   /// Part `i` of the step's batch; adds which clips it has to ids_.
   [[nodiscard]] soflow::Batch next_part(std::int64_t i);
   void record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* metrics) const;
-  void require_finite(const StepMetrics& metrics,
-                      const std::vector<soflow::SampleRecord>& samples) const;
+  /// Takes back that the step was done, and throws, where it was none.
+  void require_finite(const StepMetrics& metrics, const std::vector<soflow::SampleRecord>& samples);
 
   nn::Module* model_;
   nn::Module* average_;
@@ -86,6 +85,7 @@ class Trainer {
   Turns turns_;
   nn::AdamW optimizer_;
   nn::Ema ema_;
+  nn::FusedUpdate update_;
   std::vector<std::int64_t> ids_;  ///< clips of the step under way, in order
   Shape clip_shape_;
   StepTimes times_;
