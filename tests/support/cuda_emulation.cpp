@@ -1,5 +1,6 @@
 #include "support/cuda_emulation.hpp"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdint>
@@ -33,8 +34,23 @@ char* stack_of(std::size_t i) {
   return stacks[i].get();
 }
 
+/// Something that runs on a stack of its own until it lets another go on. A ucontext begins it; later switches are jumps,
+/// which ask nothing of the system.
+struct Context {
+  ucontext_t begin;
+  jmp_buf here;
+  bool begun = false;
+};
+
+void switch_to(Context& from, Context& to) {
+  if (_setjmp(from.here) != 0) return;
+  if (to.begun) _longjmp(to.here, 1);
+  to.begun = true;
+  setcontext(&to.begin);
+}
+
 struct Thread {
-  ucontext_t context;
+  Context context;
   bool runnable = true, finished = false;
   void* operands = nullptr;  ///< of the instruction that its warp is gathering for
   std::vector<Copy> open;
@@ -143,7 +159,7 @@ class Machine {
 
   [[noreturn]] void fail(const std::string& error) {
     if (outcome.error.empty()) outcome.error = "thread " + std::to_string(current_) + ": " + error;
-    for (;;) swapcontext(&thread().context, &scheduler_);
+    for (;;) switch_to(thread().context, scheduler_);
   }
 
   Outcome outcome;
@@ -151,7 +167,7 @@ class Machine {
  private:
   void wait() {
     thread().runnable = false;
-    swapcontext(&thread().context, &scheduler_);
+    switch_to(thread().context, scheduler_);
   }
   int next_runnable() const {
     for (int i = 0; i < launch_.threads; ++i) {
@@ -178,7 +194,7 @@ class Machine {
   Meeting block_;
   std::vector<char> shared_;
   char* scratch_;
-  ucontext_t scheduler_;
+  Context scheduler_{.begin = {}, .here = {}, .begun = true};
   int current_ = 0;
   struct {
     long long x, y, z, nx, ny, nz;
@@ -204,16 +220,17 @@ void Machine::run_block(long long x, long long y, long long z) {
     t.finished = false;
     t.open.clear();
     t.groups.clear();
-    getcontext(&t.context);
-    t.context.uc_stack.ss_sp = stack_of(static_cast<std::size_t>(&t - threads_.data()));
-    t.context.uc_stack.ss_size = kStackBytes;
-    t.context.uc_link = nullptr;
+    t.context.begun = false;
+    getcontext(&t.context.begin);
+    t.context.begin.uc_stack.ss_sp = stack_of(static_cast<std::size_t>(&t - threads_.data()));
+    t.context.begin.uc_stack.ss_size = kStackBytes;
+    t.context.begin.uc_link = nullptr;
     makecontext(
-        &t.context, [] { machine->entry(); }, 0);
+        &t.context.begin, [] { machine->entry(); }, 0);
   }
   for (int next = next_runnable(); next >= 0 && outcome.error.empty(); next = next_runnable()) {
     current_ = next;
-    swapcontext(&scheduler_, &thread().context);
+    switch_to(scheduler_, thread().context);
   }
   if (!outcome.error.empty()) return;
   for (std::size_t t = 0; t < threads_.size(); ++t) {

@@ -1,0 +1,59 @@
+#pragma once
+// The whole recipe on a model of a few thousand weights: what device tests train.
+
+#include <cmath>
+
+#include "eflow/trainer/model_config.hpp"
+#include "eflow/trainer/objective_config.hpp"
+#include "eflow/trainer/trainer.hpp"
+
+namespace eflow::test {
+
+/// 64 clips of waves, in four classes.
+class Waves final : public io::ClipSource {
+ public:
+  [[nodiscard]] std::int64_t size() const override { return 64; }
+  [[nodiscard]] Shape clip_shape() const override { return {3, 4, 8, 8}; }
+  [[nodiscard]] std::int64_t class_count() const override { return 4; }
+  std::int32_t read(std::int64_t index, std::span<float> clip) const override {
+    const auto label = static_cast<std::int32_t>(index % 4);
+    for (std::size_t i = 0; i < clip.size(); ++i) {
+      const double phase = 0.1 * static_cast<double>(i) * (1 + label) + static_cast<double>(index);
+      clip[i] = static_cast<float>(std::sin(phase));
+    }
+    return label;
+  }
+};
+
+/// On the device that is the default when it is made, and has to stay it.
+struct TinyTraining {
+  explicit TinyTraining(trainer::Config c = config()) : given(std::move(c)) {}
+
+  /// With token dropping, guidance and additivity.
+  static trainer::Config config() {
+    trainer::Config c;
+    c.model.preset = "tiny";
+    trainer::apply_preset(&c, [](const std::string&) { return false; });
+    c.train.batch = 4;
+    c.train.iterations = 100;
+    c.optim.lr = 1e-3;
+    c.optim.warmup = 0;
+    c.mva.share = 0.25;
+    return c;
+  }
+
+  trainer::Config given;
+  Waves source;
+  trainer::ClipFormat format{3, 4, 8, 8, 4};
+  std::unique_ptr<nn::VideoDiT> model = trainer::make_model(given, format),
+                                average = trainer::make_model(given, format);
+  soflow::EFlowObjective objective{trainer::objective_options(given, model->config())};
+  trainer::Trainer run{
+      model.get(), average.get(),
+      [this](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
+        return objective({std::cref(*model), std::cref(*average)}, part, step, total);
+      },
+      &source, trainer::trainer_options(given)};
+};
+
+}  // namespace eflow::test

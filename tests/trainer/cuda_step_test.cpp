@@ -1,0 +1,29 @@
+// Training steps of the whole recipe on an emulated GPU beside the CPU's: the same draws, the same curve within TF32.
+#define BOOST_TEST_MODULE cuda_step
+#include <boost/test/unit_test.hpp>
+
+#include "support/emulated_gpu.hpp"
+#include "support/tiny_training.hpp"
+
+using namespace eflow;
+
+BOOST_AUTO_TEST_CASE(a_step_is_that_of_the_cpu) {
+  const test::EmulatedGpu gpu;
+  test::TinyTraining cpu;
+  const test::DefaultDevice other(gpu.device());
+  test::TinyTraining emulated;
+  for (int i = 0; i < 2; ++i) {
+    const trainer::StepMetrics found = emulated.run.step();
+    trainer::StepMetrics expected;
+    {
+      const test::DefaultDevice back(cpu.model->parameters()[0].second.device());
+      expected = cpu.run.step();
+    }
+    BOOST_TEST(found.ids_hash == expected.ids_hash);
+    BOOST_TEST(found.loss == expected.loss, boost::test_tools::tolerance(2e-3));
+    BOOST_TEST(found.grad_norm == expected.grad_norm, boost::test_tools::tolerance(1e-2));
+    BOOST_TEST(found.fm_mse == expected.fm_mse, boost::test_tools::tolerance(2e-3));
+  }
+  BOOST_TEST_MESSAGE(gpu.launches() << " launches, " << gpu.waits() << " waits in two steps");
+  BOOST_TEST(gpu.device()->plan().bytes(MemoryUse::kMoments) > 0);
+}
