@@ -13,21 +13,15 @@
 #include "eflow/nn/video_dit.hpp"
 #include "eflow/soflow/anyflow.hpp"
 #include "eflow/soflow/exact_errors.hpp"
-#include "eflow/soflow/interpolant.hpp"
-#include "eflow/soflow/losses.hpp"
-#include "eflow/soflow/on_policy.hpp"
+#include "eflow/soflow/on_policy_objective.hpp"
 
 using namespace eflow;
-using soflow::PerSample;
 
 namespace {
 
 constexpr std::uint64_t kSeed = 5;
 constexpr std::int64_t kBatch = 32;
 constexpr double kShift = 5;
-
-/// Streams of random numbers of the second stage.
-enum Purpose : std::uint32_t { kStart = 200, kTime, kFresh, kChoice };
 
 nn::DiTConfig config_for(const Shape& clip) {
   nn::DiTConfig c;
@@ -69,48 +63,6 @@ soflow::Batch batch_at(const soflow::ExactFlow& flow, std::int64_t step) {
   return batch;
 }
 
-/// Random numbers of one half of a step.
-struct Draws {
-  std::uint64_t step;
-  std::vector<std::int64_t> ids;
-  Shape shape;
-  [[nodiscard]] Tensor noise(Purpose purpose) const {
-    return random_normal(shape, {kSeed, purpose, step}, ids);
-  }
-  /// The rollout's times: one n and one of its steps for the whole batch.
-  [[nodiscard]] std::vector<double> rollout() const {
-    const auto [n, k] = soflow::draw_simulated_step({2, 4, 8, 16}, {kSeed, kChoice, step});
-    return soflow::backward_simulation_times(n, k, kShift);
-  }
-};
-
-/// Moves what the student makes by the difference of the two scores.
-Tensor generator_loss(const soflow::Network& student, const soflow::Network& fake,
-                      const soflow::Network& teacher, const Draws& draws) {
-  const Tensor x = soflow::roll_out(student, draws.noise(kStart), draws.rollout(), {});
-  PerSample t = random_uniform({kBatch}, {kSeed, kTime, draws.step}, draws.ids).to_vector<double>();
-  for (double& time : t) time = std::max(1e-3, soflow::shift_time(time, kShift));
-  const Tensor gradient = [&] {
-    const NoGrad off;
-    const Tensor x_t = soflow::interpolate(x.detach(), draws.noise(kFresh), t);
-    return soflow::matching_gradient(x, soflow::data_of(fake, x_t, t, {}),
-                                     soflow::data_of(teacher, x_t, t, {}));
-  }();
-  return soflow::matching_loss(x, gradient);
-}
-
-/// The fake score learns the velocity of what the student makes now.
-Tensor fake_loss(const soflow::Network& student, const soflow::Network& fake, const Draws& draws) {
-  const Tensor x = [&] {
-    const NoGrad off;
-    return soflow::roll_out(student, draws.noise(kStart), draws.rollout(), {});
-  }();
-  const PerSample t = soflow::draw_times({.shift = kShift}, {kSeed, kTime, draws.step}, draws.ids);
-  const Tensor z = draws.noise(kFresh);
-  const Tensor f = soflow::evaluate(fake, soflow::interpolate(x, z, t), t, t, {});
-  return mean(soflow::flow_matching_loss(f, soflow::path_velocity(x, z), {.p = 0}).loss);
-}
-
 void report(const char* stage, const nn::VideoDiT& model, const soflow::ExactFlow& flow) {
   const auto errors = soflow::exact_errors(std::cref(model), flow,
                                            {.clips = 256, .shift = kShift, .steps = {1, 2, 4, 8}});
@@ -149,20 +101,17 @@ int main(int argc, char** argv) {
   on_policy.model.load_state(average.state());
   fake.model.load_state(average.state());
   nn::Ema late(average.parameters(), on_policy.model.parameters(), {.decay = 0.99});
-  const soflow::Network teacher = flow.network();
+  const soflow::OnPolicyObjective objective({.rollouts = {2, 4, 8, 16}, .seed = kSeed});
+  const soflow::RollOut roll_out =
+      soflow::simulated_rollout(std::cref(on_policy.model), objective.options());
+  const soflow::Scores scores{std::cref(fake.model), flow.network()};
   for (std::int64_t step = 0; step < second; ++step) {
     const soflow::Batch batch = batch_at(flow, first + step);
-    Shape shape = clip;
-    shape.insert(0, kBatch);
-    const auto at = static_cast<std::uint64_t>(2 * step);
-    const Tensor matching = generator_loss(std::cref(on_policy.model), std::cref(fake.model),
-                                           teacher, {at, batch.indices, shape});
+    const Tensor matching = objective.student(roll_out, scores, batch, step).total;
     on_policy.learn(matching + forward(std::cref(on_policy.model), batch, first + step).total,
                     1e-4);
     late.update();
-    fake.learn(fake_loss(std::cref(on_policy.model), std::cref(fake.model),
-                         {at + 1, batch.indices, shape}),
-               2e-4);
+    fake.learn(objective.fake(roll_out, scores, batch, step).total, 2e-4);
   }
   report("after stage 2", average, flow);
 }

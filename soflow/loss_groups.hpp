@@ -13,6 +13,7 @@ enum class LossGroup {
   kConsistency,   ///< solutions started at t and at l end in the same place
   kAdditivity,    ///< one long step is two short ones of the averaged weights
   kWeakPath,      ///< velocities of the weak path; flow-matching samples that drop their middle
+  kMatching,      ///< the student's own samples, moved by the difference of two scores
 };
 
 /// The shortest pattern of groups, at most 64 long, with these shares of flow matching and

@@ -127,6 +127,8 @@ SampleLosses EFlowObjective::losses_of(LossGroup group, const Networks& networks
       return consistency(networks.online, pass, step);
     case LossGroup::kAdditivity:
       return additivity(networks, pass);
+    case LossGroup::kMatching:  // no sample of this objective's
+      break;
   }
   return {};
 }

@@ -21,6 +21,16 @@ enum Purpose : std::uint32_t {
   kJump = 27,          ///< t, l and s of mean-velocity additivity
   kExactData = 28,     ///< clips of an exactly known flow, `step` is the clip
   kExactNoise = 29,    ///< x1 of the exact errors
+  // On-policy distillation: the student's rollout and where the scores look at it, then the fake
+  // score's rollout and where it learns. Streams of chunk c of a clip are these + 100 c.
+  kRollOut = 30,
+  kRollOutNoise = 31,
+  kScoreTime = 32,
+  kScoreNoise = 33,
+  kFakeRollOut = 34,
+  kFakeRollOutNoise = 35,
+  kFakeTime = 36,
+  kFakeNoise = 37,
 };
 
 }  // namespace eflow::soflow

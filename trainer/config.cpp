@@ -6,6 +6,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/nn/dit_config.hpp"
 #include "eflow/trainer/buckets.hpp"
+#include "eflow/trainer/on_policy_run.hpp"
 #include "eflow/trainer/option_parser.hpp"
 #include "eflow/trainer/option_text.hpp"
 
@@ -150,8 +151,10 @@ Options train_options(TrainConfig& c) {
 
 Options objective_options(ObjectiveConfig& c) {
   return {
-      {"objective.kind", &c.kind, one_of({"eflow", "anyflow"}), "",
-       "EFlow's losses, or AnyFlow's forward flow-map training (guidance, label_drop, t_shift)."},
+      {"objective.kind", &c.kind, one_of({"eflow", "anyflow", "anyflow-on-policy"}), "",
+       "EFlow's losses, AnyFlow's forward flow-map training (guidance, label_drop, t_shift), or "
+       "its "
+       "on-policy distillation ([anyflow])."},
       {"objective.fm_share", &c.fm_share, between(0, 1), "",
        "Share of clips that train flow matching; the rest trains solution consistency."},
       {"objective.p", &c.p, between(0, 4), "", "Power of the adaptive weight (mse + eps)^-p."},
@@ -221,6 +224,27 @@ Options mva_options(MvaConfig& c) {
   };
 }
 
+Options anyflow_options(AnyFlowConfig& c) {
+  return {
+      {"anyflow.teacher",
+       &c.teacher,
+       {},
+       "",
+       "Run whose velocities are distilled; stage-N is that of this run, 'exact' the exact "
+       "flow's."},
+      {"anyflow.teacher_guidance", &c.teacher_guidance, between(0, 20), "",
+       "Guidance scale w of the teacher; 1 for none."},
+      {"anyflow.score_lr", &c.score_lr, between(0, 10), "",
+       "Learning rate of the score of the student's samples; 0 takes optim.lr."},
+      {"anyflow.rollouts",
+       &c.rollouts,
+       {},
+       "steps",
+       "Sampler lengths that rollouts stand for, equally often."},
+      {"anyflow.cotrain", &c.cotrain, {}, "", "Add forward flow-map training on the clips."},
+  };
+}
+
 Options optim_options(OptimConfig& c) {
   return {
       {"optim.lr", &c.lr, between(0, 10), "", "Peak learning rate of AdamW."},
@@ -279,7 +303,7 @@ std::vector<Option> options_of(Config& config) {
        {data_options(config.data), exact_options(config.data.exact), model_options(config.model),
         train_options(config.train), objective_options(config.objective),
         guidance_options(config.guidance), drop_options(config.drop), mva_options(config.mva),
-        optim_options(config.optim), report_options(config)}) {
+        anyflow_options(config.anyflow), optim_options(config.optim), report_options(config)}) {
     all.insert(all.end(), std::make_move_iterator(part.begin()),
                std::make_move_iterator(part.end()));
   }
@@ -315,12 +339,28 @@ std::vector<std::string> problems_of(const Config& config) {
   require(config.optim.warmup <= config.train.iterations,
           str("optim.warmup: expected at most train.iterations = ", config.train.iterations,
               ", found ", config.optim.warmup));
-  const bool anyflow = config.objective.kind == "anyflow";
+  const bool anyflow = config.objective.kind != "eflow";
   require(
       !anyflow || (config.drop.tokens == "none" && config.mva.share == 0 &&
                    config.guidance.kind == "null" && !config.guidance.embed),
       "objective.kind: anyflow has no token dropping, additivity, weak path or told guidance; "
       "expected drop.tokens = none, mva.share = 0, guidance.kind = null, guidance.embed = false");
+  const bool on_policy = config.objective.kind == "anyflow-on-policy";
+  require(
+      !on_policy || !config.anyflow.teacher.empty(),
+      "anyflow.teacher: expected a run, or 'exact', with objective.kind = anyflow-on-policy; found "
+      "nothing");
+  require(
+      !on_policy || !config.train.init_from.empty(),
+      "train.init_from: expected the run that objective.kind = anyflow-on-policy goes on from, or "
+      "an earlier stage; found nothing");
+  require(config.anyflow.teacher != "exact" || config.data.exact.kind != "none",
+          "anyflow.teacher: 'exact' needs an exactly known flow; expected exact.kind, found none");
+  try {
+    static_cast<void>(parse_rollouts(config.anyflow.rollouts));
+  } catch (const InvalidArgument& error) {
+    problems.push_back(error.what());
+  }
   require(config.objective.r_end <= config.objective.r_init,
           str("objective.r_end: expected at most objective.r_init = ", config.objective.r_init,
               ", found ", config.objective.r_end));

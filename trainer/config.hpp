@@ -83,6 +83,13 @@ struct MvaConfig {
   std::string weight = "velocity";
 };
 
+struct AnyFlowConfig {
+  std::string teacher;
+  double teacher_guidance = 4, score_lr = 0;
+  std::string rollouts = "2,4,8,16,50";
+  bool cotrain = true;
+};
+
 struct OptimConfig {
   double lr = 3e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0, clip = 1;
   std::string schedule = "cosine";
@@ -121,6 +128,7 @@ struct Config {
   GuidanceConfig guidance;
   DropConfig drop;
   MvaConfig mva;
+  AnyFlowConfig anyflow;
   OptimConfig optim;
   EmaConfig ema;
   SampleConfig sample;

@@ -63,6 +63,8 @@ std::string to_json_line(const StepMetrics& m) {
   line["loss_mva"] = number(m.loss_mva);
   line["mva_mse"] = number(m.mva_mse);
   line["weak_mse"] = number(m.weak_mse);
+  line["matching_mse"] = number(m.matching_mse);
+  line["fake_mse"] = number(m.fake_mse);
   line["scm_drift"] = number(m.scm_drift);
   if (m.eval_mse) line["eval_mse"] = number(*m.eval_mse);
   line["grad_norm"] = number(m.grad_norm);

@@ -14,12 +14,13 @@ namespace eflow::trainer {
 
 /// What one step measured. Times are in seconds, losses are means over clips.
 struct StepMetrics {
-  std::int64_t step = 0;             ///< finished steps, this one included
-  double loss = 0;                   ///< what was minimised
-  double loss_fm = 0, loss_scm = 0;  ///< weighted losses of the two groups
-  double fm_mse = 0, scm_mse = 0;    ///< raw mean squared errors of the two groups
-  double loss_mva = 0, mva_mse = 0;  ///< of mean-velocity additivity
-  double weak_mse = 0;               ///< of the weak path
+  std::int64_t step = 0;                  ///< finished steps, this one included
+  double loss = 0;                        ///< what was minimised
+  double loss_fm = 0, loss_scm = 0;       ///< weighted losses of the two groups
+  double fm_mse = 0, scm_mse = 0;         ///< raw mean squared errors of the two groups
+  double loss_mva = 0, mva_mse = 0;       ///< of mean-velocity additivity
+  double weak_mse = 0;                    ///< of the weak path
+  double matching_mse = 0, fake_mse = 0;  ///< on-policy: mean g^2, error of the learned score
   double scm_drift = 0;  ///< rms(dq) / rms(v_tgt) of consistency, see soflow/drift_alarm.hpp
   std::optional<double>
       eval_mse;          ///< held-out raw flow-matching error, when measured after this step

@@ -57,6 +57,10 @@ std::vector<Stage> stages_of(const Config& base, OptionParser* parser,
       const std::string problem = apply(setting, &stage.config);
       if (!problem.empty()) parser->add_problem(problem);
     }
+    std::string& teacher = stage.config.anyflow.teacher;
+    for (std::int64_t earlier = 1; earlier < n; ++earlier) {
+      if (teacher == str("stage-", earlier)) teacher = stage_folder(out, earlier).string();
+    }
     if (given == 0) parser->add_problem(str("[stage", n, "] is missing before [stage", count, "]"));
     stages.push_back(std::move(stage));
   }

@@ -7,7 +7,7 @@
 //   data.dir = latents-480p
 //
 // and becomes a run of its own in the folder stage-2, which starts with the averaged weights of the
-// stage before. The shape of the model stays; data, and with them the token grid, may change.
+// stage before, and may name an earlier one as its teacher. The shape of the model stays; data, and with them the token grid, may change.
 
 #include <filesystem>
 #include <set>

@@ -1,6 +1,7 @@
 #include "eflow/trainer/trainer.hpp"
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <span>
 #include <utility>
@@ -17,6 +18,8 @@ namespace {
 void append(const std::string& prefix, const nn::NamedTensors& from, nn::NamedTensors* to) {
   for (const auto& [name, tensor] : from) to->emplace_back(prefix + name, tensor);
 }
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<double> shares_of(const std::vector<StepShare>& others) {
   std::vector<double> shares;
@@ -102,18 +105,21 @@ StepMetrics Trainer::step() {
   StepMetrics m;
   Tensor loss_sum = Tensor::zeros({1}, DType::kF64);
   std::vector<soflow::SampleRecord> samples;
+  std::vector<soflow::Batch> parts;
   ids_.clear();
   times_ = {};
   model_->clear_gradients();
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
-    const soflow::Batch part = next_part(i);  // x0, c
+    parts.push_back(next_part(i));  // x0, c
     times_.data_wait += watch.lap();
-    const soflow::StepLoss loss = objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
+    const soflow::StepLoss loss =
+        objective_(parts.back(), step_, options_.batch);  // L = L_FM + L_SCM
     loss_sum = loss_sum + reshape(cast(loss.total.detach(), DType::kF64), {1});
     times_.forward += watch.lap();
     backward(loss.total);  // dL/dtheta, added up
     times_.backward += watch.lap();
     samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
+    if (!companion_) parts.clear();
   }
   m.lr = options_.learning_rate.at(step_);
   const Tensor squares = update_.squared_norm();
@@ -123,6 +129,7 @@ StepMetrics Trainer::step() {
   m.grad_norm = std::sqrt(squares.item());
   require_finite(m, samples);
   model_->clear_gradients();
+  m.fake_mse = companion_ ? companion_->step(parts, step_) : kNone;
   times_.optimizer = watch.lap();
   m.step = ++step_;
   record(samples, &m);
@@ -140,6 +147,7 @@ void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetri
   m->loss_mva = mean_loss(samples, soflow::LossGroup::kAdditivity);
   m->mva_mse = mean_mse(samples, soflow::LossGroup::kAdditivity);
   m->weak_mse = mean_mse(samples, soflow::LossGroup::kWeakPath);
+  m->matching_mse = mean_mse(samples, soflow::LossGroup::kMatching);
   m->scm_drift = soflow::drift_ratio(samples);
   m->ids_hash = hash_of_ids(ids_);
 }
@@ -166,6 +174,7 @@ nn::NamedTensors Trainer::state() const {
   append("model.", model_->state(), &all);
   append("ema.", average_->state(), &all);
   append("adamw.", optimizer_.state(), &all);
+  if (companion_) append("", companion_->state(), &all);
   return all;
 }
 
@@ -174,6 +183,7 @@ void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps) {
   step_ = steps;
   optimizer_.set_steps(steps);
   ema_.set_updates(steps);
+  if (companion_) companion_->go_on_after(steps);
   for (Stream& stream : streams_) stream.loader.reset();
 }
 

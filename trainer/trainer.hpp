@@ -9,6 +9,7 @@
 #include "eflow/nn/fused_update.hpp"
 #include "eflow/nn/schedule.hpp"
 #include "eflow/soflow/objective.hpp"
+#include "eflow/trainer/companion.hpp"
 #include "eflow/trainer/metrics.hpp"
 #include "eflow/trainer/turns.hpp"
 
@@ -49,6 +50,9 @@ class Trainer {
   Trainer(nn::Module* model, nn::Module* average, Objective objective, const io::ClipSource* source,
           const TrainerOptions& options);
 
+  /// Lets another learner step after each step; it must outlive the trainer.
+  void attach(Companion* companion) { companion_ = companion; }
+
   /// One step: batch -> loss -> gradients -> clip -> AdamW -> EMA. Fills all of StepMetrics but mfu and eval_mse.
   /// Throws NumericError, with weights, moments and averages as before, when loss or gradients are not finite.
   StepMetrics step();
@@ -59,7 +63,8 @@ class Trainer {
   [[nodiscard]] std::int64_t steps() const { return step_; }
   /// [C, T, H, W] of the last step's clips.
   [[nodiscard]] const Shape& clip_shape() const { return clip_shape_; }
-  /// All that a resumed trainer needs beside steps(): "model.*", "ema.*", "adamw.m.*", "adamw.v.*".
+  /// All that a resumed trainer needs beside steps(): "model.*", "ema.*", "adamw.m.*", "adamw.v.*", and those
+  /// of the companion.
   [[nodiscard]] nn::NamedTensors state() const;
   /// Goes on after `steps` finished steps from the tensors of another trainer's state(). Throws InvalidArgument listing
   /// names that are missing, unknown or of another shape; then nothing was changed.
@@ -86,6 +91,7 @@ class Trainer {
   nn::AdamW optimizer_;
   nn::Ema ema_;
   nn::FusedUpdate update_;
+  Companion* companion_ = nullptr;
   std::vector<std::int64_t> ids_;  ///< clips of the step under way, in order
   Shape clip_shape_;
   StepTimes times_;

@@ -15,6 +15,7 @@
 #include "eflow/trainer/held_out.hpp"
 #include "eflow/trainer/model_flops.hpp"
 #include "eflow/trainer/objective_config.hpp"
+#include "eflow/trainer/on_policy_run.hpp"
 #include "eflow/trainer/preview.hpp"
 #include "eflow/trainer/tensor_bytes.hpp"
 
@@ -45,14 +46,12 @@ struct Parts {
         average(make_model(config, data.info.clips)),
         objective(objective_options(config, model->config())),
         anyflow(anyflow_options(config, model->config())),
-        trainer(
-            model.get(), average.get(),
-            [this, flow_map = config.objective.kind == "anyflow"](
-                const soflow::Batch& part, std::int64_t step, std::int64_t total) {
-              if (flow_map) return anyflow(std::cref(*model), part, step, total);
-              return objective({std::cref(*model), std::cref(*average)}, part, step, total);
-            },
-            data.training.get(), options_with(trainer_options(config), buckets)) {
+        on_policy(config.objective.kind == "anyflow-on-policy"
+                      ? std::make_unique<OnPolicyRun>(config, data.info, model.get())
+                      : nullptr),
+        trainer(model.get(), average.get(), loss_of(config), data.training.get(),
+                options_with(trainer_options(config), buckets)) {
+    if (on_policy) trainer.attach(on_policy.get());
     for (const Bucket& bucket : buckets) {
       const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
       nn::check(other);
@@ -60,11 +59,30 @@ struct Parts {
     }
   }
 
+  /// What objective.kind minimises.
+  [[nodiscard]] Objective loss_of(const Config& config) {
+    using Part = const soflow::Batch&;
+    if (on_policy) {
+      return [this](Part part, std::int64_t step, std::int64_t total) {
+        return on_policy->loss(part, step, total);
+      };
+    }
+    if (config.objective.kind == "anyflow") {
+      return [this](Part part, std::int64_t step, std::int64_t total) {
+        return anyflow(std::cref(*model), part, step, total);
+      };
+    }
+    return [this](Part part, std::int64_t step, std::int64_t total) {
+      return objective({std::cref(*model), std::cref(*average)}, part, step, total);
+    };
+  }
+
   DataSets data;
   std::vector<Bucket> buckets;
   std::unique_ptr<nn::VideoDiT> model, average;
   soflow::EFlowObjective objective;
   soflow::AnyFlowObjective anyflow;
+  std::unique_ptr<OnPolicyRun> on_policy;
   Trainer trainer;
 };
 
@@ -107,6 +125,7 @@ void init_from(const std::filesystem::path& run, Parts* parts) {
   try {
     parts->model->load_state(weights);
     parts->average->load_state(weights);
+    if (parts->on_policy) parts->on_policy->begin();
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str("train.init_from: ", checkpoint.path().string(), ": ", error.what()));
   }
@@ -208,9 +227,10 @@ class Run {
     const std::int64_t batch = config_.train.batch, done = metrics->step - 1;
     metrics->tokens = batch * objective.grid.count();
     metrics->kept_tokens = batch * objective.kept_at(done);
-    const double flops = config_.objective.kind == "anyflow"
-                             ? anyflow_flops(model, parts_->anyflow.options())
-                             : step_flops(model, objective, done);
+    double flops = step_flops(model, objective, done);
+    if (config_.objective.kind == "anyflow")
+      flops = anyflow_flops(model, parts_->anyflow.options());
+    if (parts_->on_policy) flops = forward_flops(model).total() * parts_->on_policy->passes();
     metrics->mfu = static_cast<double>(batch) * flops / metrics->step_s / peak_;
   }
 

@@ -120,6 +120,28 @@ BOOST_AUTO_TEST_CASE(killed_runs_of_the_whole_recipe_go_on_too) {
   BOOST_TEST(lines.at(10).at("loss_mva").is_number());
 }
 
+/// The learned score and its optimizer are part of the state; the teacher is read again.
+BOOST_AUTO_TEST_CASE(killed_on_policy_runs_go_on_too) {
+  const Folder folder;
+  const std::string teacher = (folder.path() / "teacher").string();
+  BOOST_REQUIRE(eflow_says(folder.words("teacher", "--objective.fm_share=1")).code == 0);
+  const std::string recipe =
+      "--objective.kind=anyflow-on-policy --objective.guidance=2 "
+      "--anyflow.rollouts=2,4 --train.accumulation=2 --anyflow.teacher=" +
+      teacher + " --train.init_from=" + teacher;
+  const auto whole = eflow_says(folder.words("whole", recipe));
+  BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.text);
+  kill_often(folder.words("killed", recipe), folder.metrics("killed"));
+  require_same_metrics(folder.metrics("whole"), folder.metrics("killed"));
+  require_same_state(folder.path() / "whole", folder.path() / "killed");
+  const auto last = lines_of(folder.metrics("whole")).back();
+  BOOST_TEST(last.at("matching_mse").get<double>() > 0);
+  BOOST_TEST(last.at("fake_mse").get<double>() > 0);
+  const auto lone = eflow_says(folder.words("lone", "--objective.kind=anyflow-on-policy"));
+  BOOST_TEST(lone.code == 2);
+  BOOST_TEST(lone.text.find("anyflow.teacher: expected a run") != std::string::npos, lone.text);
+}
+
 BOOST_AUTO_TEST_CASE(a_signal_saves_and_asks_to_be_run_again) {
   const Folder folder;
   const pid_t pid = start_eflow(folder.words(
