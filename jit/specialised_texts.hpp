@@ -15,7 +15,7 @@ namespace eflow::jit::detail {
 /// Bytes of an STile (kernels_src/tile/matrix_tile_cuda.h).
 inline std::int64_t tile_bytes(std::int64_t rows, std::int64_t columns, std::int64_t element) {
   const auto whole = [](std::int64_t n) { return (n + 15) / 16 * 16; };
-  return whole(rows) * ((whole(columns) * element / 16) | 1) * 16;
+  return whole(rows) * whole(columns) * element;
 }
 
 /// What the bytes of a glga text depend on.

@@ -52,8 +52,7 @@ template <class T, int M, int K>
 EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, M, K, Use::kLeft>& a, int row, int k) {
   const int lane = lane_index();
   u32 words[4];
-  load_matrices(words,
-                a.p + (row + lane % 16) * a.kStride + k * kStep<T> + lane / 16 * a.kPerChunk);
+  load_matrices(words, a.p + a.chunk(row + lane % 16, 2 * k + lane / 16));
   return fragment_of<T>(words);
 }
 
@@ -64,14 +63,13 @@ EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, K, M, Use::kRight>& a, int 
   if constexpr (sizeof(T) == 2) {
     u32 words[4];
     load_matrices_transposed(
-        words, a.p + (k * 16 + lane % 8 + lane / 16 * 8) * a.kStride + row + lane / 8 % 2 * 8);
+        words, a.p + a.chunk(k * 16 + lane % 8 + lane / 16 * 8, row / 8 + lane / 8 % 2));
     return fragment_of<T>(words);
   } else {
     Fragment<T, 4> out;
     EFLOW_UNROLL
     for (int i = 0; i < 4; ++i)
-      set_word(out, i,
-               a.p[(k * 8 + lane % 4 + i / 2 * 4) * a.kStride + row + lane / 4 + i % 2 * 8]);
+      set_word(out, i, a.p[a.offset(k * 8 + lane % 4 + i / 2 * 4, row + lane / 4 + i % 2 * 8)]);
     return out;
   }
 }
@@ -81,8 +79,7 @@ template <class T, int N, int K>
 EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, N, K, Use::kRightT>& b, int column, int k) {
   const int lane = lane_index();
   u32 words[4];
-  load_matrices(words, b.p + (column + lane % 8 + lane / 16 * 8) * b.kStride + k * kStep<T> +
-                           lane / 8 % 2 * b.kPerChunk);
+  load_matrices(words, b.p + b.chunk(column + lane % 8 + lane / 16 * 8, 2 * k + lane / 8 % 2));
   return fragment_of<T>(words);
 }
 template <class T, int K, int N>
@@ -90,15 +87,13 @@ EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int
   const int lane = lane_index();
   if constexpr (sizeof(T) == 2) {
     u32 words[4];
-    load_matrices_transposed(words,
-                             b.p + (k * 16 + lane % 16) * b.kStride + column + lane / 16 * 8);
+    load_matrices_transposed(words, b.p + b.chunk(k * 16 + lane % 16, column / 8 + lane / 16));
     return fragment_of<T>(words);
   } else {
     Fragment<T, 4> out;
     EFLOW_UNROLL
     for (int i = 0; i < 4; ++i)
-      set_word(out, i,
-               b.p[(k * 8 + lane % 4 + i % 2 * 4) * b.kStride + column + lane / 4 + i / 2 * 8]);
+      set_word(out, i, b.p[b.offset(k * 8 + lane % 4 + i % 2 * 4, column + lane / 4 + i / 2 * 8)]);
     return out;
   }
 }
@@ -180,12 +175,12 @@ EFLOW_FN void multiply_plainly(Acc<C, M, N>& acc, L&& left, B&& right) {
 template <class C, class T, int R, int N, Use kUse>
 EFLOW_FN C left_element(const STile<T, R, N, kUse>& a, int row, int k) {
   constexpr bool kRows = kUse == Use::kLeft;
-  return static_cast<C>(widen(a.p[(kRows ? row : k) * a.kStride + (kRows ? k : row)]));
+  return static_cast<C>(widen(kRows ? a.p[a.offset(row, k)] : a.p[a.offset(k, row)]));
 }
 template <class C, class T, int R, int N, Use kUse>
 EFLOW_FN C right_element(const STile<T, R, N, kUse>& b, int k, int column) {
   constexpr bool kRows = kUse == Use::kRight;
-  return static_cast<C>(widen(b.p[(kRows ? k : column) * b.kStride + (kRows ? column : k)]));
+  return static_cast<C>(widen(kRows ? b.p[b.offset(k, column)] : b.p[b.offset(column, k)]));
 }
 
 /// acc += A B over K.
@@ -266,7 +261,7 @@ EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
       EFLOW_UNROLL
       for (int strip = 0; strip < acc.kColumnStrips; ++strip) {
         const C* const c = acc.v[own][strip] + 2 * half;
-        *reinterpret_cast<Neighbours<T>*>(tile.p + row * tile.kStride + column_of(strip)) =
+        *reinterpret_cast<Neighbours<T>*>(tile.p + tile.offset(row, column_of(strip))) =
             row < R ? neighbours<T>(c[0], c[1]) : neighbours<T>(C(0), C(0));
       }
     }

@@ -1,7 +1,8 @@
 #pragma once
 // Tiles in shared memory, and the pipeline that fills them ahead of their use. A tile keeps the rows of its source whatever
-// its Use; rows and columns are padded to 16 with zeros, and rows lie an odd number of 16-byte chunks apart, so that eight
-// neighbouring rows of a chunk fall into all 32 banks: no access of matrix_mma_cuda.h meets a bank conflict in bf16.
+// its Use; rows and columns are padded to 16 with zeros. It lies in columns of 16-byte chunks, each the chunks of all rows one
+// after the other, so that eight neighbouring rows of a chunk are 128 bytes on end: what ldmatrix reads without a bank
+// conflict, and the core matrix that a warpgroup's instructions are told of by two strides, whichever way k runs.
 // Not run on a GPU yet; tests/kernels_src runs it on an emulated one.
 
 #include "tile/block_cuda.h"
@@ -27,10 +28,14 @@ struct STile {
   using Element = T;
   static constexpr int kRows = whole(R, 16), kColumns = whole(C, 16);
   static constexpr int kPerChunk = 16 / static_cast<int>(sizeof(T));
-  static constexpr int kChunks = kColumns / kPerChunk;  ///< of a row, without the one between rows
-  static constexpr int kStride = (kChunks | 1) * kPerChunk;
-  static constexpr Index kBytes = static_cast<Index>(sizeof(T)) * kRows * kStride;
+  static constexpr int kChunks = kColumns / kPerChunk;  ///< of a row
+  static constexpr Index kBytes = static_cast<Index>(sizeof(T)) * kRows * kColumns;
   T* p;
+  /// Where a chunk begins, and an element.
+  EFLOW_FN static int chunk(int row, int index) { return (index * kRows + row) * kPerChunk; }
+  EFLOW_FN static int offset(int row, int column) {
+    return chunk(row, column / kPerChunk) + column % kPerChunk;
+  }
   EFLOW_FN static STile at(char* memory) { return {reinterpret_cast<T*>(memory)}; }
 };
 
@@ -104,7 +109,8 @@ EFLOW_FN int limit(Index n, int size) {
   return static_cast<int>(max_of<Index>(0, min_of<Index>(n, size)));
 }
 
-/// Chunk by chunk, where source and tile have one type and aligned rows.
+/// Chunk by chunk, where source and tile have one type and aligned rows. Eight neighbouring threads take eight rows of a
+/// chunk, whose places are in different banks; a warp takes four chunks of them, 64 bytes on end of each row.
 template <class Tile, class T>
 EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
   constexpr int kAll = Tile::kRows * Tile::kChunks;
@@ -113,12 +119,13 @@ EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
   for (int begin = 0; begin < kAll; begin += kThreads) {
     const int i = begin + thread_index();
     if (begin + kThreads > kAll && i >= kAll) break;
-    const int r = i / Tile::kChunks, c = i % Tile::kChunks * Tile::kPerChunk;
+    const int r = i / 8 / Tile::kChunks * 8 + i % 8, index = i / 8 % Tile::kChunks;
+    const int c = index * Tile::kPerChunk;
     const int bytes =
         r < rows ? limit(columns - c, Tile::kPerChunk) * static_cast<int>(sizeof(T)) : 0;
     const T* const from = bytes == 0 ? view.p : view.p + r * view.row_stride + c;
     if constexpr (kArch >= 80) {
-      copy_async(to + r * Tile::kStride + c, from, bytes);
+      copy_async(to + Tile::chunk(r, index), from, bytes);
     } else {
       Chunk chunk{};
       if (bytes == 16) chunk = *reinterpret_cast<const Chunk*>(from);
@@ -129,7 +136,7 @@ EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
           part[e] = e * static_cast<int>(sizeof(T)) < bytes ? from[e] : T{};
       }
       __builtin_memcpy(&chunk, part, sizeof chunk);
-      *reinterpret_cast<Chunk*>(to + r * Tile::kStride + c) = chunk;
+      *reinterpret_cast<Chunk*>(to + Tile::chunk(r, index)) = chunk;
     }
   }
 }
@@ -147,7 +154,7 @@ EFLOW_FN void copy_elements(T* to, const S* p, Index row, Index column, Index al
     T x{};
     if (r < rows && c < columns)
       x = narrow<T>(static_cast<Compute<T>>(widen(p[r * row + c * column])));
-    to[r * Tile::kStride + c] = x;
+    to[Tile::offset(r, c)] = x;
   }
 }
 
