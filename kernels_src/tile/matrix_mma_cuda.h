@@ -3,7 +3,7 @@
 // 2^-22. f64, and everything before sm_80: plain multiply-adds of the elements that a thread holds sums of.
 // A step is what one instruction covers along k: two chunks of a row.
 
-#include "tile/matrix_sums_cuda.h"
+#include "tile/matrix_warpgroup_cuda.h"
 
 namespace EFLOW_TEXT {
 
@@ -186,7 +186,10 @@ EFLOW_FN C right_element(const STile<T, R, N, kUse>& b, int k, int column) {
 /// acc += A B over K.
 template <class T, int K, class C, int M, int N, class A, class B>
 EFLOW_FN void multiply_tiles(Acc<C, M, N>& acc, const A& a, const B& b) {
-  if constexpr (kInstructions<T>) {
+  if constexpr (kByWarpgroup<T, M>) {
+    multiply_by_warpgroup<whole(K, 16) / 16, A::kStands == Use::kRight>(
+        acc, [&](int, int row, int k) { return operand_of(a, row, k); }, b);
+  } else if constexpr (kInstructions<T>) {
     multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
         acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
         [&](int column, int k) { return right_fragment(b, column, k); });
@@ -266,6 +269,7 @@ EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
       }
     }
   }
+  publish_shared_writes();
   block_barrier();
 }
 
@@ -288,9 +292,16 @@ EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
 template <int M, int N, int K>
 EFLOW_FN void mma_AB(Acc<float, M, N>& acc, const LeftSums<M, K>& a,
                      STile<bf16, K, N, Use::kRight> b) {
-  multiply_steps<bf16, LeftSums<M, K>::kSteps>(
-      acc, [&](int own, int k) { return a.v[own][k]; },
-      [&](int column, int k) { return right_fragment(b, column, k); });
+  constexpr int kSteps = LeftSums<M, K>::kSteps;
+  if constexpr (kByWarpgroup<bf16, M>) {
+    using Registers = u32[4];
+    multiply_by_warpgroup<kSteps, false>(
+        acc, [&](int own, int, int k) -> const Registers& { return a.v[own][k].v; }, b);
+  } else {
+    multiply_steps<bf16, kSteps>(
+        acc, [&](int own, int k) { return a.v[own][k]; },
+        [&](int column, int k) { return right_fragment(b, column, k); });
+  }
 }
 
 /// The sums as operand A of mma_AtB: k runs along rows, which other warps have, so they go through the tile.

@@ -5,7 +5,7 @@
 // conflict, and the core matrix that a warpgroup's instructions are told of by two strides, whichever way k runs.
 // Not run on a GPU yet; tests/kernels_src runs it on an emulated one.
 
-#include "tile/block_cuda.h"
+#include "tile/cuda_warpgroup.h"
 #include "tile/pack.h"
 
 namespace EFLOW_TEXT {
@@ -26,6 +26,7 @@ struct alignas(16) Chunk {
 template <class T, int R, int C, Use kUse>
 struct STile {
   using Element = T;
+  static constexpr Use kStands = kUse;
   static constexpr int kRows = whole(R, 16), kColumns = whole(C, 16);
   static constexpr int kPerChunk = 16 / static_cast<int>(sizeof(T));
   static constexpr int kChunks = kColumns / kPerChunk;  ///< of a row
@@ -183,11 +184,13 @@ EFLOW_FN void load(Staged<BothTiles<T, R, C>> tiles, View<const S> view) {
   load(Staged<STile<T, R, C, Use::kRight>>{{tiles.right.p}}, view);
 }
 
+/// What this thread has loaded is there for all behind the next barrier.
 EFLOW_FN void finish_copies() {
   if constexpr (kArch >= 80) {
     commit_copies();
     wait_copies<0>();
   }
+  publish_shared_writes();
 }
 
 /// Between two barriers: others may still read what the tile held, and all will read what it gets.
@@ -232,6 +235,7 @@ EFLOW_FN void pipeline(Index begin, Index end, Index step, L&& load_stage, F&& c
       block_barrier();
     } else {
       if constexpr (kArch >= 80) wait_copies<kAhead - 1>();
+      publish_shared_writes();
       block_barrier();
       const Index next = i + kAhead * step;
       if (next < end) load_stage(next, stage == 0 ? kAhead : stage - 1);

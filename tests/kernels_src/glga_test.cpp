@@ -26,6 +26,9 @@ extern const GlgaTable kGlgaTable;
 namespace eflow_text_emulated_80_8 {
 extern const GlgaTable kGlgaTable;
 }
+namespace eflow_text_emulated_90_4 {
+extern const GlgaTable kGlgaTable;
+}
 
 namespace {
 
@@ -214,13 +217,13 @@ Launch on_cpu(const GlgaTexts& texts) {
 }
 
 /// A block has the threads and the shared memory that its definition asks for.
-Launch on_gpu(int form, int type, emulated::Schedule schedule) {
-  return [=](auto entry, const Spec& spec, long long x, const void* a) {
+Launch on_gpu(int form, int type, const GlgaTable& of_four_warps, emulated::Schedule schedule) {
+  return [=, &of_four_warps](auto entry, const Spec& spec, long long x, const void* a) {
     for (const eflow::jit::KernelDefinition& d : eflow::jit::kSpecialisedTexts) {
       if (Spec(d.name, {}).text != spec.text) continue;
       BOOST_REQUIRE(d.threads == 128 || d.threads == 256);
-      const GlgaTable& table = d.threads == 128 ? eflow_text_emulated_80_4::kGlgaTable
-                                                : eflow_text_emulated_80_8::kGlgaTable;
+      const GlgaTable& table =
+          d.threads == 128 ? of_four_warps : eflow_text_emulated_80_8::kGlgaTable;
       emulated::Launch launch;
       launch.threads = d.threads;
       launch.shared_bytes = static_cast<std::size_t>(d.shared_bytes(spec));
@@ -246,10 +249,12 @@ void check_close(const char* what, Array& found, Array& expected, double limit) 
   BOOST_TEST(most <= limit * scale, what << " is off by " << most << " of " << scale);
 }
 
-void compare(int form, int type, DType dtype, double limit, emulated::Schedule schedule) {
+void compare(int form, int type, const GlgaTable& table, double limit,
+             emulated::Schedule schedule) {
+  const DType dtype = type == 0 ? DType::kF32 : DType::kBF16;
   Outputs expected =
       Problem(form, DType::kF64).run(on_cpu(eflow_text_baseline::kGlgaTable[form][0]));
-  Outputs found = Problem(form, dtype).run(on_gpu(form, type, schedule));
+  Outputs found = Problem(form, dtype).run(on_gpu(form, type, table, schedule));
   BOOST_TEST_CONTEXT("form " << form << ", " << eflow::name_of(dtype)) {
     check_close("out", found.out, expected.out, limit);
     check_close("local", found.local, expected.local, limit);
@@ -266,8 +271,15 @@ void compare(int form, int type, DType dtype, double limit, emulated::Schedule s
 }  // namespace
 
 BOOST_DATA_TEST_CASE(emulated_gpu_in_f32, boost::unit_test::data::xrange(kGlgaFormCount), form) {
-  compare(form, 0, DType::kF32, 2e-5, {.last_first = false, .late_copies = true});
+  compare(form, 0, eflow_text_emulated_80_4::kGlgaTable, 2e-5,
+          {.last_first = false, .late_copies = true});
 }
 BOOST_DATA_TEST_CASE(emulated_gpu_in_bf16, boost::unit_test::data::xrange(kGlgaFormCount), form) {
-  compare(form, 1, DType::kBF16, 4e-2, {.last_first = true, .late_copies = true});
+  compare(form, 1, eflow_text_emulated_80_4::kGlgaTable, 4e-2,
+          {.last_first = true, .late_copies = true});
+}
+BOOST_DATA_TEST_CASE(emulated_gpu_with_warpgroups, boost::unit_test::data::xrange(kGlgaFormCount),
+                     form) {
+  compare(form, 1, eflow_text_emulated_90_4::kGlgaTable, 4e-2,
+          {.last_first = true, .late_copies = true});
 }

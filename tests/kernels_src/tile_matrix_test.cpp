@@ -23,6 +23,8 @@ EFLOW_DECLARE(avx512_bf16)
 EFLOW_DECLARE(emulated_75_4)
 EFLOW_DECLARE(emulated_80_4)
 EFLOW_DECLARE(emulated_80_8)
+EFLOW_DECLARE(emulated_90_4)
+EFLOW_DECLARE(emulated_90_8)
 
 namespace {
 
@@ -71,8 +73,8 @@ void run_on_cpu(Isa isa, const TileEntry* entries) {
 }
 
 void run_on_gpu(int warps, const TileEntry* entries, emulated::Schedule schedule,
-                bool instructions) {
-  long long loads = 0, products = 0, copies = 0;
+                bool instructions, bool warpgroups = false) {
+  long long loads = 0, products = 0, group_products = 0, copies = 0;
   for (; entries->name != nullptr; ++entries) {
     Run run;
     const TileCase args = run.args();
@@ -86,10 +88,12 @@ void run_on_gpu(int warps, const TileEntry* entries, emulated::Schedule schedule
     if (outcome.error.empty()) run.check(entries->name);
     loads += outcome.matrix_loads;
     products += outcome.products;
+    group_products += outcome.group_products;
     copies += outcome.copies;
   }
   BOOST_TEST((loads > 0) == instructions);
   BOOST_TEST((products > 0) == instructions);
+  BOOST_TEST((group_products > 0) == warpgroups);
   BOOST_TEST((copies > 0) == instructions);
 }
 
@@ -122,4 +126,10 @@ BOOST_AUTO_TEST_CASE(emulated_gpu_of_four_warps) {
 BOOST_AUTO_TEST_CASE(emulated_gpu_of_eight_warps) {
   run_on_gpu(8, eflow_text_emulated_80_8::kTileEntries, {.last_first = true, .late_copies = true},
              true);
+}
+BOOST_AUTO_TEST_CASE(emulated_gpu_with_warpgroups) {
+  run_on_gpu(4, eflow_text_emulated_90_4::kTileEntries, {.last_first = false, .late_copies = true},
+             true, true);
+  run_on_gpu(8, eflow_text_emulated_90_8::kTileEntries, {.last_first = true, .late_copies = false},
+             true, true);
 }

@@ -586,6 +586,7 @@ void tile_products(const Block& block, const TileCase& args) {
   products<T, 13, 20, 7>(bench, 13, 20, 7);
   products<T, 13, 20, 7>(bench, 3, 2, 1);
   products<T, 6, 48, 5>(bench, 6, 47, 4);
+  products<T, 128, sizeof(T) == 8 ? 40 : 136, 32>(bench, 100, sizeof(T) == 8 ? 40 : 136, 32);
   products<T, 7, 17, 33>(bench, 7, 17, 33);
   products<T, 16, 16, 16>(bench, 0, 16, 16);
 }

@@ -12,7 +12,7 @@
 namespace eflow::emulated {
 namespace {
 
-constexpr int kLanes = 32;
+constexpr int kLanes = 32, kGroup = 128;
 constexpr std::size_t kStackBytes = 512 << 10;
 
 struct Copy {
@@ -49,12 +49,34 @@ void switch_to(Context& from, Context& to) {
   setcontext(&to.begin);
 }
 
+/// An operand in shared memory, as operand_at packed it.
+struct Operand {
+  std::uint64_t packed;
+  bool down;
+  /// Byte of element (outer, k).
+  std::size_t at(int outer, int k) const {
+    const auto field = [&](int bit) { return static_cast<std::size_t>(packed >> bit & 0x3fff) * 16; };
+    const auto o = static_cast<std::size_t>(outer), i = static_cast<std::size_t>(k);
+    return field(0) + o / 8 * field(32) + i / 8 * field(16) +
+           (down ? o % 8 * 2 + i % 8 * 16 : o % 8 * 16 + i % 8 * 2);
+  }
+};
+/// One lane's part of a warpgroup's product, which may be done long after the instruction.
+struct GroupProduct {
+  int strips;
+  float* c;
+  bool a_in_registers;
+  unsigned a[4];
+  Operand a_shared, b_shared;
+};
+
 struct Thread {
   Context context;
   bool runnable = true, finished = false;
   void* operands = nullptr;  ///< of the instruction that its warp is gathering for
   std::vector<Copy> open;
   std::deque<std::vector<Copy>> groups;
+  std::vector<GroupProduct> products;  ///< begun and not finished
 };
 
 /// What the lanes of a warp, or the warps of a block, have to do together.
@@ -96,6 +118,7 @@ class Machine {
         args_(args),
         threads_(static_cast<std::size_t>(launch.threads)),
         warps_(threads_.size() / kLanes),
+        groups_((threads_.size() + kGroup - 1) / kGroup),
         shared_(launch.shared_bytes + 128) {
     const auto at = reinterpret_cast<std::uintptr_t>(shared_.data());
     scratch_ = shared_.data() + (128 - at % 128) % 128;
@@ -106,21 +129,22 @@ class Machine {
   int current() const { return current_; }
   Thread& thread() { return threads_[static_cast<std::size_t>(current_)]; }
 
-  /// Returns once all lanes of the warp have called it; do_all sees their operands.
-  template <class Operands>
+  /// Returns once all lanes of the warp (or of the warpgroup) have called it; do_all sees their operands.
+  template <int kCount = kLanes, class Operands>
   void together(const char* what, Operands& mine, void (Machine::*do_all)(Operands* const*)) {
-    Meeting& warp = warps_[static_cast<std::size_t>(current_ / kLanes)];
-    if (warp.arrived > 0 && warp.what != what)
-      fail(std::string("lanes part: ") + what + " meets " + warp.what);
-    warp.what = what;
+    Meeting& here =
+        (kCount == kLanes ? warps_ : groups_)[static_cast<std::size_t>(current_ / kCount)];
+    if (here.arrived > 0 && here.what != what)
+      fail(std::string("lanes part: ") + what + " meets " + here.what);
+    here.what = what;
     thread().operands = &mine;
-    if (++warp.arrived < kLanes) return wait();
-    const std::size_t first = static_cast<std::size_t>(current_ / kLanes * kLanes);
-    Operands* all[kLanes];
-    for (std::size_t l = 0; l < kLanes; ++l)
+    if (++here.arrived < kCount) return wait();
+    const std::size_t first = static_cast<std::size_t>(current_ / kCount * kCount);
+    Operands* all[kCount];
+    for (std::size_t l = 0; l < kCount; ++l)
       all[l] = static_cast<Operands*>(threads_[first + l].operands);
-    warp.arrived = 0;
-    for (std::size_t l = 0; l < kLanes; ++l) threads_[first + l].runnable = true;
+    here.arrived = 0;
+    for (std::size_t l = 0; l < kCount; ++l) threads_[first + l].runnable = true;
     (this->*do_all)(all);
   }
   void barrier() {
@@ -135,6 +159,26 @@ class Machine {
   void load_matrices(MatrixLoad* const* all);
   void product_bf16(Product* const* all);
   void product_tf32(Product* const* all);
+  void product_of_group(GroupProduct* const* all);
+
+  std::uint64_t packed_operand(const void* first, int leading, int stride) {
+    check_shared(first, "operand");
+    if (leading % 16 != 0 || stride % 16 != 0 || leading >= 1 << 18 || stride >= 1 << 18)
+      fail("an operand's distances are " + std::to_string(leading) + " and " + std::to_string(stride));
+    const auto at = static_cast<std::uint64_t>(static_cast<const char*>(first) - scratch_);
+    return at / 16 | static_cast<std::uint64_t>(leading / 16) << 16 |
+           static_cast<std::uint64_t>(stride / 16) << 32;
+  }
+  /// Done at once, or not before they are waited for: nobody may touch sums and operands in between.
+  void begin_product(const GroupProduct& p) {
+    thread().products.push_back(p);
+    if (!launch_.schedule.late_copies) finish_products();
+  }
+  void finish_products() {
+    auto& products = thread().products;
+    for (GroupProduct& p : products) together<kGroup>("wgmma", p, &Machine::product_of_group);
+    products.clear();
+  }
 
   void copy(const Copy& c) {
     check_shared(c.to, "cp.async");
@@ -190,7 +234,7 @@ class Machine {
   void (*kernel_)(const void*, const void*);
   const void* args_;
   std::vector<Thread> threads_;
-  std::vector<Meeting> warps_;
+  std::vector<Meeting> warps_, groups_;
   Meeting block_;
   std::vector<char> shared_;
   char* scratch_;
@@ -215,11 +259,13 @@ void Machine::run_block(long long x, long long y, long long z) {
   std::memset(shared_.data(), 0xff, shared_.size());
   block_.arrived = 0;
   for (Meeting& warp : warps_) warp.arrived = 0;
+  for (Meeting& group : groups_) group.arrived = 0;
   for (Thread& t : threads_) {
     t.runnable = true;
     t.finished = false;
     t.open.clear();
     t.groups.clear();
+    t.products.clear();
     t.context.begun = false;
     getcontext(&t.context.begin);
     t.context.begin.uc_stack.ss_sp = stack_of(static_cast<std::size_t>(&t - threads_.data()));
@@ -306,6 +352,48 @@ void Machine::product_tf32(Product* const* all) {
   multiply(all, a, b);
 }
 
+void Machine::product_of_group(GroupProduct* const* all) {
+  constexpr int kDepth = 16, kRows = kGroup / kLanes * 16;
+  const int columns = 8 * all[0]->strips;
+  const auto number = [&](const Operand& operand, int outer, int k) {
+    const std::size_t at = operand.at(outer, k);
+    if (at + 2 > launch_.shared_bytes) fail("wgmma reads byte " + std::to_string(at));
+    std::uint16_t bits;
+    std::memcpy(&bits, scratch_ + at, sizeof bits);
+    return bits_to_float(static_cast<unsigned>(bits) << 16);
+  };
+  float a[kRows][kDepth];
+  for (int l = 0; l < kGroup; ++l) {
+    const GroupProduct& mine = *all[l];
+    if (mine.strips != all[0]->strips || mine.a_shared.packed != all[0]->a_shared.packed ||
+        mine.b_shared.packed != all[0]->b_shared.packed)
+      fail("lanes of a warpgroup disagree about its operands");
+    const int g = l / kLanes * 16 + l % kLanes / 4, t = l % 4;
+    for (int e = 0; e < 8 && mine.a_in_registers; ++e)
+      a[g + e / 2 % 2 * 8][2 * t + e / 4 * 8 + e % 2] = half_of(mine.a[e / 2], e % 2);
+  }
+  for (int m = 0; m < kRows && !all[0]->a_in_registers; ++m) {
+    for (int k = 0; k < kDepth; ++k) a[m][k] = number(all[0]->a_shared, m, k);
+  }
+  std::vector<float> b(static_cast<std::size_t>(columns * kDepth));
+  for (int n = 0; n < columns; ++n) {
+    for (int k = 0; k < kDepth; ++k)
+      b[static_cast<std::size_t>(n * kDepth + k)] = number(all[0]->b_shared, n, k);
+  }
+  ++outcome.group_products;
+  for (int l = 0; l < kGroup; ++l) {
+    for (int i = 0; i < columns / 2; ++i) {
+      const int row = l / kLanes * 16 + l % kLanes / 4 + i / 2 % 2 * 8;
+      const int column = i / 4 * 8 + 2 * (l % 4) + i % 2;
+      double sum = static_cast<double>(all[l]->c[i]);
+      for (int k = 0; k < kDepth; ++k)
+        sum += static_cast<double>(a[row][k]) *
+               static_cast<double>(b[static_cast<std::size_t>(column * kDepth + k)]);
+      all[l]->c[i] = static_cast<float>(sum);
+    }
+  }
+}
+
 }  // namespace
 
 int thread_index() {
@@ -339,6 +427,21 @@ void commit_copies() {
 }
 void wait_copies(int open) {
   machine->wait_for(open);
+}
+unsigned long long operand_at(const void* first, int leading_bytes, int stride_bytes) {
+  return machine->packed_operand(first, leading_bytes, stride_bytes);
+}
+void begin_products() {
+  if (!machine->thread().products.empty()) machine->fail("products begin before others are done");
+}
+void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long a_operand, bool a_down,
+                     unsigned long long b_operand, bool b_down) {
+  GroupProduct p{strips, c, a != nullptr, {}, {a_operand, a_down}, {b_operand, b_down}};
+  if (a != nullptr) std::memcpy(p.a, a, sizeof p.a);
+  machine->begin_product(p);
+}
+void finish_products() {
+  machine->finish_products();
 }
 
 Outcome run(const Launch& launch, void (*kernel)(const void* block, const void* args),

@@ -13,4 +13,11 @@ void copy_async(void* to, const void* from, int bytes);
 void commit_copies();
 void wait_copies(int open);
 
+/// A warpgroup's: an operand in shared memory, and sums of strips of 8 columns from A in memory or (a not null) in registers.
+unsigned long long operand_at(const void* first, int leading_bytes, int stride_bytes);
+void begin_products();
+void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long a_operand, bool a_down,
+                     unsigned long long b_operand, bool b_down);
+void finish_products();
+
 }  // namespace eflow::emulated

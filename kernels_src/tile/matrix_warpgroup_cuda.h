@@ -1,0 +1,59 @@
+#pragma once
+// Products of bf16 tiles by warpgroups: where each has whole groups of 64 rows, one instruction takes the operands of all
+// four warps from shared memory and no warp loads fragments. Not run on a GPU yet.
+
+#include "tile/cuda_warpgroup.h"
+#include "tile/matrix_sums_cuda.h"
+
+namespace EFLOW_TEXT {
+
+/// Whether sums of M rows are dealt to warpgroups 64 at a time.
+template <class T, int M>
+inline constexpr bool kByWarpgroup = kWarpgroups && sizeof(T) == 2 && kWarps % 4 == 0 && M % 64 == 0;
+
+/// What a product takes of a tile from row or column `outer` on, step k of 16.
+template <class T, int R, int C, Use kUse>
+EFLOW_FN u64 operand_of(const STile<T, R, C, kUse>& tile, int outer, int k) {
+  constexpr int kCore = 128, kChunkBytes = 16 * STile<T, R, C, kUse>::kRows;
+  if constexpr (kUse == Use::kRight)
+    return operand_at(tile.p + tile.chunk(16 * k, outer / 8), kCore, kChunkBytes);
+  else
+    return operand_at(tile.p + tile.chunk(outer, 2 * k), kChunkBytes, kCore);
+}
+
+/// c[strip] += A B for strips [kFirst, kAll) of step k, in as few instructions as their powers of two allow. A is an operand
+/// in shared memory or a lane's registers.
+template <int kFirst, int kAll, bool kDownA, class A, class T, int R, int N, Use kUse>
+EFLOW_FN void multiply_strips(float (*c)[4], const A& a, const STile<T, R, N, kUse>& b, int k) {
+  if constexpr (kFirst < kAll) {
+    constexpr int kRest = kAll - kFirst;
+    constexpr int kCount = kRest >= 16 ? 16 : kRest >= 8 ? 8 : kRest >= 4 ? 4 : kRest >= 2 ? 2 : 1;
+    constexpr bool kDownB = kUse == Use::kRight;
+    const u64 operand = operand_of(b, 8 * kFirst, k);
+    if constexpr (sizeof(A) == sizeof(u64))
+      multiply_shared<kCount, kDownA, kDownB>(c + kFirst, a, operand);
+    else
+      multiply_shared<kCount, kDownB>(c + kFirst, a, operand);
+    multiply_strips<kFirst + kCount, kAll, kDownA>(c, a, b, k);
+  }
+}
+
+/// acc += A B over kSteps steps, left(own strip, first row of the warpgroup's 64, step) being A.
+template <int kSteps, bool kDownA, int M, int N, class L, class B>
+EFLOW_FN void multiply_by_warpgroup(Acc<float, M, N>& acc, L&& left, const B& b) {
+  using Rows = Strips<M>;
+  if (!Rows::exists(0)) return;
+  begin_products();
+  EFLOW_UNROLL
+  for (int own = 0; own < Rows::kOwn; ++own) {
+    if (!Rows::exists(own)) continue;
+    const int row = 16 * (Rows::index(own) - warp_index() % 4);
+    EFLOW_UNROLL
+    for (int k = 0; k < kSteps; ++k)
+      multiply_strips<0, Acc<float, M, N>::kColumnStrips, kDownA>(acc.v[own], left(own, row, k), b,
+                                                                  k);
+  }
+  finish_products();
+}
+
+}  // namespace EFLOW_TEXT
