@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Runs a table of docs/results.md and writes OUT/TABLE.md: every arm with several seeds, mean and spread, and the commands.
-#   scripts/reproduce.sh mva|guided|anyflow [--out FOLDER] [--seeds N] [--iterations N] [--threads N]
-#     [--program EFLOW]
-# All run on exactly known flows (docs/evaluation.md): additivity on and off, path-drop guidance, AnyFlow's first stage.
-# Finished runs are not repeated.
+# Runs a table of docs/results.md and writes OUT/TABLE.md and OUT/TABLE-*.png: every arm with several seeds, mean and spread,
+# every seed, the paper's numbers where it has such a table, and the commands.
+#   scripts/reproduce.sh mva|guided|anyflow|jump [OPTIONS]
+#   scripts/reproduce.sh table2|table3|table4 --data SPRITES [--eval HELD_OUT] [OPTIONS]
+# OPTIONS: --out FOLDER, --seeds N, --iterations N, --threads N, --program EFLOW, --arms 'NAME ...' (some of them only).
+# The first run on exactly known flows, the others on a packed data set of labelled clips (docs/evaluation.md). Finished runs are
+# not repeated. An arm's name and the keys that make it are in this file, everything else in configs/.
 source "$(dirname "$0")/common.sh"
 
-usage() { sed -n '2,6s/^# \{0,1\}//p' scripts/reproduce.sh >&2; exit 2; }
+usage() { sed -n '2,8s/^# \{0,1\}//p' scripts/reproduce.sh >&2; exit 2; }
 
 [ $# -gt 0 ] || usage
 table=$1
 shift
-out=build/reproduce seeds=3 iterations= threads=0 eflow=build/release/bin/eflow
+out=build/reproduce seeds=3 iterations= threads=1 eflow=build/release/bin/eflow data= held_out=split arms=
 while [ $# -gt 1 ]; do
   case $1 in
     --out) out=$2 ;;
@@ -19,6 +21,9 @@ while [ $# -gt 1 ]; do
     --iterations) iterations=$2 ;;
     --threads) threads=$2 ;;
     --program) eflow=$2 ;;
+    --data) data=$2 ;;
+    --eval) held_out=$2 ;;
+    --arms) arms=$2 ;;
     *) usage ;;
   esac
   shift 2
@@ -33,6 +38,9 @@ commands=$folder/commands.txt
 # Runs a command and notes it.
 note() { printf '%s\n' "$*" >>"$commands"; "$@"; }
 
+# wanted ARM: is it one of --arms?
+wanted() { [ -z "$arms" ] || [[ " $arms " == *" $1 "* ]]; }
+
 # train ARM SEED OPTIONS...: one run, in $folder/ARM-SEED.
 train() {
   local run=$folder/$1-$2
@@ -46,12 +54,40 @@ train() {
 exact() {
   local arm=$1 seed
   shift
+  wanted "$arm" || return 0
   for seed in $(seq "$seeds"); do
     train "$arm" "$seed" "$@"
     note "$eflow" eval --exact --run "$folder/$arm-$seed" --clips 1024 --json >"$folder/$arm-$seed.json"
   done
 }
 
+# features: the classifier that samples are read with, trained once for all tables.
+features() {
+  [ -n "$data" ] || { echo "$table needs --data SPRITES, a packed data set" >&2; exit 2; }
+  [ -d "$out/features" ] ||
+    note "$eflow" eval train-features --data "$data" --eval "$held_out" --out "$out/features" --threads "$threads"
+}
+
+# clips ARM SAMPLERS OPTIONS...: runs of all seeds on the data set; SAMPLERS is a list like 'renoise:4 euler:40'.
+clips() {
+  local arm=$1 samplers=$2 seed how
+  shift 2
+  wanted "$arm" || return 0
+  features
+  for seed in $(seq "$seeds"); do
+    train "$arm" "$seed" --config configs/sprites-short.ini --data "$data" --data.eval="$held_out" "$@"
+    [ -s "$folder/$arm-$seed.json" ] && continue
+    for how in $samplers; do
+      note "$eflow" eval --run "$folder/$arm-$seed" --features "$out/features" --data "$data" --eval "$held_out" \
+        --count 252 --reference 2048 --sampler "${how%:*}" --steps "${how#*:}" --json
+    done >"$folder/$arm-$seed.part"
+    mv "$folder/$arm-$seed.part" "$folder/$arm-$seed.json"
+  done
+}
+
+few='renoise:1 renoise:2 renoise:4 compose:4'
+velocity='--objective.fm_share=1'
+dropped='--drop.tokens=groups-3d --drop.ratio=0.75 --drop.until=0.8'
 case $table in
   mva)
     exact none --config configs/exact-gaussian.ini
@@ -63,8 +99,34 @@ case $table in
     exact consistency --config configs/exact-mixture.ini
     exact central-difference --config configs/exact-mixture.ini --objective.kind=anyflow
     ;;
+  jump)
+    exact fm --config configs/exact-jump.ini $velocity
+    exact sfm --config configs/exact-jump.ini
+    exact sfm-half --config configs/exact-jump.ini --objective.fm_share=0.5
+    exact sfm-mva --config configs/exact-jump.ini --mva.share=0.25 --mva.from=0.6
+    ;;
+  table2)
+    clips softmax 'euler:16' $velocity --model.attention=softmax
+    clips glga 'euler:16' $velocity
+    clips glga-drop 'euler:16' $velocity $dropped
+    clips sana 'euler:16' $velocity --model.attention=sana --model.feed_forward=mix
+    clips sana-drop 'euler:16' $velocity $dropped --model.attention=sana --model.feed_forward=mix
+    ;;
+  table3)
+    for kind in linear window sum glga; do clips $kind "$few" --model.attention=$kind; done
+    ;;
+  table4)
+    clips fm 'euler:40 euler:4 euler:2 euler:1' $velocity
+    clips sfm "$few" --objective.guidance=1.5 --objective.label_drop=0.1
+    clips pdg "$few" --objective.guidance=1.5 --guidance.kind=weak
+    clips pdg-mva "$few" --objective.guidance=1.5 --guidance.kind=weak --mva.share=0.25 --mva.from=0.8
+    ;;
   *) usage ;;
 esac
 
 python3 scripts/reproduce_table.py "$folder" >"$out/$table.md"
+for chart in "$folder"/charts/*.json; do
+  [ -e "$chart" ] || continue
+  "$eflow" plot --data "$chart" --out "$out/$table-$(basename "$chart" .json).png"
+done
 cat "$out/$table.md"

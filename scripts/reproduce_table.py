@@ -1,9 +1,19 @@
 #!/usr/bin/env python3
-"""Makes a Markdown table of the results that reproduce.sh left in a folder: ARM-SEED.json, one JSON object a line."""
+"""Makes a Markdown table of the results that reproduce.sh left in a folder, ARM-SEED.json with one JSON object a line, and
+charts/*.json for `eflow plot`."""
 import json
 import pathlib
+import re
 import statistics
 import sys
+
+# Frechet video distances on Kinetics-700 [arXiv 2603.27086]. Other data, other features, other sizes: only the order of a column
+# can be set beside ours.
+PAPER = {
+    "table2": {"softmax": "188.9 (Base 1)", "sana-drop": "456.1 (Base 3)", "glga": "191.3 (Ours 1)", "glga-drop": "189.7 (Ours 2)"},
+    "table3": {"linear": "420.8", "window": "390.2", "sum": "352.9", "glga": "325.7"},
+    "table4": {"fm": "325.7 (50 steps), 513.8 (4)", "sfm": "347.1 (4)", "pdg": "322.2 (4)"},
+}
 
 
 def text(values):
@@ -20,37 +30,87 @@ def exact_columns(line):
         "E_map(1, 0), relative": next(at["relative"] for at in line["map"] if (at["t"], at["s"]) == (1, 0)),
         "defect, random": line["defect"]["random"],
         "defect, 1 → l → 0": line["defect"]["endpoint"],
+        "gap learned": line["gap"]["learned"],
+        "gap needed": line["gap"]["needed"],
+        "gap, off by": line["gap"]["error"],
     }
     for sample in line["samples"]:
         columns[f"{sample['sampler']} N = {sample['steps']}, relative"] = sample["relative"]
+    for sample in line["exact_euler"]:
+        columns[f"exact Euler N = {sample['steps']}, relative"] = sample["relative"]
     return columns
 
 
+def clip_columns(line):
+    how = f"{line['sampler']} N = {line['steps']}"
+    distance = line["distance"]
+    return {
+        f"{how}: read as asked": line["accuracy"],
+        f"{how}: Frechet": distance["frechet"],
+        f"{how}: frames, dB": distance["frames_db"],
+        f"{how}: motion, dB": distance["motion_db"],
+    }
+
+
 def read(folder):
-    """{(arm, w): {column: [value of each seed]}}, in the order in which the arms were run."""
-    rows = {}
+    """{(arm, w): {column: [value of each seed]}}, in the order in which the arms were run, and the floors."""
+    rows, floor = {}, {}
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
         arm = path.stem.rsplit("-", 1)[0]
         for line in map(json.loads, path.read_text().splitlines()):
             row = rows.setdefault((arm, line.get("w")), {})
-            for column, value in exact_columns(line).items():
+            for column, value in (exact_columns if "velocity" in line else clip_columns)(line).items():
                 row.setdefault(column, []).append(value)
-    return rows
+            if "floor" in line and "frechet" in line["floor"]:
+                floor["Frechet"] = line["floor"]["frechet"]
+                floor["frames, dB"] = line["floor"]["frames_db"]
+                floor["motion, dB"] = line["floor"]["motion_db"]
+                floor["read as asked"] = line["held_out_accuracy"]
+    return rows, floor
+
+
+def write_charts(folder, rows, floor):
+    """One chart for each quantity; its bars are arms and, for clips, samplers."""
+    quantities = {}
+    for (arm, w), row in rows.items():
+        for column, values in row.items():
+            how, _, quantity = column.rpartition(": ")
+            if min(values) < 0:
+                continue
+            name = " ".join([arm, how] if how else [arm] + ([f"w = {w:g}"] if len({w for _, w in rows}) > 1 else []))
+            quantities.setdefault(quantity, []).append({"name": name, "values": values})
+    charts = folder / "charts"
+    charts.mkdir(exist_ok=True)
+    for quantity, bars in quantities.items():
+        lines = [{"name": "held-out clips", "value": floor[quantity]}] if quantity in floor else []
+        name = re.sub("[^a-z0-9]+", "-", quantity.lower()).strip("-")
+        chart = {"title": f"{folder.name}: {quantity}", "bars": bars, "lines": lines}
+        (charts / f"{name}.json").write_text(json.dumps(chart))
+
+
+def print_rows(rows, paper):
+    """Arms down, columns across; where arms have columns of their own one row each."""
+    scales = len({w for _, w in rows}) > 1
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    head = ["quantity"] + [arm + (f", w = {w:g}" if scales else "") for arm, w in rows]
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for column in columns:
+        cells = [column] + [text(row[column]) if column in row else "" for row in rows.values()]
+        print("| " + " | ".join(cells) + " |")
+    if paper:
+        print("| the paper's FVD, other data and features | " + " | ".join(paper.get(arm, "") for arm, _ in rows) + " |")
 
 
 def main(folder):
-    rows = read(folder)
+    rows, floor = read(folder)
     if not rows:
         sys.exit(f"no results in {folder}")
-    scales = len({w for _, w in rows}) > 1
-    first = next(iter(rows.values()))
-    seeds = len(next(iter(first.values())))
-    print(f"# {folder.name}\n\nMean ± standard deviation over {seeds} seeds.\n")
-    head = ["arm"] + ["w"] * scales + list(first)
-    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
-    for (arm, w), row in rows.items():
-        cells = [arm] + [f"{w:g}"] * scales + [text(values) for values in row.values()]
-        print("| " + " | ".join(cells) + " |")
+    seeds = sorted({len(values) for row in rows.values() for values in row.values()})
+    print(f"# {folder.name}\n\nMean ± standard deviation over {' to '.join(map(str, seeds))} seeds.\n")
+    print_rows(rows, PAPER.get(folder.name, {}))
+    if floor:
+        print("\nHeld-out clips, as many, in the place of samples: " + ", ".join(f"{k} {v:.4g}" for k, v in floor.items()) + ".")
+    write_charts(folder, rows, floor)
     print("\nCommands:\n")
     for line in (folder / "commands.txt").read_text().splitlines():
         print("    " + line)

@@ -64,18 +64,22 @@ class Bench {
   [[nodiscard]] ExactErrors::Samples samples(Sampler sampler, int steps) const {
     const SampleOptions how{sampler, steps, options_.shift, options_.seed, {}};
     const Tensor made = *sample(network_, x1_, ids_, told_, how);
-    const Tensor wanted = *sample(exact_, x1_, ids_, truth_, how);
-    ExactErrors::Samples result = statistics(made);
-    result.sampler = sampler;
-    result.steps = steps;
-    result.error = mean_square_all(made - wanted);
-    result.relative = result.error / mean_square_all(x1_ - wanted);
-    return result;
+    return judged(made,
+                  sampler == Sampler::kEuler ? end() : *sample(exact_, x1_, ids_, truth_, how),
+                  sampler, steps);
   }
-  [[nodiscard]] ExactErrors::Samples floor() const {
-    return statistics(
-        *sample(exact_, x1_, ids_, truth_, {.sampler = Sampler::kCompose, .steps = 1}));
+  [[nodiscard]] ExactErrors::Samples exact_euler(int steps) const {
+    const SampleOptions how{Sampler::kEuler, steps, options_.shift, options_.seed, {}};
+    return judged(*sample(exact_, x1_, ids_, truth_, how), end(), Sampler::kEuler, steps);
   }
+  [[nodiscard]] ExactErrors::Gap gap() const {
+    const Tensor learned = asked(x1_, 1, 0) - asked(x1_, 1, 1),
+                 needed = exact(x1_, 1, 0) - exact(x1_, 1, 1);
+    const double size = std::sqrt(mean_square_all(needed));
+    return {std::sqrt(mean_square_all(learned)), size,
+            std::sqrt(mean_square_all(learned - needed)) / size};
+  }
+  [[nodiscard]] ExactErrors::Samples floor() const { return statistics(end()); }
 
  private:
   void draw() {
@@ -92,6 +96,20 @@ class Bench {
     told_.context =
         cast(Tensor::from(conditions, {options_.clips, 1, flow_.condition_size()}), DType::kF32);
     truth_.context = told_.context;
+  }
+
+  /// Where the exact flow ends.
+  [[nodiscard]] Tensor end() const {
+    return *sample(exact_, x1_, ids_, truth_, {.sampler = Sampler::kCompose, .steps = 1});
+  }
+  [[nodiscard]] ExactErrors::Samples judged(const Tensor& made, const Tensor& wanted,
+                                            Sampler sampler, int steps) const {
+    ExactErrors::Samples result = statistics(made);
+    result.sampler = sampler;
+    result.steps = steps;
+    result.error = mean_square_all(made - wanted);
+    result.relative = result.error / mean_square_all(x1_ - wanted);
+    return result;
   }
 
   [[nodiscard]] PerSample all(double t) const { return PerSample(ids_.size(), t); }
@@ -169,7 +187,9 @@ ExactErrors exact_errors(const Network& network, const ExactFlow& flow,
     errors.endpoint_defect += bench.defect(1, grid[n], 0) / (kGridSteps - 1);
   }
   errors.random_defect = bench.random_defect();
-  for (const Sampler sampler : {Sampler::kRenoise, Sampler::kCompose}) {
+  errors.gap = bench.gap();
+  for (const int steps : options.steps) errors.exact_euler.push_back(bench.exact_euler(steps));
+  for (const Sampler sampler : {Sampler::kRenoise, Sampler::kCompose, Sampler::kEuler}) {
     for (const int steps : options.steps) errors.samples.push_back(bench.samples(sampler, steps));
   }
   errors.floor = bench.floor();

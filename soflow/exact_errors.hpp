@@ -32,7 +32,17 @@ struct ExactErrors {
   /// 1 -> l -> 0 for all its l, and random l and s.
   double grid_defect = 0, endpoint_defect = 0, random_defect = 0;
 
-  /// N steps of a sampler from the same noise as the exact network with the same sampler.
+  /// How far the whole jump's mean velocity is from the velocity at its start, at t = 1: the part of
+  /// a solution that flow matching alone does not know. Root mean squares over clips and elements.
+  struct Gap {
+    double learned = 0;  ///< of F(x_1, 1, 0) - F(x_1, 1, 1)
+    double needed = 0;   ///< the exact network's
+    double error = 0;    ///< of the difference of the two, over the needed
+  };
+  Gap gap;
+
+  /// N steps of a sampler from the same noise as the exact network with the same sampler; of Euler
+  /// steps, as the exact solution.
   struct Samples {
     Sampler sampler = Sampler::kRenoise;
     int steps = 1;
@@ -41,6 +51,7 @@ struct ExactErrors {
     double wasserstein = 0;          ///< W2^2 of the coordinates' Gaussians, mean over them
   };
   std::vector<Samples> samples;
+  std::vector<Samples> exact_euler;  ///< Euler steps of the exact velocity: what N steps allow
   Samples
       floor;  ///< covariance and wasserstein of the exact samples: what the number of clips allows
 };

@@ -136,11 +136,20 @@ BOOST_AUTO_TEST_CASE(the_exact_network_has_no_error) {
     BOOST_TEST(errors.grid_defect < 1e-10);
     BOOST_TEST(errors.endpoint_defect < 1e-10);
     BOOST_TEST(errors.random_defect < 1e-10);
+    BOOST_TEST(errors.gap.error < 1e-5);
+    BOOST_TEST(errors.gap.needed > 0.1);
     for (const auto& s : errors.samples) {
+      if (s.sampler == Sampler::kEuler) continue;  // its steps are too few even for the exact one
       BOOST_TEST(s.relative < 1e-10);
       if (s.sampler == Sampler::kCompose) {
         BOOST_TEST(std::abs(s.covariance - errors.floor.covariance) < 1e-4);
       }
+    }
+    for (std::size_t i = 0; i < errors.exact_euler.size(); ++i) {
+      const auto& own = errors.samples[2 * errors.exact_euler.size() + i];
+      BOOST_TEST((own.sampler == Sampler::kEuler && own.steps == errors.exact_euler[i].steps));
+      BOOST_TEST(own.error == errors.exact_euler[i].error, boost::test_tools::tolerance(1e-4));
+      if (i > 0) BOOST_TEST(own.error < errors.exact_euler[i - 1].error);
     }
     BOOST_TEST(errors.weak_velocity.size() == (guided ? 6 : 0));
   }

@@ -29,6 +29,8 @@ int eval_train_features(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int bench_step(const Arguments& arguments);
 int bench_glga(const Arguments& arguments);
+int bench_ladder(const Arguments& arguments);
+int plot(const Arguments& arguments);
 int jit_command(const Arguments& arguments);
 
 }  // namespace eflow::program

@@ -230,6 +230,8 @@ int eval(const Arguments& arguments) {
   if (!data.dir.empty()) apart = distances_of(*clips, features, data, reference);
   if (json) {
     auto line = to_json(score, features);
+    line["sampler"] = sampler;
+    line["steps"] = steps;
     if (apart) {
       line["distance"] = to_json(apart->samples);
       line["floor"] = to_json(apart->floor);

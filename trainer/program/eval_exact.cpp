@@ -22,23 +22,29 @@ nlohmann::ordered_json rows_of(const std::vector<ExactErrors::At>& all) {
   return rows;
 }
 
-nlohmann::ordered_json to_json(const ExactErrors& e, double w) {
-  auto samples = nlohmann::ordered_json::array();
-  for (const auto& s : e.samples) {
-    samples.push_back({{"sampler", soflow::name_of(s.sampler)},
-                       {"steps", s.steps},
-                       {"error", s.error},
-                       {"relative", s.relative},
-                       {"covariance", s.covariance},
-                       {"w2", s.wasserstein}});
+nlohmann::ordered_json rows_of(const std::vector<ExactErrors::Samples>& all) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& s : all) {
+    rows.push_back({{"sampler", soflow::name_of(s.sampler)},
+                    {"steps", s.steps},
+                    {"error", s.error},
+                    {"relative", s.relative},
+                    {"covariance", s.covariance},
+                    {"w2", s.wasserstein}});
   }
+  return rows;
+}
+
+nlohmann::ordered_json to_json(const ExactErrors& e, double w) {
   return {{"w", w},
           {"velocity", rows_of(e.velocity)},
           {"weak_velocity", rows_of(e.weak_velocity)},
           {"map", rows_of(e.map)},
           {"defect",
            {{"grid", e.grid_defect}, {"endpoint", e.endpoint_defect}, {"random", e.random_defect}}},
-          {"samples", samples},
+          {"gap", {{"learned", e.gap.learned}, {"needed", e.gap.needed}, {"error", e.gap.error}}},
+          {"samples", rows_of(e.samples)},
+          {"exact_euler", rows_of(e.exact_euler)},
           {"floor", {{"covariance", e.floor.covariance}, {"w2", e.floor.wasserstein}}}};
 }
 
@@ -52,6 +58,11 @@ void print_rows(const char* title, const std::vector<ExactErrors::At>& all, bool
   }
 }
 
+void print_samples(const char* name, const ExactErrors::Samples& s) {
+  std::printf("  %-11s N %-3d error %11.4e  relative %11.4e  covariance %9.3e  W2^2 %9.3e\n", name,
+              s.steps, s.error, s.relative, s.covariance, s.wasserstein);
+}
+
 void print(const ExactErrors& e, double w, bool guided) {
   if (guided) std::printf("guidance w = %g\n", w);
   print_rows("E_vel(t) = |F - v|^2, relative to |v|^2", e.velocity, false);
@@ -61,13 +72,12 @@ void print(const ExactErrors& e, double w, bool guided) {
   std::printf("semigroup defect |f(f(x_t, t, l), l, s) - f(x_t, t, s)|^2\n");
   std::printf("  8-step grid %.4e   1 -> l -> 0 %.4e   random %.4e\n", e.grid_defect,
               e.endpoint_defect, e.random_defect);
+  std::printf("F(x, 1, 0) - F(x, 1, 1): rms %.4f, needed %.4f, off by %.4f of that\n",
+              e.gap.learned, e.gap.needed, e.gap.error);
   std::printf("samples against the exact network's from the same noise\n");
-  for (const auto& s : e.samples) {
-    std::printf("  %-8s N %-3d error %11.4e  relative %11.4e  covariance %9.3e  W2^2 %9.3e\n",
-                std::string(soflow::name_of(s.sampler)).c_str(), s.steps, s.error, s.relative,
-                s.covariance, s.wasserstein);
-  }
-  std::printf("  exact samples, as many:                         covariance %9.3e  W2^2 %9.3e\n",
+  for (const auto& s : e.samples) print_samples(std::string(soflow::name_of(s.sampler)).c_str(), s);
+  for (const auto& s : e.exact_euler) print_samples("exact euler", s);
+  std::printf("  exact samples, as many:                            covariance %9.3e  W2^2 %9.3e\n",
               e.floor.covariance, e.floor.wasserstein);
 }
 

@@ -27,6 +27,8 @@ const std::vector<Command>& commands() {
       {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect},
       {"bench step", "measure where a training step's time goes", bench_step},
       {"bench glga", "measure the attention kernels", bench_glga},
+      {"bench ladder", "time the recipe as it is put together", bench_ladder},
+      {"plot", "draw a bar chart of results", plot},
       {"jit", "compiled kernels: what is there, compile, tune, time, ship", jit_command},
   };
   return all;

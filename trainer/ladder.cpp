@@ -1,0 +1,155 @@
+#include "eflow/trainer/ladder.hpp"
+
+#include <algorithm>
+
+#include "eflow/base/stopwatch.hpp"
+#include "eflow/core/device.hpp"
+#include "eflow/io/clip_source.hpp"
+#include "eflow/trainer/data_info.hpp"
+#include "eflow/trainer/model_flops.hpp"
+#include "eflow/trainer/objective_config.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// Latents of no particular content: 16 channels, one of ten labels.
+class NoiseSource final : public io::ClipSource {
+ public:
+  explicit NoiseSource(const LadderOptions& o) : shape_{16, o.frames, 2 * o.side, 2 * o.side} {}
+  [[nodiscard]] std::int64_t size() const override { return 1 << 16; }
+  [[nodiscard]] Shape clip_shape() const override { return shape_; }
+  [[nodiscard]] std::int64_t class_count() const override { return 10; }
+  std::int32_t read(std::int64_t index, std::span<float> clip) const override {
+    std::uint32_t state = static_cast<std::uint32_t>(index) + 1;
+    for (float& value : clip) {
+      state = state * 1664525u + 1013904223u;
+      value = static_cast<float>(state >> 8) / (1 << 23) - 1;
+    }
+    return static_cast<std::int32_t>(index % 10);
+  }
+
+ private:
+  Shape shape_;
+};
+
+/// Networks and trainer of one rung.
+struct Bench {
+  Bench(const RungConfig& rung, const io::ClipSource& source)
+      : name(rung.name),
+        paper_its(rung.paper_its),
+        model(make_model(rung.config, describe(source).clips)),
+        average(make_model(rung.config, describe(source).clips)),
+        objective(objective_options(rung.config, model->config())),
+        trainer(
+            model.get(), average.get(),
+            [this](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
+              return objective({std::cref(*model), std::cref(*average)}, part, step, total);
+            },
+            &source, trainer_options(rung.config)) {
+    const auto& drop = objective.options().drop;
+    const double ratio = drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio;
+    model->prepare(true, ratio);
+    average->prepare(false, ratio);
+  }
+  std::string name;
+  double paper_its;
+  std::unique_ptr<nn::VideoDiT> model, average;
+  soflow::EFlowObjective objective;
+  Trainer trainer;
+  std::vector<double> seconds;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// One clip through the network, no gradient.
+double forward_seconds(const nn::VideoDiT& model, std::int64_t calls) {
+  const NoGrad off;
+  const nn::DiTConfig& c = model.config();
+  const Tensor x = Tensor::zeros({1, c.channels, c.frames, c.height, c.width});
+  const Tensor t = Tensor::full({1}, 0.5), s = Tensor::zeros({1});
+  std::vector<double> seconds;
+  (void)model(x, t, s).to_vector<float>();
+  for (std::int64_t i = 0; i < calls; ++i) {
+    const Stopwatch watch;
+    (void)model(x, t, s).to_vector<float>();
+    seconds.push_back(watch.seconds());
+  }
+  return median(seconds);
+}
+
+}  // namespace
+
+std::vector<RungConfig> ladder_configs(const LadderOptions& o) {
+  Config c;
+  c.model = {.preset = "custom",
+             .dim = o.width,
+             .heads = o.heads,
+             .encoder = o.encoder,
+             .middle = o.middle,
+             .decoder = o.decoder,
+             .mlp_ratio = 5,
+             .patch_t = 1,
+             .patch_h = 2,
+             .patch_w = 2};
+  c.model.attention = "softmax";
+  c.model.window_frames = 4;
+  c.model.position_table = false;
+  c.model.prediction = "velocity";
+  c.train.batch = o.batch;
+  c.objective.fm_share = 1;
+  c.objective.label_drop = 0;
+  std::vector<RungConfig> rungs;
+  const auto add = [&](const char* name, double its) { rungs.push_back({name, its, c}); };
+  add("FM, softmax", 0.067);
+  c.objective.fm_share = 0.75;
+  c.objective.guidance = 3;
+  add("+ solution consistency, guidance by the null label", 0.042);
+  c.mva.share = 0.25;
+  add("+ additivity", 0.037);
+  c.model.attention = "glga";
+  c.model.softmax_every = 8;
+  add("+ GLGA", 0.051);
+  c.guidance.kind = "weak";
+  c.guidance.w_max = 4.5;
+  c.guidance.embed = true;
+  c.objective.guidance = 2.5;
+  add("+ path-drop guidance", 0.061);
+  c.drop.tokens = "groups-3d";
+  add("+ 75 % of the tokens dropped", 0.105);
+  return rungs;
+}
+
+Ladder measure_ladder(const LadderOptions& options) {
+  const NoiseSource source(options);
+  std::vector<std::unique_ptr<Bench>> benches;
+  for (const RungConfig& rung : ladder_configs(options))
+    benches.push_back(std::make_unique<Bench>(rung, source));
+  for (std::int64_t round = -1; round < options.rounds; ++round) {
+    for (const auto& bench : benches) {
+      const double seconds = bench->trainer.step().step_s;
+      if (round >= 0) bench->seconds.push_back(seconds);
+    }
+  }
+  Ladder ladder;
+  for (const auto& bench : benches) {
+    const nn::DiTConfig& model = bench->model->config();
+    const soflow::ObjectiveOptions& objective = bench->objective.options();
+    const double weak =
+        forward_flops(model, 0).total() / forward_flops(model, objective.kept_at(0)).total();
+    ladder.rungs.push_back(
+        {bench->name, median(bench->seconds),
+         static_cast<double>(options.batch) * step_flops(model, objective, 0) / 1e9,
+         passes_per_clip(objective, 0, {1, weak}), bench->paper_its});
+  }
+  ladder.softmax_s = forward_seconds(*benches.front()->model, options.calls);
+  ladder.glga_s = forward_seconds(*benches.back()->model, options.calls);
+  ladder.parameters = benches.back()->model->parameter_count();
+  ladder.tokens = benches.back()->model->config().grid().count();
+  ladder.threads = default_device()->runtime().pool().size();
+  return ladder;
+}
+
+}  // namespace eflow::trainer
