@@ -112,11 +112,12 @@ EFLOW_FN int limit(Index n, int size) {
 
 /// Chunk by chunk, where source and tile have one type and aligned rows. Eight neighbouring threads take eight rows of a
 /// chunk, whose places are in different banks; a warp takes four chunks of them, 64 bytes on end of each row.
+/// Not unrolled: the addresses of several copies would take registers that the products need.
 template <class Tile, class T>
 EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
   constexpr int kAll = Tile::kRows * Tile::kChunks;
   const int rows = limit(view.rows, Tile::kRows), columns = limit(view.columns, Tile::kColumns);
-  EFLOW_UNROLL
+  EFLOW_ONE_BY_ONE
   for (int begin = 0; begin < kAll; begin += kThreads) {
     const int i = begin + thread_index();
     if (begin + kThreads > kAll && i >= kAll) break;
