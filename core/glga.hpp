@@ -53,7 +53,7 @@ struct GlgaSignature {
   bool kept = false;  ///< whether the call has positions, whatever its options hold
 };
 /// The kernels of such calls, for compiling them before there is one; with those of the backward pass where `gradients`.
-/// Empty where glga() composes: d must be a multiple of 8, up to 256 on the CPU, up to 128 in f32 or bf16 on a GPU.
+/// Empty where glga() composes: d must be a multiple of 8, up to 256; on a GPU f32 or bf16.
 [[nodiscard]] std::vector<jit::KernelRef> glga_kernels(const GlgaSignature& call,
                                                        const GlgaOptions& options, bool gradients);
 

@@ -34,10 +34,28 @@ struct GlgaTiles {
   [[nodiscard]] std::int64_t scores(std::int64_t n, std::int64_t m) const {
     return tile_bytes(n, m, element);
   }
-  /// The loop over the window and what follows it with the state share their memory.
-  [[nodiscard]] std::int64_t either(std::int64_t loop) const {
-    return std::max(local ? loop : 0, global ? channels(head) : 0);
+  /// Channels of the state that are there at a time: kStateSlice of glga_state_product.h.
+  [[nodiscard]] std::int64_t slice() const { return head <= kWidestPair ? head : 128 / element; }
+  /// Channels of a block's sums at a time: kSumsSlice of glga_branch_grad.h.
+  [[nodiscard]] std::int64_t sums_slice() const {
+    return head <= kWidestPair ? head
+           : head % 32 == 0    ? 32
+           : head % 24 == 0    ? 24
+           : head % 16 == 0    ? 16
+                               : 8;
   }
+  /// Tiles of each kind in a walk over the window: kWalkStages of glga_form.h.
+  [[nodiscard]] std::int64_t stages() const { return head * element <= 512 ? 2 : 1; }
+  /// n rows times a slice of the state, slice by slice.
+  [[nodiscard]] std::int64_t state_product(std::int64_t n) const {
+    return tile_bytes(n, slice(), element) +
+           std::max(tile_bytes(slice(), head, element), tile_bytes(head, slice(), element));
+  }
+  /// The walk over the window and what follows it with the state share their memory.
+  [[nodiscard]] std::int64_t either(std::int64_t walk, std::int64_t n) const {
+    return std::max(local ? walk : 0, global ? state_product(n) : 0);
+  }
+  static constexpr std::int64_t kWidestPair = 128;  ///< of kernels_src/tile/matrix_sums_cuda.h
 };
 
 inline std::int64_t glga_state_bytes(const Spec& s) {
@@ -48,20 +66,24 @@ inline std::int64_t glga_state_bytes(const Spec& s) {
 }
 inline std::int64_t glga_forward_bytes(const Spec& s) {
   const GlgaTiles t(s);
-  return t.channels(t.rows) + t.either(4 * t.channels(t.keys) + t.scores(t.rows, t.keys));
+  return t.either(
+      t.channels(t.rows) + 2 * t.stages() * t.channels(t.keys) + t.scores(t.rows, t.keys), t.rows);
 }
 inline std::int64_t glga_rows_grad_bytes(const Spec& s) {
   const GlgaTiles t(s);
-  return t.global ? t.channels(t.rows) + t.channels(t.head) : 0;
+  return t.global ? t.channels(t.rows) + tile_bytes(t.head, t.sums_slice(), t.element) : 0;
 }
 inline std::int64_t glga_queries_grad_bytes(const Spec& s) {
   const GlgaTiles t(s);
-  return t.channels(t.rows) +
-         t.either(t.channels(t.rows) + 4 * t.channels(t.keys) + t.scores(t.rows, t.keys));
+  return t.either(
+      2 * t.channels(t.rows) + 2 * t.stages() * t.channels(t.keys) + t.scores(t.rows, t.keys),
+      t.rows);
 }
 inline std::int64_t glga_keys_grad_bytes(const Spec& s) {
   const GlgaTiles t(s);
-  return 2 * t.channels(t.keys) + t.either(4 * t.channels(t.rows) + t.scores(t.keys, t.rows));
+  return t.either(
+      2 * t.channels(t.keys) + 2 * t.stages() * t.channels(t.rows) + t.scores(t.keys, t.rows),
+      t.keys);
 }
 
 /// Its tiles of scores and of keys a second time, and the state all along.
@@ -71,7 +93,8 @@ inline std::int64_t glga_band_grad_bytes(const Spec& s) {
          t.channels(t.head);
 }
 inline std::int64_t glga_join_grad_bytes(const Spec& s) {
-  return glga_rows_grad_bytes(s);
+  const GlgaTiles t(s);
+  return t.global ? t.state_product(t.rows) : 0;
 }
 
 /// Of the built-in texts only gemm.h has tiles: two stages of A and B, each along rows or columns of k.

@@ -95,6 +95,11 @@ EFLOW_FN View<T> glga_view(const GlgaRows& rows, const Block& block, Index first
   return {p + first * rows.row, rows.row, tokens - first, head};
 }
 
+/// Tiles of each kind that the walks over a window keep: the next ones arrive while one is used, unless rows are so long
+/// that a GPU has no memory for both.
+template <class T, int kHead>
+inline constexpr int kWalkStages = kHead* static_cast<int>(sizeof(T)) <= 512 ? 2 : 1;
+
 /// log2(e), with which scores turn into exponents of 2.
 inline constexpr double kLog2E = 1.4426950408889634;
 

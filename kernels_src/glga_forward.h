@@ -4,20 +4,24 @@
 // [arXiv 2603.27086, Eq. 5-8]
 
 #include "glga_branch.h"
+#include "glga_state_product.h"
 
 namespace EFLOW_TEXT {
 
 /// o = softmax over each row's range of (scale q k^T) v; keeps o and the log-sum-exp where the arguments ask for it. What
 /// it takes of the arena is free again behind it.
-template <class T, class Form, class Left>
-EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena arena, Left q,
+template <class T, class Form>
+EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena arena,
                          Acc<Compute<T>, Form::kRowTile, Form::kHead>& o) {
   using C = Compute<T>;
   constexpr int M = Form::kRowTile, N = Form::kKeyTile, D = Form::kHead;
-  const auto k_ring = alloc_ring<2, T, N, D, Use::kRightT>(arena);
-  const auto v_ring = alloc_ring<2, T, N, D, Use::kRight>(arena);
+  constexpr int kStages = kWalkStages<T, D>;
+  const auto q = alloc<T, M, D, Use::kLeft>(arena);
+  const auto k_ring = alloc_ring<kStages, T, N, D, Use::kRightT>(arena);
+  const auto v_ring = alloc_ring<kStages, T, N, D, Use::kRight>(arena);
   const auto p_tile = alloc<T, M, N, Use::kLeft>(arena);
   const Index row0 = block.x * M;
+  load(q, glga_view<const T>(a.q, block, row0, a.queries, D));
   const GlgaRange<Form> range(a, block.z, a.queries, a.keys);
   const GlgaSpan span(range, row0, min_of<Index>(M, a.queries - row0));
   const C scale = C(a.scale * kLog2E);
@@ -30,7 +34,7 @@ EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena arena, Left q,
     load(k_ring[stage], glga_view<const T>(a.k, block, n, a.keys, D));
     load(v_ring[stage], glga_view<const T>(a.v, block, n, a.keys, D));
   };
-  pipeline<2>(span.begin, span.end, N, fetch, [&](Index n, int stage) {
+  pipeline<kStages>(span.begin, span.end, N, fetch, [&](Index n, int stage) {
     Acc<C, M, N> s;
     set_ABt(s, q, k_ring[stage]);
     if (!span.whole(n, N)) glga_mask(s, range, row0, n);
@@ -60,28 +64,30 @@ template <class T, class Form>
 void glga_forward(const Block& block, const Glga& a) {
   using C = Compute<T>;
   constexpr int M = Form::kRowTile, D = Form::kHead;
+  constexpr bool kLocal = Form::kLocal != kNoLocal, kBoth = kLocal && Form::kGlobal;
+  constexpr bool kWaits = kBoth && D > kWidestPair;  // the first branch, where the result will be
   const Index row0 = block.x * M;
-  Arena arena(block);
-  const auto q = alloc<T, M, D, Use::kLeft>(arena);
-  load(q, glga_view<const T>(a.q, block, row0, a.queries, D));
+  const View<T> out = glga_view<T>(a.out, block, row0, a.queries, D);
   Acc<C, M, D> y;
-  if constexpr (Form::kLocal != kNoLocal) {
-    glga_local<T, Form>(block, a, arena, q, y);
+  if constexpr (kLocal) {
+    glga_local<T, Form>(block, a, Arena(block), y);
     glga_finish<Form>(y, GlgaBranch<T>(a, block, 1, row0, D));
+    if constexpr (!kBoth || kWaits) store(out, y);
   }
   if constexpr (Form::kGlobal) {
-    const auto state = alloc<T, D, D, Use::kRight>(arena);
     const C* const s = static_cast<const C*>(a.state) + (block.z * a.heads + block.y) * D * D;
-    load(state, View<const C>{s, D, D, D});
     Acc<C, M, D> x;
-    set_AB(x, q, state);
+    fill(x, C(0));
+    add_state_product(x, Arena(block), glga_view<const T>(a.q, block, row0, a.queries, D), s);
     glga_finish<Form>(x, GlgaBranch<T>(a, block, 0, row0, D));
-    if constexpr (Form::kLocal != kNoLocal)
-      map(y, x, [](auto u, auto w) { return u + w; });
-    else
-      map(y, x, [](auto, auto w) { return w; });
+    const auto add = [](auto u, auto w) { return u + w; };
+    if constexpr (kWaits) {
+      map(x, View<const T>{out.p, out.row_stride, out.rows, out.columns}, add);
+    } else if constexpr (kBoth) {
+      map(x, y, add);
+    }
+    store(out, x);
   }
-  store(glga_view<T>(a.out, block, row0, a.queries, D), y);
 }
 
 }  // namespace EFLOW_TEXT

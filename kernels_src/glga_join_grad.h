@@ -3,6 +3,7 @@
 // sum is the same on any number of threads.    dq = tau (sum of parts) + dA S^T
 
 #include "glga_part.h"
+#include "glga_state_product.h"
 
 namespace EFLOW_TEXT {
 
@@ -22,13 +23,9 @@ void glga_join_grad(const Block& block, const Glga& a) {
   }
   map(dq, [&](auto x) { return x * C(a.scale); });
   if constexpr (Form::kGlobal) {
-    Arena arena(block);
-    const auto left = alloc<T, M, D, Use::kLeft>(arena);
-    const auto state = alloc<T, D, D, Use::kRightT>(arena);
     const C* const s = static_cast<const C*>(a.state) + (block.z * a.heads + block.y) * D * D;
-    load(left, glga_view<const T>(a.d_global, block, row0, a.queries, D));
-    load(state, View<const C>{s, D, D, D});
-    mma_ABt(dq, left, state);
+    const View<const T> d_global = glga_view<const T>(a.d_global, block, row0, a.queries, D);
+    add_transposed_state_product(dq, Arena(block), d_global, s);
   }
   store(glga_view<T>(a.dq, block, row0, a.queries, D), dq);
 }

@@ -3,7 +3,7 @@
 // from the log-sum-exp. No atomics: each dq has one writer. [arXiv 2205.14135]
 //   P = 2^(scale q k^T - lse),  dS = P (dC v^T - delta),  dq = tau dS k + dA S^T
 
-#include "glga_form.h"
+#include "glga_state_product.h"
 
 namespace EFLOW_TEXT {
 
@@ -14,18 +14,18 @@ void glga_queries_grad(const Block& block, const Glga& a) {
   constexpr int M = Form::kRowTile, N = Form::kKeyTile, D = Form::kHead;
   const Index row0 = block.x * M, rows = a.queries - row0;
   const Index head = block.z * a.heads + block.y;
-  Arena arena(block);
-  const auto left = alloc<T, M, D, Use::kLeft>(arena);
   Acc<C, M, D> dq;
   fill(dq, C(0));
   if constexpr (Form::kLocal != kNoLocal) {
-    Arena loop = arena;  // what the loop takes is free behind it
-    const auto q = alloc<T, M, D, Use::kLeft>(loop);
-    const auto k_ring = alloc_both_ring<2, T, N, D>(loop);
-    const auto v_ring = alloc_ring<2, T, N, D, Use::kRightT>(loop);
-    const auto ds_tile = alloc<T, M, N, Use::kLeft>(loop);
+    constexpr int kStages = kWalkStages<T, D>;
+    Arena arena(block);
+    const auto q = alloc<T, M, D, Use::kLeft>(arena);
+    const auto dc = alloc<T, M, D, Use::kLeft>(arena);
+    const auto k_ring = alloc_both_ring<kStages, T, N, D>(arena);
+    const auto v_ring = alloc_ring<kStages, T, N, D, Use::kRightT>(arena);
+    const auto ds_tile = alloc<T, M, N, Use::kLeft>(arena);
     load(q, glga_view<const T>(a.q, block, row0, a.queries, D));
-    load(left, glga_view<const T>(a.d_local, block, row0, a.queries, D));
+    load(dc, glga_view<const T>(a.d_local, block, row0, a.queries, D));
     RowVec<C, M> lse, delta;
     load(lse, static_cast<const C*>(a.lse) + head * a.queries + row0, 1, rows, C(-kMasked));
     load(delta, static_cast<const C*>(a.delta) + head * a.queries + row0, 1, rows, C(0));
@@ -36,22 +36,21 @@ void glga_queries_grad(const Block& block, const Glga& a) {
       load(k_ring[stage], glga_view<const T>(a.k, block, n, a.keys, D));
       load(v_ring[stage], glga_view<const T>(a.v, block, n, a.keys, D));
     };
-    pipeline<2>(span.begin, span.end, N, fetch, [&](Index n, int stage) {
+    pipeline<kStages>(span.begin, span.end, N, fetch, [&](Index n, int stage) {
       Acc<C, M, N> p, dp;
       set_ABt(p, q, k_ring[stage].right_t);
       if (!span.whole(n, N)) glga_mask(p, range, row0, n);
       exp2_sub(p, scale, lse);
-      set_ABt(dp, left, v_ring[stage]);
+      set_ABt(dp, dc, v_ring[stage]);
       row_apply(p, dp, delta, [](auto x, auto y, auto d) { return x * (y - d); });
       mma_AB(dq, as_A(ds_tile, p), k_ring[stage].right);
     });
     map(dq, [&](auto x) { return x * C(a.scale); });
   }
   if constexpr (Form::kGlobal) {
-    const auto state = alloc<T, D, D, Use::kRightT>(arena);
-    load(left, glga_view<const T>(a.d_global, block, row0, a.queries, D));
-    load(state, View<const C>{static_cast<const C*>(a.state) + head * D * D, D, D, D});
-    mma_ABt(dq, left, state);
+    const View<const T> d_global = glga_view<const T>(a.d_global, block, row0, a.queries, D);
+    add_transposed_state_product(dq, Arena(block), d_global,
+                                 static_cast<const C*>(a.state) + head * D * D);
   }
   store(glga_view<T>(a.dq, block, row0, a.queries, D), dq);
 }

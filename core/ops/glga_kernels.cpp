@@ -6,6 +6,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/base/log.hpp"
 #include "eflow/core/device.hpp"
+#include "eflow/jit/specialised_texts.hpp"
 
 namespace eflow {
 namespace detail {
@@ -55,7 +56,7 @@ GlgaGateKind glga_gate_kind(const Tensor& q, const Tensor& gates) {
 
 bool GlgaKernels::fits(jit::Backend backend, DType dtype, std::int64_t head) {
   if (head % 8 != 0) return false;
-  return backend == jit::Backend::kHost ? head <= 256 : head <= 128 && dtype != DType::kF64;
+  return head <= 256 && (backend == jit::Backend::kHost || dtype != DType::kF64);
 }
 bool GlgaKernels::fits(const Tensor& q) {
   return q.count() > 0 && fits(q.device()->runtime().target().backend, q.dtype(), q.size(3));
@@ -69,8 +70,37 @@ void choose_cpu_tiles(GlgaKernels& k, const GlgaSignature& call, const GlgaOptio
   k.forward_tile = k.queries_tile = k.keys_tile = k.walk_tile;
 }
 
+/// Shared memory of sm_89 and sm_120, 99 KiB, less what rows_grad has beside what it asks for.
+constexpr std::int64_t kLeastShared = (99 << 10) - 2048;
+
+/// Of tiles whose rows are `across` and whose steps are `along`, the first of these that fits: a thread has registers for one
+/// tile of sums of a wide head and a few scores.
+template <class MakeSpec>
+GlgaTile first_that_fits(std::int64_t (*bytes)(const jit::Spec&), MakeSpec&& spec) {
+  constexpr int kRows[] = {64, 48, 32, 16}, kSteps[] = {32, 16};
+  for (const int rows : kRows) {
+    for (const int step : kSteps) {
+      if (bytes(spec(rows, step)) <= kLeastShared) return {rows, step};
+    }
+  }
+  return {16, 16};
+}
+
+/// Of a head of more than 128 channels.
+void choose_wide_gpu_tiles(GlgaKernels& k, const GlgaSignature& call, const GlgaOptions& o) {
+  namespace bytes = jit::detail;
+  const auto by_rows = [&](int rows, int step) { return spec_of("", call, o, {rows, step}); };
+  const auto by_keys = [&](int rows, int step) { return spec_of("", call, o, {step, rows}); };
+  k.forward_tile = first_that_fits(bytes::glga_forward_bytes, by_rows);
+  k.queries_tile = first_that_fits(bytes::glga_queries_grad_bytes, by_rows);
+  k.rows_tile = {first_that_fits(bytes::glga_rows_grad_bytes, by_rows).rows, 64};
+  const GlgaTile keys = first_that_fits(bytes::glga_keys_grad_bytes, by_keys);
+  k.keys_tile = {keys.keys, keys.rows};
+  k.walk_tile = k.rows_tile;
+}
+
 /// A block has four warps of 16 rows, and a thread 255 registers: keys_grad holds two tiles of sums of the head's width
-/// beside two of scores. What all take fits the 99 KiB of shared memory of sm_89 and sm_120, twice that of sm_80.
+/// beside two of scores. What all take fits kLeastShared, half of what sm_80 has.
 void choose_gpu_tiles(GlgaKernels& k, DType dtype, std::int64_t head) {
   const bool wide = dtype == DType::kF32;
   k.forward_tile = k.rows_tile = k.queries_tile = k.keys_tile = k.walk_tile = {64, 64};
@@ -95,10 +125,16 @@ GlgaKernels::GlgaKernels(const GlgaSignature& call, const GlgaOptions& options)
          options.backward_walk != GlgaOptions::Walk::kTwice;
   if (cpu)
     choose_cpu_tiles(*this, call, options);
+  else if (call.head > 128)
+    choose_wide_gpu_tiles(*this, call, options);
   else
     choose_gpu_tiles(*this, call.dtype, call.head);
-  state = jit::Spec("glga_state", {call.dtype},
-                    {static_cast<int>(call.head), cpu ? kStateTile : kGpuStateTile});
+  const auto state_spec = [&](int tile) {
+    return jit::Spec("glga_state", {call.dtype}, {static_cast<int>(call.head), tile});
+  };
+  state = state_spec(cpu ? kStateTile : kGpuStateTile);
+  if (!cpu && jit::detail::glga_state_bytes(state) > kLeastShared)
+    state = state_spec(kGpuStateTile / 2);
   forward = spec_of("glga_forward", call, options, forward_tile);
   // No window appears here, neither gates nor norms in the walks: fewer kernels serve all.
   GlgaSignature everywhere = call;

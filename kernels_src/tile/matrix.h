@@ -15,6 +15,7 @@
 //   set_AB, set_ABt(s, a, b)   the same products in place of what s held
 //   as_A(tile, s), as_At(tile, s)   the sums as operand A of AB (tile kLeft) or of AtB (tile kRight)
 //   map(s, f), map(s, t, f)         f(x), f(x, y) on packs      map_rc(s, f)   f(x, row, column), one by one: edges only
+//   map(s, view, f)                 the same with numbers from memory; what lies beyond the view stays
 //   row_apply(s, v, f), row_apply(s, t, v, f)   f(x, v_row), f(x, y, v_row)      scale_rows(s, v)
 //   row_max(s, v), row_sum(s)       of each row; row_max starts from v
 //   col_apply(s, c, f), col_apply(s, t, c, f)   the same with a number for each column, ColVec<C, N> c

@@ -17,6 +17,15 @@ EFLOW_FN void map(Acc<C, R, N>& acc, const Acc<C, R, N>& other, F&& f) {
   each<C>(0, R * acc.kStride,
           [&](auto i) { store(acc.v, i, f(load<C>(acc.v, i), load<C>(other.v, i))); });
 }
+template <class C, int R, int N, class T, class F>
+EFLOW_FN void map(Acc<C, R, N>& acc, const View<const T>& view, F&& f) {
+  const Index rows = min_of<Index>(view.rows, R), columns = min_of<Index>(view.columns, N);
+  for (Index r = 0; r < rows; ++r) {
+    C* const row = acc.v + r * acc.kStride;
+    const T* const other = view.p + r * view.row_stride;
+    each<C>(0, columns, [&](auto j) { store(row, j, f(load<C>(row, j), load<C>(other, j))); });
+  }
+}
 template <class C, int R, int N, class F>
 EFLOW_FN void map_rc(Acc<C, R, N>& acc, F&& f) {
   for (Index r = 0; r < R; ++r) {

@@ -23,6 +23,20 @@ EFLOW_FN void map(Acc<C, R, N>& acc, const Acc<C, R, N>& other, F&& f) {
     x = f(x, other.v[own][strip][e]);
   });
 }
+template <class C, int R, int N, class T, class F>
+EFLOW_FN void map(Acc<C, R, N>& acc, const View<const T>& view, F&& f) {
+  const int rows = limit(view.rows, R), columns = limit(view.columns, N);
+  if (rows == 0 || columns == 0) return;
+  const T* of_row[Strips<R>::kOwn][2];  // rows and columns that are not there read others
+  each_row<R>([&](int own, int half, int row) {
+    of_row[own][half] = view.p + min_of(row, rows - 1) * view.row_stride;
+  });
+  each_sum<R, N>([&](int own, int strip, int e, int row, int column) {
+    const C y = static_cast<C>(widen(of_row[own][e / 2][min_of(column, columns - 1)]));
+    C& x = acc.v[own][strip][e];
+    if (row < rows && column < columns) x = f(x, y);
+  });
+}
 template <class C, int R, int N, class F>
 EFLOW_FN void map_rc(Acc<C, R, N>& acc, F&& f) {
   each_sum<R, N>([&](int own, int strip, int e, int row, int column) {

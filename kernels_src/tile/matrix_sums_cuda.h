@@ -15,6 +15,9 @@ struct Acc {
   C v[Rows::kOwn][kColumnStrips][4];
 };
 
+/// Columns of the widest sums of which a block has registers for two; of sums twice as wide it can hold one.
+inline constexpr int kWidestPair = 128;
+
 /// A number for each row.
 template <class C, int R>
 struct RowVec {

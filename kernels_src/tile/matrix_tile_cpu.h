@@ -4,6 +4,9 @@
 #include "tile/arena_cpu.h"
 #include "tile/matrix_pack_cpu.h"
 
+// Before a loop that a GPU's compiler must not unroll.
+#define EFLOW_ONE_BY_ONE
+
 namespace EFLOW_TEXT {
 
 /// Where a tile stands in a product: k runs along its columns (kLeft, kRightT) or along its rows (kRight).
@@ -109,6 +112,9 @@ struct Acc {
   static constexpr Index kStride = whole_lanes<C>(N);
   alignas(64) C v[R * kStride];
 };
+
+/// Columns of the widest sums of which a block can hold two: no bound here.
+inline constexpr int kWidestPair = 1 << 30;
 
 /// A number for each row; lanes from R on hold anything.
 template <class C, int R>

@@ -11,17 +11,26 @@ struct GlgaTexts {
   GlgaEntry state, forward, rows_grad, queries_grad, keys_grad;
 };
 
-/// Constants of a form as GlgaForm takes them, without tiles.
+/// Queries and keys.
+struct GlgaTileCase {
+  int rows, keys;
+};
+/// Constants of a form as GlgaForm takes them, and a GPU's tiles of each text, which targets have in common.
 struct GlgaFormCase {
   int head, local, global, gates, normed, radius, kept;
+  GlgaTileCase forward, rows_grad, queries_grad, keys_grad;
+  int state;
 };
-// A window with all branches, kept tokens with gates of channels, all keys without gates or norms.
+// A window with all branches, kept tokens with gates of channels, all keys without gates or norms; then heads that a block
+// takes in slices: the widest, one whose channels no slice divides but the smallest, and the sum of both branches.
 inline constexpr GlgaFormCase kGlgaForms[] = {
-    {24, 1, 1, 1, 1, 20, 0}, {40, 1, 1, 2, 1, -1, 25}, {16, 2, 1, 0, 0, -1, 0}};
-inline constexpr int kGlgaFormCount = 3;
-// Tiles of queries and keys, and of the state's tokens: those of a GPU, so that targets have them in common.
-inline constexpr int kGlgaForwardTile[] = {64, 32}, kGlgaRowsTile[] = {64, 64},
-                     kGlgaQueriesTile[] = {64, 32}, kGlgaKeysTile[] = {32, 64}, kGlgaStateTile = 32;
+    {24, 1, 1, 1, 1, 20, 0, {64, 32}, {64, 64}, {64, 32}, {32, 64}, 32},
+    {40, 1, 1, 2, 1, -1, 25, {64, 32}, {64, 64}, {64, 32}, {32, 64}, 32},
+    {16, 2, 1, 0, 0, -1, 0, {64, 32}, {64, 64}, {64, 32}, {32, 64}, 32},
+    {256, 1, 1, 1, 1, 20, 0, {48, 16}, {48, 64}, {48, 16}, {16, 48}, 16},
+    {136, 1, 1, 2, 1, -1, 25, {64, 32}, {64, 64}, {64, 32}, {32, 64}, 32},
+    {144, 2, 1, 0, 0, -1, 0, {64, 32}, {32, 64}, {32, 16}, {16, 32}, 32}};
+inline constexpr int kGlgaFormCount = 6;
 
 /// By form, then f32 and bf16; on the CPU f64 alone. Blocks of 128 threads have no state text, those of 256 nothing else.
 using GlgaTable = GlgaTexts[kGlgaFormCount][2];

@@ -111,7 +111,7 @@ class Problem {
     const DType sums = dtype_ == DType::kF64 ? DType::kF64 : DType::kF32;
     const std::size_t rows = static_cast<std::size_t>(kTokens) * kHeads,
                       d = static_cast<std::size_t>(form_.head), all = rows * d;
-    const long long row_tiles = tiles(kGlgaRowsTile[0]);
+    const long long row_tiles = tiles(form_.rows_grad.rows);
     Outputs o{Array(dtype_, all),
               Array(dtype_, all),
               Array(sums, rows),
@@ -145,7 +145,7 @@ class Problem {
     a.local = rows_of(o.local);
     a.lse = o.lse.data();
     launch([](const GlgaTexts& t) -> const GlgaEntry& { return t.forward; },
-           spec("glga_forward", kGlgaForwardTile, true), tiles(kGlgaForwardTile[0]), &a);
+           spec("glga_forward", form_.forward, true), tiles(form_.forward.rows), &a);
 
     a.out = rows_of(dy_);
     a.delta = o.delta.data();
@@ -154,16 +154,17 @@ class Problem {
     a.d_gates = form_.gates != 0 ? o.d_gates.data() : nullptr;
     a.d_weights = form_.normed != 0 ? o.d_weights.data() : nullptr;
     launch([](const GlgaTexts& t) -> const GlgaEntry& { return t.rows_grad; },
-           spec("glga_rows_grad", kGlgaRowsTile, true), row_tiles, &a);
+           spec("glga_rows_grad", form_.rows_grad, true), row_tiles, &a);
     a.dq = rows_of(o.dq);
     launch([](const GlgaTexts& t) -> const GlgaEntry& { return t.queries_grad; },
-           spec("glga_queries_grad", kGlgaQueriesTile, false), tiles(kGlgaQueriesTile[0]), &a);
+           spec("glga_queries_grad", form_.queries_grad, false), tiles(form_.queries_grad.rows),
+           &a);
     make_state(launch, q_, d_global, d_state);
     a.d_state = d_state.data();
     a.dk = rows_of(o.dk);
     a.dv = rows_of(o.dv);
     launch([](const GlgaTexts& t) -> const GlgaEntry& { return t.keys_grad; },
-           spec("glga_keys_grad", kGlgaKeysTile, false), tiles(kGlgaKeysTile[1]), &a);
+           spec("glga_keys_grad", form_.keys_grad, false), tiles(form_.keys_grad.keys), &a);
     return o;
   }
 
@@ -184,16 +185,16 @@ class Problem {
   args::GlgaRows rows_of(Array& x) const {
     return {x.data(), 0, static_cast<long long>(kHeads) * form_.head, form_.head};
   }
-  Spec spec(const char* name, const int (&tile)[2], bool gated) const {
+  Spec spec(const char* name, const GlgaTileCase& tile, bool gated) const {
     return Spec(name, {dtype_},
                 {form_.head, form_.local, form_.global, gated ? form_.gates : 0,
-                 gated ? form_.normed : 0, form_.radius, form_.kept, tile[0], tile[1]});
+                 gated ? form_.normed : 0, form_.radius, form_.kept, tile.rows, tile.keys});
   }
   void make_state(const Launch& launch, Array& x, Array& y, Array& state) {
-    args::GlgaState a{rows_of(x), rows_of(y), state.data(), 1.0 / kTokens,
-                      kTokens,    kHeads,     1,            kTokens};
+    args::GlgaState a{rows_of(x), rows_of(y), state.data(), 1.0 / kTokens, kTokens,
+                      kHeads,     1,          kTokens};
     launch([](const GlgaTexts& t) -> const GlgaEntry& { return t.state; },
-           Spec("glga_state", {dtype_}, {form_.head, kGlgaStateTile}), 1, &a);
+           Spec("glga_state", {dtype_}, {form_.head, form_.state}), (form_.head + 127) / 128, &a);
   }
 
   GlgaFormCase form_;
@@ -204,7 +205,7 @@ class Problem {
 
 Launch on_cpu(const GlgaTexts& texts) {
   return [&texts](auto entry, const Spec&, long long x, const void* a) {
-    std::vector<char> scratch(1 << 20);
+    std::vector<char> scratch(8 << 20);
     const auto at = reinterpret_cast<std::uintptr_t>(scratch.data());
     for (long long y = 0; y < kHeads; ++y) {
       for (long long i = 0; i < x; ++i) {
