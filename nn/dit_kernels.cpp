@@ -28,15 +28,14 @@ void add_new(std::vector<jit::KernelRef>& to, const std::vector<jit::KernelRef>&
 /// One table of the page.
 std::string table_of(jit::Backend backend) {
   std::string out = str("\n## On a ", backend == jit::Backend::kHost ? "CPU" : "GPU",
-                        "\n\n| preset | dtype | d | radius | tokens | kernels |\n"
+                        "\n\n| model | dtype | d | radius | tokens | kernels |\n"
                         "| --- | --- | --- | --- | --- | --- |\n");
   for (const DefaultKernels& line : default_specialisations(backend)) {
-    const DiTConfig config = preset(line.preset);
-    out += str("| ", line.preset, " | ", line.needs.dtype, " | ", config.dim / config.heads, " | ",
-               config.window_radius(), " | ",
-               line.needs.kept_percent == 0 ? std::string("all")
-                                            : str("all and ", line.needs.kept_percent, " %"),
-               " | ");
+    out +=
+        str("| ", line.model, " | ", line.needs.dtype, " | ", line.head, " | ", line.radius, " | ",
+            line.needs.kept_percent == 0 ? std::string("all")
+                                         : str("all and ", line.needs.kept_percent, " %"),
+            " | ");
     for (const jit::KernelRef& kernel : line.kernels)
       out += str(&kernel == line.kernels.data() ? "`" : "<br>`",
                  to_string(kernel.spec, kernel.name), "`");
@@ -74,15 +73,24 @@ std::vector<jit::KernelRef> kernels_of(const DiTConfig& config, const KernelNeed
 
 std::vector<DefaultKernels> default_specialisations(jit::Backend backend) {
   std::vector<DefaultKernels> out;
+  const auto add = [&](const std::string& model, const DiTConfig& config, DType dtype) {
+    const KernelNeeds needs{.backend = backend, .dtype = dtype, .kept_percent = kKeptPercent};
+    out.push_back({model, config.dim / config.heads, config.window_radius(), needs,
+                   kernels_of(config, needs)});
+  };
   for (const std::string& name : preset_names()) {
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
       const bool listed = backend == jit::Backend::kHost
                               ? is_for_cpu(name) && dtype == DType::kF32
                               : is_for_cpu(name) || dtype == DType::kBF16;
-      if (!listed) continue;
-      const KernelNeeds needs{.backend = backend, .dtype = dtype, .kept_percent = kKeptPercent};
-      out.push_back({name, needs, kernels_of(preset(name), needs)});
+      if (listed) add(name, preset(name), dtype);
     }
+  }
+  if (backend == jit::Backend::kHost) return out;
+  for (const auto& [name, head] : {std::pair("XL", 192), std::pair("1.5B", 256)}) {
+    DiTConfig config = preset(name);
+    config.heads = static_cast<int>(config.dim / head);
+    add(str(name, " with ", config.heads, " heads"), config, DType::kBF16);
   }
   return out;
 }

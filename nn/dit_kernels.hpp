@@ -25,12 +25,13 @@ struct KernelNeeds {
 
 /// One line of the list of default specialisations.
 struct DefaultKernels {
-  std::string preset;
+  std::string model;  ///< a preset, or one with other heads
+  std::int64_t head, radius;
   KernelNeeds needs;
   std::vector<jit::KernelRef> kernels;
 };
 /// Every preset, dense and with 75 % of the middle's tokens dropped, for training: on the CPU its own presets in f32; on a GPU
-/// these in f32 and bf16, and the paper's models in bf16. [arXiv 2603.27086, Tab. 5]
+/// these in f32 and bf16, and the paper's models in bf16 [arXiv 2603.27086, Tab. 5], two of them with wide heads too.
 [[nodiscard]] std::vector<DefaultKernels> default_specialisations(jit::Backend backend);
 /// Their kernels, each once, in the order of the list.
 [[nodiscard]] std::vector<jit::KernelRef> default_kernels(jit::Backend backend);
