@@ -33,7 +33,13 @@ std::int64_t cache_bytes(int name, std::int64_t otherwise) {
 }  // namespace
 
 Spec ConfigSpace::with_defaults(Spec spec) const {
+  if (default_is_the_callers) return spec;
   for (const Tunable& t : tunables) at(spec, t) = t.values.front();
+  return spec;
+}
+
+Spec ConfigSpace::without_config(Spec spec) const {
+  for (const Tunable& t : tunables) at(spec, t) = default_is_the_callers ? 0 : t.values.front();
   return spec;
 }
 
@@ -53,17 +59,18 @@ bool ConfigSpace::contains(const Spec& spec, const DeviceLimits& limits) const {
     const int value = spec.constants[t.constant];
     if (std::find(t.values.begin(), t.values.end(), value) == t.values.end()) return false;
   }
-  return spec == with_defaults(spec) || !fits || fits(spec, limits);
+  return (!default_is_the_callers && spec == with_defaults(spec)) || !fits || fits(spec, limits);
 }
 
 std::vector<Spec> ConfigSpace::configs(const Spec& spec, const DeviceLimits& limits) const {
   std::vector<Spec> out{with_defaults(spec)};
   for (const Tunable& t : tunables) {
     const std::size_t before = out.size();
-    for (std::size_t value = 1; value < t.values.size(); ++value) {
-      for (std::size_t i = 0; i < before; ++i) {
+    const int by_default = at(out[0], t);
+    for (const int value : t.values) {
+      for (std::size_t i = 0; i < before && value != by_default; ++i) {
         Spec next = out[i];
-        at(next, t) = t.values[value];
+        at(next, t) = value;
         out.push_back(next);
       }
     }

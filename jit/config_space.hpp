@@ -33,12 +33,17 @@ struct Tunable {
 
 struct ConfigSpace {
   std::vector<Tunable> tunables;
+  /// The default is what the caller's Spec has, since it follows from sizes that a Spec does not know; the lists are in no
+  /// order, and what is tuned is kept under the Spec with its tunables 0.
+  bool default_is_the_callers = false;
   /// Whether a config can run at all; empty: all can. Called with Specs whose tunables are set.
   std::function<bool(const Spec&, const DeviceLimits&)> fits;
 
   [[nodiscard]] bool empty() const { return tunables.empty(); }
   /// `spec` with every tunable at its default.
   [[nodiscard]] Spec with_defaults(Spec spec) const;
+  /// What all configs of `spec` have in common, as the tuning database names it.
+  [[nodiscard]] Spec without_config(Spec spec) const;
   /// `spec` with the tunables at these values, in their order.
   [[nodiscard]] Spec with_values(Spec spec, const std::vector<int>& values) const;
   [[nodiscard]] std::vector<int> values_of(const Spec& spec) const;

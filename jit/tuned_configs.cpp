@@ -40,8 +40,8 @@ Spec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape) 
   const TuningDatabase database(builder.disk()->options().root);
   if (!database.has_any(limits.name, limits.arch, kernel.name)) return kernel.spec;
   std::string why;
-  const std::optional<TuningRecord> record =
-      database.get({kernel, shape, limits.name, limits.arch}, why);
+  const std::optional<TuningRecord> record = database.get(
+      {{kernel.name, space.without_config(kernel.spec)}, shape, limits.name, limits.arch}, why);
   if (!record) return kernel.spec;
   const BuildRequest request = builder.request(kernel, runtime.target());
   const std::optional<Spec> best = best_of(*record, space, request, limits, why);

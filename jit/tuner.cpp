@@ -39,14 +39,17 @@ class Tuning {
         database_(database),
         workload_(workload),
         options_(options),
-        space_(runtime.builder().definitions().space(kernel.name)) {
+        space_(runtime.builder().definitions().space(kernel.name)),
+        default_(space_.with_defaults(kernel.spec)) {
     if (space_.empty()) {
       throw InvalidArgument(
           str("[jit] ", kernel.name, " has no config space; KernelDefinition::space declares one"));
     }
     const DeviceLimits& limits = runtime.limits();
-    record_.key = {
-        {kernel.name, space_.with_defaults(kernel.spec)}, workload.shape, limits.name, limits.arch};
+    record_.key = {{kernel.name, space_.without_config(kernel.spec)},
+                   workload.shape,
+                   limits.name,
+                   limits.arch};
     const BuildRequest request = runtime.builder().request(record_.key.kernel, runtime.target());
     record_.text = to_hex(request.texts->content);
     record_.toolchain = request.toolchain;
@@ -96,7 +99,7 @@ class Tuning {
                             old->toolchain == record_.toolchain &&
                             old->tunables == record_.tunables;
     const bool same = comparable && !(options_.again && old->finished);
-    for (const Spec& spec : space_.configs(record_.key.kernel.spec, runtime_.limits())) {
+    for (const Spec& spec : space_.configs(default_, runtime_.limits())) {
       ConfigRecord config{.values = space_.values_of(spec), .why = "", .us = {}};
       const int known = same ? old->find(config.values) : -1;
       if (known >= 0) config = old->configs[static_cast<std::size_t>(known)];
@@ -165,7 +168,7 @@ class Tuning {
     if (!has_new()) return;
     ConfigRecord& first = record_.configs[0];
     if (first.state == ConfigState::kCrashed) {
-      throw DeviceError(str("[jit] ", to_string(record_.key.kernel.spec, record_.key.kernel.name),
+      throw DeviceError(str("[jit] ", to_string(default_, record_.key.kernel.name),
                             " ended the tuner twice in its default config; nothing is tuned"));
     }
     if (first.state == ConfigState::kNew) begin_try(first);
@@ -267,6 +270,7 @@ class Tuning {
   const Workload& workload_;
   const TuneOptions& options_;
   ConfigSpace space_;
+  Spec default_;
   TuningRecord record_;
   double saved_ = 0;
 };
@@ -283,8 +287,7 @@ TuneOutcome tune(Runtime& runtime, const KernelRef& kernel, const Workload& work
   const DiskCache* disk = runtime.builder().disk();
   if (disk == nullptr) {
     throw InvalidArgument(str("[jit] there is nowhere to keep what is tuned: ",
-                              runtime.builder().disk_why(),
-                              "; EFLOW_CACHE_DIR names a directory"));
+                              runtime.builder().disk_why(), "; EFLOW_CACHE_DIR names a directory"));
   }
   return tune(runtime, TuningDatabase(disk->options().root), kernel, workload, options);
 }

@@ -136,6 +136,39 @@ struct Session {
 
 }  // namespace
 
+/// Where the default follows from what a Spec does not know, callers with other defaults share what was tuned.
+BOOST_AUTO_TEST_CASE(the_default_may_be_the_callers) {
+  const ConfigSpace space{
+      .tunables = {{"step", 1, {1, 4, 64}}}, .default_is_the_callers = true, .fits = {}};
+  const Spec by_four("scale", {}, {3, 4}), by_nine("scale", {}, {3, 9});
+  BOOST_TEST((space.with_defaults(by_nine) == by_nine));
+  BOOST_TEST((space.without_config(by_nine) == space.without_config(by_four)));
+  const std::vector<Spec> configs = space.configs(by_nine, {});
+  BOOST_REQUIRE(configs.size() == 4u);
+  BOOST_TEST((configs[0] == by_nine));
+  BOOST_TEST(space.configs(by_four, {}).size() == 3u);
+
+  Session s;
+  s.options.cache.named = s.dir / "cache";
+  KernelDefinition d = definition({1, 4, 64});
+  d.space.default_is_the_callers = true;
+  const auto start = [&] {
+    s.runtime = std::make_unique<Runtime>(s.options);
+    s.runtime->add_text("acme/scale.h", kText);
+    s.runtime->define(d);
+  };
+  start();
+  const TuneOutcome tuned =
+      tune(*s.runtime, s.database(), {"scale", by_four}, s.workload(), s.fake_time());
+  BOOST_TEST(s.best_step(tuned) == 64);
+  BOOST_TEST(tuned.record.configs[0].values[0] == 4);
+  start();
+  const Spec other("scale", {}, {3, 1});
+  BOOST_TEST(s.runtime->tuned("scale", other, {5000}).constants[1] == 64);
+  BOOST_TEST(s.runtime->tuned("scale", by_four, {5000}).constants[1] == 64);
+  BOOST_TEST(s.runtime->tuned("scale", other, {50}).constants[1] == 1);  // of other sizes
+}
+
 BOOST_AUTO_TEST_CASE(a_space_is_enumerated_and_pruned) {
   const ConfigSpace space{.tunables = {{"rows", 1, {32, 64}}, {"stages", 3, {2, 3, 4}}},
                           .fits = [](const Spec& s, const DeviceLimits& d) {
