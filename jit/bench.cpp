@@ -1,6 +1,7 @@
 #include "eflow/jit/bench.hpp"
 
 #include <algorithm>
+#include <ctime>
 
 #include "eflow/base/error.hpp"
 #include "eflow/base/stopwatch.hpp"
@@ -67,6 +68,20 @@ LaunchClock wall_clock(const Runtime& runtime) {
   };
 }
 
+LaunchClock cpu_clock(const Runtime& runtime) {
+  const auto now = [] {
+    timespec t{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  };
+  const int threads = runtime.pool().size();
+  return [now, threads](const Workload& workload, const Spec& spec, int count) {
+    const double begin = now();
+    for (int i = 0; i < count; ++i) workload.launch(spec);
+    return (now() - begin) / threads;
+  };
+}
+
 BatchTimer::BatchTimer(std::vector<Contestant> contestants, LaunchClock clock, double batch_seconds)
     : contestants_(std::move(contestants)),
       launches_(contestants_.size(), 0),
@@ -100,10 +115,9 @@ Comparison compare(const Contestant& a, const Contestant& b, const LaunchClock& 
   const Stopwatch watch;
   RaceOptions both = options;
   both.min_rounds = std::max(options.min_rounds, 15);  // nobody leaves before
-  run_race(
-      samples, 1,
-      {.time = std::ref(timer), .now = [watch] { return watch.seconds(); }, .after_round = {}},
-      both);
+  run_race(samples, 1,
+           {.time = std::ref(timer), .now = [watch] { return watch.seconds(); }, .after_round = {}},
+           both);
   out.a = median_interval(samples[0]);
   out.b = median_interval(samples[1]);
   out.gain = 1 - out.a.median / out.b.median;

@@ -15,6 +15,8 @@ namespace eflow::jit {
 /// Seconds that `count` launches take, one after the other. A test's may be made up.
 using LaunchClock = std::function<double(const Workload&, const Spec&, int count)>;
 [[nodiscard]] LaunchClock wall_clock(const Runtime& runtime);
+/// The CPU's time a thread of the pool: steadier where the machine does other things too, blind to threads that wait.
+[[nodiscard]] LaunchClock cpu_clock(const Runtime& runtime);
 
 /// What a race times. The kernel of `spec` is prepared.
 struct Contestant {

@@ -35,10 +35,12 @@ struct Side {
 
 Side make_side(Runtime& runtime, const NamedKernel& named, const std::vector<std::int64_t>& sizes) {
   const RunnableKernel& k = *named.kernel;
-  const Prepared made = runtime.prepare({{k.definition.name, named.spec}})[0];
+  const Spec spec = k.default_config
+                        ? k.default_config(runtime.target().backend, named.spec, sizes)
+                        : named.spec;
+  const Prepared made = runtime.prepare({{k.definition.name, spec}})[0];
   if (!made.ok()) throw CompileError(made.error);
-  return {to_string(named.spec, k.definition.name), named.spec,
-          k.workload(runtime, named.spec, sizes)};
+  return {to_string(spec, k.definition.name), spec, k.workload(runtime, spec, sizes)};
 }
 
 void verdict(const Comparison& c, std::ostream& out) {
@@ -80,7 +82,10 @@ int bench_overheads(const Options& options, std::ostream& out) {
 }  // namespace
 
 NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels, const std::string& word) {
-  const KernelRef ref = parse_kernel(word);
+  return find_runnable(kernels, parse_kernel(word));
+}
+
+NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels, const KernelRef& ref) {
   std::string names;
   for (const RunnableKernel& k : kernels) {
     if (k.definition.name == ref.name) return {&k, ref.spec};

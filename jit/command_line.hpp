@@ -34,13 +34,15 @@ struct CommandLine {
 /// "40 registers, no spills, 512 B shared"; empty for the CPU.
 [[nodiscard]] std::string resources_text(const Resources& resources);
 
-/// The kernel that a word names, among those that can be run. Throws InvalidArgument listing them.
+/// Among those that can be run, the kernel that a word names or that a reference stands for. Throws InvalidArgument listing them.
 struct NamedKernel {
   const RunnableKernel* kernel;
   Spec spec;
 };
 [[nodiscard]] NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels,
                                         const std::string& word);
+[[nodiscard]] NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels,
+                                        const KernelRef& ref);
 /// "m=512,n=64" for the kernel's sizes, its own values for those that are not named. `known`: sizes of other kernels that
 /// may be named too. Throws InvalidArgument.
 [[nodiscard]] std::vector<std::int64_t> parse_sizes(const std::string& text,
@@ -69,7 +71,7 @@ int run_gc(const CommandLine& line, Options options, std::ostream& out);
 int run_repro(const CommandLine& line, KernelBuilder& builder, const Options& options,
               std::ostream& out);
 int run_tune(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
-             const Options& options, std::ostream& out);
+             const TuningLists& lists, const Options& options, std::ostream& out);
 int run_bench(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
               const Options& options, std::ostream& out);
 int run_pack(const CommandLine& line, KernelBuilder& builder, const Options& options,

@@ -42,6 +42,24 @@ std::string shape_text(ShapeBucket shape) {
   return out;
 }
 
+/// "--sizes n=2048,heads=4".
+std::string sizes_text(const RunnableKernel& k, const std::vector<std::int64_t>& sizes) {
+  std::string out;
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    out += str(i == 0 ? "--sizes " : ",", k.sizes[i].name, "=", sizes[i]);
+  return out;
+}
+
+std::vector<TuningJob> jobs_of_list(const TuningLists& lists, const std::string& name,
+                                    Backend backend) {
+  const auto known = lists.find(name);
+  if (known != lists.end()) return known->second(backend);
+  std::string names;
+  for (const auto& [other, jobs] : lists) names += (names.empty() ? "" : ", ") + other;
+  throw InvalidArgument(str("there is no list ", name, " of kernels to tune; there is ",
+                            names.empty() ? "none" : names));
+}
+
 void describe(const TuningRecord& r, std::ostream& out) {
   out << to_string(r.key.kernel.spec, r.key.kernel.name) << " for sizes " << shape_text(r.key.shape)
       << ", " << r.key.arch << ", " << r.key.device << (r.finished ? "" : ", UNFINISHED") << '\n';
@@ -67,8 +85,22 @@ void report(const TuneOutcome& outcome, std::ostream& out) {
   }
 }
 
+/// The kernels that the command names, with their sizes: one by one, or those of a list.
+std::vector<TuningJob> jobs_of(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
+                               const TuningLists& lists, Backend backend) {
+  const std::string name = line.value("list", "");
+  if (!name.empty()) return jobs_of_list(lists, name, backend);
+  std::vector<TuningJob> out;
+  for (std::size_t i = 1; i < line.words.size(); ++i) {
+    const NamedKernel named = find_runnable(kernels, line.words[i]);
+    out.push_back({{named.kernel->definition.name, named.spec},
+                   parse_sizes(line.value("sizes", ""), *named.kernel)});
+  }
+  return out;
+}
+
 int tune_kernels(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
-                 Options options, std::ostream& out) {
+                 const TuningLists& lists, Options options, std::ostream& out) {
   options.device = line.value("device", options.device);
   Runtime runtime(options);
   for (const RunnableKernel& k : kernels) runtime.define(k.definition);
@@ -76,24 +108,57 @@ int tune_kernels(const CommandLine& line, const std::vector<RunnableKernel>& ker
   TuneOptions tuning;
   tuning.race.budget_seconds = number_option(line, "budget-s", tuning.race.budget_seconds);
   tuning.again = line.value("again", "no") == "yes";
+  if (line.value("cpu-time", "no") == "yes") tuning.clock = cpu_clock(runtime);
   tuning.say = [&](const std::string& text) { out << text << std::endl; };
-  for (std::size_t i = 1; i < line.words.size(); ++i) {
-    const NamedKernel named = find_runnable(kernels, line.words[i]);
-    const RunnableKernel& k = *named.kernel;
-    const Spec spec = k.definition.space.with_defaults(named.spec);
-    out << "tuning " << to_string(spec, k.definition.name) << std::endl;
-    const Workload workload = k.workload(runtime, spec, parse_sizes(line.value("sizes", ""), k));
+  const Backend backend = runtime.target().backend;
+  for (const TuningJob& job : jobs_of(line, kernels, lists, backend)) {
+    const RunnableKernel& k = *find_runnable(kernels, job.kernel).kernel;
+    const Spec spec = k.default_config ? k.default_config(backend, job.kernel.spec, job.sizes)
+                                       : k.definition.space.with_defaults(job.kernel.spec);
+    out << "tuning " << to_string(spec, k.definition.name) << ' ' << sizes_text(k, job.sizes)
+        << std::endl;
+    const Workload workload = k.workload(runtime, spec, job.sizes);
     report(tune(runtime, database, {k.definition.name, spec}, workload, tuning), out);
   }
+  return 0;
+}
+
+/// Every kernel that can be tuned, or what a list has.
+int list(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
+         const TuningLists& lists, const Options& options, std::ostream& out) {
+  if (line.words.size() == 2) {
+    const Backend backend = parse_target("", options).backend;
+    for (const TuningJob& job : jobs_of_list(lists, line.words[1], backend)) {
+      const RunnableKernel& k = *find_runnable(kernels, job.kernel).kernel;
+      out << to_string(job.kernel.spec, job.kernel.name) << ' ' << sizes_text(k, job.sizes) << '\n';
+    }
+    return 0;
+  }
+  for (const RunnableKernel& k : kernels) {
+    std::vector<std::int64_t> sizes;
+    for (const SizeParameter& s : k.sizes) sizes.push_back(s.value);
+    out << k.definition.name << ' ' << sizes_text(k, sizes) << ": ";
+    for (const Tunable& t : k.definition.space.tunables) {
+      out << ' ' << t.name;
+      for (std::size_t i = 0; i < t.values.size(); ++i)
+        out << (i == 0 ? " {" : ", ") << t.values[i];
+      out << '}';
+    }
+    out << '\n';
+  }
+  for (const auto& [name, jobs] : lists) out << "--list " << name << '\n';
   return 0;
 }
 
 }  // namespace
 
 int run_tune(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
-             const Options& options, std::ostream& out) {
+             const TuningLists& lists, const Options& options, std::ostream& out) {
   const std::string& what = line.words[0];
-  if (what == "run" && line.words.size() > 1) return tune_kernels(line, kernels, options, out);
+  const bool by_list = !line.value("list", "").empty();
+  if (what == "run" && by_list != (line.words.size() > 1))
+    return tune_kernels(line, kernels, lists, options, out);
+  if (what == "list" && line.words.size() <= 2) return list(line, kernels, lists, options, out);
   KernelBuilder builder(options);
   const auto unsound = [&](const std::filesystem::path& path, const std::string& why) {
     out << "left out: " << path.string() << ": " << why << '\n';
@@ -113,8 +178,10 @@ int run_tune(const CommandLine& line, const std::vector<RunnableKernel>& kernels
     out << database_of(builder).import_from(line.words[1], unsound) << " records taken\n";
     return 0;
   }
-  throw InvalidArgument("eflow jit tune takes: run KERNEL..., show, export FILE or import FILE\n" +
-                        jit_usage());
+  throw InvalidArgument(
+      "eflow jit tune takes: run KERNEL..., run --list MODEL, list, show, export FILE or import "
+      "FILE\n" +
+      jit_usage());
 }
 
 }  // namespace eflow::jit

@@ -98,6 +98,11 @@ std::string jit_usage() {
          "report\n"
          "eflow jit repro FILE                       compiles a request.bin of such a folder\n"
          "eflow jit tune run KERNEL... [--sizes S] [--budget-s N] [--again yes] [--device D]\n"
+         "                   [--cpu-time yes]        by the CPU's clock, where other work runs "
+         "too\n"
+         "eflow jit tune run --list MODEL            all of a model's kernels, at its sizes\n"
+         "eflow jit tune list [MODEL]                what can be tuned; what `run --list MODEL` "
+         "does\n"
          "eflow jit tune show | export FILE | import FILE    what was tuned, for all devices\n"
          "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or two in turn\n"
          "eflow jit bench                            what the JIT itself costs on this machine\n"
@@ -106,7 +111,8 @@ std::string jit_usage() {
 }
 
 int run_jit_command(const std::vector<std::string>& args, std::ostream& out, const Options& options,
-                    const std::vector<RunnableKernel>& kernels, const KernelLists& lists) {
+                    const std::vector<RunnableKernel>& kernels, const KernelLists& lists,
+                    const TuningLists& tuning_lists) {
   const std::string command = args.empty() ? "" : args[0];
   const auto line = [&](std::vector<std::string> allowed, std::size_t min_words,
                         std::size_t max_words) {
@@ -115,7 +121,8 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out, con
   if (command == "--help" || command == "help") return out << jit_usage(), 0;
   if (command == "gc") return run_gc(line({"max-mb"}, 0, 0), options, out);
   if (command == "tune")
-    return run_tune(line({"sizes", "budget-s", "again", "device"}, 1, 1000), kernels, options, out);
+    return run_tune(line({"sizes", "list", "budget-s", "again", "cpu-time", "device"}, 1, 1000),
+                    kernels, tuning_lists, options, out);
   if (command == "bench")
     return run_bench(line({"sizes", "budget-s", "device"}, 0, 2), kernels, options, out);
   KernelBuilder builder(options);

@@ -39,6 +39,14 @@ struct RunnableKernel {
   std::vector<SizeParameter> sizes;
   /// Allocates and fills operands. `sizes` are in the order above. Throws InvalidArgument.
   std::function<Workload(Runtime&, const Spec&, const std::vector<std::int64_t>& sizes)> workload;
+  /// A Spec with the config that its op takes untuned where the user names none, that is 0. Empty: the space's defaults.
+  std::function<Spec(Backend, const Spec&, const std::vector<std::int64_t>& sizes)> default_config;
+};
+
+/// One kernel to tune, and for which sizes, in the order of its RunnableKernel.
+struct TuningJob {
+  KernelRef kernel;
+  std::vector<std::int64_t> sizes;
 };
 
 /// clear() and result() of a workload whose only output lies in host memory, of float, double or bfloat16: NaN before, all
