@@ -51,6 +51,7 @@ struct GlgaSignature {
   std::int64_t head = 64;  ///< d
   GlgaGateKind gates = GlgaGateKind::kRow;
   bool kept = false;  ///< whether the call has positions, whatever its options hold
+  std::int64_t queries = 0;  ///< for which tuned tiles are looked up; the default ones are for any number
 };
 /// The kernels of such calls, for compiling them before there is one; with those of the backward pass where `gradients`.
 /// Empty where glga() composes: d must be a multiple of 8, up to 256; on a GPU f32 or bf16.
@@ -63,7 +64,7 @@ struct GlgaSignature {
                                       const Tensor& local_weight, const GlgaOptions& options);
 
 /// Makes the kernels for calls like this one ready, compiling them if no cache has them; with those of the backward pass
-/// where `gradients`. False when they cannot be had (no compiler, see glga_kernels for d): glga() then composes. Why,
+/// where `gradients`. Tiles are those that `eflow jit tune` found best for so many tokens on this device, else the default. False when they cannot be had (no compiler, see glga_kernels for d): glga() then composes. Why,
 /// is said once in the log.
 bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
 
@@ -76,7 +77,7 @@ struct GlgaCost {
 struct GlgaCosts {
   GlgaCost forward, backward;
 };
-/// Of the fused kernels in their default tiles; the forward pass as in training.
+/// Of the fused kernels in the tiles that they have here; the forward pass as in training.
 [[nodiscard]] GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& options);
 
 }  // namespace eflow

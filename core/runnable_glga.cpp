@@ -1,126 +1,172 @@
-// The attention's forward text as `eflow jit bench` runs it: two specialisations side by side, such as the window compiled in
-// and as an argument.
+// The attention's texts as `eflow jit tune` and `eflow jit bench` run them.
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/glga_operands.hpp"
+#include "eflow/core/op.hpp"
 #include "eflow/core/runnable_kernels.hpp"
 #include "eflow/jit/specialised_texts.hpp"
-#include "eflow/kernels/args/glga.h"
 
 namespace eflow {
 namespace {
 
+using detail::GlgaOperands;
+using detail::GlgaProblem;
 using jit::Workload;
 using Sizes = std::vector<std::int64_t>;
+using Operands = std::shared_ptr<GlgaOperands>;
 
-/// Of jit/specialised_texts.hpp.
-enum Constant { kHead, kLocal, kGlobal, kGates, kNormed, kRadius, kKept, kRowTile, kKeyTile };
-constexpr int kWindowed = 1;
-
-template <class T, class C>
-struct Operands {
-  std::vector<T> q, k, v, gates;
-  std::shared_ptr<std::vector<T>> out;
-  std::vector<C> state;
-  std::vector<std::int32_t> ranges;
-  args::Glga args{};
+/// One of the texts.
+struct Text {
+  std::string name;
+  double per_pair;    ///< operations a pair of tokens and channel
+  double per_square;  ///< operations a token and pair of channels
+  /// One launch, with what else belongs to it.
+  void (*launch)(jit::Runtime&, const GlgaProblem&, const GlgaOperands&, const jit::Spec&);
+  Tensors (*results)(const GlgaOperands&);
+  detail::GlgaTile detail::GlgaTiles::*tile;
 };
 
-/// Values in [-1, 1) that look irregular.
-template <class T>
-std::vector<T> values(std::int64_t count, double seed) {
-  std::vector<T> out(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<T>(static_cast<float>(std::sin(seed + 12.9898 * static_cast<double>(i))));
-  return out;
+std::int64_t blocks_of(std::int64_t tokens, std::int64_t tile) {
+  return (tokens + tile - 1) / tile;
 }
 
-/// Keys that each token sees where a share of them is kept, evenly.
-std::vector<std::int32_t> ranges_of(std::int64_t tokens, std::int64_t radius) {
-  std::vector<std::int32_t> out;
-  for (std::int64_t i = 0; i < tokens; ++i) {
-    out.push_back(static_cast<std::int32_t>(std::max<std::int64_t>(0, i - radius)));
-    out.push_back(static_cast<std::int32_t>(std::min(tokens, i + radius + 1)));
+/// A block a tile of queries, in all texts but two.
+template <const char* kName>
+void launch_rows(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
+                 const jit::Spec& spec) {
+  runtime.launch(kName, spec, {blocks_of(p.tokens, detail::glga_tile(spec).rows), p.heads, 1},
+                 o.args);
+}
+
+/// As in inference: the softmax branch is not kept.
+void launch_forward(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
+                    const jit::Spec& spec) {
+  args::Glga a = o.args;
+  a.local = {};
+  a.lse = nullptr;
+  runtime.launch("glga_forward", spec,
+                 {blocks_of(p.tokens, detail::glga_tile(spec).rows), p.heads, 1}, a);
+}
+
+void launch_keys(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
+                 const jit::Spec& spec) {
+  runtime.launch("glga_keys_grad", spec,
+                 {blocks_of(p.tokens, detail::glga_tile(spec).keys), p.heads, 1}, o.args);
+}
+
+/// With the join of its parts, whose tiles are the same.
+void launch_band(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
+                 const jit::Spec& spec) {
+  jit::Spec join = spec;
+  join.text = jit::text_id("glga_join_grad");
+  if (!runtime.has(join)) {
+    const jit::Prepared made = runtime.prepare({{"glga_join_grad", join}})[0];
+    if (!made.ok()) throw CompileError(made.error);
   }
-  return out;
+  const detail::GlgaTile tile = detail::glga_tile(spec);
+  const detail::GlgaParts parts =
+      detail::glga_parts({p.heads, p.tokens, p.tokens}, p.options, tile);
+  const args::Glga a = o.with_parts(parts);
+  runtime.launch("glga_band_grad", spec, {parts.count, p.heads, 1}, a);
+  runtime.launch("glga_join_grad", join, {blocks_of(p.tokens, tile.rows), p.heads, 1}, a);
 }
 
-template <class T, class C>
-Workload forward_workload(jit::Runtime& runtime, const jit::Spec& spec, const Sizes& sizes) {
-  const std::int64_t n = sizes[0], heads = sizes[1], d = spec.constants[kHead];
-  const std::int64_t width = heads * d;
-  std::int64_t radius = spec.constants[kRadius] < 0 ? sizes[2] : spec.constants[kRadius];
-  if (spec.constants[kKept] > 0) radius = radius * spec.constants[kKept] / 100;
-  const auto o = std::make_shared<Operands<T, C>>();
-  o->q = values<T>(n * width, 1);
-  o->k = values<T>(n * width, 2);
-  o->v = values<T>(n * width, 3);
-  o->gates = values<T>(n * 2 * width, 4);
-  o->out = std::make_shared<std::vector<T>>(o->q.size());
-  o->state = values<C>(width * d, 5);
-  o->ranges = ranges_of(n, radius);
-  args::Glga& a = o->args;
-  const auto rows = [&](std::vector<T>& x) {
-    return args::GlgaRows{x.data(), n * width, width, d};
+void launch_state(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
+                  const jit::Spec& spec) {
+  runtime.launch("glga_state", spec, {o.state_blocks, p.heads, 1}, o.state_args);
+}
+
+constexpr char kRowsGrad[] = "glga_rows_grad", kQueriesGrad[] = "glga_queries_grad";
+
+const Text kTexts[] = {
+    {"glga_forward", 4, 2, launch_forward, [](const GlgaOperands& o) { return Tensors{o.out}; },
+     &detail::GlgaTiles::forward},
+    {"glga_state", 0, 2, launch_state, [](const GlgaOperands& o) { return Tensors{o.state_parts}; },
+     nullptr},
+    {kRowsGrad, 0, 2, launch_rows<kRowsGrad>,
+     [](const GlgaOperands& o) {
+       return Tensors{o.local_grad, o.global_grad, o.delta};
+     },
+     &detail::GlgaTiles::rows},
+    {kQueriesGrad, 6, 2, launch_rows<kQueriesGrad>,
+     [](const GlgaOperands& o) { return Tensors{o.dq}; }, &detail::GlgaTiles::queries},
+    {"glga_keys_grad", 8, 4, launch_keys,
+     [](const GlgaOperands& o) {
+       return Tensors{o.dk, o.dv};
+     },
+     &detail::GlgaTiles::keys},
+    {"glga_band_grad", 10, 6, launch_band,
+     [](const GlgaOperands& o) {
+       return Tensors{o.dq, o.dk, o.dv};
+     },
+     &detail::GlgaTiles::walk},
+};
+
+Workload workload_of(const Text& text, jit::Runtime& runtime, const jit::Spec& spec,
+                     const Sizes& sizes) {
+  const GlgaProblem p(runtime.target().backend, text.name, spec, sizes);
+  const auto o = std::make_shared<GlgaOperands>(runtime, p);
+  const bool walks = text.per_pair > 0;
+  const bool linear = p.options.global || text.name == "glga_state";
+  const double width = static_cast<double>(p.heads * p.call.head);
+  Workload out;
+  out.shape = walks ? detail::glga_walk_shape(p.call, p.options) : detail::glga_row_shape(p.call);
+  out.flops = width * (text.per_pair * p.pairs() + (linear ? text.per_square : 0) *
+                                                       static_cast<double>(p.tokens * p.call.head));
+  out.launch = [&runtime, &text, p, o](const jit::Spec& now) { text.launch(runtime, p, *o, now); };
+  out.clear = [&text, o] {
+    for (const Tensor& t : text.results(*o))
+      t.assign(
+          Tensor::full(t.shape(), std::numeric_limits<double>::quiet_NaN(), t.dtype(), t.device()));
   };
-  a.q = rows(o->q);
-  a.k = rows(o->k);
-  a.v = rows(o->v);
-  a.out = rows(*o->out);
-  a.gates = {o->gates.data(), 2 * n * width, 2 * width, width, d};
-  a.state = o->state.data();
-  a.ranges = o->ranges.data();
-  a.scale = 1 / std::sqrt(static_cast<double>(d));
-  a.eps = 1e-6;
-  a.queries = a.keys = n;
-  a.heads = heads;
-  a.radius = radius;
-  double pairs = 0;
-  for (std::size_t i = 0; i < o->ranges.size(); i += 2) pairs += o->ranges[i + 1] - o->ranges[i];
-  if (spec.constants[kLocal] != kWindowed)
-    pairs = spec.constants[kLocal] == 0 ? 0 : static_cast<double>(n * n);
-  const double linear = spec.constants[kGlobal] != 0 ? 2.0 * static_cast<double>(n * width * d) : 0;
-  Workload out{.shape = {n, heads, radius},
-               .flops = 4 * pairs * static_cast<double>(width) + linear,
-               .launch =
-                   [&runtime, o](const jit::Spec& now) {
-                     const std::int64_t tile = now.constants[kRowTile];
-                     runtime.launch("glga_forward", now,
-                                    {(o->args.queries + tile - 1) / tile, o->args.heads, 1},
-                                    o->args);
-                   },
-               .clear = {},
-               .result = {},
-               .tolerance = sizeof(T) == 2 ? 2e-2 : 1e-5};
-  use_host_output(out, o->out);
+  out.result = [&text, o] {
+    std::vector<double> all;
+    for (const Tensor& t : text.results(*o)) {
+      const std::vector<double> values = t.to_vector<double>();
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+  };
+  out.tolerance = p.call.dtype == DType::kBF16 ? 2e-2 : 1e-5;
   return out;
 }
 
-Workload make_forward(jit::Runtime& runtime, const jit::Spec& spec, const Sizes& sizes) {
-  switch (static_cast<DType>(spec.dtypes[0])) {
-    case DType::kF32:
-      return forward_workload<float, float>(runtime, spec, sizes);
-    case DType::kF64:
-      return forward_workload<double, double>(runtime, spec, sizes);
-    case DType::kBF16:
-      return forward_workload<bfloat16, float>(runtime, spec, sizes);
-    default:
-      throw InvalidArgument(str("[glga] no kernel for ", to_string(spec, "glga_forward"),
-                                "; expected f32, f64 or bf16"));
+/// The tile that glga() takes untuned, where the Spec has none.
+jit::Spec with_tile(const Text& text, jit::Backend backend, jit::Spec spec, const Sizes& sizes) {
+  const GlgaProblem p(backend, text.name, spec, sizes);
+  const detail::GlgaTiles tiles = detail::default_glga_tiles(p.call, p.options);
+  if (text.tile == nullptr) {
+    if (spec.constants[1] == 0) spec.constants[1] = tiles.state;
+    return spec;
   }
+  const detail::GlgaTile tile = tiles.*text.tile;
+  if (spec.constants[7] == 0) spec.constants[7] = tile.rows;
+  if (spec.constants[8] == 0) spec.constants[8] = tile.keys;
+  return spec;
 }
 
 }  // namespace
 
-jit::RunnableKernel detail::runnable_glga_forward() {
-  const auto* const definition =
-      std::find_if(std::begin(jit::kSpecialisedTexts), std::end(jit::kSpecialisedTexts),
-                   [](const jit::KernelDefinition& d) { return d.name == "glga_forward"; });
-  return {.definition = *definition,
-          .sizes = {{"n", 2048}, {"heads", 4}, {"radius", 512}},
-          .workload = make_forward};
+std::vector<jit::RunnableKernel> detail::runnable_glga() {
+  std::vector<jit::RunnableKernel> out;
+  for (const Text& text : kTexts) {
+    const auto* const definition =
+        std::find_if(std::begin(jit::kSpecialisedTexts), std::end(jit::kSpecialisedTexts),
+                     [&](const jit::KernelDefinition& d) { return d.name == text.name; });
+    out.push_back({.definition = *definition,
+                   .sizes = {{"n", 2048}, {"heads", 4}, {"radius", 512}},
+                   .workload =
+                       [&text](jit::Runtime& runtime, const jit::Spec& spec, const Sizes& sizes) {
+                         return workload_of(text, runtime, spec, sizes);
+                       },
+                   .default_config =
+                       [&text](jit::Backend backend, const jit::Spec& spec, const Sizes& sizes) {
+                         return with_tile(text, backend, spec, sizes);
+                       }});
+  }
+  return out;
 }
 
 }  // namespace eflow

@@ -77,10 +77,12 @@ Workload make_gemm(jit::Runtime& runtime, const jit::Spec& spec, const Sizes& si
 }  // namespace
 
 std::vector<jit::RunnableKernel> runnable_kernels() {
-  return {{.definition = detail::gemm_definition(),
-           .sizes = {{"m", 512}, {"n", 512}, {"k", 512}, {"problems", 1}},
-           .workload = make_gemm},
-          detail::runnable_glga_forward()};
+  std::vector<jit::RunnableKernel> out = detail::runnable_glga();
+  out.insert(out.begin(), {.definition = detail::gemm_definition(),
+                           .sizes = {{"m", 512}, {"n", 512}, {"k", 512}, {"problems", 1}},
+                           .workload = make_gemm,
+                           .default_config = {}});
+  return out;
 }
 
 }  // namespace eflow

@@ -8,11 +8,13 @@
 namespace eflow {
 
 /// gemm: C = A B, row-major, `problems` of them; sizes m, n, k, problems.
-/// glga_forward: attention of one sample; sizes n (tokens that are there), heads, radius (where the Spec has none).
+/// glga_forward, glga_state, glga_rows_grad, glga_queries_grad, glga_keys_grad, glga_band_grad: attention of one sample;
+/// sizes n (tokens that are there), heads, radius (in places of the raster, where the Spec has none). A tile of 0 is the one
+/// that glga() takes untuned; glga_join_grad takes that of glga_band_grad and runs with it.
 [[nodiscard]] std::vector<jit::RunnableKernel> runnable_kernels();
 
 namespace detail {
-[[nodiscard]] jit::RunnableKernel runnable_glga_forward();
+[[nodiscard]] std::vector<jit::RunnableKernel> runnable_glga();
 }
 
 }  // namespace eflow

@@ -2,130 +2,33 @@
 // Our own texts that are specialised at run time: known to every KernelDefinitions without being defined. Constants of
 // the glga texts: d, softmax branch (0 none, 1 window, 2 all keys), linear branch, gates (0, 1 a row, 2 a channel), norms,
 // window radius (-1: an argument), share of kept tokens in percent (0: all), queries and keys of a tile.
-//
-// On a GPU the tiles of these and of GEMM lie in shared memory, of which a launch has to ask for enough: what the texts take
-// of their arena.
 
-#include <algorithm>
-
+#include "eflow/jit/glga_configs.hpp"
 #include "eflow/jit/kernel_definitions.hpp"
-
-namespace eflow::jit::detail {
-
-/// Bytes of an STile (kernels_src/tile/matrix_tile_cuda.h).
-inline std::int64_t tile_bytes(std::int64_t rows, std::int64_t columns, std::int64_t element) {
-  const auto whole = [](std::int64_t n) { return (n + 15) / 16 * 16; };
-  return whole(rows) * whole(columns) * element;
-}
-
-/// What the bytes of a glga text depend on.
-struct GlgaTiles {
-  std::int64_t element, head, rows, keys;
-  bool local, global;
-  explicit GlgaTiles(const Spec& s)
-      : element(static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])))),
-        head(s.constants[0]),
-        rows(s.constants[7]),
-        keys(s.constants[8]),
-        local(s.constants[1] != 0),
-        global(s.constants[2] != 0) {}
-  /// Rows by a head's channels, and a tile of scores.
-  [[nodiscard]] std::int64_t channels(std::int64_t n) const { return tile_bytes(n, head, element); }
-  [[nodiscard]] std::int64_t scores(std::int64_t n, std::int64_t m) const {
-    return tile_bytes(n, m, element);
-  }
-  /// Channels of the state that are there at a time: kStateSlice of glga_state_product.h.
-  [[nodiscard]] std::int64_t slice() const { return head <= kWidestPair ? head : 128 / element; }
-  /// Channels of a block's sums at a time: kSumsSlice of glga_branch_grad.h.
-  [[nodiscard]] std::int64_t sums_slice() const {
-    return head <= kWidestPair ? head
-           : head % 32 == 0    ? 32
-           : head % 24 == 0    ? 24
-           : head % 16 == 0    ? 16
-                               : 8;
-  }
-  /// Tiles of each kind in a walk over the window: kWalkStages of glga_form.h.
-  [[nodiscard]] std::int64_t stages() const { return head * element <= 512 ? 2 : 1; }
-  /// n rows times a slice of the state, slice by slice.
-  [[nodiscard]] std::int64_t state_product(std::int64_t n) const {
-    return tile_bytes(n, slice(), element) +
-           std::max(tile_bytes(slice(), head, element), tile_bytes(head, slice(), element));
-  }
-  /// The walk over the window and what follows it with the state share their memory.
-  [[nodiscard]] std::int64_t either(std::int64_t walk, std::int64_t n) const {
-    return std::max(local ? walk : 0, global ? state_product(n) : 0);
-  }
-  static constexpr std::int64_t kWidestPair = 128;  ///< of kernels_src/tile/matrix_sums_cuda.h
-};
-
-inline std::int64_t glga_state_bytes(const Spec& s) {
-  const auto element = static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])));
-  const std::int64_t head = s.constants[0], tile = s.constants[1];
-  return 2 * tile_bytes(tile, std::min<std::int64_t>(head, 128), element) +
-         2 * tile_bytes(tile, head, element);
-}
-inline std::int64_t glga_forward_bytes(const Spec& s) {
-  const GlgaTiles t(s);
-  return t.either(
-      t.channels(t.rows) + 2 * t.stages() * t.channels(t.keys) + t.scores(t.rows, t.keys), t.rows);
-}
-inline std::int64_t glga_rows_grad_bytes(const Spec& s) {
-  const GlgaTiles t(s);
-  return t.global ? t.channels(t.rows) + tile_bytes(t.head, t.sums_slice(), t.element) : 0;
-}
-inline std::int64_t glga_queries_grad_bytes(const Spec& s) {
-  const GlgaTiles t(s);
-  return t.either(
-      2 * t.channels(t.rows) + 2 * t.stages() * t.channels(t.keys) + t.scores(t.rows, t.keys),
-      t.rows);
-}
-inline std::int64_t glga_keys_grad_bytes(const Spec& s) {
-  const GlgaTiles t(s);
-  return t.either(
-      2 * t.channels(t.keys) + 2 * t.stages() * t.channels(t.rows) + t.scores(t.keys, t.rows),
-      t.keys);
-}
-
-/// Its tiles of scores and of keys a second time, and the state all along.
-inline std::int64_t glga_band_grad_bytes(const Spec& s) {
-  const GlgaTiles t(s);
-  return 3 * t.channels(t.keys) + 4 * t.channels(t.rows) + 2 * t.scores(t.keys, t.rows) +
-         t.channels(t.head);
-}
-inline std::int64_t glga_join_grad_bytes(const Spec& s) {
-  const GlgaTiles t(s);
-  return t.global ? t.state_product(t.rows) : 0;
-}
-
-/// Of the built-in texts only gemm.h has tiles: two stages of A and B, each along rows or columns of k.
-inline std::int64_t builtin_shared_bytes(std::string_view text, const Spec& s) {
-  if (text != "gemm.h") return 0;
-  const auto element = static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])));
-  const auto operand = [&](std::int64_t n) {
-    const std::int64_t depth = 64 / element;
-    return std::max(tile_bytes(n, depth, element), tile_bytes(depth, n, element));
-  };
-  return 2 * (operand(128) + operand(64));
-}
-
-}  // namespace eflow::jit::detail
 
 namespace eflow::jit {
 
-#define EFLOW_GLGA(name)                                                                          \
+#define EFLOW_GLGA(name, ...)                                                                     \
   {                                                                                               \
-#name, #name ".h", #name "<$t0, GlgaForm<$c0, $c1, $c2, $c3, $c4, $c5, $c6, $c7, $c8>>", 128, \
-        {}, detail::name##_bytes                                                                  \
+#name, #name ".h", "" #name "<$t0, GlgaForm<$c0, $c1, $c2, $c3, $c4, $c5, $c6, $c7, $c8>>",       \
+        128, __VA_ARGS__, detail::name##_bytes                                                    \
   }
 
+// After a text's bytes: tiles of a head's sums and of scores that it holds, and whether these have keys for rows.
 inline const KernelDefinition kSpecialisedTexts[] = {
-    {"glga_state", "glga_state.h", "glga_state<$t0, $c0, $c1>", 256, {}, detail::glga_state_bytes},
-    EFLOW_GLGA(glga_forward),
-    EFLOW_GLGA(glga_rows_grad),
-    EFLOW_GLGA(glga_queries_grad),
-    EFLOW_GLGA(glga_keys_grad),
-    EFLOW_GLGA(glga_band_grad),
-    EFLOW_GLGA(glga_join_grad),
+    {"glga_state", "glga_state.h", "glga_state<$t0, $c0, $c1>", 256, detail::glga_state_tiles(),
+     detail::glga_state_bytes},
+    EFLOW_GLGA(glga_forward, detail::glga_tiles(detail::glga_config_fits<
+                                 detail::glga_forward_bytes, 2, 1, false>)),
+    EFLOW_GLGA(glga_rows_grad, detail::glga_row_tiles(detail::glga_config_fits<
+                                   detail::glga_rows_grad_bytes, 3, 0, false>)),
+    EFLOW_GLGA(glga_queries_grad, detail::glga_tiles(detail::glga_config_fits<
+                                      detail::glga_queries_grad_bytes, 1, 2, false>)),
+    EFLOW_GLGA(glga_keys_grad, detail::glga_tiles(detail::glga_config_fits<
+                                   detail::glga_keys_grad_bytes, 2, 2, true>)),
+    EFLOW_GLGA(glga_band_grad, detail::glga_tiles(detail::glga_config_fits<
+                                   detail::glga_band_grad_bytes, 3, 2, true>)),
+    EFLOW_GLGA(glga_join_grad, {}),  // takes the tiles of glga_band_grad
 };
 
 #undef EFLOW_GLGA

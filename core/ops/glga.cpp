@@ -105,8 +105,12 @@ args::Glga common_args(const Tensor& q, const Tensor& k, const Tensor& v, const 
   return a;
 }
 
+/// Blocks of tiles of so many tokens.
 jit::Grid grid_of(const Tensor& x, int tile) {
   return {detail::blocks(x.size(1), tile), x.size(2), x.size(0)};
+}
+int rows_of_tile(const jit::Spec& spec) {
+  return detail::glga_tile(spec).rows;
 }
 
 std::vector<TensorSpec> infer(std::span<const Tensor> x, const GlgaOptions& options) {
@@ -121,7 +125,7 @@ void forward(Call<GlgaOptions>& call) {
                v = with_channels(call.inputs[kV]), gates = with_channels(call.inputs[kGates]);
   const Tensor weights[] = {with_channels(call.inputs[kGlobalWeight]),
                             with_channels(call.inputs[kLocalWeight])};
-  const GlgaKernels kernels(q, gates, o);
+  const GlgaKernels kernels(q, gates, o, call.recording);
   const DType sums = accumulator_of(q.dtype());
   const bool keep_local = call.recording && o.local != Local::kNone;
 
@@ -139,7 +143,7 @@ void forward(Call<GlgaOptions>& call) {
   a.state = data_or_null(state);
   for (int i = 0; i < 2; ++i) a.weights[i] = data_or_null(weights[i]);
   a.ranges = static_cast<const int*>(data_or_null(ranges));
-  q.device()->launch("glga_forward", kernels.forward, grid_of(q, kernels.forward_tile.rows), a);
+  q.device()->launch("glga_forward", kernels.forward, grid_of(q, rows_of_tile(kernels.forward)), a);
   for (const Tensor& t : {q, k, v, gates, weights[0], weights[1], local, lse, state, ranges})
     call.save(t);
 }
@@ -159,16 +163,19 @@ Tensor gate_grad(const Tensor& a_head, const TensorSpec& spec) {
 void walk_twice(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const args::Glga& a) {
   const DevicePtr& device = q.device();
   if (a.dq.p != nullptr)
-    device->launch("glga_queries_grad", kernels.queries, grid_of(q, kernels.queries_tile.rows), a);
+    device->launch("glga_queries_grad", kernels.queries, grid_of(q, rows_of_tile(kernels.queries)),
+                   a);
   if (a.dk.p != nullptr)
-    device->launch("glga_keys_grad", kernels.keys, grid_of(k, kernels.keys_tile.keys), a);
+    device->launch("glga_keys_grad", kernels.keys, grid_of(k, detail::glga_tile(kernels.keys).keys),
+                   a);
 }
 
 /// All three.
 void walk_once(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const GlgaOptions& o,
                args::Glga a) {
   if (a.dq.p == nullptr) return;
-  const detail::GlgaParts parts = detail::glga_parts(q, k, o, kernels.walk_tile);
+  const detail::GlgaParts parts = detail::glga_parts({q.size(0) * q.size(2), q.size(1), k.size(1)},
+                                                     o, detail::glga_tile(kernels.band));
   const Tensor sums = Tensor::empty({q.size(0), q.size(2), parts.count, parts.rows, q.size(3)},
                                     accumulator_of(q.dtype()), q.device());
   a.parts = sums.data();
@@ -176,19 +183,19 @@ void walk_once(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, con
   a.part_rows = parts.rows;
   const DevicePtr& device = q.device();
   device->launch("glga_band_grad", kernels.band, {parts.count, q.size(2), q.size(0)}, a);
-  device->launch("glga_join_grad", kernels.join, grid_of(q, kernels.walk_tile.rows), a);
+  device->launch("glga_join_grad", kernels.join, grid_of(q, rows_of_tile(kernels.join)), a);
 }
 
 Tensors vjp(const Call<GlgaOptions>& call, std::span<const Tensor> dys) {
   const GlgaOptions& o = call.attrs;
   const Tensors& saved = call.saved;
   const Tensor &q = saved[kQ], &k = saved[kK], &v = saved[kV], &gates = saved[kGates];
-  const GlgaKernels kernels(q, gates, o);
+  const GlgaKernels kernels(q, gates, o, true);
   const DType sums = accumulator_of(q.dtype());
   const DevicePtr& device = q.device();
   const Tensor dy = with_channels(dys[0]);
   const bool softmax = o.local != Local::kNone;
-  const jit::Grid row_grid = grid_of(q, kernels.rows_tile.rows);
+  const jit::Grid row_grid = grid_of(q, rows_of_tile(kernels.rows));
   const auto like = [&](const Tensor& x, bool wanted) {
     return wanted ? Tensor::empty(x.shape(), x.dtype(), device) : Tensor();
   };
@@ -298,8 +305,9 @@ Tensor glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gat
   bool recording = false;
   for (const Tensor& t : inputs) recording = recording || (t.defined() && t.requires_grad());
   recording = recording && grad_enabled();
-  const bool fused = GlgaKernels::fits(q) &&
-                     GlgaKernels(q, gates, options).ready(q.device()->runtime(), recording);
+  const bool fused =
+      GlgaKernels::fits(q) &&
+      GlgaKernels(q, gates, options, recording).ready(q.device()->runtime(), recording);
   if (!fused) return glga_composition(q, k, v, gates, global_weight, local_weight, options);
   return apply(kGlga, std::span<const Tensor>(inputs), options)[0];
 }

@@ -55,16 +55,19 @@ struct Windows {
 }  // namespace
 
 GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& options) {
-  const detail::GlgaKernels kernels(q, Tensor(), options);
+  const detail::GlgaKernels kernels(q, Tensor(), options, true);
+  // Where one walk makes all gradients, its tiles are those of both.
+  const detail::GlgaTile forward = detail::glga_tile(kernels.forward),
+                         queries = detail::glga_tile(kernels.queries),
+                         keys = detail::glga_tile(kernels.once ? kernels.band : kernels.keys);
   double pairs = 0, forward_pairs = 0, queries_pairs = 0, keys_pairs = 0;
   for (std::int64_t b = 0; b < q.size(0); ++b) {
     const Windows of_queries(b, q.size(1), k.size(1), options);
     pairs += of_queries.pairs();
-    forward_pairs += of_queries.visited(kernels.forward_tile.rows, kernels.forward_tile.keys);
-    queries_pairs += of_queries.visited(kernels.queries_tile.rows, kernels.queries_tile.keys);
+    forward_pairs += of_queries.visited(forward.rows, forward.keys);
+    queries_pairs += of_queries.visited(queries.rows, queries.keys);
     // The window is symmetric: what a key is seen by is what a query there would see.
-    keys_pairs += Windows(b, k.size(1), q.size(1), options)
-                      .visited(kernels.keys_tile.keys, kernels.keys_tile.rows);
+    keys_pairs += Windows(b, k.size(1), q.size(1), options).visited(keys.keys, keys.rows);
   }
   const double samples = static_cast<double>(q.size(0)), heads = static_cast<double>(q.size(2)),
                d = static_cast<double>(q.size(3)), nq = static_cast<double>(q.size(1)),

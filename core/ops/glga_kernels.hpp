@@ -2,6 +2,7 @@
 // Which kernels serve a call of glga(): their Specs, tile shapes included. Internal to core.
 
 #include "eflow/core/glga.hpp"
+#include "eflow/core/ops/glga_tiles.hpp"
 #include "eflow/jit/kernel_definitions.hpp"
 
 namespace eflow::detail {
@@ -15,21 +16,18 @@ void require_glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tenso
                   const Tensor& global_weight, const Tensor& local_weight,
                   const GlgaOptions& options);
 
-struct GlgaTile {
-  int rows, keys;
-};
-
 struct GlgaKernels {
   bool once = false;  ///< backward: band and join instead of queries and keys
-  GlgaTile forward_tile, rows_tile, queries_tile, keys_tile;
-  GlgaTile walk_tile;  ///< of band and join
   jit::Spec state, forward, rows, queries, keys, band, join;
 
   /// Whether a call may be fused at all.
   [[nodiscard]] static bool fits(jit::Backend backend, DType dtype, std::int64_t head);
   [[nodiscard]] static bool fits(const Tensor& q);
-  GlgaKernels(const GlgaSignature& call, const GlgaOptions& options);
-  GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options);
+  /// With tiles as they were tuned for the runtime's device; null: the default ones. Prepares what was tuned of the kernels
+  /// that are needed, with those of the backward pass where `gradients`.
+  GlgaKernels(const GlgaSignature& call, const GlgaOptions& options, jit::Runtime* runtime,
+              bool gradients);
+  GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
 
   [[nodiscard]] std::vector<jit::KernelRef> all(bool gradients) const;
   [[nodiscard]] bool ready(const jit::Runtime& runtime, bool gradients) const;
@@ -44,8 +42,12 @@ struct GlgaParts {
   std::int64_t count;
   std::int64_t rows;  ///< of one, enough for any
 };
-/// A function of the sizes alone, never of threads: the sums' order depends on it.
-[[nodiscard]] GlgaParts glga_parts(const Tensor& q, const Tensor& k, const GlgaOptions& options,
+struct GlgaSizes {
+  std::int64_t heads;  ///< of all samples
+  std::int64_t queries, keys;
+};
+/// A function of the sizes and the tile alone, never of threads: the sums' order depends on it.
+[[nodiscard]] GlgaParts glga_parts(const GlgaSizes& sizes, const GlgaOptions& options,
                                    GlgaTile tile);
 
 }  // namespace eflow::detail

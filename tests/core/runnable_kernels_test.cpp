@@ -3,9 +3,12 @@
 #include "eflow/core/runnable_kernels.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <sstream>
 
 #include "eflow/base/error.hpp"
+#include "eflow/core/autograd.hpp"
+#include "eflow/core/glga.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/jit/commands.hpp"
 #include "eflow/jit/kernel_builder.hpp"
@@ -22,14 +25,18 @@ std::string run(const jit::Options& options, const std::vector<std::string>& arg
   return out.str();
 }
 
-/// Makes a record's best config the one with these values, as if it had won.
-void let_win(const test::TempDir& dir, const std::vector<int>& values) {
+/// Makes the best config of the only record of a kernel the one with these values, as if it had won.
+void let_win(const test::TempDir& dir, const std::string& kernel, const std::vector<int>& values) {
   const jit::TuningDatabase database(dir / "cache");
-  std::vector<jit::TuningRecord> records = database.all();
-  BOOST_REQUIRE(records.size() == 1u);
-  records[0].best = records[0].find(values);
-  BOOST_REQUIRE(records[0].best > 0);
-  database.put(records[0]);
+  int found = 0;
+  for (jit::TuningRecord& record : database.all()) {
+    if (record.key.kernel.name != kernel) continue;
+    ++found;
+    record.best = record.find(values);
+    BOOST_REQUIRE(record.best > 0);
+    database.put(record);
+  }
+  BOOST_REQUIRE(found == 1);
 }
 
 }  // namespace
@@ -51,7 +58,7 @@ BOOST_AUTO_TEST_CASE(gemm_is_tuned_and_the_op_takes_the_config) {
   args.insert(args.end(), sizes.begin(), sizes.end());
   BOOST_TEST(run(options, args).find("GFLOP/s") != std::string::npos);
 
-  let_win(dir, {1536, 96, 0});
+  let_win(dir, "gemm", {1536, 96, 0});
   const jit::Spec tuned("gemm", {DType::kF32, DType::kF32}, {1536, 96, 0});
   const DevicePtr plain = make_cpu_device({.isa = options.isa, .threads = 1});
   const DevicePtr device = make_cpu_device(options);
@@ -86,10 +93,119 @@ BOOST_AUTO_TEST_CASE(attention_is_timed_against_other_forms_of_itself) {
   }
 }
 
+namespace {
+
+struct Attention {
+  std::vector<float> out, dq, dk, dv;
+};
+
+/// Of 150 tokens and two heads of 16 channels, all of it irregular.
+Attention attention_on(const DevicePtr& device) {
+  std::vector<Tensor> x;
+  for (const Shape& shape :
+       {Shape{1, 150, 2, 16}, Shape{1, 150, 2, 16}, Shape{1, 150, 2, 16}, Shape{1, 150, 2, 1, 1}}) {
+    std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(std::sin(static_cast<double>(7 * i + 3 * x.size())));
+    x.push_back(Tensor::from(values, shape, device));
+    x.back().set_requires_grad();
+  }
+  const GlgaOptions options{.radius = 20};
+  BOOST_TEST(prepare_glga(x[0], x[3], options, true));
+  const Tensor y = glga(x[0], x[1], x[2], x[3], {}, {}, options);
+  backward(sum(y * x[0].detach()));
+  return {y.to_vector<float>(), x[0].grad().to_vector<float>(), x[1].grad().to_vector<float>(),
+          x[2].grad().to_vector<float>()};
+}
+
+void check_close(const std::vector<float>& x, const std::vector<float>& y) {
+  double most = 0, largest = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    most = std::max(most, static_cast<double>(std::abs(x.at(i) - y[i])));
+    largest = std::max(largest, static_cast<double>(std::abs(y[i])));
+  }
+  BOOST_TEST(most <= 1e-5 * largest);
+}
+
+}  // namespace
+
+/// For real: every tile that may be chosen computes the same, and the op then takes those that won, for sizes like theirs.
+BOOST_AUTO_TEST_CASE(attention_is_tuned_and_the_op_takes_the_tiles) {
+  const test::TempDir dir;
+  jit::Options options;
+  options.cache.named = dir / "cache";
+  options.threads = 1;
+  options.isa = jit::Isa::kBaseline;
+  const char* kernels[] = {"glga_forward<f32>(16, 1, 1, 1, 1, 20)", "glga_state<f32>(16)",
+                           "glga_rows_grad<f32>(16, 1, 1, 1, 1, -1)",
+                           "glga_band_grad<f32>(16, 1, 1, 0, 0, 20)"};
+  for (const char* kernel : kernels) {
+    const std::string said = run(options, {"tune", "run", kernel, "--sizes",
+                                           "n=150,heads=2,radius=20", "--budget-s", "0.3"});
+    for (const char* state : {"wrong", "failed", "crashed", "does not compile"})
+      BOOST_TEST(said.find(state) == std::string::npos, said);
+    BOOST_TEST(said.find("  * ") != std::string::npos, said);
+  }
+  let_win(dir, "glga_forward", {96, 128});
+  let_win(dir, "glga_state", {32});
+  let_win(dir, "glga_rows_grad", {128});
+  let_win(dir, "glga_band_grad", {128, 32});
+
+  const DevicePtr plain = make_cpu_device({.isa = options.isa, .threads = 1});
+  const DevicePtr tuned = make_cpu_device(options);
+  const Attention expected = attention_on(plain), found = attention_on(tuned);
+  check_close(found.out, expected.out);
+  check_close(found.dq, expected.dq);
+  check_close(found.dk, expected.dk);
+  check_close(found.dv, expected.dv);
+  for (const char* kernel :
+       {"glga_forward<f32>(16, 1, 1, 1, 1, 20, 0, 96, 128)", "glga_state<f32>(16, 32)",
+        "glga_rows_grad<f32>(16, 1, 1, 1, 1, -1, 0, 128, 64)",
+        "glga_band_grad<f32>(16, 1, 1, 0, 0, 20, 0, 128, 32)",
+        "glga_join_grad<f32>(16, 1, 1, 0, 0, 20, 0, 128, 32)"}) {
+    const jit::Spec spec = jit::parse_kernel(kernel).spec;
+    BOOST_TEST(tuned->runtime().has(spec), kernel);
+    BOOST_TEST(!plain->runtime().has(spec), kernel);
+  }
+
+  // Other sizes are another record.
+  const Tensor q = Tensor::zeros({1, 700, 2, 16}, DType::kF32, tuned);
+  const Tensor gates = Tensor::zeros({1, 700, 2, 1, 1}, DType::kF32, tuned);
+  const jit::Spec untuned =
+      jit::parse_kernel("glga_forward<f32>(16, 1, 1, 1, 1, 20, 0, 32, 32)").spec;
+  BOOST_TEST(!tuned->runtime().has(untuned));
+  BOOST_TEST(prepare_glga(q, gates, {.radius = 20}, false));
+  BOOST_TEST(tuned->runtime().has(untuned));
+}
+
+/// Their two walks, which a GPU makes, in two tiles each.
+BOOST_AUTO_TEST_CASE(gradients_by_two_walks_are_timed) {
+  const test::TempDir dir;
+  jit::Options options;
+  options.cache.named = dir / "cache";
+  options.threads = 1;
+  options.isa = jit::Isa::kBaseline;
+  for (const char* name : {"glga_queries_grad", "glga_keys_grad"}) {
+    const std::string spec = std::string(name) + "<bf16>(16, 1, 1, 0, 0, -1, 25";
+    const std::string said = run(options, {"bench", spec + ")", spec + ", 64, 96)", "--sizes",
+                                           "n=150,heads=2,radius=80", "--budget-s", "0.2"});
+    BOOST_TEST(said.find(spec + ", 32, 32)") != std::string::npos, said);
+    const std::size_t at = said.find("Their results differ by ");
+    BOOST_REQUIRE_MESSAGE(at != std::string::npos, said);
+    BOOST_TEST(std::stod(said.substr(at + 24)) <= 2e-2, said);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_kernel_is_refused) {
   jit::Runtime runtime;
   const jit::RunnableKernel gemm = runnable_kernels()[0];
   BOOST_CHECK_THROW(
       (void)gemm.workload(runtime, jit::Spec("gemm", {DType::kI32, DType::kI32}), {1, 1, 1, 1}),
       InvalidArgument);
+  const jit::RunnableKernel glga = runnable_kernels()[1];
+  for (const char* wrong : {"glga_forward<i32>(16, 1, 1)", "glga_forward<f32>(12, 1, 1)",
+                            "glga_forward<f32>(264, 1, 1)", "glga_forward<f32>(16, 3, 1)"}) {
+    BOOST_CHECK_THROW((void)glga.workload(runtime, jit::parse_kernel(wrong).spec, {10, 1, 1}),
+                      InvalidArgument);
+  }
 }

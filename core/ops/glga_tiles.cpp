@@ -1,0 +1,107 @@
+#include "eflow/core/ops/glga_tiles.hpp"
+
+#include <algorithm>
+
+#include "eflow/jit/tile_bytes.hpp"
+
+namespace eflow::detail {
+namespace {
+
+using Local = GlgaOptions::Local;
+namespace bytes = jit::detail;
+
+/// Up to so many keys a query walks in small tiles: of large ones too much would lie outside its window.
+constexpr std::int64_t kFewKeys = 192;
+/// Shared memory of sm_89 and sm_120, and what rows_grad has beside what it asks for.
+constexpr std::int64_t kLeastShared = 99 << 10, kSharedSums = 2048;
+/// Channels of heads that are not wide: kWidestPair of kernels_src/tile/matrix_sums_cuda.h.
+constexpr std::int64_t kNotWide = 128;
+
+/// How many keys a query in the middle of a window sees, about.
+std::int64_t keys_in_window(const GlgaSignature& call, const GlgaOptions& o) {
+  const std::int64_t span = 2 * std::min<std::int64_t>(o.radius, 1 << 30) + 1;
+  return call.kept ? span * std::clamp(o.kept_percent, 1, 100) / 100 : span;
+}
+
+GlgaTiles cpu_tiles(const GlgaSignature& call, const GlgaOptions& o) {
+  const bool few = o.local == Local::kWindow && keys_in_window(call, o) <= kFewKeys;
+  const GlgaTile rows{64, 64}, walk = few ? GlgaTile{32, 32} : rows;
+  return {walk, rows, walk, walk, walk, 64};
+}
+
+/// A block has four warps of 16 rows, and a thread 255 registers: keys_grad holds two tiles of sums of the head's width
+/// beside two of scores. What all take fits kLeastShared, half of what sm_80 has.
+GlgaTiles gpu_tiles(DType dtype, std::int64_t head) {
+  const bool exact = dtype == DType::kF32;
+  if (exact && head > 64) return {{64, 16}, {32, 64}, {32, 16}, {16, 32}, {32, 64}, 32};
+  GlgaTiles out{{64, 64}, {64, 64}, {64, 64}, {64, 64}, {64, 64}, 32};
+  if (head > 64 || exact) out.keys = {32, 64};
+  if (head > 96 || exact) out.queries = {64, 32};
+  if (exact) out.forward = {64, 32};
+  return out;
+}
+
+/// Of tiles of so many rows whose walk makes such steps, the first of these that fits.
+template <class MakeSpec>
+GlgaTile first_that_fits(std::int64_t (*bytes_of)(const jit::Spec&), MakeSpec&& spec,
+                         std::int64_t room = kLeastShared) {
+  constexpr int kRows[] = {64, 48, 32, 16}, kSteps[] = {32, 16};
+  for (const int rows : kRows) {
+    for (const int step : kSteps) {
+      if (bytes_of(spec(rows, step)) <= room) return {rows, step};
+    }
+  }
+  return {16, 16};
+}
+
+/// A thread has registers for one tile of sums of a wide head and a few scores.
+GlgaTiles wide_gpu_tiles(const GlgaSignature& call, const GlgaOptions& o) {
+  const auto by_rows = [&](int rows, int step) { return glga_spec("", call, o, {rows, step}); };
+  const auto by_keys = [&](int rows, int step) { return glga_spec("", call, o, {step, rows}); };
+  GlgaTiles out{};
+  out.forward = first_that_fits(bytes::glga_forward_bytes, by_rows);
+  out.queries = first_that_fits(bytes::glga_queries_grad_bytes, by_rows);
+  out.rows = {first_that_fits(bytes::glga_rows_grad_bytes, by_rows, kLeastShared - kSharedSums).rows, 64};
+  const GlgaTile keys = first_that_fits(bytes::glga_keys_grad_bytes, by_keys);
+  out.keys = {keys.keys, keys.rows};
+  out.walk = out.rows;
+  const jit::Spec state("glga_state", {call.dtype}, {static_cast<int>(call.head), 32});
+  out.state = bytes::glga_state_bytes(state) <= kLeastShared ? 32 : 16;
+  return out;
+}
+
+}  // namespace
+
+jit::Spec glga_spec(std::string_view name, const GlgaSignature& call, const GlgaOptions& o,
+                    GlgaTile tile) {
+  const bool kept = o.local == GlgaOptions::Local::kWindow && call.kept;
+  // Kept tokens find their window in a table; a window that covers everything is an argument too, for its constant
+  // would not fit.
+  const bool radius_in_code = o.local == GlgaOptions::Local::kWindow && o.radius_in_code && !kept &&
+                              o.radius < (std::int64_t{1} << 31);
+  return jit::Spec(name, {call.dtype},
+                   {static_cast<int>(call.head), static_cast<int>(o.local), o.global ? 1 : 0,
+                    static_cast<int>(call.gates), o.normed ? 1 : 0,
+                    radius_in_code ? static_cast<int>(o.radius) : -1,
+                    kept ? std::clamp(o.kept_percent, 1, 100) : 0, tile.rows, tile.keys});
+}
+
+GlgaTile glga_tile(const jit::Spec& spec) {
+  return {spec.constants[7], spec.constants[8]};
+}
+
+GlgaTiles default_glga_tiles(const GlgaSignature& call, const GlgaOptions& o) {
+  if (call.backend == jit::Backend::kHost) return cpu_tiles(call, o);
+  return call.head > kNotWide ? wide_gpu_tiles(call, o) : gpu_tiles(call.dtype, call.head);
+}
+
+jit::ShapeBucket glga_walk_shape(const GlgaSignature& call, const GlgaOptions& o) {
+  const std::int64_t seen =
+      o.local == Local::kWindow ? std::min(call.queries, keys_in_window(call, o)) : 0;
+  return {call.queries, seen};
+}
+jit::ShapeBucket glga_row_shape(const GlgaSignature& call) {
+  return {call.queries};
+}
+
+}  // namespace eflow::detail
