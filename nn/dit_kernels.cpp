@@ -25,6 +25,38 @@ void add_new(std::vector<jit::KernelRef>& to, const std::vector<jit::KernelRef>&
   }
 }
 
+/// One kind of attention in a network.
+struct AttentionCall {
+  GlgaSignature signature;
+  GlgaOptions options;
+};
+
+std::vector<AttentionCall> calls_of(const DiTConfig& config, const KernelNeeds& needs) {
+  std::vector<AttentionCall> out;
+  const std::int64_t tokens = config.grid().count();
+  GlgaSignature signature{.backend = needs.backend,
+                          .dtype = needs.dtype,
+                          .head = config.dim / config.heads,
+                          .gates = GlgaGateKind::kNone,
+                          .queries = tokens};
+  const auto add = [&](std::int64_t block, int kept_percent) {
+    const AttentionOptions options = config.attention_options(block);
+    const bool softmax = options.kind == AttentionKind::kSoftmax;
+    if (!softmax && !is_glga(options.kind)) return;
+    AttentionCall call{signature, softmax ? softmax_options() : glga_options(options)};
+    call.options.kept_percent = kept_percent;
+    if (!softmax) call.signature.gates = glga_gate_kind(options);
+    call.signature.kept = !softmax && options.index == WindowIndex::kOriginal && kept_percent < 100;
+    call.signature.queries = std::max<std::int64_t>(1, tokens * kept_percent / 100);
+    out.push_back(call);
+  };
+  for (std::int64_t i = 0; i < config.blocks(); ++i) add(i, 100);
+  for (std::int64_t i = 0; i < config.middle && needs.kept_percent > 0; ++i)
+    add(config.encoder + i, needs.kept_percent);
+  if (config.context_dim > 0) out.push_back({signature, softmax_options()});
+  return out;
+}
+
 /// One table of the page.
 std::string table_of(jit::Backend backend) {
   std::string out = str("\n## On a ", backend == jit::Backend::kHost ? "CPU" : "GPU",
@@ -48,25 +80,24 @@ std::string table_of(jit::Backend backend) {
 
 std::vector<jit::KernelRef> kernels_of(const DiTConfig& config, const KernelNeeds& needs) {
   std::vector<jit::KernelRef> out;
-  GlgaSignature signature{
-      .backend = needs.backend, .dtype = needs.dtype, .head = config.dim / config.heads};
-  const auto add = [&](std::int64_t block, int kept_percent) {
-    const AttentionOptions options = config.attention_options(block);
-    const bool softmax = options.kind == AttentionKind::kSoftmax;
-    if (!softmax && !is_glga(options.kind)) return;
-    GlgaOptions call = softmax ? softmax_options() : glga_options(options);
-    call.kept_percent = kept_percent;
-    signature.gates = softmax ? GlgaGateKind::kNone : glga_gate_kind(options);
-    signature.kept = !softmax && options.index == WindowIndex::kOriginal && kept_percent < 100;
-    add_new(out, glga_kernels(signature, call, needs.gradients));
-  };
-  for (std::int64_t i = 0; i < config.blocks(); ++i) add(i, 100);
-  for (std::int64_t i = 0; i < config.middle && needs.kept_percent > 0; ++i)
-    add(config.encoder + i, needs.kept_percent);
-  if (config.context_dim > 0) {
-    signature.gates = GlgaGateKind::kNone;
-    signature.kept = false;
-    add_new(out, glga_kernels(signature, softmax_options(), needs.gradients));
+  for (const AttentionCall& call : calls_of(config, needs))
+    add_new(out, glga_kernels(call.signature, call.options, needs.gradients));
+  return out;
+}
+
+std::vector<jit::TuningJob> tuning_jobs(const DiTConfig& config, const KernelNeeds& needs) {
+  std::vector<jit::TuningJob> out;
+  for (const AttentionCall& call : calls_of(config, needs)) {
+    const std::vector<std::int64_t> sizes{call.signature.queries, config.heads,
+                                          call.options.radius};
+    for (const jit::KernelRef& kernel :
+         glga_kernels(call.signature, call.options, needs.gradients)) {
+      const bool known = std::any_of(out.begin(), out.end(), [&](const jit::TuningJob& job) {
+        return job.kernel.spec == kernel.spec && job.sizes == sizes;
+      });
+      // The join takes the tiles of the band, and is tuned with it.
+      if (!known && kernel.name != "glga_join_grad") out.push_back({kernel, sizes});
+    }
   }
   return out;
 }

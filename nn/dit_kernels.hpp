@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eflow/core/glga.hpp"
+#include "eflow/jit/workload.hpp"
 #include "eflow/nn/dit_config.hpp"
 
 namespace eflow::nn {
@@ -22,6 +23,10 @@ struct KernelNeeds {
 /// those of one that does not. Everything else runs on built-in kernels.
 [[nodiscard]] std::vector<jit::KernelRef> kernels_of(const DiTConfig& config,
                                                      const KernelNeeds& needs);
+
+/// The same for the tuner, each with the sizes of one sample: tokens, heads, radius (core/runnable_kernels.hpp).
+[[nodiscard]] std::vector<jit::TuningJob> tuning_jobs(const DiTConfig& config,
+                                                      const KernelNeeds& needs);
 
 /// One line of the list of default specialisations.
 struct DefaultKernels {

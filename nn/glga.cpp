@@ -1,5 +1,6 @@
 #include "eflow/nn/glga.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "eflow/core/ops.hpp"
@@ -92,11 +93,18 @@ Tensor Glga::operator()(const MixInputs& in) const {
 
 void Glga::prepare(int kept_percent, bool gradients, std::int64_t radius) const {
   const DevicePtr& device = scope().device();
-  const Tensor q = Tensor::empty({1, 1, heads_, width_ / heads_}, scope().dtype(), device);
-  const Tensor logits = gate_ ? Tensor::empty(gate_shape(1, 1), scope().dtype(), device) : Tensor();
-  GlgaOptions options =
-      call(1, kept_percent < 100 ? Tensor::zeros({1, 1}, DType::kI64, device) : Tensor(), 0,
-           radius >= 0 ? radius : options_.radius);
+  // So many tokens: for others, other tiles may have been tuned.
+  const std::int64_t tokens = std::max<std::int64_t>(1, options_.tokens * kept_percent / 100);
+  const auto of_all = [&](Shape shape, DType dtype) {
+    shape[1] = 1;
+    const Tensor one = Tensor::empty(shape, dtype, device);
+    shape[1] = tokens;
+    return broadcast_to(one, shape);
+  };
+  const Tensor q = of_all({1, 1, heads_, width_ / heads_}, scope().dtype());
+  const Tensor logits = gate_ ? of_all(gate_shape(1, 1), scope().dtype()) : Tensor();
+  GlgaOptions options = call(tokens, kept_percent < 100 ? of_all({1, 1}, DType::kI64) : Tensor(), 0,
+                             radius >= 0 ? radius : options_.radius);
   options.kept_percent = kept_percent;
   run_.prepare(q, logits, options, gradients);
 }

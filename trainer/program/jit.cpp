@@ -10,6 +10,22 @@
 #include "eflow/nn/dit_kernels.hpp"
 
 namespace eflow::program {
+namespace {
+
+/// Every model by name: what training it asks for, dense and with 75 % of the middle's tokens dropped.
+jit::TuningLists tuning_lists() {
+  jit::TuningLists out;
+  for (const std::string& name : nn::preset_names()) {
+    out[name] = [name](jit::Backend backend) {
+      const DType dtype = backend == jit::Backend::kHost ? DType::kF32 : DType::kBF16;
+      return nn::tuning_jobs(nn::preset(name),
+                             {.backend = backend, .dtype = dtype, .kept_percent = 25});
+    };
+  }
+  return out;
+}
+
+}  // namespace
 
 int jit_command(const Arguments& arguments) {
   if (wants_help(arguments)) {
@@ -18,7 +34,8 @@ int jit_command(const Arguments& arguments) {
   if (arguments.empty())
     throw InvalidArgument("eflow jit: a command is missing\n" + jit::jit_usage());
   return jit::run_jit_command(arguments, std::cout, jit::Options::from_environment(),
-                              runnable_kernels(), {{"default", nn::default_kernels}});
+                              runnable_kernels(), {{"default", nn::default_kernels}},
+                              tuning_lists());
 }
 
 }  // namespace eflow::program
