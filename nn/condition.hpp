@@ -16,6 +16,8 @@ struct Condition {
   Tensor guidance;  ///< [B], the guidance scale w to be followed; undefined: 0, the null scale
   Tensor kept;      ///< i64 [B, M], ascending: tokens that the middle sees; undefined: all
   Path path = Path::kFull;
+  /// [B, C, T, H, W], the clips without noise: makes a pass chunk-causal (DiTConfig::chunk_frames).
+  Tensor clean;
 };
 
 }  // namespace eflow::nn

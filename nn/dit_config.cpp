@@ -88,6 +88,10 @@ void check(const DiTConfig& c) {
           "the numbers of blocks must not be negative, nor all be zero");
   require(c.window_frames >= 0 && c.softmax_every >= 0 && c.classes >= 0 && c.context_dim >= 0,
           "window_frames, softmax_every, classes and context_dim must not be negative");
+  require(c.chunk_frames >= 0, str("chunk_frames = ", c.chunk_frames, " must not be negative"));
+  require(
+      c.chunk_frames == 0 || c.attention == AttentionKind::kSoftmax || is_glga(c.attention),
+      str("attention = ", name_of(c.attention), " has no chunk-causal form; use chunk_frames = 0"));
   require(c.sparse_block > 0 && c.sparse_share > 0 && c.sparse_share <= 1,
           str("sparse_block = ", c.sparse_block,
               " must be positive, sparse_share = ", c.sparse_share, " in (0, 1]"));

@@ -58,6 +58,9 @@ struct DiTConfig {
   Prediction prediction = Prediction::kVelocity;
   double time_floor = 0.05;
 
+  /// Token frames of a chunk of chunk-causal passes (nn/clip_stream.hpp); 0: there are none.
+  std::int64_t chunk_frames = 0;
+
   /// Recompute every block in the backward pass instead of keeping what its ops save.
   bool recompute = false;
 

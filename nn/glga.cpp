@@ -84,11 +84,33 @@ Tensor Glga::mix(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
 }
 
 Tensor Glga::operator()(const MixInputs& in) const {
-  const auto& [rope, positions, grid, radius] = in.places;
+  const Tensor& positions = in.places.positions;
+  const Grid3& grid = in.places.grid;
+  const std::int64_t radius = in.places.radius;
   const GlgaOptions options =
       call(in.q.size(1), positions, grid.count() > 0 ? grid.count() : options_.tokens,
            radius >= 0 ? radius : options_.radius);
   return mix(in.turned(in.q), in.turned(in.k), in.v, in.x, options);
+}
+
+GlgaOptions Glga::windowed(std::int64_t radius) const {
+  GlgaOptions options = glga_options(options_);
+  options.radius = radius >= 0 ? radius : options_.radius;
+  return options;
+}
+
+Tensor Glga::chunk(const ChunkInputs& in, const Tensor& x, const ChunkMemory& before,
+                   std::int64_t radius) const {
+  ChunkInputs all = in;
+  all.gates = gates(x);
+  if (global_norm_) all.global_weight = global_norm_->weight();
+  if (local_norm_) all.local_weight = local_norm_->weight();
+  return reshape(chunk_attention(all, before, windowed(radius)), x.shape());
+}
+
+ChunkMemory Glga::remember(const ChunkMemory& before, const ChunkInputs& in,
+                           std::int64_t radius) const {
+  return remembered(before, in.k, in.v, windowed(radius));
 }
 
 void Glga::prepare(int kept_percent, bool gradients, std::int64_t radius) const {

@@ -38,7 +38,15 @@ class Glga : public Mixer {
   }
   void prepare(int kept_percent, bool gradients, std::int64_t radius) const override;
 
+ protected:
+  [[nodiscard]] Tensor chunk(const ChunkInputs& in, const Tensor& x, const ChunkMemory& before,
+                             std::int64_t radius) const override;
+  [[nodiscard]] ChunkMemory remember(const ChunkMemory& before, const ChunkInputs& in,
+                                     std::int64_t radius) const override;
+
  private:
+  /// The op's options with this radius; -1: the block's own.
+  [[nodiscard]] GlgaOptions windowed(std::int64_t radius) const;
   /// The logits' last two sizes.
   [[nodiscard]] Shape gate_shape(std::int64_t samples, std::int64_t tokens) const;
   /// Logits of both gates, [B, N, 2, h, c]; undefined without gates.

@@ -1,5 +1,6 @@
 #include "eflow/nn/mixer.hpp"
 
+#include "eflow/base/error.hpp"
 #include "eflow/nn/glga.hpp"
 #include "eflow/nn/sana_attention.hpp"
 #include "eflow/nn/sla_attention.hpp"
@@ -22,6 +23,16 @@ class SoftmaxMixer : public Mixer {
     softmax_.prepare(Tensor::empty(head, scope().dtype(), scope().device()), gradients);
   }
 
+ protected:
+  [[nodiscard]] Tensor chunk(const ChunkInputs& in, const Tensor& x, const ChunkMemory& before,
+                             std::int64_t) const override {
+    return reshape(chunk_attention(in, before, softmax_options()), x.shape());
+  }
+  [[nodiscard]] ChunkMemory remember(const ChunkMemory& before, const ChunkInputs& in,
+                                     std::int64_t) const override {
+    return remembered(before, in.k, in.v, softmax_options());
+  }
+
  private:
   std::int64_t width_;
   int heads_;
@@ -31,6 +42,54 @@ class SoftmaxMixer : public Mixer {
 }  // namespace
 
 void Mixer::prepare(int, bool, std::int64_t) const {}
+
+Tensor Mixer::chunk(const ChunkInputs&, const Tensor&, const ChunkMemory&, std::int64_t) const {
+  throw InvalidArgument(
+      "[mixer] this kind of attention has no chunk-causal form; use softmax, window, linear, sum "
+      "or "
+      "glga");
+}
+
+ChunkMemory Mixer::remember(const ChunkMemory& before, const ChunkInputs&, std::int64_t) const {
+  return before;
+}
+
+Tensor Mixer::mix(const MixInputs& in) const {
+  if (in.places.stream) return over_stream(in);
+  return in.places.chunks.empty() ? (*this)(in) : over_chunks(in);
+}
+
+Tensor Mixer::over_stream(const MixInputs& in) const {
+  LayerStream& stream = *in.places.stream;
+  const ChunkInputs all{in.turned(in.q), in.turned(in.k), in.v, {}, {}, {}};
+  const Tensor y = chunk(all, in.x, stream.memory, in.places.radius);
+  if (stream.remember) stream.memory = remember(stream.memory, all, in.places.radius);
+  return y;
+}
+
+// The first half of the batch is noisy, the second the same clips without noise. Each chunk of both
+// sees what the second half has before it, and itself.
+Tensor Mixer::over_chunks(const MixInputs& in) const {
+  const std::int64_t clips = in.x.size(0) / 2, radius = in.places.radius;
+  const Tensor q = in.turned(in.q), k = in.turned(in.k);
+  ChunkMemory before;
+  std::vector<Tensor> noisy, clean;
+  std::int64_t begin = 0;
+  for (const std::int64_t tokens : in.places.chunks) {
+    const auto part = [&](const Tensor& t, std::int64_t half) {
+      return narrow(narrow(t, 0, half * clips, clips), 1, begin, tokens);
+    };
+    const auto inputs = [&](std::int64_t half) {
+      return ChunkInputs{part(q, half), part(k, half), part(in.v, half), {}, {}, {}};
+    };
+    const ChunkInputs told = inputs(1);
+    noisy.push_back(chunk(inputs(0), part(in.x, 0), before, radius));
+    clean.push_back(chunk(told, part(in.x, 1), before, radius));
+    before = remember(before, told, radius);
+    begin += tokens;
+  }
+  return concat({concat(noisy, 1), concat(clean, 1)}, 0);
+}
 
 std::unique_ptr<Mixer> make_mixer(const Scope& scope, std::int64_t width, int heads,
                                   const AttentionOptions& options) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "eflow/base/error.hpp"
+#include "eflow/nn/clip_stream.hpp"
 
 namespace eflow::nn {
 namespace {
@@ -10,6 +11,14 @@ namespace {
 const DiTConfig& checked(const DiTConfig& config) {
   check(config);
   return config;
+}
+
+/// Labels of a batch and once more.
+Tensor twice_ids(const Tensor& labels) {
+  std::vector<std::int64_t> ids = labels.to_vector<std::int64_t>();
+  const std::vector<std::int64_t> once = ids;
+  ids.insert(ids.end(), once.begin(), once.end());
+  return Tensor::from(ids, {static_cast<std::int64_t>(ids.size())}, labels.device());
 }
 
 }  // namespace
@@ -76,18 +85,61 @@ void VideoDiT::prepare(const Grid3& grid, bool gradients, double drop_ratio) con
 Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                             const Condition& condition) const {
   check_inputs(x, t, s, condition);
+  if (condition.clean.defined()) return run_causal(x, t, s, condition);
   const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
   const Tensor e = condition_vector(t, s, condition);
-  BlockInputs dense{.modulation = modulation_(e), .places = places_of(grid), .context = {}};
+  return to_velocity(evaluate(x, e, places_of(grid), condition), x, t);
+}
+
+Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& places,
+                          const Condition& condition, std::vector<LayerStream>* layers) const {
+  BlockInputs dense{.modulation = modulation_(e), .places = places, .context = {}};
   if (context_in_) dense.context = (*context_out_)(gelu((*context_in_)(condition.context)));
+  LayerStream* const first = layers ? layers->data() : nullptr;
+  LayerStream* const middle = first ? first + config_.encoder : nullptr;
+  LayerStream* const decoder = middle ? middle + config_.middle : nullptr;
 
   Tensor h = patch_(x);
-  if (positions_.defined()) h = h + positions_;
-  const Tensor encoded = run(encoder_, h, dense);
-  h = run_middle(encoded, dense, condition);
+  if (positions_.defined()) h = h + places.table;
+  const Tensor encoded = run(encoder_, h, dense, first);
+  h = run_middle(encoded, dense, condition, middle);
   if (fusion_) h = (*fusion_)(concat({h, encoded}, 2));
-  h = run(decoder_, h, dense);
-  return to_velocity(from_patches(head_(h, e), config_.patch, grid), x, t);
+  h = run(decoder_, h, dense, decoder);
+  return from_patches(head_(h, e), config_.patch, places.grid);
+}
+
+Tensor VideoDiT::run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
+                            const Condition& condition) const {
+  check_causal(x, condition);
+  const Tensor zero = Tensor::zeros(t.shape(), t.dtype(), t.device());
+  const auto twice = [](const Tensor& rows) {
+    return rows.defined() ? concat({rows, rows}, 0) : Tensor();
+  };
+  Condition both = condition;
+  both.labels = condition.labels.defined() ? twice_ids(condition.labels) : Tensor();
+  both.context = twice(condition.context);
+  both.guidance = twice(condition.guidance);
+  const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
+  TokenPlaces places = places_of(grid);
+  for (const std::int64_t frames : chunk_lengths(grid.t, config_.chunk_frames))
+    places.chunks.push_back(frames * grid.h * grid.w);
+  const Tensor e = condition_vector(concat({t, zero}, 0), concat({s, zero}, 0), both);
+  const Tensor y = evaluate(concat({x, condition.clean}, 0), e, places, both);
+  return to_velocity(narrow(y, 0, 0, x.size(0)), x, t);
+}
+
+Tensor VideoDiT::chunk(const Tensor& x, const Tensor& t, const Tensor& s,
+                       const Condition& condition, std::int64_t first_frame,
+                       std::vector<LayerStream>* layers) const {
+  const Grid3 all = config_.grid(), grid{x.size(2) / config_.patch.t, all.h, all.w};
+  const std::int64_t begin = first_frame * all.h * all.w, tokens = grid.count();
+  TokenPlaces places = places_of(all);
+  places.grid = grid;
+  places.rope = {narrow(places.rope.cos, 0, begin, tokens),
+                 narrow(places.rope.sin, 0, begin, tokens)};
+  if (places.table.defined()) places.table = narrow(places.table, 0, begin, tokens);
+  return to_velocity(evaluate(x, condition_vector(t, s, condition), places, condition, layers), x,
+                     t);
 }
 
 TokenPlaces VideoDiT::places_of(const Grid3& grid) const {
@@ -97,7 +149,7 @@ TokenPlaces VideoDiT::places_of(const Grid3& grid) const {
     rope =
         RopeTables::of_grid(grid, config_.dim / config_.heads, scope().dtype(), scope().device());
   }
-  return {.rope = rope, .grid = grid, .radius = config_.window_radius(grid)};
+  return {.rope = rope, .table = positions_, .grid = grid, .radius = config_.window_radius(grid)};
 }
 
 Tensor VideoDiT::condition_vector(const Tensor& t, const Tensor& s,
@@ -120,8 +172,9 @@ Tensor VideoDiT::labels_of(const Condition& condition, std::int64_t batch) const
   return Tensor::from(none, {batch}, scope().device());
 }
 
-Tensor VideoDiT::run(const Blocks& part, Tensor x, const BlockInputs& in) const {
+Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in, LayerStream* layers) const {
   for (const std::unique_ptr<DiTBlock>& block : part) {
+    in.places.stream = layers ? layers++ : nullptr;
     if (!config_.recompute || !grad_enabled()) {
       x = (*block)(x, in);
       continue;
@@ -141,11 +194,11 @@ Tensor VideoDiT::run(const Blocks& part, Tensor x, const BlockInputs& in) const 
 }
 
 Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
-                            const Condition& condition) const {
+                            const Condition& condition, LayerStream* layers) const {
   if (condition.path == Path::kWeak) {
     return broadcast_to(reshape(mask_, {1, 1, config_.dim}), encoded.shape());
   }
-  if (!condition.kept.defined()) return run(middle_, encoded, dense);
+  if (!condition.kept.defined()) return run(middle_, encoded, dense, layers);
   BlockInputs sparse = dense;
   sparse.places.rope = dense.places.rope.at(condition.kept);
   sparse.places.positions = condition.kept;
@@ -157,6 +210,20 @@ Tensor VideoDiT::to_velocity(const Tensor& prediction, const Tensor& x, const Te
   if (config_.prediction == Prediction::kVelocity) return prediction;
   const Tensor rate = reciprocal(clamp_min(t, config_.time_floor));
   return (x - prediction) * reshape(rate, {t.size(0), 1, 1, 1, 1});
+}
+
+void VideoDiT::check_causal(const Tensor& x, const Condition& condition) const {
+  if (config_.chunk_frames == 0) {
+    throw InvalidArgument(
+        "[video_dit] a chunk-causal pass was asked of a model without chunks; build it with "
+        "chunk_frames above 0");
+  }
+  if (condition.clean.shape() != x.shape()) {
+    throw ShapeError(
+        str("[video_dit] expected clean clips ", x.shape(), ", found ", condition.clean.shape()));
+  }
+  if (condition.kept.defined())
+    throw InvalidArgument("[video_dit] a chunk-causal pass sees all tokens; none can be dropped");
 }
 
 void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,

@@ -28,6 +28,12 @@ class VideoDiT : public Module {
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition = {}) const;
 
+  /// The same for one chunk of frames x [B, C, frames, H, W] that begins at this frame of tokens, with
+  /// what every layer remembers of the chunks before: see ClipStream.
+  [[nodiscard]] Tensor chunk(const Tensor& x, const Tensor& t, const Tensor& s,
+                             const Condition& condition, std::int64_t first_frame,
+                             std::vector<LayerStream>* layers) const;
+
   /// Compiles the kernels that calls will need, so that none of them waits for it: those of the backward pass too where
   /// `gradients`, and for a middle in which about `drop_ratio` of the tokens are dropped. What is not prepared is compiled
   /// by the first call that needs it.
@@ -45,16 +51,25 @@ class VideoDiT : public Module {
   void add_blocks(Blocks& part, const std::string& name, std::int64_t count, std::int64_t first);
   void check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
                     const Condition& condition) const;
+  void check_causal(const Tensor& x, const Condition& condition) const;
   /// e = E_t(t) + E_gap(t - s) + E_w(w) + E_y(y)
   [[nodiscard]] Tensor condition_vector(const Tensor& t, const Tensor& s,
                                         const Condition& condition) const;
   [[nodiscard]] Tensor labels_of(const Condition& condition, std::int64_t batch) const;
   /// Where the tokens of clips of this grid stand.
   [[nodiscard]] TokenPlaces places_of(const Grid3& grid) const;
-  [[nodiscard]] Tensor run(const Blocks& part, Tensor x, const BlockInputs& in) const;
+  /// Everything between the condition vector and the head: patches, blocks, residual.
+  [[nodiscard]] Tensor evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& places,
+                                const Condition& condition,
+                                std::vector<LayerStream>* layers = nullptr) const;
+  /// The noisy clips of a chunk-causal pass, beside the clean ones of the condition.
+  [[nodiscard]] Tensor run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
+                                  const Condition& condition) const;
+  [[nodiscard]] Tensor run(const Blocks& part, Tensor x, BlockInputs in,
+                           LayerStream* layers = nullptr) const;
   /// The middle over all tokens, over the kept ones, or [MASK] in its place.
   [[nodiscard]] Tensor run_middle(const Tensor& encoded, const BlockInputs& dense,
-                                  const Condition& condition) const;
+                                  const Condition& condition, LayerStream* layers) const;
   [[nodiscard]] Tensor to_velocity(const Tensor& prediction, const Tensor& x,
                                    const Tensor& t) const;
 

@@ -90,7 +90,8 @@ StepLoss AnyFlowObjective::operator()(const Network& network, const Batch& batch
   const PathPoint at(batch, options_.key(kNoise, step), t);
   const auto dropped =
       draw_dropped(options_.label_drop, options_.key(kLabelDrop, step), batch.indices);
-  const nn::Condition told = condition_of(batch, dropped, options_.null_label);
+  nn::Condition told = condition_of(batch, dropped, options_.null_label);
+  if (options_.causal) told.clean = batch.x0;
   PerSample g, way;
   for (std::size_t i = 0; i < t.size(); ++i) {
     g.push_back(dropped[i] ? 1 : 1 / options_.guidance);
@@ -101,8 +102,9 @@ StepLoss AnyFlowObjective::operator()(const Network& network, const Batch& batch
   Tensor guided = f;  // F^
   if (options_.guidance != 1) {
     const NoGrad off;
-    const nn::Condition untold =
+    nn::Condition untold =
         condition_of(batch, std::vector<bool>(batch.size(), true), options_.null_label);
+    untold.clean = told.clean;
     const Tensor null = evaluate(network, at.x_t, t, r, untold);
     guided = null - null * as_factors(g, null);
   }

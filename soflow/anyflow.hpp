@@ -19,6 +19,7 @@ struct AnyFlowOptions {
   double shift = 5;         ///< of both times
   double label_drop = 0.1;  ///< chance that a sample trains untold, without guidance
   std::int64_t null_label = -1;
+  bool causal = false;  ///< chunk by chunk, each after the clean ones before it
   std::uint64_t seed = 0;
 
   [[nodiscard]] RandomKey key(std::uint32_t purpose, std::int64_t step_now) const {
