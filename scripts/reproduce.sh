@@ -65,7 +65,8 @@ exact() {
 features() {
   [ -n "$data" ] || { echo "$table needs --data SPRITES, a packed data set" >&2; exit 2; }
   [ -d "$out/features" ] ||
-    note "$eflow" eval train-features --data "$data" --eval "$held_out" --out "$out/features" --threads "$threads"
+    note "$eflow" eval train-features --data "$data" --eval "$held_out" --out "$out/features" --iterations 200 \
+      --threads "$threads"
 }
 
 # clips ARM SAMPLERS OPTIONS...: runs of all seeds on the data set; SAMPLERS is a list like 'renoise:4 euler:40'.

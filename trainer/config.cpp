@@ -116,6 +116,9 @@ Options model_options(ModelConfig& c) {
        "What the head predicts; 'data' where a patch has many values for model.dim."},
       {"model.time_floor", &c.time_floor, between(1e-4, 1), "",
        "Data prediction: F = (x - net) / max(t, floor)."},
+      {"model.chunk_frames", &c.chunk_frames, between(0, 4096), "token frames",
+       "AnyFlow's causal variant: clips are made in chunks of so many frames after the first; 0: "
+       "whole."},
   };
 }
 
@@ -345,6 +348,8 @@ std::vector<std::string> problems_of(const Config& config) {
                    config.guidance.kind == "null" && !config.guidance.embed),
       "objective.kind: anyflow has no token dropping, additivity, weak path or told guidance; "
       "expected drop.tokens = none, mva.share = 0, guidance.kind = null, guidance.embed = false");
+  require(m.chunk_frames == 0 || config.data.buckets.empty(),
+          "model.chunk_frames: expected 0 with data.buckets, as chunks are of one length of clips");
   const bool on_policy = config.objective.kind == "anyflow-on-policy";
   require(
       !on_policy || !config.anyflow.teacher.empty(),

@@ -44,6 +44,7 @@ struct ModelConfig {
   double time_scale = 1;
   std::string prediction = "data";
   double time_floor = 0.05;
+  std::int64_t chunk_frames = 0;
 };
 
 struct TrainConfig {

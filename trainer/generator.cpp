@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "eflow/soflow/stream_sampler.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/run_directory.hpp"
 #include "eflow/trainer/stages.hpp"
@@ -37,9 +38,14 @@ std::vector<std::int64_t> labels_in_turn(std::int64_t count, std::int64_t classe
   return labels;
 }
 
-std::int64_t evaluations(const SampleRequest& request) {
+std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& model) {
+  const auto chunks = [&] {
+    const auto lengths = nn::chunk_lengths(model.grid().t, model.chunk_frames);
+    return static_cast<std::int64_t>(lengths.size());
+  };
+  const std::int64_t steps = request.steps * (request.stream ? chunks() : 1);
   const auto count = static_cast<std::int64_t>(request.labels.size());
-  return (count + request.part - 1) / request.part * request.steps;
+  return (count + request.part - 1) / request.part * steps;
 }
 
 std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
@@ -50,6 +56,9 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
   soflow::Network network = std::cref(model);
   if (request.steer != 1)
     network = soflow::guided(network, request.steer, request.steer_from, config.classes);
+  if (request.stream && request.steer != 1)
+    throw InvalidArgument("[sample] steer: clips made chunk by chunk are not steered; expected 1");
+  const std::int64_t total = evaluations(request, config);
   GeneratedClips clips;
   clips.shape = {count, config.channels, config.frames, config.height, config.width};
   clips.labels = request.labels;
@@ -70,10 +79,11 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
         .sampler = request.sampler, .steps = request.steps, .shift = request.shift};
     options.seed = request.seed;
     options.progress = [&](int done, int steps) {
-      return !request.progress || request.progress(p * steps + done, evaluations(request));
+      return !request.progress || request.progress(p * steps + done, total);
     };
-    const auto x = soflow::sample(network, soflow::sample_noise(shape, request.seed, ids), ids,
-                                  condition, options);
+    const Tensor x1 = soflow::sample_noise(shape, request.seed, ids);
+    const auto x = request.stream ? soflow::sample_stream(model, x1, ids, condition, options)
+                                  : soflow::sample(network, x1, ids, condition, options);
     if (!x) return std::nullopt;
     const auto values = x->to_vector<float>();
     clips.values.insert(clips.values.end(), values.begin(), values.end());

@@ -28,6 +28,7 @@ struct SampleRequest {
   double shift = 1, guidance = 4;  ///< guidance: w, for models that are told it
   double steer = 1;  ///< guidance scale by two evaluations (soflow::guided()); 1: none
   soflow::Unconditional steer_from = soflow::Unconditional::kNullCondition;
+  bool stream = false;  ///< chunk by chunk, for causal models (is_causal())
   std::uint64_t seed = 1;
   std::int64_t first_id = 0;  ///< names clip 0: the same (seed, id) makes the same noise
   std::int64_t part = 32;     ///< clips made at once; bounds the memory, changes nothing else
@@ -36,7 +37,7 @@ struct SampleRequest {
 };
 
 /// Evaluations of the network that a request takes, as its progress counts them.
-[[nodiscard]] std::int64_t evaluations(const SampleRequest& request);
+[[nodiscard]] std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& model);
 
 /// Samples of any model: the request's labels lie in [0, classes). A model that takes a context is
 /// told none. Nothing when cancelled.
@@ -50,7 +51,9 @@ class Generator {
   /// Throws CheckpointError, CorruptData.
   [[nodiscard]] static Generator load(const std::filesystem::path& run_or_checkpoint);
 
-  [[nodiscard]] std::optional<GeneratedClips> sample(const SampleRequest& request) const {
+  /// Causal runs' clips are made chunk by chunk, whatever the request says.
+  [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const {
+    request.stream = is_causal(info_.config);
     return sample_clips(*model_, request);
   }
   [[nodiscard]] const nn::VideoDiT& model() const { return *model_; }

@@ -30,6 +30,7 @@ ModelConfig model_config_of(const nn::DiTConfig& dit) {
   m.time_scale = dit.time_scale;
   m.prediction = nn::name_of(dit.prediction);
   m.time_floor = dit.time_floor;
+  m.chunk_frames = dit.chunk_frames;
   return m;
 }
 
@@ -85,10 +86,15 @@ nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips) {
   dit.time_scale = m.time_scale;
   dit.prediction = nn::prediction_kind(m.prediction);
   dit.time_floor = m.time_floor;
+  dit.chunk_frames = m.chunk_frames;
   dit.guidance_embedding = config.guidance.embed;
   dit.recompute = config.train.recompute;
   nn::check(dit);
   return dit;
+}
+
+bool is_causal(const Config& config) {
+  return config.model.chunk_frames > 0 && config.objective.kind != "eflow";
 }
 
 std::unique_ptr<nn::VideoDiT> make_model(const Config& config, const ClipFormat& clips) {

@@ -23,6 +23,10 @@ void apply_preset(Config* config, const std::function<bool(const std::string& ke
 /// The network for these clips. Throws InvalidArgument naming the model.* key that does not fit them.
 [[nodiscard]] nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips);
 
+/// Whether a run trains to make clips chunk by chunk: an AnyFlow stage of a model that has chunks. A
+/// stage of EFlow's losses, such as the teacher's, sees whole clips.
+[[nodiscard]] bool is_causal(const Config& config);
+
 /// A model whose weights are drawn from train.seed, on the default device.
 [[nodiscard]] std::unique_ptr<nn::VideoDiT> make_model(const Config& config,
                                                        const ClipFormat& clips);

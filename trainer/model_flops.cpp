@@ -85,7 +85,8 @@ double passes_per_clip(const soflow::ObjectiveOptions& objective, std::int64_t s
 }
 
 double anyflow_flops(const nn::DiTConfig& config, const soflow::AnyFlowOptions& options) {
-  return forward_flops(config).total() * (options.guidance != 1 ? 6 : 5);
+  const double passes = options.guidance != 1 ? 6 : 5;
+  return forward_flops(config).total() * passes * (options.causal ? 2 : 1);
 }
 
 double step_flops(const nn::DiTConfig& config, const soflow::ObjectiveOptions& objective,

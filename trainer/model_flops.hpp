@@ -24,7 +24,7 @@ struct ForwardFlops {
                                 const soflow::ObjectiveOptions& objective, std::int64_t step);
 
 /// Of one clip in a step of AnyFlow's: three forwards for the map, two for the difference, and one
-/// for guidance.
+/// for guidance; of clean clips beside the noisy ones where it is causal.
 [[nodiscard]] double anyflow_flops(const nn::DiTConfig& config,
                                    const soflow::AnyFlowOptions& options);
 

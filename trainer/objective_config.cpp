@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "eflow/trainer/model_config.hpp"
+
 namespace eflow::trainer {
 
 namespace {
@@ -72,6 +74,7 @@ soflow::AnyFlowOptions anyflow_options(const Config& config, const nn::DiTConfig
           .shift = config.objective.t_shift,
           .label_drop = conditional ? config.objective.label_drop : 0,
           .null_label = network.classes,
+          .causal = is_causal(config),
           .seed = static_cast<std::uint64_t>(config.train.seed)};
 }
 

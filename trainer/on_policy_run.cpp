@@ -6,6 +6,7 @@
 
 #include "eflow/nn/grad_clip.hpp"
 #include "eflow/soflow/sampler.hpp"
+#include "eflow/soflow/stream_sampler.hpp"
 #include "eflow/trainer/exact_source.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/objective_config.hpp"
@@ -72,7 +73,9 @@ OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::V
       cotrain_(config.anyflow.cotrain),
       forward_(anyflow_options(config, student->config())),
       objective_(on_policy_options(config)),
-      roll_out_(soflow::simulated_rollout(std::cref(*student), objective_.options())) {
+      roll_out_(is_causal(config)
+                    ? soflow::simulated_stream(*student, objective_.options())
+                    : soflow::simulated_rollout(std::cref(*student), objective_.options())) {
   if (config.anyflow.score_lr > 0) learning_rate_.peak = config.anyflow.score_lr;
   scores_.teacher = teacher_network(config);
   fake_ = make_model(teacher_ ? teacher_->info().config : config, data.clips);
@@ -139,7 +142,8 @@ double OnPolicyRun::passes() const {
   for (const int n : choices) jumps += n == 1 ? 1 : 3 - 2.0 / n;
   jumps /= static_cast<double>(choices.size());
   // The student's rollout and its backward, two scores; the score's own rollout and step.
-  const double first_stage = cotrain_ ? (forward_.options().guidance != 1 ? 6 : 5) : 0;
+  const double clips = forward_.options().causal ? 2 : 1;
+  const double first_stage = cotrain_ ? clips * (forward_.options().guidance != 1 ? 6 : 5) : 0;
   return 3 * jumps + 2 + first_stage + jumps + 3;
 }
 

@@ -31,15 +31,16 @@ void write_pictures(const GeneratedClips& clips, double fps, const std::filesyst
   io::write_webp(clips_webp, io::montage(shown.values, shown.shape), {.ms_per_frame = 1000 / fps});
 }
 
-void write_preview(const nn::VideoDiT& model, const SampleConfig& config, const DataInfo& data,
+void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
                    const std::filesystem::path& stem) {
   SampleRequest request;
-  request.labels = labels_in_turn(config.count, data.clips.classes);
-  request.steps = static_cast<int>(config.steps);
-  request.sampler = soflow::sampler_kind(config.sampler);
-  request.shift = config.shift;
-  request.guidance = config.guidance;
-  request.seed = static_cast<std::uint64_t>(config.seed);
+  request.labels = labels_in_turn(config.sample.count, data.clips.classes);
+  request.steps = static_cast<int>(config.sample.steps);
+  request.sampler = soflow::sampler_kind(config.sample.sampler);
+  request.shift = config.sample.shift;
+  request.guidance = config.sample.guidance;
+  request.seed = static_cast<std::uint64_t>(config.sample.seed);
+  request.stream = is_causal(config);
   const auto clips = sample_clips(model, request);
   write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp");
 }

@@ -13,7 +13,7 @@ void write_pictures(const GeneratedClips& clips, double fps, const std::filesyst
                     const std::filesystem::path& clips_webp);
 
 /// Clips that [sample] asks for, with its seed: the same noise and labels at every step of a run.
-void write_preview(const nn::VideoDiT& model, const SampleConfig& config, const DataInfo& data,
+void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
                    const std::filesystem::path& stem);
 
 }  // namespace eflow::trainer

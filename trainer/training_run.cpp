@@ -256,7 +256,7 @@ class Run {
   /// A picture that cannot be written is no reason to lose a run.
   void preview(std::int64_t step) {
     try {
-      write_preview(*parts_->average, config_.sample, parts_->data.info, directory_.preview(step));
+      write_preview(*parts_->average, config_, parts_->data.info, directory_.preview(step));
     } catch (const Error& error) {
       log_warning("no preview of step ", step, ": ", error.what());
     }

@@ -92,6 +92,29 @@ BOOST_AUTO_TEST_CASE(buckets_of_other_shapes_are_trained_on) {
   BOOST_TEST(contains(dry.text, "10 % of the steps on clips [16, 1, 32, 56]"), dry.text);
 }
 
+/// AnyFlow's causal variant in three stages, then clips made chunk by chunk.
+BOOST_AUTO_TEST_CASE(causal_anyflow_goes_through_its_stages) {
+  const TemporaryFolder folder;
+  const auto ini = folder.path() / "causal.ini", run = folder.path() / "run";
+  std::ofstream(ini)
+      << "[exact]\nkind = gaussian\n[model]\ndim = 64\nheads = 2\npatch_t = 1\n"
+         "patch_h = 2\npatch_w = 2\nmiddle = 2\nprediction = velocity\nchunk_frames = 2\n"
+         "[train]\nbatch = 4\n[optim]\nwarmup = 0\n[sample]\nevery = 0\n[eval]\nevery = 0\n"
+         "[stage1]\ntrain.iterations = 2\nobjective.fm_share = 1\n"
+         "[stage2]\ntrain.iterations = 2\nobjective.kind = anyflow\n"
+         "[stage3]\ntrain.iterations = 2\nobjective.kind = anyflow-on-policy\n"
+         "anyflow.teacher = stage-1\nanyflow.teacher_guidance = 1\n";
+  const auto trained = eflow_says("train --config " + ini.string() + " --out " + run.string());
+  BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
+  const auto exact = eflow_says("eval --exact --run " + run.string());
+  BOOST_TEST(exact.code == 2);
+  BOOST_TEST(contains(exact.text, "chunk by chunk"), exact.text);
+  const auto whole = eflow_says("eval --exact --clips 8 --run " + (run / "stage-1").string());
+  BOOST_TEST(whole.code == 0, whole.text);
+  refused("train --config " + ini.string() + " --model.attention=sana --out " + run.string() + "-2",
+          2, "no chunk-causal form");
+}
+
 BOOST_AUTO_TEST_CASE(wrong_words) {
   refused("", 2, "eflow train");
   refused("tran", 2, "did you mean 'train'?");

@@ -90,6 +90,10 @@ int eval_exact(const std::string& run, const ExactRequest& request) {
     throw InvalidArgument(
         str("[eval] ", run, " was not trained on an exactly known flow (exact.kind = none)"));
   }
+  if (trainer::is_causal(config)) {
+    throw InvalidArgument(str(
+        "[eval] ", run, " makes clips chunk by chunk; --exact measures passes over whole clips"));
+  }
   const soflow::ExactFlow flow(trainer::exact_options(config.data.exact));
   const bool guided = flow.condition_size() > 0 && config.guidance.embed;
   std::vector<double> scales = {1};

@@ -80,8 +80,9 @@ int sample(const Arguments& arguments) {
   request.guidance = flags.guidance > 0 ? flags.guidance : w;
   request.steer = flags.steer;
   request.steer_from = soflow::unconditional_kind(generator.info().config.guidance.kind);
+  request.stream = trainer::is_causal(generator.info().config);
   request.seed = static_cast<std::uint64_t>(flags.seed);
-  const std::int64_t total = trainer::evaluations(request);
+  const std::int64_t total = trainer::evaluations(request, generator.model().config());
   std::optional<trainer::Progress> progress(std::in_place, stderr, "sampling", total, 0,
                                             std::max<std::int64_t>(1, total / 4));
   request.progress = [&](std::int64_t done, std::int64_t) {
