@@ -30,7 +30,7 @@ while [ $# -gt 1 ]; do
 done
 [ $# -eq 0 ] || usage
 [ -x "$eflow" ] || { echo "no program at $eflow: scripts/quickstart.sh builds it" >&2; exit 1; }
-folder=$out/$table
+folder=$out/$table measured=1024
 mkdir -p "$folder"
 commands=$folder/commands.txt
 : >"$commands"
@@ -57,7 +57,7 @@ exact() {
   wanted "$arm" || return 0
   for seed in $(seq "$seeds"); do
     train "$arm" "$seed" "$@"
-    note "$eflow" eval --exact --run "$folder/$arm-$seed" --clips 1024 --json >"$folder/$arm-$seed.json"
+    note "$eflow" eval --exact --run "$folder/$arm-$seed" --clips "$measured" --json >"$folder/$arm-$seed.json"
   done
 }
 
@@ -101,6 +101,7 @@ case $table in
     exact central-difference --config configs/exact-mixture.ini --objective.kind=anyflow
     ;;
   jump)
+    measured=512
     exact fm --config configs/exact-jump.ini $velocity
     exact sfm --config configs/exact-jump.ini
     exact sfm-half --config configs/exact-jump.ini --objective.fm_share=0.5
