@@ -33,7 +33,7 @@ struct GlgaTiles {
     return tile_bytes(n, m, element);
   }
   /// Channels of the state that are there at a time: kStateSlice of glga_state_product.h.
-  [[nodiscard]] std::int64_t slice() const { return head <= kWidestPair ? head : 128 / element; }
+  [[nodiscard]] std::int64_t slice() const { return head <= kWidestPair ? head : 64 / element; }
   /// Channels of a block's sums at a time: kSumsSlice of glga_branch_grad.h.
   [[nodiscard]] std::int64_t sums_slice() const {
     return head <= kWidestPair ? head

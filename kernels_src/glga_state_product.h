@@ -6,9 +6,9 @@
 
 namespace EFLOW_TEXT {
 
-/// Channels of a slice: all of them where the head is not wide, else a row of 128 bytes.
+/// Channels of a slice: all of them where the head is not wide, else a row of 64 bytes.
 template <class T, int kHead>
-inline constexpr int kStateSlice = kHead <= kWidestPair ? kHead : 128 / static_cast<int>(sizeof(T));
+inline constexpr int kStateSlice = kHead <= kWidestPair ? kHead : 64 / static_cast<int>(sizeof(T));
 
 /// f(p) for the first channel of each slice of P, one after the other: overlapped, they would take each other's registers.
 template <int P, class F>
