@@ -1,13 +1,35 @@
 #!/usr/bin/env bash
-# The long checks of the attention kernels. Some hours for all of it; a PART of PARTS takes its share of the time.
-#   scripts/glga_grid.sh check [PART PARTS]    fused against plain ops in f64, output and all gradients: every combination of
-#                                              head, tokens, window, drop, gates, branches, dtype and kind of backward pass
+# The long checks of the attention kernels.
+#   scripts/glga_grid.sh check [FIRST LAST]    fused against plain ops in f64, output and all gradients: every combination of
+#                                              head, tokens, window, drop, gates, branches, dtype and kind of backward pass,
+#                                              387072 cases in 401 parts (0..400); those that build/glga_grid.txt has are done. A
+#                                              day on two cores; any few parts are a sample of all of it
 #   scripts/glga_grid.sh bench [FILE]          eflow bench glga over tokens 512..32768, heads, drop, dtypes, threads; JSON
 source "$(dirname "$0")/common.sh"
 
 usage() {
   sed -n 's/^#   /  /p' "$0" >&2
   exit 2
+}
+
+readonly kParts=401 kDone=build/glga_grid.txt
+
+# check_part PART   runs one, unless it is done; leaves its line in kDone
+check_part() {
+  if grep -qs "^part $1 of $kParts:" "$kDone"; then return; fi
+  local said
+  said=$(build/release/tests/test.core.glga --report_level=no -- long "$1" "$kParts") || {
+    echo "$said"
+    say "part $1 of $kParts failed; the cases are above" >&2
+    exit 1
+  }
+  grep "^part $1 of $kParts:" <<<"$said" | tee -a "$kDone"
+}
+
+# The parts that are done: how many cases, and the worst of them.
+sum_up() {
+  awk -v parts="$kParts" '{ cases += $5 } $9 > worst { worst = $9; line = $0 } END {
+    printf "%d of %d parts are done, %d cases; the worst:\n%s\n", NR, parts, cases, line }' "$kDone"
 }
 
 [ $# -ge 1 ] || usage
@@ -20,7 +42,8 @@ case $what in
     configure "${EFLOW_PRESET:-ci}" -DEFLOW_BUILD_TESTS=ON
     build test.core.glga
     say "checking"
-    build/release/tests/test.core.glga -- long "$@"
+    for ((part = ${1:-0}; part <= ${2:-kParts - 1}; ++part)); do check_part "$part"; done
+    sum_up
     ;;
   bench)
     [ $# -le 1 ] || usage
