@@ -34,9 +34,20 @@ folder=$out/$table measured=1024
 mkdir -p "$folder"
 commands=$folder/commands.txt
 : >"$commands"
+rm -f "$folder"/*.json
 
 # Runs a command and notes it.
 note() { printf '%s\n' "$*" >>"$commands"; "$@"; }
+
+# measure FILE COMMAND...: notes a command and adds its line to a file, unless the line is there from an earlier time.
+measure() {
+  local file=$1 line
+  shift
+  printf '%s\n' "$*" >>"$commands"
+  line=$(printf '%s' "$*" | md5sum | cut -d' ' -f1)
+  [ -s "$file.$line" ] || { "$@" >"$file.part" && mv "$file.part" "$file.$line"; }
+  cat "$file.$line" >>"$file"
+}
 
 # wanted ARM: is it one of --arms?
 wanted() { [ -z "$arms" ] || [[ " $arms " == *" $1 "* ]]; }
@@ -57,7 +68,7 @@ exact() {
   wanted "$arm" || return 0
   for seed in $(seq "$seeds"); do
     train "$arm" "$seed" "$@"
-    note "$eflow" eval --exact --run "$folder/$arm-$seed" --clips "$measured" --json >"$folder/$arm-$seed.json"
+    measure "$folder/$arm-$seed.json" "$eflow" eval --exact --run "$folder/$arm-$seed" --clips "$measured" --json
   done
 }
 
@@ -77,12 +88,10 @@ clips() {
   features
   for seed in $(seq "$seeds"); do
     train "$arm" "$seed" --config configs/sprites-short.ini --data "$data" --data.eval="$held_out" "$@"
-    [ -s "$folder/$arm-$seed.json" ] && continue
     for how in $samplers; do
-      note "$eflow" eval --run "$folder/$arm-$seed" --features "$out/features" --data "$data" --eval "$held_out" \
-        --count 252 --reference 2048 --sampler "${how%:*}" --steps "${how#*:}" --json
-    done >"$folder/$arm-$seed.part"
-    mv "$folder/$arm-$seed.part" "$folder/$arm-$seed.json"
+      measure "$folder/$arm-$seed.json" "$eflow" eval --run "$folder/$arm-$seed" --features "$out/features" \
+        --data "$data" --eval "$held_out" --count 252 --reference 2048 --sampler "${how%:*}" --steps "${how#*:}" --json
+    done
   done
 }
 

@@ -1,12 +1,9 @@
 #include "eflow/trainer/config.hpp"
 
-#include <cmath>
 #include <iterator>
 
 #include "eflow/base/error.hpp"
 #include "eflow/nn/dit_config.hpp"
-#include "eflow/trainer/buckets.hpp"
-#include "eflow/trainer/on_policy_run.hpp"
 #include "eflow/trainer/option_parser.hpp"
 #include "eflow/trainer/option_text.hpp"
 
@@ -324,71 +321,6 @@ Config parse_config(const std::string& text, const std::string& name) {
 std::string to_text(const Config& config) {
   Config copy = config;
   return config_text(options_of(copy));
-}
-
-std::vector<std::string> problems_of(const Config& config) {
-  std::vector<std::string> problems;
-  const auto require = [&](bool ok, const std::string& text) {
-    if (!ok) problems.push_back(text);
-  };
-  const auto& m = config.model;
-  require(m.dim % m.heads == 0,
-          str("model.heads: expected a divisor of model.dim = ", m.dim, ", found ", m.heads));
-  require(m.encoder + m.middle + m.decoder > 0,
-          "model.encoder, model.middle, model.decoder: expected at least one block, found none");
-  require(config.train.batch % config.train.accumulation == 0,
-          str("train.accumulation: expected a divisor of train.batch = ", config.train.batch,
-              ", found ", config.train.accumulation));
-  require(config.optim.warmup <= config.train.iterations,
-          str("optim.warmup: expected at most train.iterations = ", config.train.iterations,
-              ", found ", config.optim.warmup));
-  const bool anyflow = config.objective.kind != "eflow";
-  require(
-      !anyflow || (config.drop.tokens == "none" && config.mva.share == 0 &&
-                   config.guidance.kind == "null" && !config.guidance.embed),
-      "objective.kind: anyflow has no token dropping, additivity, weak path or told guidance; "
-      "expected drop.tokens = none, mva.share = 0, guidance.kind = null, guidance.embed = false");
-  require(m.chunk_frames == 0 || config.data.buckets.empty(),
-          "model.chunk_frames: expected 0 with data.buckets, as chunks are of one length of clips");
-  const bool on_policy = config.objective.kind == "anyflow-on-policy";
-  require(
-      !on_policy || !config.anyflow.teacher.empty(),
-      "anyflow.teacher: expected a run, or 'exact', with objective.kind = anyflow-on-policy; found "
-      "nothing");
-  require(
-      !on_policy || !config.train.init_from.empty(),
-      "train.init_from: expected the run that objective.kind = anyflow-on-policy goes on from, or "
-      "an earlier stage; found nothing");
-  require(config.anyflow.teacher != "exact" || config.data.exact.kind != "none",
-          "anyflow.teacher: 'exact' needs an exactly known flow; expected exact.kind, found none");
-  try {
-    static_cast<void>(parse_rollouts(config.anyflow.rollouts));
-  } catch (const InvalidArgument& error) {
-    problems.push_back(error.what());
-  }
-  require(config.objective.r_end <= config.objective.r_init,
-          str("objective.r_end: expected at most objective.r_init = ", config.objective.r_init,
-              ", found ", config.objective.r_end));
-  require(config.guidance.w_max == 0 || config.guidance.w_max >= config.objective.guidance,
-          str("guidance.w_max: expected 0 or at least objective.guidance = ",
-              config.objective.guidance, ", found ", config.guidance.w_max));
-  require(config.mva.share <= config.objective.fm_share,
-          str("mva.share: expected at most objective.fm_share = ", config.objective.fm_share,
-              ", found ", config.mva.share));
-  require(2 * config.mva.min_jump <= config.mva.nodes,
-          str("mva.min_jump: expected at most mva.nodes / 2 = ", config.mva.nodes / 2, ", found ",
-              config.mva.min_jump));
-  try {
-    const bool other_shapes = !parse_buckets(config.data.buckets).empty();
-    require(
-        !other_shapes || !m.position_table,
-        "model.position_table: expected false with data.buckets, as the table is for one size of "
-        "clips; found true");
-  } catch (const InvalidArgument& error) {
-    problems.push_back(error.what());
-  }
-  require(config.data.eval != "", "data.eval: expected 'split', 'none' or a folder, found nothing");
-  return problems;
 }
 
 }  // namespace eflow::trainer
