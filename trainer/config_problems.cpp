@@ -3,7 +3,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/trainer/buckets.hpp"
 #include "eflow/trainer/config.hpp"
-#include "eflow/trainer/on_policy_run.hpp"
+#include "eflow/trainer/objective_config.hpp"
 
 namespace eflow::trainer {
 namespace {

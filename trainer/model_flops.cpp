@@ -84,9 +84,16 @@ double passes_per_clip(const soflow::ObjectiveOptions& objective, std::int64_t s
   return passes;
 }
 
-double anyflow_flops(const nn::DiTConfig& config, const soflow::AnyFlowOptions& options) {
-  const double passes = options.guidance != 1 ? 6 : 5;
-  return forward_flops(config).total() * passes * (options.causal ? 2 : 1);
+double anyflow_passes(const soflow::AnyFlowOptions& options) {
+  return (options.guidance != 1 ? 6 : 5) * (options.causal ? 2 : 1);
+}
+
+double on_policy_passes(const soflow::AnyFlowOptions& first_stage, const std::vector<int>& rollouts,
+                        bool cotrain) {
+  double jumps = 0;
+  for (const int n : rollouts) jumps += n == 1 ? 1 : 3 - 2.0 / n;
+  jumps /= static_cast<double>(rollouts.size());
+  return 3 * jumps + 2 + jumps + 3 + (cotrain ? anyflow_passes(first_stage) : 0);
 }
 
 double step_flops(const nn::DiTConfig& config, const soflow::ObjectiveOptions& objective,

@@ -23,10 +23,13 @@ struct ForwardFlops {
 [[nodiscard]] double step_flops(const nn::DiTConfig& config,
                                 const soflow::ObjectiveOptions& objective, std::int64_t step);
 
-/// Of one clip in a step of AnyFlow's: three forwards for the map, two for the difference, and one
-/// for guidance; of clean clips beside the noisy ones where it is causal.
-[[nodiscard]] double anyflow_flops(const nn::DiTConfig& config,
-                                   const soflow::AnyFlowOptions& options);
+/// Forwards of a clip in a step of AnyFlow's first stage: three for the map, two for the difference,
+/// and one for guidance; of clean clips beside the noisy ones where it is causal.
+[[nodiscard]] double anyflow_passes(const soflow::AnyFlowOptions& options);
+/// In a step of its second: the student's rollout and its backward, two scores, a rollout and a step
+/// of the learned score, and the first stage's where `cotrain`. Mean over the rollouts' lengths.
+[[nodiscard]] double on_policy_passes(const soflow::AnyFlowOptions& first_stage,
+                                      const std::vector<int>& rollouts, bool cotrain);
 
 /// What a pass costs, in any unit.
 struct PassCosts {

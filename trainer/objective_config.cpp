@@ -1,8 +1,11 @@
 #include "eflow/trainer/objective_config.hpp"
 
 #include <cmath>
+#include <sstream>
 
+#include "eflow/base/error.hpp"
 #include "eflow/trainer/model_config.hpp"
+#include "eflow/trainer/model_flops.hpp"
 
 namespace eflow::trainer {
 
@@ -76,6 +79,29 @@ soflow::AnyFlowOptions anyflow_options(const Config& config, const nn::DiTConfig
           .null_label = network.classes,
           .causal = is_causal(config),
           .seed = static_cast<std::uint64_t>(config.train.seed)};
+}
+
+std::vector<int> parse_rollouts(const std::string& text) {
+  std::vector<int> steps;
+  std::istringstream list(text);
+  for (std::string entry; std::getline(list, entry, ',');) {
+    std::istringstream number(entry);
+    int n = 0;
+    std::string rest;
+    if (!(number >> n) || n < 1 || number >> rest) {
+      throw InvalidArgument(
+          str("anyflow.rollouts: expected numbers of steps, like 2,4,8; found '", text, "'"));
+    }
+    steps.push_back(n);
+  }
+  if (steps.empty()) throw InvalidArgument("anyflow.rollouts: expected numbers, found none");
+  return steps;
+}
+
+double anyflow_passes(const Config& config, const nn::DiTConfig& network) {
+  const soflow::AnyFlowOptions options = anyflow_options(config, network);
+  if (config.objective.kind == "anyflow") return anyflow_passes(options);
+  return on_policy_passes(options, parse_rollouts(config.anyflow.rollouts), config.anyflow.cotrain);
 }
 
 TrainerOptions trainer_options(const Config& config) {

@@ -12,9 +12,13 @@ namespace eflow::trainer {
 /// For a network of this shape.
 [[nodiscard]] soflow::ObjectiveOptions objective_options(const Config& config,
                                                          const nn::DiTConfig& network);
-/// Where objective.kind is anyflow.
+/// Of objective.kind = anyflow, and of anyflow-on-policy's share of it.
 [[nodiscard]] soflow::AnyFlowOptions anyflow_options(const Config& config,
                                                      const nn::DiTConfig& network);
+/// anyflow.rollouts as numbers. Throws InvalidArgument.
+[[nodiscard]] std::vector<int> parse_rollouts(const std::string& text);
+/// Forwards of a clip in a step of the AnyFlow stage that objective.kind names; a backward counts two.
+[[nodiscard]] double anyflow_passes(const Config& config, const nn::DiTConfig& network);
 [[nodiscard]] TrainerOptions trainer_options(const Config& config);
 /// The law of t, also that of the held-out error.
 [[nodiscard]] soflow::LogitNormal time_law(const ObjectiveConfig& config);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 #include "eflow/nn/grad_clip.hpp"
 #include "eflow/soflow/sampler.hpp"
@@ -47,23 +46,6 @@ soflow::Network guided_teacher(const Generator& teacher, double w) {
 }
 
 }  // namespace
-
-std::vector<int> parse_rollouts(const std::string& text) {
-  std::vector<int> steps;
-  std::istringstream list(text);
-  for (std::string entry; std::getline(list, entry, ',');) {
-    std::istringstream number(entry);
-    int n = 0;
-    std::string rest;
-    if (!(number >> n) || n < 1 || number >> rest) {
-      throw InvalidArgument(
-          str("anyflow.rollouts: expected numbers of steps, like 2,4,8; found '", text, "'"));
-    }
-    steps.push_back(n);
-  }
-  if (steps.empty()) throw InvalidArgument("anyflow.rollouts: expected numbers, found none");
-  return steps;
-}
 
 OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student)
     : student_(student),
@@ -134,17 +116,6 @@ nn::NamedTensors OnPolicyRun::state() const {
   for (const auto& [name, tensor] : optimizer_->state())
     all.emplace_back("fake_adamw." + name, tensor);
   return all;
-}
-
-double OnPolicyRun::passes() const {
-  const std::vector<int>& choices = objective_.options().rollouts;
-  double jumps = 0;
-  for (const int n : choices) jumps += n == 1 ? 1 : 3 - 2.0 / n;
-  jumps /= static_cast<double>(choices.size());
-  // The student's rollout and its backward, two scores; the score's own rollout and step.
-  const double clips = forward_.options().causal ? 2 : 1;
-  const double first_stage = cotrain_ ? clips * (forward_.options().guidance != 1 ? 6 : 5) : 0;
-  return 3 * jumps + 2 + first_stage + jumps + 3;
 }
 
 }  // namespace eflow::trainer

@@ -26,8 +26,6 @@ class OnPolicyRun final : public Companion {
   /// The student's loss: matching, and with anyflow.cotrain the first stage's on the clips.
   [[nodiscard]] soflow::StepLoss loss(const soflow::Batch& part, std::int64_t step,
                                       std::int64_t batch_total) const;
-  /// Forwards of a network that a clip takes in a step on average; a backward counts two.
-  [[nodiscard]] double passes() const;
 
   double step(const std::vector<soflow::Batch>& parts, std::int64_t step) override;
   [[nodiscard]] nn::NamedTensors state() const override;
@@ -50,8 +48,5 @@ class OnPolicyRun final : public Companion {
   soflow::RollOut roll_out_;
   soflow::Scores scores_;
 };
-
-/// anyflow.rollouts as numbers. Throws InvalidArgument.
-[[nodiscard]] std::vector<int> parse_rollouts(const std::string& text);
 
 }  // namespace eflow::trainer

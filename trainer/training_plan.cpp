@@ -44,6 +44,18 @@ std::string passes_text(const nn::DiTConfig& model, const soflow::ObjectiveOptio
   return text.str();
 }
 
+/// The same of AnyFlow's stages.
+std::string anyflow_text(const Config& config, const nn::DiTConfig& model) {
+  const double passes = anyflow_passes(config, model);
+  std::ostringstream text;
+  text.precision(3);
+  text << "each step    "
+       << flops_text(static_cast<double>(config.train.batch) * passes *
+                     forward_flops(model).total())
+       << ", " << passes << " forwards a clip, " << passes / 3 << " times flow matching alone\n";
+  return text.str();
+}
+
 std::string step_text(const Config& config, const nn::DiTConfig& model,
                       const soflow::ObjectiveOptions& objective, std::int64_t step) {
   const double flops = static_cast<double>(config.train.batch) * step_flops(model, objective, step);
@@ -75,18 +87,24 @@ std::string buckets_text(const Config& config, const nn::DiTConfig& model) {
   return text;
 }
 
+std::string steps_text(const Config& config, const nn::DiTConfig& model,
+                       const soflow::ObjectiveOptions& objective) {
+  if (config.objective.kind != "eflow") return anyflow_text(config, model);
+  return str("first step   ", step_text(config, model, objective, 0), "last step    ",
+             step_text(config, model, objective, config.train.iterations - 1),
+             buckets_text(config, model));
+}
+
 std::string costs_text(const Config& config, const nn::DiTConfig& model) {
   const auto objective = objective_options(config, model);
   static_cast<void>(soflow::EFlowObjective(objective));  // refuses drops that do not fit
   const TrainingMemory memory = memory_of(config, model);
   const double kept = static_cast<double>(config.checkpoint.keep + 1);
   return str("batch        ", config.train.batch, " clips in ", config.train.accumulation,
-             " parts\n", "first step   ", step_text(config, model, objective, 0), "last step    ",
-             step_text(config, model, objective, config.train.iterations - 1),
-             buckets_text(config, model), "memory       ", bytes_text(memory.state),
-             " of state, about ", bytes_text(memory.activations), " of activations",
-             config.train.recompute ? ", blocks recomputed" : "", "\n", "disk         ",
-             bytes_text(memory.checkpoint * kept), " of checkpoints\n");
+             " parts\n", steps_text(config, model, objective), "memory       ",
+             bytes_text(memory.state), " of state, about ", bytes_text(memory.activations),
+             " of activations", config.train.recompute ? ", blocks recomputed" : "", "\n",
+             "disk         ", bytes_text(memory.checkpoint * kept), " of checkpoints\n");
 }
 
 }  // namespace
@@ -99,7 +117,11 @@ TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
   const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
   const double block = 15 * width + 2 * hidden, blocks = static_cast<double>(model.blocks());
   const double kept = config.train.recompute ? blocks * width + block : blocks * block;
-  return {5 * weights, values * kept, 4 * weights};
+  // On-policy: a learned score with its gradients and moments, a teacher, up to three jumps kept.
+  const bool on_policy = config.objective.kind == "anyflow-on-policy";
+  const double jumps = on_policy ? 3 : 1, clean = is_causal(config) && !on_policy ? 2 : 1;
+  return {(on_policy ? 10 : 5) * weights, values * kept * jumps * clean,
+          (on_policy ? 7 : 4) * weights};
 }
 
 ClipFormat format_without_data(const Config& config) {

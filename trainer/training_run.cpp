@@ -227,10 +227,9 @@ class Run {
     const std::int64_t batch = config_.train.batch, done = metrics->step - 1;
     metrics->tokens = batch * objective.grid.count();
     metrics->kept_tokens = batch * objective.kept_at(done);
-    double flops = step_flops(model, objective, done);
-    if (config_.objective.kind == "anyflow")
-      flops = anyflow_flops(model, parts_->anyflow.options());
-    if (parts_->on_policy) flops = forward_flops(model).total() * parts_->on_policy->passes();
+    const double flops = config_.objective.kind == "eflow"
+                             ? step_flops(model, objective, done)
+                             : forward_flops(model).total() * anyflow_passes(config_, model);
     metrics->mfu = static_cast<double>(batch) * flops / metrics->step_s / peak_;
   }
 

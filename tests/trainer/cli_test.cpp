@@ -104,6 +104,9 @@ BOOST_AUTO_TEST_CASE(causal_anyflow_goes_through_its_stages) {
          "[stage2]\ntrain.iterations = 2\nobjective.kind = anyflow\n"
          "[stage3]\ntrain.iterations = 2\nobjective.kind = anyflow-on-policy\n"
          "anyflow.teacher = stage-1\nanyflow.teacher_guidance = 1\n";
+  const auto dry =
+      eflow_says("train --dry-run --config " + ini.string() + " --out " + run.string());
+  BOOST_TEST(contains(dry.text, "10 forwards a clip"), dry.text);  // stage 2: 5, of clean clips too
   const auto trained = eflow_says("train --config " + ini.string() + " --out " + run.string());
   BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
   const auto exact = eflow_says("eval --exact --run " + run.string());

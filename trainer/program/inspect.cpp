@@ -35,6 +35,7 @@ std::string model_text(const nn::DiTConfig& c) {
       c.window_radius(), " tokens",
       c.window_index == nn::WindowIndex::kCompact ? " of those kept" : "",
       c.feed_forward == nn::FeedForwardKind::kMix ? ", Mix-FFN" : "",
+      c.chunk_frames > 0 ? str(", chunks of ", c.chunk_frames, " token frames") : "",
       c.softmax_every > 0 ? str(", full softmax after every ", c.softmax_every, " blocks") : "",
       "\nclips [", c.channels, ", ", c.frames, ", ", c.height, ", ", c.width, "], patch ",
       c.patch.t, "x", c.patch.h, "x", c.patch.w, ", tokens ", grid.t, "x", grid.h, "x", grid.w,
