@@ -35,6 +35,7 @@ GlgaTiles gpu_tiles(DType dtype, std::int64_t head) {
   const bool exact = dtype == DType::kF32;
   if (exact && head > 64) return {{64, 16}, {32, 64}, {32, 16}, {16, 32}, {32, 64}, 32};
   GlgaTiles out{{64, 64}, {64, 64}, {64, 64}, {64, 64}, {64, 64}, 32};
+  if (head > 48) out.keys = {48, 64};
   if (head > 64 || exact) out.keys = {32, 64};
   if (head > 96 || exact) out.queries = {64, 32};
   if (exact) out.forward = {64, 32};
