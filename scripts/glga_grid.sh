@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The long checks of the attention kernels.
-#   scripts/glga_grid.sh check [FIRST LAST]    fused against plain ops in f64, output and all gradients: every combination of
+#   scripts/glga_grid.sh check [FIRST STEP]    fused against plain ops in f64, output and all gradients: every combination of
 #                                              head, tokens, window, drop, gates, branches, dtype and kind of backward pass,
-#                                              387072 cases in 401 parts (0..400); those that build/glga_grid.txt has are done. A
-#                                              day on two cores; any few parts are a sample of all of it
+#                                              387072 cases in 8064 parts of 48 that share their kernels. Days on two cores for
+#                                              all of it; parts FIRST, FIRST + STEP, ... are a sample, such as 7 211. Parts that
+#                                              build/glga_grid.txt has are done: the same command goes on
 #   scripts/glga_grid.sh bench [FILE]          eflow bench glga over tokens 512..32768, heads, drop, dtypes, threads; JSON
 source "$(dirname "$0")/common.sh"
 
@@ -12,7 +13,7 @@ usage() {
   exit 2
 }
 
-readonly kParts=401 kDone=build/glga_grid.txt
+readonly kParts=8064 kDone=build/glga_grid.txt
 
 # check_part PART   runs one, unless it is done; leaves its line in kDone
 check_part() {
@@ -42,7 +43,7 @@ case $what in
     configure "${EFLOW_PRESET:-ci}" -DEFLOW_BUILD_TESTS=ON
     build test.core.glga
     say "checking"
-    for ((part = ${1:-0}; part <= ${2:-kParts - 1}; ++part)); do check_part "$part"; done
+    for ((part = ${1:-0}; part < kParts; part += ${2:-1})); do check_part "$part"; done
     sum_up
     ;;
   bench)

@@ -1,5 +1,5 @@
 // The fused GLGA kernels against their composition in f64, over a set of cases in which any two properties meet in every
-// pair of their values; `test.core.glga -- long 3 401` walks the 3rd part of 401 of the full grid (scripts/glga_grid.sh).
+// pair of their values; `test.core.glga -- long 3 8064` walks the 3rd part of 8064 of the full grid (scripts/glga_grid.sh).
 
 #define BOOST_TEST_MODULE glga_op
 #include "eflow/core/glga.hpp"
