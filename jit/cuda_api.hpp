@@ -11,13 +11,27 @@ namespace eflow::jit {
 /// CUresult; 0 is success.
 using CuResult = int;
 using CuDevice = int;
-using CuContext = struct CUctx_st*;
-using CuStream = struct CUstream_st*;
-using CuLibrary = struct CUlib_st*;
-using CuKernel = struct CUkern_st*;
-using CuFunction = struct CUfunc_st*;
-using CuEvent = struct CUevent_st*;
-using CuPool = struct CUmemPoolHandle_st*;
+// Declared here, so that they are ours also where CUDA's headers were included before.
+struct CUctx_st;
+struct CUstream_st;
+struct CUlib_st;
+struct CUkern_st;
+struct CUfunc_st;
+struct CUevent_st;
+struct CUmemPoolHandle_st;
+struct CUgraph_st;
+struct CUgraphNode_st;
+struct CUgraphExec_st;
+using CuContext = CUctx_st*;
+using CuStream = CUstream_st*;
+using CuLibrary = CUlib_st*;
+using CuKernel = CUkern_st*;
+using CuFunction = CUfunc_st*;
+using CuEvent = CUevent_st*;
+using CuPool = CUmemPoolHandle_st*;
+using CuGraph = CUgraph_st*;
+using CuGraphNode = CUgraphNode_st*;
+using CuGraphExec = CUgraphExec_st*;
 /// CUdeviceptr: an address in a device's memory.
 using CuAddress = unsigned long long;
 

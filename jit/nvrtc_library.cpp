@@ -2,40 +2,13 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <vector>
 
 #include "eflow/base/error.hpp"
+#include "eflow/jit/cuda_library.hpp"
 
 namespace eflow::jit {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// Names for the loader first, then what lies in the toolkits' usual places, newest toolkit first.
-std::vector<std::string> candidates() {
-  std::vector<std::string> out{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
-  std::vector<std::string> roots;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator("/usr/local", ignored)) {
-    const std::string name = entry.path().filename();
-    if (name.starts_with("cuda-")) roots.push_back(entry.path().string());
-  }
-  std::sort(roots.rbegin(), roots.rend());
-  roots.insert(roots.begin(), "/usr/local/cuda");
-  for (const std::string& root : roots) {
-    for (const char* folder :
-         {"/lib64", "/lib", "/targets/x86_64-linux/lib", "/targets/sbsa-linux/lib"}) {
-      const std::string path = root + folder + "/libnvrtc.so";
-      if (fs::exists(path, ignored)) out.push_back(path);
-      for (const char* version : {".13", ".12"}) {
-        if (fs::exists(path + version, ignored)) out.push_back(path + version);
-      }
-    }
-  }
-  return out;
-}
 
 template <class F>
 bool bind(void* handle, const char* name, F& function) {
@@ -58,7 +31,7 @@ bool bind_all(void* h, NvrtcLibrary& l) {
 
 std::optional<NvrtcLibrary> open_nvrtc(const std::string& named, std::string& why) {
   const std::vector<std::string> paths =
-      named.empty() ? candidates() : std::vector<std::string>{named};
+      named.empty() ? cuda_library_paths("libnvrtc.so") : std::vector<std::string>{named};
   for (const std::string& path : paths) {
     void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {

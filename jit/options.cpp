@@ -48,6 +48,12 @@ TuneMode read_tune() {
   throw InvalidArgument(str("[jit] EFLOW_TUNE=", text, " is unknown; expected off or lookup"));
 }
 
+bool read_tf32() {
+  const std::string text = variable("EFLOW_TF32").value_or("on");
+  if (text == "on" || text == "off") return text == "on";
+  throw InvalidArgument(str("[jit] EFLOW_TF32=", text, " is unknown; expected on or off"));
+}
+
 std::vector<std::filesystem::path> read_list(const char* name) {
   std::vector<std::filesystem::path> out;
   const std::string text = variable(name).value_or("");
@@ -93,6 +99,8 @@ Options Options::from_environment() {
   read("EFLOW_CXX", options.cxx);
   if (const char* path = std::getenv("PATH")) options.search_path = path;
   read("EFLOW_NVRTC", options.nvrtc);
+  read("EFLOW_CUBLASLT", options.cublas_library);
+  options.tf32 = read_tf32();
   read("EFLOW_KERNEL_DIR", options.kernel_dir);
   read("EFLOW_DUMP_DIR", options.dump_dir);
   return options;

@@ -22,6 +22,7 @@ enum class JitMode {
 /// Whether launches use what was tuned for them (Runtime::tuned).
 enum class TuneMode { kOff, kLookup };
 
+struct CublasApi;
 struct CudaApi;
 
 struct Options {
@@ -39,6 +40,9 @@ struct Options {
   std::string nvrtc;  ///< NVRTC's library; empty: the newest there is
   std::filesystem::path temporary = "/tmp";
   const CudaApi* cuda = nullptr;  ///< the driver; nullptr: the machine's, when one is needed
+  std::string cublas_library;     ///< cuBLASLt's library; empty: the newest there is; "off": none is used
+  const CublasApi* cublas = nullptr;  ///< in its place
+  bool tf32 = true;  ///< cuBLASLt may round the factors of f32 products to TF32, as our own kernels do
   TuneMode tune = TuneMode::kLookup;
   int compile_threads = 0;  ///< of one prepare(); 0 = as many as the process may use, at most 8
   std::chrono::milliseconds compile_timeout{120'000};
@@ -48,8 +52,8 @@ struct Options {
 
   /// EFLOW_DEVICE (cpu | cuda | cuda:N | auto), EFLOW_ISA (baseline | avx2 | avx512 | avx512_bf16), EFLOW_THREADS,
   /// EFLOW_JIT (on | forbid | off), EFLOW_CACHE_DIR ("" = none), EFLOW_CACHE_MAX_MB, EFLOW_PACKS (parted by ':'),
-  /// EFLOW_CXX, EFLOW_NVRTC, EFLOW_KERNEL_DIR, EFLOW_DUMP_DIR, EFLOW_TUNE (off | lookup); and PATH, HOME,
-  /// XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is allowed.
+  /// EFLOW_CXX, EFLOW_NVRTC, EFLOW_CUBLASLT (a library or off), EFLOW_TF32 (on | off), EFLOW_KERNEL_DIR,
+  /// EFLOW_DUMP_DIR, EFLOW_TUNE (off | lookup); and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is allowed.
   [[nodiscard]] static Options from_environment();
 };
 
