@@ -1,7 +1,11 @@
 // A GPU as a Device: a stream of its own, memory in the stream's order, copies through pinned staging, kernels made ready when
 // they are first launched. Not run on a GPU yet; docs/cuda.md says what is proven without one.
 
+#include <optional>
+
 #include "eflow/base/error.hpp"
+#include "eflow/base/log.hpp"
+#include "eflow/core/cublas_gemm.hpp"
 #include "eflow/core/cuda_memory.hpp"
 #include "eflow/core/cuda_staging.hpp"
 #include "eflow/core/device.hpp"
@@ -28,7 +32,14 @@ class CudaDevice final : public Device {
         memory_(context_, plan()),
         staging_(context_) {
     runtime_.define(detail::gemm_definition());
+    start_cublas();
   }
+  ~CudaDevice() override {
+    cublas_.reset();
+    release_workspace();
+  }
+  CudaDevice(const CudaDevice&) = delete;
+  CudaDevice& operator=(const CudaDevice&) = delete;
 
   std::string name() const override { return str("cuda:", context_->ordinal()); }
   jit::Runtime& runtime() override { return runtime_; }
@@ -60,6 +71,11 @@ class CudaDevice final : public Device {
   }
   void synchronize(Stream stream) override { runtime_.synchronize({handle_of(stream)}); }
 
+  bool multiply(const args::Gemm& g, DType in, DType out, Stream stream) override {
+    // Its workspace is the own stream's.
+    return cublas_ && stream.handle == nullptr && cublas_->run(g, in, out, own_.handle());
+  }
+
   void launch_bytes(std::string_view name, const jit::Spec& spec, jit::Grid grid, const void* args,
                     std::size_t bytes, Stream stream) override {
     make_ready(name, spec);
@@ -67,6 +83,32 @@ class CudaDevice final : public Device {
   }
 
  private:
+  /// Without it our own kernels do its work, so that it is missed is no error.
+  void start_cublas() {
+    const jit::Options& options = runtime_.options();
+    if (options.cublas_library == "off") return;
+    std::string why;
+    const std::optional<jit::CublasApi> api =
+        options.cublas != nullptr ? *options.cublas : jit::open_cublas(options.cublas_library, why);
+    if (api) {
+      workspace_ = memory_.allocate(detail::CublasGemm::kWorkspaceBytes, own_.handle());
+      try {
+        cublas_.emplace(context_, *api, options.tf32, workspace_);
+        return;
+      } catch (const DeviceError& error) {
+        why = error.what();
+        release_workspace();
+      }
+    }
+    log_warning("[cuda] ", why, "; matrix products run on our own kernels");
+  }
+
+  void release_workspace() noexcept {
+    if (workspace_ == nullptr) return;
+    memory_.release(workspace_, detail::CublasGemm::kWorkspaceBytes, own_.handle());
+    workspace_ = nullptr;
+  }
+
   CuStream handle_of(Stream stream) const {
     return stream.handle == nullptr ? own_.handle() : static_cast<CuStream>(stream.handle);
   }
@@ -82,6 +124,8 @@ class CudaDevice final : public Device {
   jit::CudaStream own_;
   detail::CudaMemory memory_;
   detail::CudaStaging staging_;
+  void* workspace_ = nullptr;  ///< of cublas_
+  std::optional<detail::CublasGemm> cublas_;
 };
 
 }  // namespace

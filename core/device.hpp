@@ -14,6 +14,10 @@
 
 namespace eflow {
 
+namespace args {
+struct Gemm;
+}
+
 using jit::Stream;
 
 /// Bytes handed out by a device's allocator.
@@ -50,6 +54,13 @@ class Device {
 
   /// What the tensors on it are for.
   [[nodiscard]] MemoryPlan& plan() { return plan_; }
+
+  /// A matrix product by a library that the device has for them; false, with nothing issued, where there is none for this
+  /// one. in: dtype of A, B and bias, out: of the rest.
+  [[nodiscard]] virtual bool multiply(const args::Gemm& /*g*/, DType /*in*/, DType /*out*/,
+                                      Stream /*stream*/) {
+    return false;
+  }
 
   /// Issues one kernel launch to the stream. On a GPU the first launch of a Spec compiles it, or finds it in a cache. Throws
   /// CompileError when the Spec has no compiled form.

@@ -120,6 +120,7 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
       now.b = static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
       now.c = static_cast<std::byte*>(now.c) + at * static_cast<std::size_t>(batches.c[d]) * cb;
     }
+    if (c.device()->multiply(now, a.dtype(), c.dtype(), {})) continue;
     const args::GemmGrid grid = on_gpu ? args::gemm_gpu_grid(now)
                                        : args::gemm_grid(now, runtime.pool().size());
     c.device()->launch("gemm", spec, {grid.x, grid.y, grid.z}, now);

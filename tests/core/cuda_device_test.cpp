@@ -38,6 +38,7 @@ struct Session {
     options.cache.named = "";
     options.cuda = &api;
     options.compile_timeout = std::chrono::minutes(10);
+    options.cublas_library = "off";
     options.device = "cuda";
     device = make_device(options);
   }
@@ -66,6 +67,7 @@ BOOST_AUTO_TEST_CASE(devices_by_name) {
   BOOST_TEST(s.driver.keeps > 0u);
   jit::Options options;
   options.cuda = &s.api;
+  options.cublas_library = "off";
   const auto named = [&](const char* name) {
     options.device = name;
     return make_device(options);
@@ -196,6 +198,7 @@ BOOST_AUTO_TEST_CASE(refusals_name_call_and_device) {
     const jit::CudaApi api = RecordingDriver::api();
     jit::Options options;
     options.cuda = &api;
+    options.cublas_library = "off";
     options.device = "cuda";
     driver.failing[call] = 1;
     BOOST_TEST(contains(message_of([&] { (void)make_device(options); }), call));

@@ -136,6 +136,7 @@ jit::Options EmulatedGpu::options() const {
   options.device = "cuda";
   options.cuda = &state_->api;
   options.nvrtc = EFLOW_FAKE_NVRTC;
+  options.cublas_library = "off";
   return options;
 }
 long long EmulatedGpu::launches() const {

@@ -1,0 +1,169 @@
+#pragma once
+// A cuBLASLt that multiplies on the host, by the descriptors that it is given and nothing else, notes what it was asked, and
+// refuses what a test names. One at a time, as its functions carry no state of their own.
+
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "eflow/base/bfloat16.hpp"
+#include "eflow/jit/cublas_api.hpp"
+
+namespace eflow::test {
+
+class FakeCublas {
+ public:
+  /// A descriptor, a layout or a preference: what it was made with and what was set.
+  struct Object {
+    int type = 0, scale = 0;  ///< of a descriptor: compute and scale type
+    std::uint64_t rows = 0, columns = 0;
+    std::int64_t ld = 0;
+    std::map<int, std::string> set;
+
+    template <class T>
+    [[nodiscard]] T get(int attribute, T missing = {}) const {
+      const auto found = set.find(attribute);
+      if (found != set.end()) std::memcpy(&missing, found->second.data(), sizeof missing);
+      return missing;
+    }
+  };
+
+  std::map<std::string, int> failing;  ///< status by name of the call
+  int heuristics = 0, products = 0, objects = 0, handles = 0;
+  Object last_preference, last_desc;
+  void* last_stream = nullptr;
+  bool serves = true;  ///< false: no algorithm for anything
+
+  FakeCublas() { self() = this; }
+  ~FakeCublas() { self() = nullptr; }
+  FakeCublas(const FakeCublas&) = delete;
+  FakeCublas& operator=(const FakeCublas&) = delete;
+
+  [[nodiscard]] static jit::CublasApi api() {
+    jit::CublasApi a;
+    a.create = [](void** handle) {
+      ++self()->handles;
+      *handle = self();
+      return on("cublasLtCreate");
+    };
+    a.destroy = [](void*) { return --self()->handles, 0; };
+    a.status_string = [](int) { return "as the test wants it"; };
+    a.version = [] { return std::size_t{130000}; };
+    a.desc_create = [](void** desc, int compute, int scale) {
+      return make(desc, {.type = compute, .scale = scale, .set = {}});
+    };
+    a.layout_create = [](void** layout, int type, std::uint64_t rows, std::uint64_t columns,
+                         std::int64_t ld) {
+      return make(layout, {.type = type, .rows = rows, .columns = columns, .ld = ld, .set = {}});
+    };
+    a.preference_create = [](void** preference) { return make(preference, {}); };
+    a.desc_destroy = a.layout_destroy = a.preference_destroy = [](void* p) {
+      --self()->objects;
+      delete static_cast<Object*>(p);
+      return 0;
+    };
+    a.desc_set = a.layout_set =
+        a.preference_set = [](void* p, int attribute, const void* value, std::size_t bytes) {
+          static_cast<Object*>(p)->set[attribute] = {static_cast<const char*>(value), bytes};
+          return 0;
+        };
+    a.heuristic = [](void*, void* desc, void*, void*, void*, void*, void* preference, int,
+                     jit::LtHeuristic* result, int* found) {
+      ++self()->heuristics;
+      self()->last_preference = *static_cast<Object*>(preference);
+      self()->last_desc = *static_cast<Object*>(desc);
+      *found = self()->serves ? 1 : 0;
+      result->algo.data[0] = 77;
+      return self()->serves ? on("cublasLtMatmulAlgoGetHeuristic") : jit::lt::kNotSupported;
+    };
+    a.matmul = matmul;
+    return a;
+  }
+
+ private:
+  static FakeCublas*& self() {
+    static FakeCublas* fake = nullptr;
+    return fake;
+  }
+  static int on(const std::string& name) {
+    const auto found = self()->failing.find(name);
+    return found == self()->failing.end() ? 0 : found->second;
+  }
+  static int make(void** out, Object object) {
+    ++self()->objects;
+    *out = new Object(std::move(object));
+    return 0;
+  }
+
+  /// Element `at` of memory of a cudaDataType.
+  static double read(const void* p, int type, std::int64_t at) {
+    if (type == jit::lt::kF64) return static_cast<const double*>(p)[at];
+    if (type == jit::lt::kF32) return static_cast<double>(static_cast<const float*>(p)[at]);
+    return static_cast<double>(static_cast<float>(static_cast<const bfloat16*>(p)[at]));
+  }
+  static void write(void* p, int type, std::int64_t at, double x) {
+    if (type == jit::lt::kF64)
+      static_cast<double*>(p)[at] = x;
+    else if (type == jit::lt::kF32)
+      static_cast<float*>(p)[at] = static_cast<float>(x);
+    else
+      static_cast<bfloat16*>(p)[at] = bfloat16(static_cast<float>(x));
+  }
+  /// Where element (row, column) of matrix `index` of a batch lies.
+  static std::int64_t place(const Object& m, std::int64_t index, std::int64_t row,
+                            std::int64_t column) {
+    return index * m.get<std::int64_t>(jit::lt::kBatchStride) + column * m.ld + row;
+  }
+  static double gelu(double x) {
+    return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  }
+
+  static int matmul(void*, void* desc, const void* alpha, const void* a, void* a_layout,
+                    const void* b, void* b_layout, const void* beta, const void* c, void* c_layout,
+                    void* d, void* d_layout, const jit::LtAlgo* algo, void* workspace, std::size_t,
+                    void* stream) {
+    namespace lt = jit::lt;
+    if (const int code = on("cublasLtMatmul"); code != 0) return code;
+    if (algo->data[0] != 77 || workspace == nullptr) return 7;
+    ++self()->products;
+    self()->last_stream = stream;
+    const Object &o = *static_cast<Object*>(desc), &ma = *static_cast<Object*>(a_layout),
+                 &mb = *static_cast<Object*>(b_layout), &mc = *static_cast<Object*>(c_layout),
+                 &md = *static_cast<Object*>(d_layout);
+    const int epilogue = o.get<int>(lt::kEpilogue, lt::kNoEpilogue);
+    const bool ta = o.get<int>(lt::kTransposeA) != 0, tb = o.get<int>(lt::kTransposeB) != 0;
+    const auto k = static_cast<std::int64_t>(ta ? ma.rows : ma.columns);
+    if (k != static_cast<std::int64_t>(tb ? mb.columns : mb.rows)) return 7;
+    if ((ta ? ma.columns : ma.rows) != md.rows || (tb ? mb.rows : mb.columns) != md.columns)
+      return 7;
+    const double by = read(alpha, o.scale, 0), add = read(beta, o.scale, 0);
+    for (std::int64_t i = 0; i < md.get<int>(lt::kBatchCount, 1); ++i) {
+      for (std::int64_t column = 0; column < static_cast<std::int64_t>(md.columns); ++column) {
+        for (std::int64_t row = 0; row < static_cast<std::int64_t>(md.rows); ++row) {
+          double sum = 0;
+          for (std::int64_t l = 0; l < k; ++l) {
+            sum += read(a, ma.type, ta ? place(ma, i, l, row) : place(ma, i, row, l)) *
+                   read(b, mb.type, tb ? place(mb, i, column, l) : place(mb, i, l, column));
+          }
+          sum *= by;
+          if (add != 0) sum += add * read(c, mc.type, place(mc, i, row, column));
+          if ((epilogue & lt::kBiasBit) != 0)
+            sum += read(o.get<const void*>(lt::kBias), md.type, row);
+          if ((epilogue & lt::kAuxBit) != 0) {
+            const std::int64_t at = i * o.get<std::int64_t>(lt::kAuxBatchStride) +
+                                    column * o.get<std::int64_t>(lt::kAuxLd) + row;
+            write(o.get<void*>(lt::kAux), md.type, at, sum);
+          }
+          if ((epilogue & lt::kGelu) != 0) sum = gelu(sum);
+          write(d, md.type, place(md, i, row, column), sum);
+        }
+      }
+    }
+    return 0;
+  }
+};
+
+}  // namespace eflow::test
