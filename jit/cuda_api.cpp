@@ -75,6 +75,16 @@ void bind_memory(Binder& bind, CudaApi& cuda) {
   bind.required("cuEventDestroy_v2", cuda.event_destroy);
 }
 
+void bind_graphs(Binder& bind, CudaApi& cuda) {
+  bind.required("cuStreamBeginCapture_v2", cuda.capture_begin);
+  bind.required("cuStreamEndCapture", cuda.capture_end);
+  bind.required("cuGraphInstantiateWithFlags", cuda.graph_instantiate);
+  bind.required("cuGraphExecUpdate_v2", cuda.graph_update);
+  bind.required("cuGraphLaunch", cuda.graph_launch);
+  bind.required("cuGraphExecDestroy", cuda.graph_exec_destroy);
+  bind.required("cuGraphDestroy", cuda.graph_destroy);
+}
+
 }  // namespace
 
 std::string CudaApi::error(CuResult code) const {
@@ -97,6 +107,7 @@ std::optional<CudaApi> open_cuda_api(const std::string& library, std::string& wh
   bind_devices(bind, cuda);
   bind_launches(bind, cuda);
   bind_memory(bind, cuda);
+  bind_graphs(bind, cuda);
   if (bind.missing != nullptr) {
     why = str("the CUDA driver is too old (it lacks ", bind.missing,
               "); version 12 or later is needed");

@@ -45,6 +45,12 @@ struct CuLaunchConfig {
   unsigned attribute_count;
 };
 
+/// CUgraphExecUpdateResultInfo.
+struct CuGraphUpdate {
+  int result;
+  CuGraphNode node, from_node;
+};
+
 /// Numbers of the driver's enumerations.
 namespace cu {
 inline constexpr int kDeviceMultiprocessors = 16, kDeviceL2Bytes = 38, kDeviceMajor = 75,
@@ -52,7 +58,7 @@ inline constexpr int kDeviceMultiprocessors = 16, kDeviceL2Bytes = 38, kDeviceMa
 inline constexpr int kFunctionMaxThreads = 0, kFunctionStaticSharedBytes = 1,
                      kFunctionMaxDynamicSharedBytes = 8;
 inline constexpr int kJitErrorLog = 5, kJitErrorLogBytes = 6;
-inline constexpr int kCaptureRelaxed = 2;
+inline constexpr int kCaptureThreadLocal = 1, kCaptureRelaxed = 2;
 inline constexpr int kOutOfMemory = 2;
 inline constexpr int kPoolReleaseThreshold = 4;
 inline constexpr unsigned kEventWithoutTime = 2, kStreamNonBlocking = 1;
@@ -109,6 +115,14 @@ struct CudaApi {
   CuResult (*event_record)(CuEvent, CuStream) = nullptr;
   CuResult (*event_synchronize)(CuEvent) = nullptr;
   CuResult (*event_destroy)(CuEvent) = nullptr;
+
+  CuResult (*capture_begin)(CuStream, int mode) = nullptr;
+  CuResult (*capture_end)(CuStream, CuGraph*) = nullptr;
+  CuResult (*graph_instantiate)(CuGraphExec*, CuGraph, unsigned long long flags) = nullptr;
+  CuResult (*graph_update)(CuGraphExec, CuGraph, CuGraphUpdate*) = nullptr;
+  CuResult (*graph_launch)(CuGraphExec, CuStream) = nullptr;
+  CuResult (*graph_exec_destroy)(CuGraphExec) = nullptr;
+  CuResult (*graph_destroy)(CuGraph) = nullptr;
 
   /// "CUDA_ERROR_INVALID_VALUE (invalid argument)".
   [[nodiscard]] std::string error(CuResult code) const;

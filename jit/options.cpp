@@ -48,10 +48,11 @@ TuneMode read_tune() {
   throw InvalidArgument(str("[jit] EFLOW_TUNE=", text, " is unknown; expected off or lookup"));
 }
 
-bool read_tf32() {
-  const std::string text = variable("EFLOW_TF32").value_or("on");
-  if (text == "on" || text == "off") return text == "on";
-  throw InvalidArgument(str("[jit] EFLOW_TF32=", text, " is unknown; expected on or off"));
+void read(const char* name, bool& out) {
+  const std::string text = variable(name).value_or(out ? "on" : "off");
+  out = text == "on";
+  if (!out && text != "off")
+    throw InvalidArgument(str("[jit] ", name, "=", text, " is unknown; expected on or off"));
 }
 
 std::vector<std::filesystem::path> read_list(const char* name) {
@@ -100,7 +101,8 @@ Options Options::from_environment() {
   if (const char* path = std::getenv("PATH")) options.search_path = path;
   read("EFLOW_NVRTC", options.nvrtc);
   read("EFLOW_CUBLASLT", options.cublas_library);
-  options.tf32 = read_tf32();
+  read("EFLOW_TF32", options.tf32);
+  read("EFLOW_GRAPHS", options.graphs);
   read("EFLOW_KERNEL_DIR", options.kernel_dir);
   read("EFLOW_DUMP_DIR", options.dump_dir);
   return options;

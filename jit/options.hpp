@@ -42,6 +42,8 @@ struct Options {
   const CudaApi* cuda = nullptr;  ///< the driver; nullptr: the machine's, when one is needed
   std::string cublas_library;     ///< cuBLASLt's library; empty: the newest there is; "off": none is used
   const CublasApi* cublas = nullptr;  ///< in its place
+  /// Whether a GPU may gather a step's work into graphs. Off until it was run on one.
+  bool graphs = false;
   bool tf32 = true;  ///< cuBLASLt may round the factors of f32 products to TF32, as our own kernels do
   TuneMode tune = TuneMode::kLookup;
   int compile_threads = 0;  ///< of one prepare(); 0 = as many as the process may use, at most 8
@@ -52,7 +54,7 @@ struct Options {
 
   /// EFLOW_DEVICE (cpu | cuda | cuda:N | auto), EFLOW_ISA (baseline | avx2 | avx512 | avx512_bf16), EFLOW_THREADS,
   /// EFLOW_JIT (on | forbid | off), EFLOW_CACHE_DIR ("" = none), EFLOW_CACHE_MAX_MB, EFLOW_PACKS (parted by ':'),
-  /// EFLOW_CXX, EFLOW_NVRTC, EFLOW_CUBLASLT (a library or off), EFLOW_TF32 (on | off), EFLOW_KERNEL_DIR,
+  /// EFLOW_CXX, EFLOW_NVRTC, EFLOW_CUBLASLT (a library or off), EFLOW_TF32 and EFLOW_GRAPHS (on | off), EFLOW_KERNEL_DIR,
   /// EFLOW_DUMP_DIR, EFLOW_TUNE (off | lookup); and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is allowed.
   [[nodiscard]] static Options from_environment();
 };

@@ -40,7 +40,9 @@ std::string fake_driver(const test::TempDir& dir, int init, int devices,
         "cuMemAllocAsync", "cuMemFreeAsync", "cuMemGetInfo_v2", "cuMemAllocHost_v2",
         "cuMemFreeHost", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuMemsetD8Async",
         "cuStreamCreate", "cuStreamDestroy_v2", "cuStreamWaitEvent", "cuEventCreate",
-        "cuEventRecord", "cuEventSynchronize", "cuEventDestroy_v2"}) {
+        "cuEventRecord", "cuEventSynchronize", "cuEventDestroy_v2", "cuStreamBeginCapture_v2",
+        "cuStreamEndCapture", "cuGraphInstantiateWithFlags", "cuGraphExecUpdate_v2",
+        "cuGraphLaunch", "cuGraphExecDestroy", "cuGraphDestroy"}) {
     if (function != without)
       std::ofstream(dir / (name + ".cpp"), std::ios::app)
           << "F " << function << "() { return 1; }\n";

@@ -50,13 +50,14 @@ BOOST_AUTO_TEST_CASE(variables_are_read) {
       size("EFLOW_CACHE_MAX_MB", "5"), packs("EFLOW_PACKS", "/a.pack::/b.pack"),
       cxx("EFLOW_CXX", "clang++"), texts("EFLOW_KERNEL_DIR", "/texts"),
       dump("EFLOW_DUMP_DIR", "/dump"), tune("EFLOW_TUNE", "off"), device("EFLOW_DEVICE", "cuda:1"),
-      cublas("EFLOW_CUBLASLT", "off"), tf32("EFLOW_TF32", "off");
+      cublas("EFLOW_CUBLASLT", "off"), tf32("EFLOW_TF32", "off"), graphs("EFLOW_GRAPHS", "on");
   const Options o = Options::from_environment();
   BOOST_TEST((o.isa == Isa::kAvx2));
   BOOST_TEST(o.threads == 3);
   BOOST_TEST(o.device == "cuda:1");
   BOOST_TEST(o.cublas_library == "off");
   BOOST_TEST(!o.tf32);
+  BOOST_TEST(o.graphs);
   BOOST_TEST((o.mode == JitMode::kForbid));
   BOOST_TEST(o.cache.named.value() == "/some/where");
   BOOST_TEST(o.cache_max_bytes == 5u << 20);
@@ -90,6 +91,7 @@ BOOST_AUTO_TEST_CASE(wrong_values_are_named) {
                                     {"EFLOW_THREADS", "-1"},
                                     {"EFLOW_JIT", "maybe"},
                                     {"EFLOW_TUNE", "always"},
+                                    {"EFLOW_GRAPHS", "yes"},
                                     {"EFLOW_CACHE_MAX_MB", "1GB"}}) {
     const Variable wrong(name, value);
     const std::string text = complaint();
