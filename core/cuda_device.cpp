@@ -6,6 +6,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/base/log.hpp"
 #include "eflow/core/cublas_gemm.hpp"
+#include "eflow/core/cuda_graphs.hpp"
 #include "eflow/core/cuda_memory.hpp"
 #include "eflow/core/cuda_staging.hpp"
 #include "eflow/core/device.hpp"
@@ -29,7 +30,11 @@ class CudaDevice final : public Device {
       : runtime_(options),
         context_(runtime_.cuda_context()),
         own_(context_),
-        memory_(context_, plan()),
+        graphs_(context_, own_.handle()),
+        memory_(context_, plan(),
+                [this](CuStream stream) {
+                  if (stream == own_.handle()) graphs_.flush();
+                }),
         staging_(context_) {
     runtime_.define(detail::gemm_definition());
     start_cublas();
@@ -55,10 +60,14 @@ class CudaDevice final : public Device {
   void trim() override { memory_.trim(); }
 
   void copy_in(void* device, const void* host, std::size_t bytes, Stream stream) override {
-    if (bytes > 0) staging_.copy(address_of(device), host, bytes, handle_of(stream));
+    if (bytes == 0) return;
+    const CuStream on = handle_of(stream);
+    if (!staging_.fits(bytes, on)) graphs_.flush();
+    gather(on, kCopy, [&] { staging_.copy(address_of(device), host, bytes, on); });
   }
   void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) override {
     if (bytes == 0) return;
+    graphs_.flush();
     const CudaContext::Current current(*context_);
     context_->check(context_->api().copy_out(host, address_of(device), bytes, handle_of(stream)),
                     "cuMemcpyDtoHAsync", "a copy from the device");
@@ -66,23 +75,56 @@ class CudaDevice final : public Device {
   void fill_zero(void* device, std::size_t bytes, Stream stream) override {
     if (bytes == 0) return;
     const CudaContext::Current current(*context_);
-    context_->check(context_->api().set_bytes(address_of(device), 0, bytes, handle_of(stream)),
-                    "cuMemsetD8Async", str(bytes, " bytes"));
+    const CuStream on = handle_of(stream);
+    gather(on, kFill, [&] {
+      context_->check(context_->api().set_bytes(address_of(device), 0, bytes, on),
+                      "cuMemsetD8Async", str(bytes, " bytes"));
+    });
   }
-  void synchronize(Stream stream) override { runtime_.synchronize({handle_of(stream)}); }
+  void synchronize(Stream stream) override {
+    graphs_.flush();
+    runtime_.synchronize({handle_of(stream)});
+  }
+
+  void begin_gathering() override {
+    if (runtime_.options().graphs) graphs_.begin();
+  }
+  void end_gathering() override { graphs_.end(); }
+  void abandon_gathering() noexcept override { graphs_.abandon(); }
 
   bool multiply(const args::Gemm& g, DType in, DType out, Stream stream) override {
-    // Its workspace is the own stream's.
-    return cublas_ && stream.handle == nullptr && cublas_->run(g, in, out, own_.handle());
+    if (!cublas_ || stream.handle != nullptr) return false;  // its workspace is the own stream's
+    bool done = false;
+    const auto shape = static_cast<std::uint64_t>((g.m * 131 + g.n) * 131 + g.k);
+    gather(own_.handle(), kMultiply ^ shape << 8,
+           [&] { done = cublas_->run(g, in, out, own_.handle()); });
+    return done;
   }
 
   void launch_bytes(std::string_view name, const jit::Spec& spec, jit::Grid grid, const void* args,
                     std::size_t bytes, Stream stream) override {
     make_ready(name, spec);
-    runtime_.launch_bytes(name, spec, grid, args, bytes, {handle_of(stream)});
+    const CuStream on = handle_of(stream);
+    gather(on, jit::SpecHash()(spec),
+           [&] { runtime_.launch_bytes(name, spec, grid, args, bytes, {on}); });
   }
 
  private:
+  /// Kinds of work, for the signature of a graph.
+  enum Kind : std::uint64_t { kCopy = 1, kFill = 2, kMultiply = 3 };
+
+  /// Issues work, into a graph when work is being gathered. What fails takes what was gathered with it.
+  template <class F>
+  void gather(CuStream on, std::uint64_t signature, F&& issue) {
+    if (on == own_.handle()) graphs_.add(signature);
+    try {
+      issue();
+    } catch (...) {
+      if (on == own_.handle()) graphs_.abandon();
+      throw;
+    }
+  }
+
   /// Without it our own kernels do its work, so that it is missed is no error.
   void start_cublas() {
     const jit::Options& options = runtime_.options();
@@ -122,6 +164,7 @@ class CudaDevice final : public Device {
   jit::Runtime runtime_;
   std::shared_ptr<const CudaContext> context_;
   jit::CudaStream own_;
+  detail::CudaGraphs graphs_;
   detail::CudaMemory memory_;
   detail::CudaStaging staging_;
   void* workspace_ = nullptr;  ///< of cublas_

@@ -7,8 +7,9 @@ namespace eflow::detail {
 using jit::CuAddress;
 using jit::CudaContext;
 
-CudaMemory::CudaMemory(std::shared_ptr<const CudaContext> context, const MemoryPlan& plan)
-    : context_(std::move(context)), plan_(plan) {
+CudaMemory::CudaMemory(std::shared_ptr<const CudaContext> context, const MemoryPlan& plan,
+                       std::function<void(jit::CuStream)> before_driver)
+    : context_(std::move(context)), plan_(plan), before_driver_(std::move(before_driver)) {
   // What the allocators give back the driver need not return to the system at every wait.
   const CudaContext::Current current(*context_);
   const jit::CudaApi& cuda = context_->api();
@@ -66,6 +67,7 @@ CachingAllocator& CudaMemory::allocator_of(jit::CuStream stream) {
 
 /// Null when there is no more; other failures throw.
 void* CudaMemory::take(std::size_t bytes, jit::CuStream stream) const {
+  before_driver_(stream);
   const CudaContext::Current current(*context_);
   CuAddress address = 0;
   const jit::CuResult code = context_->api().allocate(&address, bytes, stream);
@@ -76,6 +78,7 @@ void* CudaMemory::take(std::size_t bytes, jit::CuStream stream) const {
 
 void CudaMemory::give(void* memory, jit::CuStream stream) const noexcept {
   try {
+    before_driver_(stream);
     const CudaContext::Current current(*context_);
     static_cast<void>(context_->api().release(reinterpret_cast<CuAddress>(memory), stream));
   } catch (...) {  // the context is gone, and its memory with it

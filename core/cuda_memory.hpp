@@ -2,6 +2,7 @@
 // A GPU's memory: from the driver's stream-ordered pool, kept by one caching allocator a stream, since memory of one stream is
 // reused by it alone: there its order makes that safe without waiting.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,8 +15,9 @@ namespace eflow::detail {
 /// Threads: all members may be called at once.
 class CudaMemory {
  public:
-  /// `plan` must outlive it. Throws DeviceError.
-  CudaMemory(std::shared_ptr<const jit::CudaContext> context, const MemoryPlan& plan);
+  /// `plan` must outlive it. before_driver(stream) is called before the driver allocates or frees. Throws DeviceError.
+  CudaMemory(std::shared_ptr<const jit::CudaContext> context, const MemoryPlan& plan,
+             std::function<void(jit::CuStream)> before_driver);
 
   /// Throws DeviceError; without memory left it says what holds it.
   [[nodiscard]] void* allocate(std::size_t bytes, jit::CuStream stream);
@@ -33,6 +35,7 @@ class CudaMemory {
 
   std::shared_ptr<const jit::CudaContext> context_;
   const MemoryPlan& plan_;
+  std::function<void(jit::CuStream)> before_driver_;
   mutable std::mutex mutex_;
   std::map<jit::CuStream, std::unique_ptr<CachingAllocator>> allocators_;
 };

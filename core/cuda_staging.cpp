@@ -51,6 +51,13 @@ CudaStaging::Segment& CudaStaging::segment_for(jit::CuStream stream) {
   return segments_[current_];
 }
 
+bool CudaStaging::fits(std::size_t bytes, jit::CuStream stream) {
+  const std::lock_guard lock(mutex_);
+  const Segment& now = segments_[current_];
+  return now.memory != nullptr && (now.filled == 0 || stream == stream_) &&
+         bytes <= kSegmentBytes - now.filled;
+}
+
 void CudaStaging::copy(jit::CuAddress to, const void* from, std::size_t bytes,
                        jit::CuStream stream) {
   constexpr std::size_t kAlignment = 16;

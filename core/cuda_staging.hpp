@@ -23,6 +23,8 @@ class CudaStaging {
   CudaStaging(const CudaStaging&) = delete;
   CudaStaging& operator=(const CudaStaging&) = delete;
 
+  /// Whether copy() of so many bytes to the stream would touch no event, as a capture needs it.
+  [[nodiscard]] bool fits(std::size_t bytes, jit::CuStream stream);
   /// Issues copies of `bytes` bytes to the stream; `from` is the caller's again on return. Throws DeviceError.
   void copy(jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream stream);
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "eflow/core/memory_plan.hpp"
 #include "eflow/jit/runtime.hpp"
@@ -62,6 +63,14 @@ class Device {
     return false;
   }
 
+  /// From begin_gathering() to end_gathering() a GPU may gather what is issued to Stream{} and run it as graphs, whenever the
+  /// host needs a result and at the end; one thread at a time then. Work is done in the same order either way, and nothing
+  /// happens where Options::graphs is off. See GatheredWork.
+  virtual void begin_gathering() {}
+  virtual void end_gathering() {}
+  /// After a failure: what was gathered is dropped.
+  virtual void abandon_gathering() noexcept {}
+
   /// Issues one kernel launch to the stream. On a GPU the first launch of a Spec compiles it, or finds it in a cache. Throws
   /// CompileError when the Spec has no compiled form.
   template <class Args>
@@ -78,6 +87,24 @@ class Device {
 };
 
 using DevicePtr = std::shared_ptr<Device>;
+
+/// Gathers a device's work while it lives.
+class GatheredWork {
+ public:
+  explicit GatheredWork(DevicePtr device) : device_(std::move(device)) { device_->begin_gathering(); }
+  /// Left by an exception, without finish(), what was gathered since the last wait is dropped.
+  ~GatheredWork() {
+    if (device_) device_->abandon_gathering();
+  }
+  GatheredWork(const GatheredWork&) = delete;
+  GatheredWork& operator=(const GatheredWork&) = delete;
+
+  /// Issues what is left. Throws DeviceError.
+  void finish() { std::exchange(device_, nullptr)->end_gathering(); }
+
+ private:
+  DevicePtr device_;
+};
 
 /// A new CPU device with its own thread pool and allocator. Throws InvalidArgument for options this CPU cannot serve.
 [[nodiscard]] DevicePtr make_cpu_device(const jit::Options& options);

@@ -103,6 +103,7 @@ soflow::Batch Trainer::next_part(std::int64_t i) {
 StepMetrics Trainer::step() {
   Stopwatch whole, watch;
   StepMetrics m;
+  GatheredWork gathered(default_device());
   Tensor loss_sum = Tensor::zeros({1}, DType::kF64);
   std::vector<soflow::SampleRecord> samples;
   std::vector<soflow::Batch> parts;
@@ -130,6 +131,7 @@ StepMetrics Trainer::step() {
   require_finite(m, samples);
   model_->clear_gradients();
   m.fake_mse = companion_ ? companion_->step(parts, step_) : kNone;
+  gathered.finish();
   times_.optimizer = watch.lap();
   m.step = ++step_;
   record(samples, &m);

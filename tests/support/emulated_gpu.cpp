@@ -1,6 +1,8 @@
 #include "support/emulated_gpu.hpp"
 
 #include <deque>
+#include <functional>
+#include <utility>
 
 #include "eflow/base/error.hpp"
 #include "support/cuda_emulation.hpp"
@@ -22,8 +24,26 @@ struct Machine {
   DeviceMemory memory{std::size_t{1} << 30};
   std::deque<const jit::BuiltinEntry*> loaded;  ///< of each handle
   long long launches = 0;
+  long long graphs = 0;  ///< launched
+  int waits = 0;
+  bool capturing = false;
+  std::vector<std::function<void()>> captured;
 };
 Machine* machine = nullptr;
+
+/// Does it, or has a graph do it later.
+int issue(std::function<void()> work) {
+  if (machine->capturing)
+    machine->captured.push_back(std::move(work));
+  else
+    work();
+  return 0;
+}
+/// What the driver refuses while it captures.
+int unless_capturing(int code = 0) {
+  constexpr int kCaptureUnsupported = 900;
+  return machine->capturing ? kCaptureUnsupported : code;
+}
 
 const jit::BuiltinEntry*& entry_of(void* handle) {
   return *static_cast<const jit::BuiltinEntry**>(handle);
@@ -51,40 +71,84 @@ int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** p
   now.x = config->grid_x;
   now.y = config->grid_y;
   now.z = config->grid_z;
-  // Orders alternate: results may not depend on them.
-  now.schedule = {.last_first = machine->launches % 2 == 1, .late_copies = true};
-  ++machine->launches;
   const jit::BuiltinEntry* const entry = entry_of(function);
-  const DeviceMemory::Open open(machine->memory);
-  const emulated::Outcome outcome = emulated::run(now, entry->run, parameters[0]);
-  if (!outcome.error.empty()) throw DeviceError(str(entry->expression, ": ", outcome.error));
-  return 0;
+  const std::string args(static_cast<const char*>(parameters[0]), entry->args_bytes);
+  return issue([now, entry, args]() mutable {
+    // Orders alternate: results may not depend on them.
+    now.schedule = {.last_first = machine->launches % 2 == 1, .late_copies = true};
+    ++machine->launches;
+    const DeviceMemory::Open open(machine->memory);
+    const emulated::Outcome outcome = emulated::run(now, entry->run, args.data());
+    if (!outcome.error.empty()) throw DeviceError(str(entry->expression, ": ", outcome.error));
+  });
 }
 
 void use_memory(jit::CudaApi& a) {
   a.allocate = [](jit::CuAddress* p, std::size_t bytes, jit::CuStream) {
     void* const memory = machine->memory.allocate(bytes);
     *p = reinterpret_cast<jit::CuAddress>(memory);
-    return memory == nullptr ? jit::cu::kOutOfMemory : 0;
+    return unless_capturing(memory == nullptr ? jit::cu::kOutOfMemory : 0);
   };
   a.release = [](jit::CuAddress p, jit::CuStream) {
     machine->memory.release(reinterpret_cast<void*>(p));
-    return 0;
+    return unless_capturing();
   };
+  // A captured copy reads its source when it runs, as a real one does.
   a.copy_in = [](jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream) {
-    const DeviceMemory::Open open(machine->memory);
-    std::memcpy(reinterpret_cast<void*>(to), from, bytes);
-    return 0;
+    return issue([=] {
+      const DeviceMemory::Open open(machine->memory);
+      std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+    });
   };
   a.copy_out = [](void* to, jit::CuAddress from, std::size_t bytes, jit::CuStream) {
     const DeviceMemory::Open open(machine->memory);
     std::memcpy(to, reinterpret_cast<void*>(from), bytes);
-    return 0;
+    return unless_capturing();
   };
   a.set_bytes = [](jit::CuAddress to, unsigned char value, std::size_t n, jit::CuStream) {
-    const DeviceMemory::Open open(machine->memory);
-    std::memset(reinterpret_cast<void*>(to), value, n);
+    return issue([=] {
+      const DeviceMemory::Open open(machine->memory);
+      std::memset(reinterpret_cast<void*>(to), value, n);
+    });
+  };
+}
+
+using Work = std::vector<std::function<void()>>;
+
+void use_graphs(jit::CudaApi& a) {
+  a.capture_begin = [](jit::CuStream, int) { return machine->capturing = true, 0; };
+  a.capture_end = [](jit::CuStream, jit::CuGraph* graph) {
+    machine->capturing = false;
+    *graph = reinterpret_cast<jit::CuGraph>(new Work(std::exchange(machine->captured, {})));
     return 0;
+  };
+  a.graph_destroy = [](jit::CuGraph graph) {
+    delete reinterpret_cast<Work*>(graph);
+    return 0;
+  };
+  a.graph_instantiate = [](jit::CuGraphExec* exec, jit::CuGraph graph, unsigned long long) {
+    *exec = reinterpret_cast<jit::CuGraphExec>(new Work(*reinterpret_cast<Work*>(graph)));
+    return 0;
+  };
+  a.graph_exec_destroy = [](jit::CuGraphExec exec) {
+    delete reinterpret_cast<Work*>(exec);
+    return 0;
+  };
+  a.graph_update = [](jit::CuGraphExec exec, jit::CuGraph graph, jit::CuGraphUpdate*) {
+    Work &old = *reinterpret_cast<Work*>(exec), &now = *reinterpret_cast<Work*>(graph);
+    constexpr int kUpdateFailure = 910;
+    if (old.size() != now.size()) return kUpdateFailure;
+    old = now;
+    return 0;
+  };
+  a.graph_launch = [](jit::CuGraphExec exec, jit::CuStream) {
+    ++machine->graphs;
+    for (const auto& work : *reinterpret_cast<Work*>(exec)) work();
+    return unless_capturing();
+  };
+  a.stream_synchronize = [](jit::CuStream) {
+    ++machine->waits;
+    return unless_capturing();
   };
 }
 
@@ -95,9 +159,11 @@ struct EmulatedGpu::State {
   RecordingDriver driver;
   jit::CudaApi api = RecordingDriver::api();
   DevicePtr device;
+  bool graphs = false;
 };
 
-EmulatedGpu::EmulatedGpu() : state_(std::make_unique<State>()) {
+EmulatedGpu::EmulatedGpu(bool graphs) : state_(std::make_unique<State>()) {
+  state_->graphs = graphs;
   machine = &state_->here;
   jit::CudaApi& a = state_->api;
   a.library_load = load;
@@ -117,6 +183,7 @@ EmulatedGpu::EmulatedGpu() : state_(std::make_unique<State>()) {
   };
   a.launch = launch;
   use_memory(a);
+  use_graphs(a);
   state_->device = make_device(options());
 }
 
@@ -137,13 +204,17 @@ jit::Options EmulatedGpu::options() const {
   options.cuda = &state_->api;
   options.nvrtc = EFLOW_FAKE_NVRTC;
   options.cublas_library = "off";
+  options.graphs = state_->graphs;
   return options;
 }
 long long EmulatedGpu::launches() const {
   return state_->here.launches;
 }
+long long EmulatedGpu::graphs() const {
+  return state_->here.graphs;
+}
 int EmulatedGpu::waits() const {
-  return state_->driver.count("cuStreamSynchronize");
+  return state_->here.waits;
 }
 
 }  // namespace eflow::test

@@ -5,13 +5,14 @@
 
 #include <memory>
 
-#include "eflow/core/device.hpp"
+#include "support/default_device.hpp"
 
 namespace eflow::test {
 
 class EmulatedGpu {
  public:
-  EmulatedGpu();
+  /// graphs: a step's work is gathered into graphs.
+  explicit EmulatedGpu(bool graphs = false);
   ~EmulatedGpu();
   EmulatedGpu(const EmulatedGpu&) = delete;
   EmulatedGpu& operator=(const EmulatedGpu&) = delete;
@@ -25,26 +26,14 @@ class EmulatedGpu {
 
   /// Kernels run so far.
   [[nodiscard]] long long launches() const;
+  /// Graphs run so far.
+  [[nodiscard]] long long graphs() const;
   /// How often the host waited.
   [[nodiscard]] int waits() const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
-};
-
-/// The default device is another one while this lives.
-class DefaultDevice {
- public:
-  explicit DefaultDevice(DevicePtr device) : before_(default_device()) {
-    set_default_device(std::move(device));
-  }
-  ~DefaultDevice() { set_default_device(before_); }
-  DefaultDevice(const DefaultDevice&) = delete;
-  DefaultDevice& operator=(const DefaultDevice&) = delete;
-
- private:
-  DevicePtr before_;
 };
 
 }  // namespace eflow::test

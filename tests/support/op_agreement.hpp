@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "eflow/core/registry.hpp"
+#include "support/default_device.hpp"
 #include "support/op_check.hpp"
 #include "support/tolerance.hpp"
 
@@ -13,16 +14,8 @@ namespace eflow::test {
 inline Evaluation evaluate_on(const DevicePtr& device, const Sample& sample,
                               const std::vector<Values>& values, DType dtype,
                               const std::vector<bool>& wanted) {
-  const DevicePtr before = default_device();
-  set_default_device(device);
-  try {
-    Evaluation e = evaluate(sample, values, dtype, wanted, device);
-    set_default_device(before);
-    return e;
-  } catch (...) {
-    set_default_device(before);
-    throw;
-  }
+  const DefaultDevice here(device);
+  return evaluate(sample, values, dtype, wanted, device);
 }
 
 inline std::vector<bool> gradients_of(const OpEntry& op, const Sample& sample) {

@@ -138,6 +138,7 @@ class RecordingDriver {
       return on("cuThreadExchangeStreamCaptureMode");
     };
     add_memory(a);
+    add_graphs(a);
     return a;
   }
 
@@ -146,7 +147,7 @@ class RecordingDriver {
   std::map<jit::CuAddress, jit::CuStream> released_on;
   std::size_t capacity = 80ul << 30;  ///< bytes of the pool; beyond them it is out of memory
   std::size_t keeps = 0;              ///< the pool's release threshold
-  int pinned = 0, events = 0, streams = 0;
+  int pinned = 0, events = 0, streams = 0, graphs = 0, executables = 0;
   std::set<jit::CuStream> used_streams;  ///< by copies, fills and waits
 
   std::string kernel_name;
@@ -156,6 +157,30 @@ class RecordingDriver {
   static RecordingDriver*& self() {
     static RecordingDriver* driver = nullptr;
     return driver;
+  }
+  static void add_graphs(jit::CudaApi& a) {
+    a.capture_begin = [](jit::CuStream, int) {
+      self()->capturing = 1;
+      return on("cuStreamBeginCapture");
+    };
+    a.capture_end = [](jit::CuStream, jit::CuGraph* graph) {
+      self()->capturing = 0;
+      *graph = reinterpret_cast<jit::CuGraph>(++self()->graphs + 0x300l);
+      return on("cuStreamEndCapture");
+    };
+    a.graph_instantiate = [](jit::CuGraphExec* exec, jit::CuGraph, unsigned long long) {
+      const int code = on("cuGraphInstantiate");
+      if (code == 0) *exec = reinterpret_cast<jit::CuGraphExec>(++self()->executables + 0x400l);
+      return code;
+    };
+    a.graph_update = [](jit::CuGraphExec, jit::CuGraph, jit::CuGraphUpdate*) {
+      return on("cuGraphExecUpdate");
+    };
+    a.graph_launch = [](jit::CuGraphExec, jit::CuStream) { return on("cuGraphLaunch"); };
+    a.graph_exec_destroy = [](jit::CuGraphExec) {
+      return --self()->executables, on("cuGraphExecDestroy");
+    };
+    a.graph_destroy = [](jit::CuGraph) { return --self()->graphs, on("cuGraphDestroy"); };
   }
   static void add_memory(jit::CudaApi& a) {
     a.device_pool = [](jit::CuPool* p, int) {

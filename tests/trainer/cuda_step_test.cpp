@@ -27,3 +27,22 @@ BOOST_AUTO_TEST_CASE(a_step_is_that_of_the_cpu) {
   BOOST_TEST_MESSAGE(gpu.launches() << " launches, " << gpu.waits() << " waits in two steps");
   BOOST_TEST(gpu.device()->plan().bytes(MemoryUse::kMoments) > 0);
 }
+
+BOOST_AUTO_TEST_CASE(graphs_change_no_bit) {
+  std::vector<std::vector<float>> weights;
+  std::vector<double> losses;
+  for (const bool graphs : {false, true}) {
+    const test::EmulatedGpu gpu(graphs);
+    const test::DefaultDevice other(gpu.device());
+    test::TinyTraining training;
+    double sum = 0;
+    for (int i = 0; i < 2; ++i) sum += training.run.step().loss;
+    losses.push_back(sum);
+    weights.push_back(training.model->parameters()[3].second.to_vector<float>());
+    BOOST_TEST((gpu.graphs() > 0) == graphs);
+    if (graphs)
+      BOOST_TEST_MESSAGE(gpu.graphs() << " graphs in 2 steps, " << gpu.launches() << " launches");
+  }
+  BOOST_TEST(losses[0] == losses[1]);
+  BOOST_TEST((weights[0] == weights[1]));
+}
