@@ -48,6 +48,7 @@ class CudaDevice final : public Device {
 
   std::string name() const override { return str("cuda:", context_->ordinal()); }
   jit::Runtime& runtime() override { return runtime_; }
+  bool on_host() const override { return false; }
 
   void* allocate(std::size_t bytes, Stream stream) override {
     return memory_.allocate(bytes, handle_of(stream));
@@ -92,7 +93,7 @@ class CudaDevice final : public Device {
   void end_gathering() override { graphs_.end(); }
   void abandon_gathering() noexcept override { graphs_.abandon(); }
 
-  bool multiply(const args::Gemm& g, DType in, DType out, Stream stream) override {
+  bool multiply_by_library(const args::Gemm& g, DType in, DType out, Stream stream) override {
     if (!cublas_ || stream.handle != nullptr) return false;  // its workspace is the own stream's
     bool done = false;
     const auto shape = static_cast<std::uint64_t>((g.m * 131 + g.n) * 131 + g.k);

@@ -7,7 +7,9 @@
 #include "eflow/base/error.hpp"
 #include "eflow/core/caching_allocator.hpp"
 #include "eflow/core/gemm.hpp"
+#include "eflow/core/trace.hpp"
 #include "eflow/jit/cuda_driver.hpp"
+#include "eflow/kernels/args/gemm.h"
 
 namespace eflow {
 namespace {
@@ -63,6 +65,27 @@ Default& the_default() {
 }
 
 }  // namespace
+
+bool Device::multiply(const args::Gemm& g, DType in, DType out, Stream stream) {
+  if (!trace_) return multiply_by_library(g, in, out, stream);
+  synchronize(stream);
+  const double begin = trace_->now();
+  if (!multiply_by_library(g, in, out, stream)) return false;
+  synchronize(stream);
+  trace_->kernel(str("library product ", g.m, " x ", g.n, " x ", g.k, ", batch ",
+                     g.batch[0] * g.batch[1]),
+                 begin);
+  return true;
+}
+
+void Device::launch_traced(std::string_view name, const jit::Spec& spec, jit::Grid grid,
+                           const void* args, std::size_t bytes, Stream stream) {
+  synchronize(stream);
+  const double begin = trace_->now();
+  launch_bytes(name, spec, grid, args, bytes, stream);
+  synchronize(stream);
+  trace_->kernel(to_string(spec, name), begin);
+}
 
 DevicePtr make_cpu_device(const jit::Options& options) {
   return std::make_shared<CpuDevice>(options);

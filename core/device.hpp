@@ -20,6 +20,7 @@ struct Gemm;
 }
 
 using jit::Stream;
+class Trace;
 
 /// Bytes handed out by a device's allocator.
 struct MemoryStats {
@@ -53,15 +54,19 @@ class Device {
   /// Returns when all work issued to the stream is done; reports what failed in it. Throws DeviceError.
   virtual void synchronize(Stream stream) = 0;
 
+  /// Whether its memory is the host's.
+  [[nodiscard]] virtual bool on_host() const { return true; }
+
+  /// From here on each kernel is waited for and written down; nullptr: no more.
+  void set_trace(std::shared_ptr<Trace> trace) { trace_ = std::move(trace); }
+  [[nodiscard]] Trace* trace() const { return trace_.get(); }
+
   /// What the tensors on it are for.
   [[nodiscard]] MemoryPlan& plan() { return plan_; }
 
   /// A matrix product by a library that the device has for them; false, with nothing issued, where there is none for this
   /// one. in: dtype of A, B and bias, out: of the rest.
-  [[nodiscard]] virtual bool multiply(const args::Gemm& /*g*/, DType /*in*/, DType /*out*/,
-                                      Stream /*stream*/) {
-    return false;
-  }
+  [[nodiscard]] bool multiply(const args::Gemm& g, DType in, DType out, Stream stream = {});
 
   /// From begin_gathering() to end_gathering() a GPU may gather what is issued to Stream{} and run it as graphs, whenever the
   /// host needs a result and at the end; one thread at a time then. Work is done in the same order either way, and nothing
@@ -77,13 +82,24 @@ class Device {
   void launch(std::string_view name, const jit::Spec& spec, jit::Grid grid, const Args& args,
               Stream stream = {}) {
     static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
+    if (trace_) return launch_traced(name, spec, grid, &args, sizeof(Args), stream);
     launch_bytes(name, spec, grid, &args, sizeof(Args), stream);
   }
+
+ protected:
   virtual void launch_bytes(std::string_view name, const jit::Spec& spec, jit::Grid grid,
                             const void* args, std::size_t bytes, Stream stream) = 0;
+  [[nodiscard]] virtual bool multiply_by_library(const args::Gemm& /*g*/, DType /*in*/,
+                                                 DType /*out*/, Stream /*stream*/) {
+    return false;
+  }
 
  private:
+  void launch_traced(std::string_view name, const jit::Spec& spec, jit::Grid grid,
+                     const void* args, std::size_t bytes, Stream stream);
+
   MemoryPlan plan_;
+  std::shared_ptr<Trace> trace_;
 };
 
 using DevicePtr = std::shared_ptr<Device>;

@@ -104,7 +104,7 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
     g.c_bs[i] = batches.c[outer + i];
   }
   jit::Runtime& runtime = c.device()->runtime();
-  const bool on_gpu = runtime.target().backend == jit::Backend::kCuda;
+  const bool on_gpu = !c.device()->on_host();
   jit::Spec spec("gemm", {a.dtype(), c.dtype()});
   if (!on_gpu) spec = runtime.tuned("gemm", spec, {g.m, g.n, g.k, g.batch[0] * g.batch[1]});
   std::int64_t launches = 1;
@@ -120,7 +120,7 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
       now.b = static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
       now.c = static_cast<std::byte*>(now.c) + at * static_cast<std::size_t>(batches.c[d]) * cb;
     }
-    if (c.device()->multiply(now, a.dtype(), c.dtype(), {})) continue;
+    if (c.device()->multiply(now, a.dtype(), c.dtype())) continue;
     const args::GemmGrid grid = on_gpu ? args::gemm_gpu_grid(now)
                                        : args::gemm_grid(now, runtime.pool().size());
     c.device()->launch("gemm", spec, {grid.x, grid.y, grid.z}, now);
