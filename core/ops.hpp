@@ -124,6 +124,11 @@ struct RandomKey {
 [[nodiscard]] Tensor random_uniform(const Shape& shape, const RandomKey& key, const std::vector<std::int64_t>& sample_ids,
                                     DType dtype = DType::kF32, const DevicePtr& device = default_device());
 
+/// The same uniforms and normals, of f32, on the host whatever the default device is: for what the host decides by them. Do
+/// not wait.
+[[nodiscard]] std::vector<double> uniform_values(const Shape& shape, const RandomKey& key, const std::vector<std::int64_t>& sample_ids);
+[[nodiscard]] std::vector<double> normal_values(const Shape& shape, const RandomKey& key, const std::vector<std::int64_t>& sample_ids);
+
 // ---- in place, outside the graph (core/ops/optimizer.cpp) -----------------------------------------------------------
 /// One AdamW update of a parameter.   [arXiv 1711.05101]
 struct AdamWStep {

@@ -89,6 +89,10 @@ Tensor Tensor::from_bytes(const void* values, std::size_t count, const Shape& sh
   }
   Tensor t = empty(shape, dtype, device);
   device->copy_in(t.data(), values, byte_count(t), {});
+  if (dtype == DType::kI64 && !device->on_host()) {
+    const auto* const integers = static_cast<const std::int64_t*>(values);
+    t.node()->storage->host_values.assign(integers, integers + count);
+  }
   return t;
 }
 
@@ -130,14 +134,26 @@ Tensor Tensor::view(const Shape& shape, const Strides& strides, std::int64_t off
       detail::make_node(shape, strides, dtype(), node_->offset + offset, node_->storage));
 }
 
+/// The values of an index tensor when the host still has them; else nullptr.
+static const std::vector<std::int64_t>* host_values(const Tensor& t) {
+  const detail::Storage& storage = *t.node()->storage;
+  const bool whole = t.node()->offset == 0 && t.is_contiguous() && t.dtype() == DType::kI64 &&
+                     static_cast<std::size_t>(t.count()) == storage.host_values.size();
+  return whole && storage.version == storage.host_version ? &storage.host_values : nullptr;
+}
+
 template <class T>
 std::vector<T> Tensor::to_vector() const {
+  std::vector<T> out(static_cast<std::size_t>(count()));
+  if (const auto* const known = host_values(*this)) {
+    convert<std::int64_t>(std::as_bytes(std::span(*known)), out);
+    return out;
+  }
   const NoGrad off;
   const Tensor dense = contiguous(*this);
   std::vector<std::byte> bytes(byte_count(dense));
   device()->copy_out(bytes.data(), dense.data(), bytes.size(), {});
   device()->synchronize({});
-  std::vector<T> out(static_cast<std::size_t>(count()));
   switch (dtype()) {
     case DType::kF32: convert<float>(bytes, out); break;
     case DType::kF64: convert<double>(bytes, out); break;

@@ -22,6 +22,9 @@ struct Storage {
   std::size_t bytes;
   void* memory;
   MemoryUse use = MemoryUse::kActivations;
+  /// What a device's memory held at host_version: indices are read back by many ops, and reading would wait.
+  std::vector<std::int64_t> host_values;
+  std::uint64_t host_version = 0;
   /// Counts in-place writes, so that the vjp can tell when a tensor it saved was changed under it.
   std::atomic<std::uint64_t> version{0};
 };

@@ -93,6 +93,36 @@ Tensor random_uniform(const Shape& shape, const RandomKey& key,
   return apply(kUniform, {ids_tensor(sample_ids, device)}, Draw{key, shape, dtype})[0];
 }
 
+namespace {
+
+/// at(key, sample, element) for all elements.
+template <class At>
+std::vector<double> values_on_host(const Shape& shape, const RandomKey& random,
+                                   const std::vector<std::int64_t>& ids, At&& at) {
+  if (shape.rank() < 1 || shape[0] != static_cast<std::int64_t>(ids.size()))
+    throw ShapeError(str("[random] ", ids.size(), " sample ids for shape ", shape,
+                         "; its first axis must have one for each"));
+  const eflow_text::StreamKey key =
+      eflow_text::stream_key(random.seed, random.purpose, random.step);
+  std::vector<double> out(static_cast<std::size_t>(element_count(shape)));
+  const std::size_t row = ids.empty() ? 0 : out.size() / ids.size();
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<double>(at(key, static_cast<std::uint64_t>(ids[i / row]), i % row));
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> uniform_values(const Shape& shape, const RandomKey& key,
+                                   const std::vector<std::int64_t>& sample_ids) {
+  return values_on_host(shape, key, sample_ids, eflow_text::uniform_at);
+}
+
+std::vector<double> normal_values(const Shape& shape, const RandomKey& key,
+                                  const std::vector<std::int64_t>& sample_ids) {
+  return values_on_host(shape, key, sample_ids, eflow_text::normal_at);
+}
+
 std::vector<OpEntry> detail::random_ops() {
   return {entry_of(kNormal), entry_of(kUniform)};
 }

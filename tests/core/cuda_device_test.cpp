@@ -131,6 +131,21 @@ BOOST_AUTO_TEST_CASE(small_copies_do_not_wait_for_each_other) {
   BOOST_TEST(s.driver.count("cuEventRecord") == records + 1);
 }
 
+BOOST_AUTO_TEST_CASE(indices_are_read_without_waiting) {
+  Session s;
+  const std::vector<std::int64_t> values{3, 1, 2, 0};
+  const Tensor ids = Tensor::from(values, {2, 2}, s.device);
+  BOOST_TEST((ids.to_vector<std::int64_t>() == values));
+  BOOST_TEST((ids.view({4}, {1}).to_vector<double>() == std::vector<double>{3, 1, 2, 0}));
+  BOOST_TEST(s.driver.count("cuStreamSynchronize") == 0);
+  // A part of it, or what was written since, comes from the device.
+  BOOST_TEST((ids.view({2}, {1}, 2).to_vector<std::int64_t>() == std::vector<std::int64_t>{2, 0}));
+  const std::vector<std::int64_t> others{9, 8, 7, 6};
+  ids.assign_bytes(std::as_bytes(std::span(others)));
+  BOOST_TEST((ids.to_vector<std::int64_t>() == others));
+  BOOST_TEST(s.driver.count("cuStreamSynchronize") == 2);
+}
+
 BOOST_AUTO_TEST_CASE(all_work_goes_to_a_stream_of_the_device) {
   Session s;
   BOOST_TEST(s.driver.streams == 1);

@@ -171,6 +171,16 @@ BOOST_AUTO_TEST_CASE(bits_are_the_same_on_every_instruction_set_and_thread_count
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_host_draws_the_same_bits) {
+  const RandomKey key{7, 3, 11};
+  const std::vector<std::int64_t> ids{5, 0, 123456789012};
+  for (const Shape& shape : {Shape{3}, Shape{3, 2, 100}}) {
+    BOOST_TEST((uniform_values(shape, key, ids) == random_uniform(shape, key, ids).to_vector<double>()));
+    BOOST_TEST((normal_values(shape, key, ids) == random_normal(shape, key, ids).to_vector<double>()));
+  }
+  BOOST_CHECK_THROW((void)uniform_values({2}, key, ids), ShapeError);
+}
+
 BOOST_AUTO_TEST_CASE(a_sample_has_its_values_in_any_batch_and_shape) {
   const auto all = random_normal({4, 5, 33}, kKey, {10, 11, 1ll << 40, 13}).to_vector<float>();
   const auto alone = random_normal({1, 165}, kKey, {1ll << 40}).to_vector<float>();
