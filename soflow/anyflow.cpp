@@ -20,7 +20,7 @@ struct Span {
 Span draw_spans(const AnyFlowOptions& options, const Batch& batch, std::int64_t step) {
   const auto count = static_cast<std::int64_t>(batch.size());
   const PerSample u =
-      random_uniform({count, 2}, options.key(kTimeT, step), batch.indices).to_vector<double>();
+      uniform_values({count, 2}, options.key(kTimeT, step), batch.indices);
   Span span;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto [low, high] = std::minmax(u[2 * i], u[2 * i + 1]);

@@ -31,8 +31,8 @@ PerSample draw_scales(const GuidanceOptions& options, const RandomKey& key,
   if (width == 0) return w;
   const auto count = static_cast<std::int64_t>(ids.size());
   const PerSample u = options.per_sample
-                          ? random_uniform({count}, key, ids).to_vector<double>()
-                          : PerSample(ids.size(), random_uniform({1}, key, {0}).item());
+                          ? uniform_values({count}, key, ids)
+                          : PerSample(ids.size(), uniform_values({1}, key, {0})[0]);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] += width * u[i];
   return w;
 }
@@ -42,7 +42,7 @@ std::vector<bool> draw_dropped(double chance, const RandomKey& key,
   std::vector<bool> dropped(ids.size(), false);
   if (chance <= 0) return dropped;
   const auto count = static_cast<std::int64_t>(ids.size());
-  const auto u = random_uniform({count}, key, ids).to_vector<double>();
+  const auto u = uniform_values({count}, key, ids);
   for (std::size_t i = 0; i < u.size(); ++i) dropped[i] = u[i] < chance;
   return dropped;
 }

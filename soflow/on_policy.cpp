@@ -21,7 +21,7 @@ std::vector<double> backward_simulation_times(int n, int k, double shift) {
 }
 
 SimulatedStep draw_simulated_step(const std::vector<int>& choices, const RandomKey& key) {
-  const auto u = random_uniform({1, 2}, key, {0}).to_vector<double>();
+  const auto u = uniform_values({1, 2}, key, {0});
   const auto pick = [](double uniform, std::size_t count) {
     return std::min(count - 1, static_cast<std::size_t>(uniform * static_cast<double>(count)));
   };

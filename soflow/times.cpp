@@ -39,7 +39,7 @@ double shift_time(double u, double k) {
 PerSample draw_times(const LogitNormal& law, const RandomKey& key,
                      const std::vector<std::int64_t>& ids) {
   const auto batch = static_cast<std::int64_t>(ids.size());
-  PerSample times = random_normal({batch}, key, ids).to_vector<double>();
+  PerSample times = normal_values({batch}, key, ids);
   for (double& t : times) {
     t = shift_time(1 / (1 + std::exp(-(law.mean + law.deviation * t))), law.shift);
   }
@@ -100,7 +100,7 @@ Times draw_jumps(const JumpLaw& law, const RandomKey& key, const std::vector<std
                               ", found ", law.min_jump));
   }
   const auto batch = static_cast<std::int64_t>(ids.size());
-  const PerSample u = random_uniform({batch, 4}, key, ids).to_vector<double>();
+  const PerSample u = uniform_values({batch, 4}, key, ids);
   const auto time = [&](std::int64_t node) {
     return shift_time(static_cast<double>(node) / static_cast<double>(law.nodes), law.shift);
   };

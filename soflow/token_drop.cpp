@@ -84,7 +84,7 @@ std::vector<Group> groups_of(const TokenDrop& drop, const nn::Grid3& grid) {
 }
 
 /// The `keep` tokens of the smallest u: a uniform choice without replacement, as the u are independent.
-void append_choice(const Group& group, const float* u, std::vector<std::int64_t>* kept) {
+void append_choice(const Group& group, const double* u, std::vector<std::int64_t>* kept) {
   std::vector<std::int64_t> tokens = group.tokens;
   const auto end = tokens.begin() + group.keep;
   std::partial_sort(tokens.begin(), end, tokens.end(), [u](std::int64_t a, std::int64_t b) {
@@ -115,7 +115,7 @@ Tensor draw_kept(const TokenDrop& drop, const nn::Grid3& grid, const RandomKey& 
   if (drop.kind == DropKind::kNone) return {};
   const std::vector<Group> groups = groups_of(drop, grid);
   const auto batch = static_cast<std::int64_t>(sample_ids.size());
-  const auto u = random_uniform({batch, grid.count()}, key, sample_ids).to_vector<float>();
+  const auto u = uniform_values({batch, grid.count()}, key, sample_ids);
   std::vector<std::int64_t> kept;
   for (std::int64_t b = 0; b < batch; ++b) {
     const auto begin = static_cast<std::ptrdiff_t>(kept.size());
