@@ -12,7 +12,7 @@ nlohmann::ordered_json describe_run(const Config& config, const DataInfo& data) 
   auto& runtime = default_device()->runtime();
   return {{"config", to_text(config)},
           {"data", nlohmann::json::parse(to_json(data))},
-          {"isa", jit::name_of(runtime.isa())},
+          {"isa", runtime.target().arch},
           {"threads", runtime.pool().size()}};
 }
 

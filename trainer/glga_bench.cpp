@@ -7,6 +7,7 @@
 
 #include "eflow/core/autograd.hpp"
 #include "eflow/core/ops.hpp"
+#include "eflow/trainer/device_peak.hpp"
 #include "eflow/trainer/fma_peak.hpp"
 
 namespace eflow::trainer {
@@ -69,6 +70,7 @@ class Clock {
  public:
   explicit Clock(bool cpu_time) : cpu_time_(cpu_time) {}
   double operator()() const {
+    default_device()->synchronize({});
     if (!cpu_time_) return now();
     timespec t{};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -136,7 +138,7 @@ GlgaBench bench_glga(const GlgaBenchCase& c, const GlgaBenchOptions& options) {
   // The CPU's time knows no waiting for others: its ceiling is that of one thread alone, once for each.
   const auto peak = [&] {
     return options.cpu_time ? threads * measure_fma_peak(1, options.seconds / 4, c.dtype)
-                            : measure_fma_peak(threads, options.seconds / 4, c.dtype);
+                            : measure_device_peak(options.seconds / 4, c.dtype);
   };
   bench.peak = peak();
   bench.memory_rate = measure_memory_rate(threads, options.seconds / 4);

@@ -89,9 +89,9 @@ void check_fits(const io::Checkpoint& checkpoint, const Config& config, const Da
   }
   if (!harmless.empty()) say("changed since the checkpoint:" + first_lines(harmless));
   auto& runtime = default_device()->runtime();
-  if (info.isa != jit::name_of(runtime.isa()) || info.threads != runtime.pool().size()) {
+  if (info.isa != runtime.target().arch || info.threads != runtime.pool().size()) {
     say(str("the checkpoint was made with ", info.isa, " and ", info.threads, " threads, this is ",
-            jit::name_of(runtime.isa()), " and ", runtime.pool().size(),
+            runtime.target().arch, " and ", runtime.pool().size(),
             ": results may differ in the last bits"));
   }
 }

@@ -6,7 +6,7 @@
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/trainer/data_info.hpp"
-#include "eflow/trainer/fma_peak.hpp"
+#include "eflow/trainer/device_peak.hpp"
 #include "eflow/trainer/model_flops.hpp"
 #include "eflow/trainer/objective_config.hpp"
 
@@ -29,6 +29,7 @@ std::vector<Product> products_of(const nn::DiTConfig& c) {
 double seconds_of(const std::function<void()>& work) {
   const Stopwatch watch;
   work();
+  default_device()->synchronize({});
   return watch.seconds();
 }
 
@@ -59,7 +60,8 @@ double gemm_seconds(const nn::DiTConfig& config, std::int64_t rows, double passe
 
 }  // namespace
 
-StepBench bench_step(const Config& config, const io::ClipSource& source, std::int64_t steps) {
+StepBench bench_step(const Config& config, const io::ClipSource& source, std::int64_t steps,
+                     std::shared_ptr<Trace> trace) {
   const ClipFormat clips = describe(source).clips;
   const auto model = make_model(config, clips), average = make_model(config, clips);
   const soflow::EFlowObjective objective(objective_options(config, model->config()));
@@ -74,6 +76,11 @@ StepBench bench_step(const Config& config, const io::ClipSource& source, std::in
     const double seconds = trainer.step().step_s;
     runs.emplace_back(seconds, trainer.times());
   }
+  if (trace) {
+    default_device()->set_trace(std::move(trace));
+    (void)trainer.step();
+    default_device()->set_trace(nullptr);
+  }
   std::sort(runs.begin(), runs.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
 
@@ -84,7 +91,7 @@ StepBench bench_step(const Config& config, const io::ClipSource& source, std::in
                batch = static_cast<double>(config.train.batch);
   bench.peak_bytes = default_device()->memory().peak_in_use;
   bench.threads = default_device()->runtime().pool().size();
-  bench.peak_gflops = measure_fma_peak(bench.threads, 0.3) / 1e9;
+  bench.peak_gflops = measure_device_peak(0.3) / 1e9;
   bench.gemm_s =
       gemm_seconds(dit, config.train.batch / config.train.accumulation * dit.grid().count(),
                    passes) *

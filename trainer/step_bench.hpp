@@ -1,6 +1,7 @@
 #pragma once
 // Where a training step's time goes, on this machine, for a given configuration.
 
+#include "eflow/core/trace.hpp"
 #include "eflow/io/clip_source.hpp"
 #include "eflow/nn/dit_config.hpp"
 #include "eflow/trainer/config.hpp"
@@ -21,8 +22,9 @@ struct StepBench {
   [[nodiscard]] double gflops() const { return gflop / step_s; }
 };
 
-/// Runs one step to warm up and `steps` measured ones on clips of `source`. Uses the default device.
+/// Runs one step to warm up and `steps` measured ones on clips of `source`. Uses the default device. A trace gets one more
+/// step, kernel by kernel.
 [[nodiscard]] StepBench bench_step(const Config& config, const io::ClipSource& source,
-                                   std::int64_t steps);
+                                   std::int64_t steps, std::shared_ptr<Trace> trace = nullptr);
 
 }  // namespace eflow::trainer

@@ -10,6 +10,7 @@
 #include "eflow/base/hash.hpp"
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/core/ops.hpp"
+#include "eflow/core/trace_range.hpp"
 #include "eflow/trainer/data_sets.hpp"
 
 namespace eflow::trainer {
@@ -25,6 +26,13 @@ std::vector<double> shares_of(const std::vector<StepShare>& others) {
   std::vector<double> shares;
   for (const StepShare& other : others) shares.push_back(other.share);
   return shares;
+}
+
+/// f(), as a range of the default device's trace.
+template <class F>
+auto ranged(const char* name, F&& f) {
+  const TraceRange range(*default_device(), name);
+  return f();
 }
 
 std::string list_of(const std::vector<std::int64_t>& values) {
@@ -113,11 +121,12 @@ StepMetrics Trainer::step() {
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
     parts.push_back(next_part(i));  // x0, c
     times_.data_wait += watch.lap();
-    const soflow::StepLoss loss =
-        objective_(parts.back(), step_, options_.batch);  // L = L_FM + L_SCM
+    const soflow::StepLoss loss = ranged("forward", [&] {
+      return objective_(parts.back(), step_, options_.batch);  // L = L_FM + L_SCM
+    });
     loss_sum = loss_sum + reshape(cast(loss.total.detach(), DType::kF64), {1});
     times_.forward += watch.lap();
-    backward(loss.total);  // dL/dtheta, added up
+    ranged("backward", [&] { backward(loss.total); });  // dL/dtheta, added up
     times_.backward += watch.lap();
     samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
     if (!companion_) parts.clear();

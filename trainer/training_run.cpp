@@ -9,7 +9,7 @@
 #include "eflow/trainer/buckets.hpp"
 #include "eflow/trainer/data_sets.hpp"
 #include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/fma_peak.hpp"
+#include "eflow/trainer/device_peak.hpp"
 #include "eflow/trainer/freeze.hpp"
 #include "eflow/trainer/generator.hpp"
 #include "eflow/trainer/held_out.hpp"
@@ -180,7 +180,7 @@ class Run {
     if (parts_->data.held_out && config_.eval.every > 0) {
       held_out_.emplace(*parts_->data.held_out, config_.eval.clips, time_law(config_.objective));
     }
-    peak_ = measure_fma_peak(default_device()->runtime().pool().size());
+    peak_ = measure_device_peak();
   }
 
   static std::int64_t last_step(const std::optional<io::Checkpoint>& checkpoint) {

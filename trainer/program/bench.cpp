@@ -63,12 +63,13 @@ nlohmann::ordered_json model_to_json(const nn::DiTConfig& m, const trainer::Conf
 
 int bench_step(const Arguments& arguments) {
   trainer::Config config;
-  std::string file;
+  std::string file, trace_file;
   std::int64_t steps = 5;
   bool json = false;
   std::vector<Option> options = {
       {"config", &file, {}, "", "Configuration file."},
       {"steps", &steps, trainer::between(1, 10000), "steps", "Measured steps; the median counts."},
+      {"trace", &trace_file, {}, "", "Write a further step's kernels here, for chrome://tracing."},
       {"json", &json, {}, "", "One JSON object instead of text."},
   };
   for (Option& option : trainer::options_of(config)) options.push_back(std::move(option));
@@ -86,7 +87,9 @@ int bench_step(const Arguments& arguments) {
   trainer::use_threads(config.train.threads);
   std::unique_ptr<io::ClipSource> source = std::make_unique<io::SynthShapes>();
   if (!config.data.dir.empty()) source = trainer::open_dataset(config.data.dir);
-  const trainer::StepBench bench = trainer::bench_step(config, *source, steps);
+  const auto trace = trace_file.empty() ? nullptr : std::make_shared<Trace>();
+  const trainer::StepBench bench = trainer::bench_step(config, *source, steps, trace);
+  if (trace) trace->write(trace_file);
   auto line = to_json(bench);
   if (json) {
     line["model"] = model_to_json(bench.model, config);
