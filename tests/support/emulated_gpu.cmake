@@ -10,24 +10,33 @@ foreach(text ${EFLOW_BUILTIN_TEXTS})
   string(APPEND emulated_tables "EFLOW_TABLE(${text})\n")
 endforeach()
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/emulated_tables.inc CONTENT "@emulated_tables@" @ONLY)
-target_include_directories(eflow_emulated_texts PRIVATE
-  ${CMAKE_CURRENT_SOURCE_DIR}/support/cuda_emulation ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/kernels_src
-  ${PROJECT_SOURCE_DIR}/jit ${PROJECT_BINARY_DIR}/include/jit ${PROJECT_BINARY_DIR}/include/base)
-target_compile_definitions(eflow_emulated_texts PRIVATE EFLOW_GPU EFLOW_TEXT=eflow_text_emulated_gpu
-  EFLOW_EMULATED_ARCH=80 EFLOW_THREADS=256)
-target_compile_options(eflow_emulated_texts PRIVATE -O1 -fno-math-errno)
-target_link_libraries(eflow_emulated_texts PRIVATE eflow_options)
+# Blocks of 256 threads, but attention's, which are of 128.
+foreach(threads 128 256)
+  add_library(eflow_emulated_glga_${threads} OBJECT support/emulated_glga.cpp)
+  target_compile_definitions(eflow_emulated_glga_${threads} PRIVATE
+    EFLOW_TEXT=eflow_text_emulated_glga_${threads} EFLOW_THREADS=${threads} EFLOW_TEXT_FILE="")
+endforeach()
+target_compile_definitions(eflow_emulated_texts PRIVATE EFLOW_TEXT=eflow_text_emulated_gpu EFLOW_THREADS=256)
+foreach(target eflow_emulated_texts eflow_emulated_glga_128 eflow_emulated_glga_256)
+  target_include_directories(${target} PRIVATE
+    ${CMAKE_CURRENT_SOURCE_DIR}/support/cuda_emulation ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/kernels_src
+    ${PROJECT_SOURCE_DIR}/jit ${PROJECT_BINARY_DIR}/include/jit ${PROJECT_BINARY_DIR}/include/base)
+  target_compile_definitions(${target} PRIVATE EFLOW_GPU EFLOW_EMULATED_ARCH=80)
+  target_compile_options(${target} PRIVATE -O1 -fno-math-errno)
+  target_link_libraries(${target} PRIVATE eflow_options)
+endforeach()
 
 add_library(eflow_fake_nvrtc SHARED support/fake_nvrtc.cpp)
 target_link_libraries(eflow_fake_nvrtc PRIVATE eflow_options)
 
 add_library(eflow_emulated_gpu STATIC support/emulated_gpu.cpp support/emulated_texts.cpp
-  $<TARGET_OBJECTS:eflow_emulated_texts>)
+  $<TARGET_OBJECTS:eflow_emulated_texts> $<TARGET_OBJECTS:eflow_emulated_glga_128>
+  $<TARGET_OBJECTS:eflow_emulated_glga_256>)
 target_include_directories(eflow_emulated_gpu PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
 target_compile_definitions(eflow_emulated_gpu PRIVATE EFLOW_FAKE_NVRTC="$<TARGET_FILE:eflow_fake_nvrtc>")
 target_link_libraries(eflow_emulated_gpu PUBLIC eflow::core eflow_cuda_emulation PRIVATE eflow_options)
 add_dependencies(eflow_emulated_gpu eflow_fake_nvrtc)
 
-foreach(name core.cuda_ops trainer.cuda_step)
+foreach(name core.cuda_glga core.cuda_ops trainer.cuda_step)
   target_link_libraries(test.${name} PRIVATE eflow_emulated_gpu)
 endforeach()

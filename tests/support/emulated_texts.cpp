@@ -1,4 +1,4 @@
-// All built-in texts in their GPU form, compiled for an emulated one (tests/CMakeLists.txt lists what is linked here).
+// All built-in texts in their GPU form, compiled for an emulated one, and some of attention's (emulated_gpu.cmake).
 
 #include "support/emulated_texts.hpp"
 
@@ -8,6 +8,13 @@ namespace eflow_text_emulated_gpu {
 #undef EFLOW_TABLE
 }  // namespace eflow_text_emulated_gpu
 
+namespace eflow_text_emulated_glga_128 {
+eflow::jit::BuiltinTable glga_table();
+}
+namespace eflow_text_emulated_glga_256 {
+eflow::jit::BuiltinTable glga_table();
+}
+
 namespace eflow::test {
 
 const jit::BuiltinEntry* find_emulated(std::string_view file, std::string_view expression) {
@@ -15,7 +22,7 @@ const jit::BuiltinEntry* find_emulated(std::string_view file, std::string_view e
 #define EFLOW_TABLE(name) name##_table(),
   static const jit::BuiltinTable tables[] = {
 #include "emulated_tables.inc"
-  };
+      eflow_text_emulated_glga_128::glga_table(), eflow_text_emulated_glga_256::glga_table()};
 #undef EFLOW_TABLE
   for (const jit::BuiltinTable& table : tables) {
     for (std::size_t i = 0; i < table.count; ++i) {

@@ -1,0 +1,46 @@
+// Attention's fused texts in their GPU form for an emulated one, in the specialisations that tests/core/cuda_glga_test.cpp asks
+// for. Compiled for blocks of 128 threads, and of 256 for the state.
+
+#include "builtin/entry.h"
+#include "glga_forward.h"
+#include "glga_keys_grad.h"
+#include "glga_queries_grad.h"
+#include "glga_rows_grad.h"
+#include "glga_state.h"
+
+#define EFLOW_EMULATED(file, ...)                                                              \
+  eflow::jit::BuiltinEntry {                                                                   \
+    {}, file, #__VA_ARGS__, &run_text<&__VA_ARGS__>, file, args_bytes(&__VA_ARGS__)            \
+  }
+
+namespace EFLOW_TEXT {
+namespace {
+
+constexpr eflow::jit::BuiltinEntry kEntries[] = {
+#if EFLOW_THREADS == 256
+    EFLOW_EMULATED("glga_state.h", glga_state<float, 16, 32>),
+    EFLOW_EMULATED("glga_state.h", glga_state<bf16, 16, 32>),
+#else
+    // A window of 40 to either side, all tokens there.
+    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 32>>),
+    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<float, GlgaForm<16, 1, 1, 1, 1, -1, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 32>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<16, 1, 1, 0, 0, 40, 0, 32, 64>>),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<16, 1, 1, 1, 1, -1, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    // A quarter of the tokens there.
+    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<16, 1, 1, 1, 1, -1, 25, 64, 32>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<16, 1, 1, 0, 0, -1, 25, 64, 32>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<16, 1, 1, 0, 0, -1, 25, 32, 64>>),
+#endif
+};
+
+}  // namespace
+
+eflow::jit::BuiltinTable glga_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
+
+}  // namespace EFLOW_TEXT
