@@ -14,7 +14,15 @@ namespace lt = jit::lt;
 /// Problems of one dimension of a batch are issued one by one up to so many; more are better off in one launch of ours.
 constexpr long long kMostCalls = 64;
 
+/// A descriptor of the library's.
 using Owned = std::unique_ptr<void, int (*)(void*)>;
+
+template <class Create>
+Owned own(int (*destroy)(void*), int* status, Create&& create) {
+  void* made = nullptr;
+  *status = create(&made);
+  return {*status == 0 ? made : nullptr, destroy};
+}
 
 std::string text_of(const LtProblem& p) {
   return str("a product of [", p.d.columns, ", ", p.transpose_a != 0 ? p.a.rows : p.a.columns,
@@ -67,45 +75,56 @@ void CublasGemm::check(int status, const char* call) const {
                         status, ") on ", context_->name()));
 }
 
-const CublasGemm::Plan& CublasGemm::plan_of(const LtProblem& problem) {
-  if (const auto found = plans_.find(problem); found != plans_.end()) return found->second;
-  const auto own = [&](const char* call, int (*destroy)(void*), auto&& create) {
-    void* made = nullptr;
-    check(create(&made), call);
-    return Owned(made, destroy);
-  };
+CublasGemm::Plan CublasGemm::describe(const LtProblem& p) const {
+  int status = 0;
   const auto layout = [&](const LtMatrix& m) {
-    Owned made = own("cublasLtMatrixLayoutCreate", api_.layout_destroy, [&](void** p) {
-      return api_.layout_create(p, m.type, static_cast<std::uint64_t>(m.rows),
+    Owned made = own(api_.layout_destroy, &status, [&](void** out) {
+      return api_.layout_create(out, m.type, static_cast<std::uint64_t>(m.rows),
                                 static_cast<std::uint64_t>(m.columns), m.ld);
     });
+    check(status, "cublasLtMatrixLayoutCreate");
     check(api_.layout_set(made.get(), lt::kBatchCount, &m.batch, sizeof m.batch),
           "cublasLtMatrixLayoutSetAttribute(BATCH_COUNT)");
     check(api_.layout_set(made.get(), lt::kBatchStride, &m.stride, sizeof m.stride),
           "cublasLtMatrixLayoutSetAttribute(STRIDED_BATCH_OFFSET)");
     return made;
   };
-  Plan plan{
-      .desc = own("cublasLtMatmulDescCreate", api_.desc_destroy,
-                  [&](void** p) { return api_.desc_create(p, problem.compute, problem.scale); }),
-      .a = layout(problem.a),
-      .b = layout(problem.b),
-      .c = layout(problem.c),
-      .d = layout(problem.d)};
-  for (const auto& [attribute, value] : {std::pair{lt::kTransposeA, problem.transpose_a},
-                                         {lt::kTransposeB, problem.transpose_b},
-                                         {lt::kEpilogue, problem.epilogue}})
-    check(api_.desc_set(plan.desc.get(), attribute, &value, sizeof value),
+  Owned desc = own(api_.desc_destroy, &status,
+                   [&](void** out) { return api_.desc_create(out, p.compute, p.scale); });
+  check(status, "cublasLtMatmulDescCreate");
+  const auto set = [&](int attribute, const auto& value) {
+    check(api_.desc_set(desc.get(), attribute, &value, sizeof value),
           "cublasLtMatmulDescSetAttribute");
-  if ((problem.epilogue & lt::kAuxBit) != 0) {
-    check(api_.desc_set(plan.desc.get(), lt::kAuxLd, &problem.d.ld, sizeof problem.d.ld),
-          "cublasLtMatmulDescSetAttribute(EPILOGUE_AUX_LD)");
-    check(api_.desc_set(plan.desc.get(), lt::kAuxBatchStride, &problem.d.stride,
-                        sizeof problem.d.stride),
-          "cublasLtMatmulDescSetAttribute(EPILOGUE_AUX_BATCH_STRIDE)");
+  };
+  set(lt::kTransposeA, p.transpose_a);
+  set(lt::kTransposeB, p.transpose_b);
+  set(lt::kEpilogue, p.epilogue);
+  if ((p.epilogue & lt::kAuxBit) != 0) {
+    set(lt::kAuxLd, p.d.ld);
+    set(lt::kAuxBatchStride, p.d.stride);
   }
-  const Owned preference = own("cublasLtMatmulPreferenceCreate", api_.preference_destroy,
-                               [&](void** p) { return api_.preference_create(p); });
+  return {.desc = std::move(desc),
+          .a = layout(p.a),
+          .b = layout(p.b),
+          .c = layout(p.c),
+          .d = layout(p.d)};
+}
+
+/// What the epilogue reads and writes is another call's each time.
+void CublasGemm::point(const args::Gemm& g, const LtProblem& problem, const Plan& plan) const {
+  const auto set = [&](int attribute, const void* p) {
+    check(api_.desc_set(plan.desc.get(), attribute, &p, sizeof p),
+          "cublasLtMatmulDescSetAttribute(pointer)");
+  };
+  if (g.bias != nullptr) set(lt::kBias, g.bias);
+  if ((problem.epilogue & lt::kAuxBit) != 0) set(lt::kAux, g.aux);
+}
+
+void CublasGemm::choose(const LtProblem& problem, Plan& plan) const {
+  int status = 0;
+  const Owned preference = own(api_.preference_destroy, &status,
+                               [&](void** out) { return api_.preference_create(out); });
+  check(status, "cublasLtMatmulPreferenceCreate");
   const auto prefer = [&](int attribute, const auto& value) {
     check(api_.preference_set(preference.get(), attribute, &value, sizeof value),
           "cublasLtMatmulPreferenceSetAttribute");
@@ -116,23 +135,24 @@ const CublasGemm::Plan& CublasGemm::plan_of(const LtProblem& problem) {
     prefer(lt::kAlignmentA + i, static_cast<std::uint32_t>(problem.alignment[i]));
   jit::LtHeuristic result{};
   int found = 0;
-  const int status =
-      api_.heuristic(handle_, plan.desc.get(), plan.a.get(), plan.b.get(), plan.c.get(),
-                     plan.d.get(), preference.get(), 1, &result, &found);
+  status = api_.heuristic(handle_, plan.desc.get(), plan.a.get(), plan.b.get(), plan.c.get(),
+                          plan.d.get(), preference.get(), 1, &result, &found);
   if (status != lt::kNotSupported) check(status, "cublasLtMatmulAlgoGetHeuristic");
   plan.served = status == 0 && found > 0 && result.state == 0;
   plan.algo = result.algo;
+}
+
+const CublasGemm::Plan& CublasGemm::plan_of(const args::Gemm& g, const LtProblem& problem) {
+  if (const auto found = plans_.find(problem); found != plans_.end()) return found->second;
+  Plan plan = describe(problem);
+  point(g, problem, plan);  // whether there is a bias counts for the choice
+  choose(problem, plan);
   return plans_.emplace(problem, std::move(plan)).first->second;
 }
 
 void CublasGemm::issue(const args::Gemm& g, const LtProblem& problem, const Plan& plan,
-                       jit::CuStream stream) {
-  const auto point = [&](int attribute, const void* p) {
-    check(api_.desc_set(plan.desc.get(), attribute, &p, sizeof p),
-          "cublasLtMatmulDescSetAttribute(pointer)");
-  };
-  if (g.bias != nullptr) point(lt::kBias, g.bias);
-  if ((problem.epilogue & lt::kAuxBit) != 0) point(lt::kAux, g.aux);
+                       jit::CuStream stream) const {
+  point(g, problem, plan);
   const double beta = g.residual != nullptr ? 1 : g.beta;
   const float alpha32 = static_cast<float>(g.alpha), beta32 = static_cast<float>(beta);
   const bool wide = problem.scale == lt::kF64;
@@ -161,7 +181,7 @@ bool CublasGemm::run(const args::Gemm& given, DType in, DType out, jit::CuStream
     const args::Gemm now = moved(g, outer, i, in, out);
     const std::optional<LtProblem> problem = lt_problem(now, in, out, inner, tf32_);
     if (!problem) return false;
-    calls.push_back({now, *problem, &plan_of(*problem)});
+    calls.push_back({now, *problem, &plan_of(now, *problem)});
     if (!calls.back().plan->served) return false;
   }
   for (const Call& call : calls) issue(call.g, call.problem, *call.plan, stream);

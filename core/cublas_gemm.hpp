@@ -31,8 +31,12 @@ class CublasGemm {
 
  private:
   struct Plan;
-  const Plan& plan_of(const LtProblem& problem);
-  void issue(const args::Gemm& g, const LtProblem& problem, const Plan& plan, jit::CuStream stream);
+  const Plan& plan_of(const args::Gemm& g, const LtProblem& problem);
+  [[nodiscard]] Plan describe(const LtProblem& problem) const;
+  void point(const args::Gemm& g, const LtProblem& problem, const Plan& plan) const;
+  void choose(const LtProblem& problem, Plan& plan) const;
+  void issue(const args::Gemm& g, const LtProblem& problem, const Plan& plan,
+             jit::CuStream stream) const;
   void check(int status, const char* call) const;
 
   std::shared_ptr<const jit::CudaContext> context_;

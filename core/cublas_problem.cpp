@@ -86,6 +86,7 @@ std::optional<LtProblem> lt_problem(const args::Gemm& g, DType in, DType out, in
   p.alignment[1] = alignment_of(g.a);
   p.alignment[2] = alignment_of(added);
   p.alignment[3] = alignment_of(g.c);
+  if (g.bias != nullptr) p.alignment[3] = std::min(p.alignment[3], alignment_of(g.bias));
   return p;
 }
 
