@@ -1,6 +1,7 @@
 // eflow jit doctor: what is there, and what a missing part costs, in plain words.
 #include "eflow/base/error.hpp"
 #include "eflow/jit/command_line.hpp"
+#include "eflow/jit/cublas_api.hpp"
 #include "eflow/jit/cuda_driver.hpp"
 #include "eflow/jit/host_module.hpp"
 #include "eflow/jit/thread_pool.hpp"
@@ -71,6 +72,23 @@ void driver(std::ostream& out) {
   }
 }
 
+void cublas(const Options& options, std::ostream& out) {
+  const char* const cost =
+      "                cost: matrix products on a GPU run on our own kernels\n";
+  if (options.cublas_library == "off") {
+    out << "cublaslt        off, by EFLOW_CUBLASLT\n" << cost;
+    return;
+  }
+  std::string why;
+  if (const auto api = open_cublas(options.cublas_library, why)) {
+    const std::size_t version = api->version();
+    out << "cublaslt        " << version / 10000 << '.' << version / 100 % 100 << '.'
+        << version % 100 << '\n';
+  } else {
+    out << "cublaslt        " << why << '\n' << cost;
+  }
+}
+
 void caches(KernelBuilder& builder, const Options& options, std::ostream& out) {
   if (DiskCache* disk = builder.disk()) {
     std::uint64_t bytes = 0;
@@ -98,6 +116,7 @@ int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out
   const bool sound = host_compiler(builder, options, out);
   nvrtc(builder, out);
   driver(out);
+  cublas(options, out);
   caches(builder, options, out);
   const char* modes[] = {"on", "forbid: nothing is compiled, caches and packs only",
                          "off: built-in kernels only"};
