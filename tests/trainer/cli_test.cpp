@@ -307,7 +307,7 @@ BOOST_AUTO_TEST_CASE(runs_on_an_exact_flow_are_measured_against_it) {
   BOOST_TEST(line.at("w") == 3);
   BOOST_TEST(line.at("map").size() == 10);
   BOOST_TEST(line.at("weak_velocity").size() == 6);
-  BOOST_TEST(line.at("samples").size() == 8);
+  BOOST_TEST(line.at("samples").size() == 12);
   BOOST_TEST(line.at("defect").at("random").get<double>() > 0);
 }
 
