@@ -37,6 +37,7 @@ GlgaTiles gpu_tiles(DType dtype, std::int64_t head) {
   GlgaTiles out{{64, 64}, {64, 64}, {64, 64}, {64, 64}, {64, 64}, 32};
   if (head > 48) out.keys = {48, 64};
   if (head > 64 || exact) out.keys = {32, 64};
+  if (head > 96) out.keys = {16, 64};
   if (head > 96 || exact) out.queries = {64, 32};
   if (exact) out.forward = {64, 32};
   return out;
