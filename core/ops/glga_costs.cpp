@@ -81,7 +81,10 @@ GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& option
   out.forward.executed = heads * 4 * d * forward_pairs + state + rows;
   out.forward.bytes = element * samples * heads * d * (3 * nq + 2 * nk);
   out.backward.useful = heads * 10 * d * pairs + 2 * state + 3 * rows;
-  const double walked = kernels.once ? 10 * keys_pairs : 6 * queries_pairs + 8 * keys_pairs;
+  // A GPU walks once for dk and once for dv of a wide head.
+  const bool gpu = q.device()->runtime().target().backend == jit::Backend::kCuda;
+  const double of_keys = gpu && q.size(3) > 128 ? 10 : 8;
+  const double walked = kernels.once ? 10 * keys_pairs : 6 * queries_pairs + of_keys * keys_pairs;
   out.backward.executed = heads * d * walked + 2 * state + 3 * rows;
   out.backward.bytes = element * samples * heads * d * (4 * nq + 4 * nk);
   return out;
