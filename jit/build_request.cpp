@@ -89,7 +89,7 @@ std::string BuildRequest::title() const {
 std::string make_program(Backend backend, const ProgramParts& p) {
   // Both ask the function itself for the types of its block and its arguments.
   const std::string head = str(
-      "#include \"", p.text, "\"\n#line 1 \"", p.title, "\"\n",
+      p.prologue, "#include \"", p.text, "\"\n#line 1 \"", p.title, "\"\n",
       "namespace EFLOW_TEXT { inline constexpr auto eflow_entry = &", p.expression, "; }\n",
       "template <class Block, class Args> struct EflowEntry { using B = Block; using A = Args; };\n"
       "template <class Block, class Args>\n"

@@ -66,6 +66,7 @@ struct ProgramParts {
   std::string_view expression;  ///< names the function, for example "gemm<float, float>", in the
                                 ///< texts' namespace
   int threads = 256;
+  std::string_view prologue = "";  ///< whole lines before the text
 };
 
 /// The translation unit for a back end. Host: exports eflow_run(block, args) and eflow_args_bytes.

@@ -154,7 +154,8 @@ BuildRequest KernelBuilder::request(const KernelRef& kernel, const Target& targe
   out.program = make_program(target.backend, {.title = to_string(kernel.spec, kernel.name),
                                               .text = source.text,
                                               .expression = source.expression,
-                                              .threads = source.threads});
+                                              .threads = source.threads,
+                                              .prologue = source.prologue});
   out.texts = state_->texts.closure(source.text);
   if (const FoundCompiler& found = compiler(target.backend)) {
     out.toolchain = found.compiler->toolchain();

@@ -125,7 +125,8 @@ void KernelDefinitions::add(const KernelDefinition& d) {
   const auto [at, fresh] = added_.try_emplace(d.name, d);
   KernelDefinition& known = at->second;
   if (!fresh &&
-      (known.text != d.text || known.expression != d.expression || known.threads != d.threads)) {
+      (known.text != d.text || known.expression != d.expression || known.threads != d.threads ||
+       known.prologue != d.prologue)) {
     throw InvalidArgument(str("[jit] there is already a kernel ", d.name, ", ", known.expression,
                               " of ", known.text));
   }
@@ -147,7 +148,7 @@ KernelSource KernelDefinitions::source(const KernelRef& kernel) const {
   }
   const KernelDefinition& d = added->second;
   return {d.text, expand(d.expression, kernel), d.threads,
-          d.shared_bytes ? d.shared_bytes(kernel.spec) : 0};
+          d.shared_bytes ? d.shared_bytes(kernel.spec) : 0, expand(d.prologue, kernel)};
 }
 
 ConfigSpace KernelDefinitions::space(std::string_view name) const {

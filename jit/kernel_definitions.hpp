@@ -29,6 +29,8 @@ struct KernelDefinition {
   ConfigSpace space;  ///< what the tuner may choose
   /// Bytes of dynamic shared memory of a block, on a GPU; empty: none.
   std::function<std::int64_t(const Spec&)> shared_bytes;
+  /// What stands before the text, with the same $t and $c: "#define ROWS $c2\n".
+  std::string prologue = "";
 };
 
 /// What a compiler needs to know of one specialisation.
@@ -36,6 +38,7 @@ struct KernelSource {
   std::string text, expression;
   int threads = 256;
   std::int64_t shared_bytes = 0;
+  std::string prologue = "";
 };
 
 /// Threads: all members may be called at once.

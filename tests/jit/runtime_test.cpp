@@ -107,6 +107,19 @@ BOOST_AUTO_TEST_CASE(a_users_kernel_is_prepared_once_and_found_afterwards) {
   BOOST_TEST(name_of(changed->prepare({scale_by(3)})[0].origin) == "compiled");
 }
 
+BOOST_AUTO_TEST_CASE(a_prologue_stands_before_the_text) {
+  const test::TempDir dir;
+  Runtime runtime(with_cache(dir));
+  runtime.add_text("acme/scale.h", kText);
+  KernelDefinition scale{"scale", "acme/scale.h", "scale<$t0, TIMES - 1>"};
+  scale.prologue = "#define TIMES ($c0 + 1)\n";
+  runtime.define(scale);
+  BOOST_TEST(runtime.prepare({scale_by(4)})[0].error == "");
+  check_launch(runtime, 4);
+  scale.prologue = "#define TIMES ($c0 + 2)\n";
+  BOOST_CHECK_THROW(runtime.define(scale), InvalidArgument);
+}
+
 BOOST_AUTO_TEST_CASE(arguments_of_another_size_are_refused) {
   const auto runtime = runtime_with_scale({});
   BOOST_REQUIRE(runtime->prepare({scale_by(2)})[0].ok());
