@@ -1,6 +1,7 @@
 #pragma once
-// What the tuner may choose for the glga texts: the queries and keys of a tile, or tokens of the state's. The default is the
-// caller's: it follows from how many keys a query sees, which a Spec does not know. Internal to jit.
+// What the tuner may choose for the glga texts: the queries and keys of a tile, or tokens of the state's; and, on sm_90a,
+// products by warpgroups. The default is the caller's: it follows from how many keys a query sees, which a Spec does not
+// know. Internal to jit.
 
 #include <algorithm>
 
@@ -39,10 +40,18 @@ inline bool glga_fits_cpu(const GlgaTiles& t, const GlgaHolds& holds, const Devi
          t.rows != 48 && t.keys >= 32;
 }
 
+/// Warpgroups where they are asked for: of whole groups of 64 rows in bf16. Elsewhere the kernel would be the same.
+inline bool glga_has_warpgroups(const Spec& spec, const GlgaTiles& t, const GlgaHolds& holds,
+                                const DeviceLimits& limits) {
+  const bool for_them = limits.arch == "sm_90a" && t.element == 2;
+  return spec.constants[9] == 0 || (for_them && (holds.across_keys ? t.keys : t.rows) % 64 == 0);
+}
+
 template <std::int64_t (*kBytes)(const Spec&), int kChannels, int kScores, bool kAcrossKeys>
 bool glga_config_fits(const Spec& spec, const DeviceLimits& limits) {
   const GlgaTiles tiles(spec);
   const GlgaHolds holds{kChannels, kScores, kAcrossKeys};
+  if (!glga_has_warpgroups(spec, tiles, holds, limits)) return false;
   return limits.arch.starts_with("sm_") ? glga_fits_gpu(tiles, holds, kBytes(spec), limits)
                                         : glga_fits_cpu(tiles, holds, limits);
 }
@@ -55,12 +64,14 @@ inline bool glga_state_fits(const Spec& spec, const DeviceLimits& limits) {
 using FitsConfig = bool (*)(const Spec&, const DeviceLimits&);
 
 inline ConfigSpace glga_tiles(FitsConfig fits) {
-  return {.tunables = {{"rows", 7, {16, 32, 48, 64, 96, 128}}, {"keys", 8, {16, 32, 64, 96, 128}}},
+  return {.tunables = {{"rows", 7, {16, 32, 48, 64, 96, 128}},
+                       {"keys", 8, {16, 32, 64, 96, 128}},
+                       {"warpgroups", 9, {0, 1}}},
           .default_is_the_callers = true,
           .fits = fits};
 }
 inline ConfigSpace glga_row_tiles(FitsConfig fits) {
-  return {.tunables = {{"rows", 7, {16, 32, 48, 64, 96, 128}}},
+  return {.tunables = {{"rows", 7, {16, 32, 48, 64, 96, 128}}, {"warpgroups", 9, {0, 1}}},
           .default_is_the_callers = true,
           .fits = fits};
 }

@@ -1,7 +1,8 @@
 #pragma once
 // Our own texts that are specialised at run time: known to every KernelDefinitions without being defined. Constants of
 // the glga texts: d, softmax branch (0 none, 1 window, 2 all keys), linear branch, gates (0, 1 a row, 2 a channel), norms,
-// window radius (-1: an argument), share of kept tokens in percent (0: all), queries and keys of a tile.
+// window radius (-1: an argument), share of kept tokens in percent (0: all), queries and keys of a tile, products by
+// warpgroups.
 
 #include "eflow/jit/glga_configs.hpp"
 #include "eflow/jit/kernel_definitions.hpp"
@@ -11,7 +12,7 @@ namespace eflow::jit {
 #define EFLOW_GLGA(name, ...)                                                                     \
   {                                                                                               \
 #name, #name ".h", "" #name "<$t0, GlgaForm<$c0, $c1, $c2, $c3, $c4, $c5, $c6, $c7, $c8>>",       \
-        128, __VA_ARGS__, detail::name##_bytes                                                    \
+        128, __VA_ARGS__, detail::name##_bytes, "#define EFLOW_WARPGROUPS $c9\n"                  \
   }
 
 // After a text's bytes: tiles of a head's sums and of scores that it holds, and whether these have keys for rows.

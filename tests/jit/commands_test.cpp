@@ -185,6 +185,37 @@ BOOST_AUTO_TEST_CASE(gpu_kernels_are_built_without_a_gpu) {
   BOOST_TEST(contains(s.run({"show", out.substr(0, 12)}), "ptxas info"));
 }
 
+// The last constant asks for products by warpgroups, which only sm_90a has: another kernel there, the same elsewhere.
+BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
+  const Spec by_warps("glga_forward", {DType::kBF16}, {64, 2, 0, 0, 0, -1, 0, 64, 64});
+  Spec by_groups = by_warps;
+  by_groups.constants[9] = 1;
+  const ConfigSpace space = KernelDefinitions().space("glga_forward");
+  const auto fits = [&](Spec spec, const char* arch) {
+    return space.fits(spec, {.name = "", .arch = arch, .block_bytes = 200 << 10});
+  };
+  BOOST_TEST(fits(by_warps, "sm_100"));
+  BOOST_TEST(!fits(by_groups, "sm_100"));
+  BOOST_TEST(fits(by_groups, "sm_90a"));
+  by_groups.constants[7] = 32;
+  BOOST_TEST(!fits(by_groups, "sm_90a"));  // half a group of rows
+  by_groups.constants[7] = 64;
+  if (!find_nvrtc("")) {
+    BOOST_TEST_MESSAGE("skipped: no NVRTC");
+    return;
+  }
+  Session s;
+  const auto image = [&](const Spec& spec, const char* arch) {
+    const std::string line =
+        s.run({"compile", to_string(spec, "glga_forward"), "--arch", arch});
+    BOOST_TEST(contains(line, "registers, no spills"), line);
+    const std::string folder = s.run({"dump", line.substr(0, 12), "--to", s.dir / "images"});
+    return read_file(fs::path(folder.substr(0, folder.size() - 1)) / "kernel.cubin").size();
+  };
+  BOOST_TEST(image(by_warps, "sm_90a") != image(by_groups, "sm_90a"));
+  BOOST_TEST(image(by_warps, "sm_80") == image(by_groups, "sm_80"));
+}
+
 BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {
   Session s;
   s.options.kernel_dir = s.dir.path();
