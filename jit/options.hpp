@@ -44,7 +44,7 @@ struct Options {
   const CublasApi* cublas = nullptr;  ///< in its place
   /// Whether a GPU may gather a step's work into graphs. Off until it was run on one.
   bool graphs = false;
-  bool tf32 = true;  ///< cuBLASLt may round the factors of f32 products to TF32, as our own kernels do
+  bool tf32 = true;  ///< cuBLASLt may round the factors of f32 products to TF32
   TuneMode tune = TuneMode::kLookup;
   int compile_threads = 0;  ///< of one prepare(); 0 = as many as the process may use, at most 8
   std::chrono::milliseconds compile_timeout{120'000};
