@@ -8,11 +8,9 @@
 // wall clock: for machines that others use too, and exact with one thread only (threads that wait count as busy).
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +18,7 @@
 #include <vector>
 
 #include "eflow/base/error.hpp"
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/kernels/args/gemm.h"
 #include "fma_peak.hpp"
@@ -168,18 +167,13 @@ class Clock {
  public:
   Clock(bool cpu_time, int threads) : cpu_time_(cpu_time), threads_(threads) {}
   [[nodiscard]] double seconds() const {
-    if (!cpu_time_) {
-      return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-          .count();
-    }
-    std::timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec)) / threads_;
+    return cpu_time_ ? eflow::process_cpu_seconds() / threads_ : watch_.seconds();
   }
 
  private:
   bool cpu_time_;
   int threads_;
+  eflow::Stopwatch watch_;
 };
 
 constexpr double kWindow = 0.004;  // seconds

@@ -2,10 +2,11 @@
 // When a step did what, for chrome://tracing or Perfetto: kernels one by one, and named ranges around them. A device that is
 // traced waits for each kernel, so that its time is its own: a trace shows where the time goes, not how kernels overlap.
 
-#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "eflow/base/stopwatch.hpp"
 
 namespace eflow {
 
@@ -20,16 +21,13 @@ class Trace {
     spans_.push_back({std::move(name), begin, now() - begin, kKernels});
   }
   /// Seconds since the trace was made.
-  [[nodiscard]] double now() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count();
-  }
+  [[nodiscard]] double now() const { return watch_.seconds(); }
   [[nodiscard]] std::size_t size() const { return spans_.size(); }
 
   /// The trace event format, which the viewers read. Throws IoError.
   void write(const std::filesystem::path& path) const;
 
  private:
-  using Clock = std::chrono::steady_clock;
   static constexpr int kRanges = 1, kKernels = 2;
   struct Span {
     std::string name;
@@ -37,7 +35,7 @@ class Trace {
     int row;
   };
 
-  Clock::time_point start_ = Clock::now();
+  Stopwatch watch_;
   std::vector<Span> open_, spans_;
 };
 

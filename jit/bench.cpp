@@ -1,7 +1,6 @@
 #include "eflow/jit/bench.hpp"
 
 #include <algorithm>
-#include <ctime>
 
 #include "eflow/base/error.hpp"
 #include "eflow/base/stopwatch.hpp"
@@ -69,16 +68,11 @@ LaunchClock wall_clock(const Runtime& runtime) {
 }
 
 LaunchClock cpu_clock(const Runtime& runtime) {
-  const auto now = [] {
-    timespec t{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-  };
   const int threads = runtime.pool().size();
-  return [now, threads](const Workload& workload, const Spec& spec, int count) {
-    const double begin = now();
+  return [threads](const Workload& workload, const Spec& spec, int count) {
+    const double begin = process_cpu_seconds();
     for (int i = 0; i < count; ++i) workload.launch(spec);
-    return (now() - begin) / threads;
+    return (process_cpu_seconds() - begin) / threads;
   };
 }
 

@@ -1,10 +1,9 @@
 #include "eflow/trainer/glga_bench.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <ctime>
 
+#include "eflow/base/stopwatch.hpp"
 #include "eflow/core/autograd.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/trainer/device_peak.hpp"
@@ -61,25 +60,19 @@ struct Inputs {
   }
 };
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 /// What kernels are timed with. On a machine that does other things too, the CPU's time is the steadier one.
 class Clock {
  public:
   explicit Clock(bool cpu_time) : cpu_time_(cpu_time) {}
   double operator()() const {
     default_device()->synchronize({});
-    if (!cpu_time_) return now();
-    timespec t{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    const int threads = default_device()->runtime().pool().size();
-    return (static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec)) / threads;
+    return cpu_time_ ? process_cpu_seconds() / default_device()->runtime().pool().size()
+                     : watch_.seconds();
   }
 
  private:
   bool cpu_time_;
+  Stopwatch watch_;
 };
 
 struct PassSeconds {
@@ -98,8 +91,8 @@ PassSeconds once(Op op, const Inputs& in, const Clock& clock) {
 PassSeconds fastest(Op op, const Inputs& in, double seconds, const Clock& clock) {
   (void)once(op, in, clock);
   PassSeconds best{1e30, 1e30};
-  const double begin = now();
-  for (int i = 0; i < 2 || now() - begin < 2 * seconds; ++i) {
+  const Stopwatch watch;
+  for (int i = 0; i < 2 || watch.seconds() < 2 * seconds; ++i) {
     const PassSeconds s = once(op, in, clock);
     best = {std::min(best.forward, s.forward), std::min(best.backward, s.backward)};
   }
@@ -113,8 +106,8 @@ void compare_radius(const Inputs& in, double seconds, const Clock& clock, GlgaBe
   how[1].radius_in_code = false;
   if (!prepare_glga(in.x[0], in.x[3], how[1], false)) return;
   std::vector<double> samples[2];
-  const double begin = now();
-  for (int i = 0; i < 7 || (now() - begin < 2 * seconds && i < 200); ++i) {
+  const Stopwatch watch;
+  for (int i = 0; i < 7 || (watch.seconds() < 2 * seconds && i < 200); ++i) {
     for (int j = 0; j < 2; ++j) {
       const double start = clock();
       (void)in.run(glga, how[j]);

@@ -1,7 +1,8 @@
 #pragma once
-// How long something takes, by a clock that never jumps.
+// How long something takes: by a clock that never jumps, and by the CPU's.
 
 #include <chrono>
+#include <ctime>
 #include <utility>
 
 namespace eflow {
@@ -23,5 +24,12 @@ class Stopwatch {
   }
   Clock::time_point begin_ = Clock::now();
 };
+
+/// CPU time of all threads of the process so far.
+inline double process_cpu_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
 
 }  // namespace eflow
