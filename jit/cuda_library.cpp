@@ -31,4 +31,24 @@ std::vector<std::string> cuda_library_paths(std::string_view name) {
   return out;
 }
 
+bool open_cuda_library(const CudaLibrary& library, const std::string& named,
+                       const std::function<bool(void*, const std::string&)>& take,
+                       std::string& why) {
+  const std::vector<std::string> paths = named.empty()
+                                             ? cuda_library_paths(str(library.name, ".so"))
+                                             : std::vector<std::string>{named};
+  for (const std::string& path : paths) {
+    void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) {
+      if (const char* error = dlerror(); why.empty() && error != nullptr) why = error;
+      continue;
+    }
+    if (take(handle, path)) return true;
+    why = str(path, " lacks functions that ", library.title, " 12 has");
+  }
+  why = str("no ", library.title, " (", why, "); install CUDA's ", library.name,
+            ", or name it in ", library.variable);
+  return false;
+}
+
 }  // namespace eflow::jit
