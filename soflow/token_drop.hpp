@@ -28,6 +28,8 @@ struct TokenDrop {
   DropKind kind = DropKind::kNone;
   double ratio =
       0.75;  ///< share of tokens dropped; of a box it must leave a whole number of tokens, at least one
+  /// The share that is dropped: none for kNone.
+  [[nodiscard]] double share() const { return kind == DropKind::kNone ? 0 : ratio; }
 };
 
 /// M, the tokens kept of a grid: (1 - ratio) N for boxes, N - floor(ratio N) for kIid, N for kNone.

@@ -46,8 +46,7 @@ struct Bench {
               return objective({std::cref(*model), std::cref(*average)}, part, step, total);
             },
             &source, trainer_options(rung.config)) {
-    const auto& drop = objective.options().drop;
-    const double ratio = drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio;
+    const double ratio = objective.options().drop.share();
     model->prepare(true, ratio);
     average->prepare(false, ratio);
   }

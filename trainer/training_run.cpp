@@ -91,8 +91,7 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   const jit::Runtime& runtime = default_device()->runtime();
   const jit::Stats before = runtime.stats();
   const Stopwatch watch;
-  const soflow::TokenDrop& drop = parts.objective.options().drop;
-  const double ratio = drop.kind == soflow::DropKind::kNone ? 0 : drop.ratio;
+  const double ratio = parts.objective.options().drop.share();
   std::vector<nn::Grid3> grids = {parts.model->config().grid()};
   for (const Bucket& bucket : parts.buckets)
     grids.push_back(parts.model->config().for_clips(bucket.source->clip_shape()).grid());
