@@ -64,8 +64,8 @@ struct GlgaSignature {
                                       const Tensor& local_weight, const GlgaOptions& options);
 
 /// Makes the kernels for calls like this one ready, compiling them if no cache has them; with those of the backward pass
-/// where `gradients`. Tiles are those that `eflow jit tune` found best for so many tokens on this device, else the default. False when they cannot be had (no compiler, see glga_kernels for d): glga() then composes. Why,
-/// is said once in the log.
+/// where `gradients`. Tiles are those that `eflow jit tune` found best for so many tokens on this device, else the default.
+/// False when they cannot be had (no compiler, see glga_kernels for d): glga() then composes. Why is said once in the log.
 bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
 
 /// What a call costs, in operations (2 a multiply-add) and bytes. Useful: pairs inside the window, and the backward pass as

@@ -4,6 +4,7 @@
 
 #include "eflow/core/glga.hpp"
 #include "eflow/core/ops/glga_kernels.hpp"
+#include "eflow/jit/tile_bytes.hpp"
 
 namespace eflow {
 namespace {
@@ -83,7 +84,7 @@ GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& option
   out.backward.useful = heads * 10 * d * pairs + 2 * state + 3 * rows;
   // A GPU walks once for dk and once for dv of a wide head.
   const bool gpu = q.device()->runtime().target().backend == jit::Backend::kCuda;
-  const double of_keys = gpu && q.size(3) > 128 ? 10 : 8;
+  const double of_keys = gpu && q.size(3) > jit::detail::GlgaTiles::kWidestPair ? 10 : 8;
   const double walked = kernels.once ? 10 * keys_pairs : 6 * queries_pairs + of_keys * keys_pairs;
   out.backward.executed = heads * d * walked + 2 * state + 3 * rows;
   out.backward.bytes = element * samples * heads * d * (4 * nq + 4 * nk);

@@ -14,8 +14,6 @@ namespace bytes = jit::detail;
 constexpr std::int64_t kFewKeys = 192;
 /// Shared memory of sm_89 and sm_120, and what rows_grad has beside what it asks for.
 constexpr std::int64_t kLeastShared = 99 << 10, kSharedSums = 2048;
-/// Channels of heads that are not wide: kWidestPair of kernels_src/tile/matrix_sums_cuda.h.
-constexpr std::int64_t kNotWide = 128;
 
 /// How many keys a query in the middle of a window sees, about.
 std::int64_t keys_in_window(const GlgaSignature& call, const GlgaOptions& o) {
@@ -94,7 +92,7 @@ GlgaTile glga_tile(const jit::Spec& spec) {
 
 GlgaTiles default_glga_tiles(const GlgaSignature& call, const GlgaOptions& o) {
   if (call.backend == jit::Backend::kHost) return cpu_tiles(call, o);
-  return call.head > kNotWide ? wide_gpu_tiles(call, o) : gpu_tiles(call.dtype, call.head);
+  return call.head > bytes::GlgaTiles::kWidestPair ? wide_gpu_tiles(call, o) : gpu_tiles(call.dtype, call.head);
 }
 
 jit::ShapeBucket glga_walk_shape(const GlgaSignature& call, const GlgaOptions& o) {
