@@ -3,27 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
-#include "eflow/core/ops.hpp"
+#include "eflow/nn/linear_state.hpp"
 
 namespace eflow::nn {
 namespace {
 
 using Local = GlgaOptions::Local;
 
-Tensor by_head(const Tensor& t) {
-  return transpose(t, 1, 2);
-}
-
-/// sum_j k_j^T v_j
-Tensor state_of(const Tensor& k, const Tensor& v) {
-  return matmul(permute(k, {0, 2, 3, 1}), by_head(v));
-}
-
 Tensor linear_branch(const ChunkInputs& in, const ChunkMemory& before) {
   const double kappa = 1 / static_cast<double>(before.tokens + in.k.size(1));
-  Tensor state = state_of(in.k, in.v);
+  Tensor state = linear_state(in.k, in.v);
   if (before.state.defined()) state = state + before.state;
-  return by_head(matmul(by_head(in.q), state * kappa));
+  return read_state(in.q, state * kappa);
 }
 
 Tensor softmax_branch(const ChunkInputs& in, const ChunkMemory& before,
@@ -72,7 +63,7 @@ ChunkMemory remembered(const ChunkMemory& before, const Tensor& k, const Tensor&
                        const GlgaOptions& options) {
   ChunkMemory after{.tokens = before.tokens + k.size(1), .state = {}, .keys = {}, .values = {}};
   if (options.global) {
-    after.state = state_of(k, v);
+    after.state = linear_state(k, v);
     if (before.state.defined()) after.state = after.state + before.state;
   }
   const bool full = options.local == Local::kFull;

@@ -1,5 +1,7 @@
 #include "eflow/nn/sana_attention.hpp"
 
+#include "eflow/nn/linear_state.hpp"
+
 namespace eflow::nn {
 namespace {
 
@@ -10,12 +12,10 @@ constexpr double kEps = 1e-6;
 
 Tensor sana_attention(const Tensor& q, const Tensor& k, const Tensor& v, const RopeTables& rope) {
   const int heads = static_cast<int>(q.size(2));
-  const auto by_head = [](const Tensor& t) { return transpose(t, 1, 2); };
   const Tensor query = relu(q), key = relu(k);
   // Means instead of sums: the quotient is the same and its parts keep their size.
   const double kappa = 1 / static_cast<double>(k.size(1));
-  const Tensor state = matmul(permute(rope(key, heads), {0, 2, 3, 1}), by_head(v)) * kappa;
-  const Tensor top = by_head(matmul(by_head(rope(query, heads)), state));
+  const Tensor top = read_state(rope(query, heads), linear_state(rope(key, heads), v) * kappa);
   const Tensor bottom = sum(query * mean(key, {1}, true), {3}, true) + kEps;
   return top / bottom;
 }

@@ -1,6 +1,7 @@
 #include "eflow/nn/sla_attention.hpp"
 
 #include "eflow/nn/block_softmax.hpp"
+#include "eflow/nn/linear_state.hpp"
 
 namespace eflow::nn {
 namespace {
@@ -21,10 +22,8 @@ Tensor choose(const TokenBlocks& blocks, const Tensor& q, const Tensor& k, doubl
 }  // namespace
 
 Tensor channel_softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
-  const auto by_head = [](const Tensor& t) { return transpose(t, 1, 2); };
   const Tensor query = softmax(q), key = softmax(k);
-  const Tensor state = matmul(permute(key, {0, 2, 3, 1}), by_head(v));
-  const Tensor top = by_head(matmul(by_head(query), state));
+  const Tensor top = read_state(query, linear_state(key, v));
   return top / (sum(query * sum(key, {1}, true), {3}, true) + kEps);
 }
 
