@@ -13,7 +13,7 @@
 #include "eflow/jit/commands.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/tuning_database.hpp"
-#include "support/temp_dir.hpp"
+#include "support/jit_options.hpp"
 
 using namespace eflow;
 
@@ -43,10 +43,7 @@ void let_win(const test::TempDir& dir, const std::string& kernel, const std::vec
 
 BOOST_AUTO_TEST_CASE(gemm_is_tuned_and_the_op_takes_the_config) {
   const test::TempDir dir;
-  jit::Options options;
-  options.cache.named = dir / "cache";
-  options.threads = 1;
-  options.isa = jit::Isa::kBaseline;  // compiles fastest
+  const jit::Options options = test::quick_options(dir);
   const std::vector<std::string> sizes{"--sizes", "m=60,n=70,k=800", "--budget-s", "0.5"};
   std::vector<std::string> args{"tune", "run", "gemm<f32, f32>()"};
   args.insert(args.end(), sizes.begin(), sizes.end());
@@ -77,10 +74,7 @@ BOOST_AUTO_TEST_CASE(gemm_is_tuned_and_the_op_takes_the_config) {
 /// Each pair computes the same: the window as a constant and as an argument, and other tiles.
 BOOST_AUTO_TEST_CASE(attention_is_timed_against_other_forms_of_itself) {
   const test::TempDir dir;
-  jit::Options options;
-  options.cache.named = dir / "cache";
-  options.threads = 1;
-  options.isa = jit::Isa::kBaseline;
+  const jit::Options options = test::quick_options(dir);
   for (const char* other : {"(16, 1, 1, 1, 1, -1, 0, 32, 32)", "(16, 1, 1, 1, 1, 20, 0, 64, 32)"}) {
     const std::string said =
         run(options, {"bench", "glga_forward<f32>(16, 1, 1, 1, 1, 20, 0, 32, 32)",
@@ -132,10 +126,7 @@ void check_close(const std::vector<float>& x, const std::vector<float>& y) {
 /// For real: every tile that may be chosen computes the same, and the op then takes those that won, for sizes like theirs.
 BOOST_AUTO_TEST_CASE(attention_is_tuned_and_the_op_takes_the_tiles) {
   const test::TempDir dir;
-  jit::Options options;
-  options.cache.named = dir / "cache";
-  options.threads = 1;
-  options.isa = jit::Isa::kBaseline;
+  const jit::Options options = test::quick_options(dir);
   const char* kernels[] = {"glga_forward<f32>(16, 1, 1, 1, 1, 20)", "glga_state<f32>(16)",
                            "glga_rows_grad<f32>(16, 1, 1, 1, 1, -1)",
                            "glga_band_grad<f32>(16, 1, 1, 0, 0, 20)"};
@@ -181,10 +172,7 @@ BOOST_AUTO_TEST_CASE(attention_is_tuned_and_the_op_takes_the_tiles) {
 /// Their two walks, which a GPU makes, in two tiles each.
 BOOST_AUTO_TEST_CASE(gradients_by_two_walks_are_timed) {
   const test::TempDir dir;
-  jit::Options options;
-  options.cache.named = dir / "cache";
-  options.threads = 1;
-  options.isa = jit::Isa::kBaseline;
+  const jit::Options options = test::quick_options(dir);
   for (const char* name : {"glga_queries_grad", "glga_keys_grad"}) {
     const std::string spec = std::string(name) + "<bf16>(16, 1, 1, 0, 0, -1, 25";
     const std::string said = run(options, {"bench", spec + ")", spec + ", 64, 96)", "--sizes",

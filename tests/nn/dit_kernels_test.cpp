@@ -13,7 +13,7 @@
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/tuner.hpp"
 #include "eflow/nn/glga.hpp"
-#include "support/temp_dir.hpp"
+#include "support/jit_options.hpp"
 
 using namespace eflow;
 using namespace eflow::nn;
@@ -81,10 +81,7 @@ BOOST_AUTO_TEST_CASE(what_a_model_needs_can_be_tuned_at_its_sizes) {
 /// A module that is prepared has the tiles that were tuned for its number of tokens before its first call.
 BOOST_AUTO_TEST_CASE(preparing_takes_what_was_tuned) {
   const test::TempDir dir;
-  jit::Options options;
-  options.cache.named = dir / "cache";
-  options.threads = 1;
-  options.isa = jit::Isa::kBaseline;
+  const jit::Options options = test::quick_options(dir);
   const DiTConfig config = preset("tiny");
   const jit::TuningJob job = tuning_jobs(config, {})[0];
   BOOST_REQUIRE(job.kernel.name == "glga_forward");
