@@ -4,6 +4,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/jit/command_line.hpp"
 #include "eflow/jit/commands.hpp"
+#include "eflow/jit/cuda_driver.hpp"
 #include "eflow/jit/tuner.hpp"
 
 namespace eflow::jit {
@@ -21,14 +22,6 @@ std::string percent(double share) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
   return text;
-}
-
-std::string config_text(const TuningRecord& r, int index) {
-  std::string out;
-  const ConfigRecord& c = r.configs[static_cast<std::size_t>(index)];
-  for (std::size_t i = 0; i < c.values.size(); ++i)
-    out += str(i == 0 ? "" : " ", r.tunables[i], "=", c.values[i]);
-  return out;
 }
 
 std::string time_of(const ConfigRecord& c) {
@@ -51,9 +44,10 @@ std::string sizes_text(const RunnableKernel& k, const std::vector<std::int64_t>&
 }
 
 std::vector<TuningJob> jobs_of_list(const TuningLists& lists, const std::string& name,
-                                    Backend backend) {
+                                    const CommandLine& line, Backend backend) {
   const auto known = lists.find(name);
-  if (known != lists.end()) return known->second(backend);
+  if (known != lists.end())
+    return known->second({backend, static_cast<std::int64_t>(number_option(line, "batch", 1))});
   std::string names;
   for (const auto& [other, jobs] : lists) names += (names.empty() ? "" : ", ") + other;
   throw InvalidArgument(str("there is no list ", name, " of kernels to tune; there is ",
@@ -66,7 +60,7 @@ void describe(const TuningRecord& r, std::ostream& out) {
   for (std::size_t i = 0; i < r.configs.size(); ++i) {
     const ConfigRecord& c = r.configs[i];
     const bool best = static_cast<int>(i) == r.best;
-    out << (best ? "  * " : "    ") << config_text(r, static_cast<int>(i)) << "  " << time_of(c)
+    out << (best ? "  * " : "    ") << r.text_of(c) << "  " << time_of(c)
         << (c.state == ConfigState::kOk ? "" : str("  ", name_of(c.state))) << '\n';
   }
 }
@@ -80,8 +74,8 @@ void report(const TuneOutcome& outcome, std::ostream& out) {
     out << "  the default stays: nothing is surely more than 3 % faster (" << outcome.rounds
         << " rounds)\n";
   } else {
-    out << "  " << config_text(r, r.best) << " takes " << percent(r.gain)
-        << " less time than the default (" << outcome.rounds << " rounds)\n";
+    out << "  " << r.text_of(r.configs[static_cast<std::size_t>(r.best)]) << " takes "
+        << percent(r.gain) << " less time than the default (" << outcome.rounds << " rounds)\n";
   }
 }
 
@@ -89,7 +83,7 @@ void report(const TuneOutcome& outcome, std::ostream& out) {
 std::vector<TuningJob> jobs_of(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
                                const TuningLists& lists, Backend backend) {
   const std::string name = line.value("list", "");
-  if (!name.empty()) return jobs_of_list(lists, name, backend);
+  if (!name.empty()) return jobs_of_list(lists, name, line, backend);
   std::vector<TuningJob> out;
   for (std::size_t i = 1; i < line.words.size(); ++i) {
     const NamedKernel named = find_runnable(kernels, line.words[i]);
@@ -103,7 +97,9 @@ int tune_kernels(const CommandLine& line, const std::vector<RunnableKernel>& ker
                  const TuningLists& lists, Options options, std::ostream& out) {
   options.device = line.value("device", options.device);
   Runtime runtime(options);
-  for (const RunnableKernel& k : kernels) runtime.define(k.definition);
+  for (const RunnableKernel& k : kernels) {
+    if (!k.definition.text.empty()) runtime.define(k.definition);
+  }
   const TuningDatabase database = database_of(runtime.builder());
   TuneOptions tuning;
   tuning.race.budget_seconds = number_option(line, "budget-s", tuning.race.budget_seconds);
@@ -126,9 +122,12 @@ int tune_kernels(const CommandLine& line, const std::vector<RunnableKernel>& ker
 /// Every kernel that can be tuned, or what a list has.
 int list(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
          const TuningLists& lists, const Options& options, std::ostream& out) {
-  if (line.words.size() == 2) {
-    const Backend backend = parse_target("", options).backend;
-    for (const TuningJob& job : jobs_of_list(lists, line.words[1], backend)) {
+  const std::string name = line.words.size() == 2 ? line.words[1] : line.value("list", "");
+  if (!name.empty()) {
+    const std::string device = line.value("device", options.device);
+    const bool gpu = resolve_device(device, options.cuda) != "cpu";
+    for (const TuningJob& job :
+         jobs_of_list(lists, name, line, gpu ? Backend::kCuda : Backend::kHost)) {
       const RunnableKernel& k = *find_runnable(kernels, job.kernel).kernel;
       out << to_string(job.kernel.spec, job.kernel.name) << ' ' << sizes_text(k, job.sizes) << '\n';
     }
@@ -138,6 +137,7 @@ int list(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
     std::vector<std::int64_t> sizes;
     for (const SizeParameter& s : k.sizes) sizes.push_back(s.value);
     out << k.definition.name << ' ' << sizes_text(k, sizes) << ": ";
+    if (k.definition.text.empty()) out << " algorithms of a GPU's library";
     for (const Tunable& t : k.definition.space.tunables) {
       out << ' ' << t.name;
       for (std::size_t i = 0; i < t.values.size(); ++i)
@@ -146,7 +146,7 @@ int list(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
     }
     out << '\n';
   }
-  for (const auto& [name, jobs] : lists) out << "--list " << name << '\n';
+  for (const auto& [model, jobs] : lists) out << "--list " << model << '\n';
   return 0;
 }
 

@@ -100,9 +100,12 @@ std::string jit_usage() {
          "eflow jit tune run KERNEL... [--sizes S] [--budget-s N] [--again yes] [--device D]\n"
          "                   [--cpu-time yes]        by the CPU's clock, where other work runs "
          "too\n"
-         "eflow jit tune run --list MODEL            all of a model's kernels, at its sizes\n"
-         "eflow jit tune list [MODEL]                what can be tuned; what `run --list MODEL` "
-         "does\n"
+         "eflow jit tune run --list MODEL [--batch N]    all of a model's kernels, at its sizes; "
+         "on a\n"
+         "                                           GPU its products too, of N samples (1)\n"
+         "eflow jit tune list [MODEL] [--device D] [--batch N]    what can be tuned; what `run "
+         "--list\n"
+         "                                           MODEL` does there\n"
          "eflow jit tune show | export FILE | import FILE    what was tuned, for all devices\n"
          "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or two in turn\n"
          "eflow jit bench                            what the JIT itself costs on this machine\n"
@@ -121,12 +124,15 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out, con
   if (command == "--help" || command == "help") return out << jit_usage(), 0;
   if (command == "gc") return run_gc(line({"max-mb"}, 0, 0), options, out);
   if (command == "tune")
-    return run_tune(line({"sizes", "list", "budget-s", "again", "cpu-time", "device"}, 1, 1000),
-                    kernels, tuning_lists, options, out);
+    return run_tune(
+        line({"sizes", "list", "budget-s", "again", "cpu-time", "device", "batch"}, 1, 1000),
+        kernels, tuning_lists, options, out);
   if (command == "bench")
     return run_bench(line({"sizes", "budget-s", "device"}, 0, 2), kernels, options, out);
   KernelBuilder builder(options);
-  for (const RunnableKernel& k : kernels) builder.definitions().add(k.definition);
+  for (const RunnableKernel& k : kernels) {
+    if (!k.definition.text.empty()) builder.definitions().add(k.definition);
+  }
   if (command == "doctor")
     return static_cast<void>(line({}, 0, 0)), run_doctor(builder, options, out);
   if (command == "compile") return run_compile(line({"arch", "dump"}, 1, 1), builder, options, out);

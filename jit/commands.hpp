@@ -15,8 +15,14 @@ namespace eflow::jit {
 
 /// Lists of kernels that `prepare --list NAME` knows without a file.
 using KernelLists = std::map<std::string, std::function<std::vector<KernelRef>(Backend)>>;
+/// What a list is asked for.
+struct TuningNeeds {
+  Backend backend = Backend::kHost;
+  std::int64_t batch =
+      1;  ///< samples, where that counts: of kernels that run over all of them at once
+};
 /// What `tune run --list NAME` tunes one after another: a model's kernels, at its sizes.
-using TuningLists = std::map<std::string, std::function<std::vector<TuningJob>(Backend)>>;
+using TuningLists = std::map<std::string, std::function<std::vector<TuningJob>(TuningNeeds)>>;
 
 /// What stands behind `eflow jit`, one line a command.
 [[nodiscard]] std::string jit_usage();
@@ -31,7 +37,7 @@ using TuningLists = std::map<std::string, std::function<std::vector<TuningJob>(B
 ///   pack FILE [--arch A]                all cached kernels, or those for A, in one file to ship
 ///   repro KERNEL [--arch A] [--to DIR] | repro FILE   a folder that compiles the kernel again; compiles one's request
 ///   tune run KERNEL... [--sizes S] | run --list NAME | list [NAME] | show | export FILE | import FILE   the autotuner;
-///     NAME is one of `tuning_lists`
+///     NAME is one of `tuning_lists`; --batch N: of so many samples; list needs no GPU to say what --device cuda would do
 ///   bench [KERNEL [KERNEL]] [--sizes S]   times one kernel, two in turn, or what the JIT itself costs
 /// LIST is one of `lists` or a file with a KERNEL a line; without KERNEL, a GPU gets all built-in kernels.
 /// KERNEL is like 'reduce<bf16, f32>(1)', KEY the first digits of an entry's key, A cpu (this machine), an instruction

@@ -4,8 +4,8 @@
 #include <ctime>
 
 #include "eflow/base/error.hpp"
-#include "eflow/base/hash.hpp"
 #include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/kernel_subject.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -33,28 +33,14 @@ std::string utc_now() {
 /// One run of the tuner.
 class Tuning {
  public:
-  Tuning(Runtime& runtime, const TuningDatabase& database, const KernelRef& kernel,
+  Tuning(Runtime& runtime, const TuningDatabase& database, const TuningSubject& subject,
          const Workload& workload, const TuneOptions& options)
       : runtime_(runtime),
         database_(database),
+        subject_(subject),
         workload_(workload),
         options_(options),
-        space_(runtime.builder().definitions().space(kernel.name)),
-        default_(space_.with_defaults(kernel.spec)) {
-    if (space_.empty()) {
-      throw InvalidArgument(
-          str("[jit] ", kernel.name, " has no config space; KernelDefinition::space declares one"));
-    }
-    const DeviceLimits& limits = runtime.limits();
-    record_.key = {{kernel.name, space_.without_config(kernel.spec)},
-                   workload.shape,
-                   limits.name,
-                   limits.arch};
-    const BuildRequest request = runtime.builder().request(record_.key.kernel, runtime.target());
-    record_.text = to_hex(request.texts->content);
-    record_.toolchain = request.toolchain;
-    for (const Tunable& t : space_.tunables) record_.tunables.push_back(t.name);
-  }
+        record_(subject.blank()) {}
 
   TuneOutcome run() {
     const FileLock lock = database_.lock(record_.key.device, record_.key.arch);
@@ -76,15 +62,6 @@ class Tuning {
   void say(const std::string& line) const {
     if (options_.say) options_.say(line);
   }
-  [[nodiscard]] Spec spec_of(const ConfigRecord& c) const {
-    return space_.with_values(record_.key.kernel.spec, c.values);
-  }
-  [[nodiscard]] std::string name_of_config(const ConfigRecord& c) const {
-    std::string out;
-    for (std::size_t i = 0; i < c.values.size(); ++i)
-      out += str(i == 0 ? "" : ", ", record_.tunables[i], " ", c.values[i]);
-    return out;
-  }
   void save() {
     database_.put(record_);
     saved_ = now_seconds();
@@ -99,12 +76,10 @@ class Tuning {
                             old->toolchain == record_.toolchain &&
                             old->tunables == record_.tunables;
     const bool same = comparable && !(options_.again && old->finished);
-    for (const Spec& spec : space_.configs(default_, runtime_.limits())) {
-      ConfigRecord config{.values = space_.values_of(spec), .why = "", .us = {}};
+    for (ConfigRecord& config : record_.configs) {
       const int known = same ? old->find(config.values) : -1;
       if (known >= 0) config = old->configs[static_cast<std::size_t>(known)];
       if (config.state == ConfigState::kTrying) ended_the_process(config);
-      record_.configs.push_back(std::move(config));
     }
     // Measured anew or not, what was best stays unless it is surely beaten: two runs agree, and so do their results.
     const int best =
@@ -118,7 +93,7 @@ class Tuning {
   void ended_the_process(ConfigRecord& config) {
     config.state = config.tries < kTries ? ConfigState::kNew : ConfigState::kCrashed;
     if (config.state == ConfigState::kCrashed)
-      say(str("  ", name_of_config(config), ": ended the tuner ", config.tries,
+      say(str("  ", record_.text_of(config), ": ended the tuner ", config.tries,
               " times, left out"));
   }
 
@@ -127,40 +102,17 @@ class Tuning {
                        [](const ConfigRecord& c) { return c.state == ConfigState::kNew; });
   }
 
-  /// Compiles and loads in parallel; those already checked need it too, for the race.
+  /// Those already checked need it too, for the race.
   void prepare_new() {
-    std::vector<KernelRef> kernels;
     std::vector<ConfigRecord*> configs;
     for (ConfigRecord& c : record_.configs) {
       const bool wanted = c.state == ConfigState::kNew || c.state == ConfigState::kOk;
-      if (!wanted && configs.size() > 0) continue;  // the default always
-      kernels.emplace_back(record_.key.kernel.name, spec_of(c));
-      configs.push_back(&c);
+      if (wanted || configs.empty()) configs.push_back(&c);  // the default always
     }
-    say(str("  compiling ", kernels.size(), " configs"));
-    const std::vector<Prepared> made = runtime_.prepare(kernels);
-    if (!made[0].ok()) throw CompileError(made[0].error);
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      if (made[i].ok()) continue;
-      configs[i]->state = ConfigState::kFailed;
-      configs[i]->why = made[i].error.substr(0, 500);
-      say(str("  ", name_of_config(*configs[i]), ": does not compile: ", configs[i]->why));
-    }
-    drop_spilling(made, configs);
-  }
-
-  /// Of GPU kernels those that spill registers are no candidates, while others are left.
-  static void drop_spilling(const std::vector<Prepared>& made,
-                            const std::vector<ConfigRecord*>& configs) {
-    const auto spills = [](const Prepared& p) {
-      return p.ok() && p.resources.spill_stores + p.resources.spill_loads > 0;
-    };
-    const auto clean = std::count_if(made.begin(), made.end(),
-                                     [&](const Prepared& p) { return p.ok() && !spills(p); });
-    for (std::size_t i = 1; clean > 0 && i < made.size(); ++i) {
-      if (!spills(made[i])) continue;
-      configs[i]->state = ConfigState::kFailed;
-      configs[i]->why = "it spills registers";
+    subject_.prepare(configs, options_.say);
+    for (const ConfigRecord* c : configs) {
+      if (c->state == ConfigState::kFailed)
+        say(str("  ", record_.text_of(*c), ": cannot be had: ", c->why));
     }
   }
 
@@ -168,7 +120,7 @@ class Tuning {
     if (!has_new()) return;
     ConfigRecord& first = record_.configs[0];
     if (first.state == ConfigState::kCrashed) {
-      throw DeviceError(str("[jit] ", to_string(default_, record_.key.kernel.name),
+      throw DeviceError(str("[jit] ", to_string(record_.key.kernel.spec, record_.key.kernel.name),
                             " ended the tuner twice in its default config; nothing is tuned"));
     }
     if (first.state == ConfigState::kNew) begin_try(first);
@@ -204,12 +156,12 @@ class Tuning {
     }
     c.tries = 0;
     if (c.state != ConfigState::kOk)
-      say(str("  ", name_of_config(c), ": ", name_of(c.state), ": ", c.why));
+      say(str("  ", record_.text_of(c), ": ", name_of(c.state), ": ", c.why));
   }
 
   [[nodiscard]] std::vector<double> results_of(const ConfigRecord& c) const {
     workload_.clear();
-    workload_.launch(spec_of(c));
+    workload_.launch(subject_.spec_of(c));
     runtime_.synchronize();
     return workload_.result();
   }
@@ -236,7 +188,7 @@ class Tuning {
     for (const int i : runners) {
       ConfigRecord& c = record_.configs[static_cast<std::size_t>(i)];
       if (i == record_.best) incumbent = static_cast<int>(contestants.size());
-      contestants.push_back({&workload_, spec_of(c)});
+      contestants.push_back({&workload_, subject_.spec_of(c)});
       samples.push_back(c.us);
     }
     BatchTimer timer(std::move(contestants), options_.clock ? options_.clock : wall_clock(runtime_),
@@ -267,10 +219,9 @@ class Tuning {
 
   Runtime& runtime_;
   const TuningDatabase& database_;
+  const TuningSubject& subject_;
   const Workload& workload_;
   const TuneOptions& options_;
-  ConfigSpace space_;
-  Spec default_;
   TuningRecord record_;
   double saved_ = 0;
 };
@@ -279,7 +230,10 @@ class Tuning {
 
 TuneOutcome tune(Runtime& runtime, const TuningDatabase& database, const KernelRef& kernel,
                  const Workload& workload, const TuneOptions& options) {
-  return Tuning(runtime, database, kernel, workload, options).run();
+  if (workload.subject)
+    return Tuning(runtime, database, *workload.subject, workload, options).run();
+  const KernelSubject subject(runtime, kernel, workload.shape);
+  return Tuning(runtime, database, subject, workload, options).run();
 }
 
 TuneOutcome tune(Runtime& runtime, const KernelRef& kernel, const Workload& workload,

@@ -28,7 +28,8 @@ struct TuneOutcome {
   int rounds = 0;
 };
 
-/// Tunes `kernel` specialised as `spec` (its tunables are ignored) on the runtime's device; the kernel is defined there.
+/// Tunes the workload's subject or, where it has none, `kernel` (its tunables are ignored) on the runtime's device; the
+/// kernel is defined there.
 /// Throws CompileError when not even the default compiles; InvalidArgument when the kernel has no config space; IoError
 /// when the database cannot be written or another process is tuning on this device.
 TuneOutcome tune(Runtime& runtime, const TuningDatabase& database, const KernelRef& kernel,

@@ -32,6 +32,7 @@ Json encode_config(const ConfigRecord& c, const std::vector<std::string>& tunabl
   Json values = Json::object();
   for (std::size_t i = 0; i < tunables.size(); ++i) values[tunables[i]] = c.values[i];
   Json out{{"config", values}, {"state", name_of(c.state)}, {"tries", c.tries}};
+  if (!c.label.empty()) out["label"] = c.label;
   if (!c.why.empty()) out["why"] = c.why;
   out["us"] = quantiles(c.us);
   out["samples"] = c.us;
@@ -43,6 +44,7 @@ ConfigRecord decode_config(const Json& j, const std::vector<std::string>& tunabl
   for (const std::string& name : tunables) c.values.push_back(j.at("config").at(name).get<int>());
   c.state = state_from(j.at("state").get<std::string>());
   c.tries = j.at("tries").get<int>();
+  c.label = j.value("label", "");
   c.why = j.value("why", "");
   c.us = j.at("samples").get<std::vector<double>>();
   for (const double us : c.us) {
@@ -125,6 +127,13 @@ std::optional<TuningRecord> TuningRecord::decode(std::string_view json, std::str
     why = e.what();
     return std::nullopt;
   }
+}
+
+std::string TuningRecord::text_of(const ConfigRecord& config) const {
+  std::string out = config.label;
+  for (std::size_t i = 0; config.label.empty() && i < config.values.size(); ++i)
+    out += str(i == 0 ? "" : " ", tunables[i], "=", config.values[i]);
+  return out;
 }
 
 int TuningRecord::find(const std::vector<int>& values) const {

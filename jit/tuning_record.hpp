@@ -34,10 +34,11 @@ enum class ConfigState {
 
 struct ConfigRecord {
   std::vector<int> values;  ///< of the tunables, in their order
+  std::string label = "";   ///< for readers, where the values say nothing to them
   ConfigState state = ConfigState::kNew;
-  int tries = 0;           ///< first runs begun
-  std::string why;         ///< it is kWrong, kFailed
-  std::vector<double> us;  ///< microseconds of a launch, one a round
+  int tries = 0;                ///< first runs begun
+  std::string why = "";         ///< it is kWrong, kFailed
+  std::vector<double> us = {};  ///< microseconds of a launch, one a round
 };
 
 struct TuningRecord {
@@ -58,6 +59,8 @@ struct TuningRecord {
 
   /// The index of the config with these values, or -1.
   [[nodiscard]] int find(const std::vector<int>& values) const;
+  /// "rows=64 keys=32", or the config's label.
+  [[nodiscard]] std::string text_of(const ConfigRecord& config) const;
 };
 
 }  // namespace eflow::jit

@@ -14,6 +14,8 @@
 
 namespace eflow::jit {
 
+class TuningSubject;
+
 /// A launch that can be repeated, and judged. Its functions may keep memory alive by what they capture.
 struct Workload {
   ShapeBucket shape;  ///< as the kernel's launches pass it to Runtime::tuned
@@ -26,6 +28,8 @@ struct Workload {
   std::function<std::vector<double>()> result;
   /// Largest |difference| from the default config's result, as a share of that one's largest |value|.
   double tolerance = 1e-5;
+  /// What is tuned, where it is not the config space of a kernel.
+  std::shared_ptr<const TuningSubject> subject = nullptr;
 };
 
 struct SizeParameter {
@@ -33,9 +37,9 @@ struct SizeParameter {
   std::int64_t value = 1;  ///< where the user names none
 };
 
-/// A kernel that can be tuned and timed by name.
+/// A kernel that can be tuned and timed by name, or something of a library's that goes by one.
 struct RunnableKernel {
-  KernelDefinition definition;
+  KernelDefinition definition;  ///< a library's has a name and no text
   std::vector<SizeParameter> sizes;
   /// Allocates and fills operands. `sizes` are in the order above. Throws InvalidArgument.
   std::function<Workload(Runtime&, const Spec&, const std::vector<std::int64_t>& sizes)> workload;

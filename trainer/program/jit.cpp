@@ -16,10 +16,10 @@ namespace {
 jit::TuningLists tuning_lists() {
   jit::TuningLists out;
   for (const std::string& name : nn::preset_names()) {
-    out[name] = [name](jit::Backend backend) {
-      const DType dtype = backend == jit::Backend::kHost ? DType::kF32 : DType::kBF16;
+    out[name] = [name](jit::TuningNeeds asked) {
+      const DType dtype = asked.backend == jit::Backend::kHost ? DType::kF32 : DType::kBF16;
       return nn::tuning_jobs(nn::preset(name),
-                             {.backend = backend, .dtype = dtype, .kept_percent = 25});
+                             {.backend = asked.backend, .dtype = dtype, .kept_percent = 25});
     };
   }
   return out;
