@@ -1,11 +1,13 @@
 #include "eflow/core/cublas_gemm.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "eflow/base/error.hpp"
+#include "eflow/base/log.hpp"
 
 namespace eflow::detail {
 namespace {
@@ -24,7 +26,7 @@ Owned own(int (*destroy)(void*), int* status, Create&& create) {
   return {*status == 0 ? made : nullptr, destroy};
 }
 
-std::string text_of(const LtProblem& p) {
+std::string product_text(const LtProblem& p) {
   return str("a product of [", p.d.columns, ", ", p.transpose_a != 0 ? p.a.rows : p.a.columns,
              "] and [", p.transpose_a != 0 ? p.a.rows : p.a.columns, ", ", p.d.rows, "], batch ",
              p.d.batch);
@@ -57,8 +59,12 @@ struct CublasGemm::Plan {
 };
 
 CublasGemm::CublasGemm(std::shared_ptr<const jit::CudaContext> context, const jit::CublasApi& api,
-                       bool tf32, void* workspace)
-    : context_(std::move(context)), api_(api), tf32_(tf32), workspace_(workspace) {
+                       bool tf32, void* workspace, Tuned tuned)
+    : context_(std::move(context)),
+      api_(api),
+      tf32_(tf32),
+      workspace_(workspace),
+      tuned_(std::move(tuned)) {
   const jit::CudaContext::Current current(*context_);
   check(api_.create(&handle_), "cublasLtCreate");
 }
@@ -120,7 +126,8 @@ void CublasGemm::point(const args::Gemm& g, const LtProblem& problem, const Plan
   if ((problem.epilogue & lt::kAuxBit) != 0) set(lt::kAux, g.aux);
 }
 
-void CublasGemm::choose(const LtProblem& problem, Plan& plan) const {
+std::vector<jit::LtHeuristic> CublasGemm::offers(const Plan& plan, const int (&alignments)[4],
+                                                 int most) const {
   int status = 0;
   const Owned preference = own(api_.preference_destroy, &status,
                                [&](void** out) { return api_.preference_create(out); });
@@ -132,14 +139,100 @@ void CublasGemm::choose(const LtProblem& problem, Plan& plan) const {
   prefer(lt::kMaxWorkspace, kWorkspaceBytes);
   prefer(lt::kReductionSchemes, lt::kFixedOrderReductions);
   for (int i = 0; i < 4; ++i)
-    prefer(lt::kAlignmentA + i, static_cast<std::uint32_t>(problem.alignment[i]));
-  jit::LtHeuristic result{};
+    prefer(lt::kAlignmentA + i, static_cast<std::uint32_t>(alignments[i]));
+  std::vector<jit::LtHeuristic> out(static_cast<std::size_t>(most));
   int found = 0;
   status = api_.heuristic(handle_, plan.desc.get(), plan.a.get(), plan.b.get(), plan.c.get(),
-                          plan.d.get(), preference.get(), 1, &result, &found);
+                          plan.d.get(), preference.get(), most, out.data(), &found);
+  if (status == lt::kNotSupported) found = 0;
   if (status != lt::kNotSupported) check(status, "cublasLtMatmulAlgoGetHeuristic");
-  plan.served = status == 0 && found > 0 && result.state == 0;
-  plan.algo = result.algo;
+  out.resize(static_cast<std::size_t>(found));
+  std::erase_if(out, [](const jit::LtHeuristic& h) { return h.state != 0; });
+  return out;
+}
+
+void CublasGemm::choose(const LtProblem& problem, Plan& plan) const {
+  if (take_tuned(problem, plan)) return;
+  const std::vector<jit::LtHeuristic> offered = offers(plan, problem.alignment, 1);
+  plan.served = !offered.empty();
+  if (plan.served) plan.algo = offered[0].algo;
+}
+
+bool CublasGemm::take_tuned(const LtProblem& problem, Plan& plan) const {
+  const std::optional<jit::LtAlgo> algo = tuned_ ? tuned_(problem) : std::nullopt;
+  if (!algo) return false;
+  const std::string fault = fault_of(plan, *algo);
+  if (!fault.empty()) {
+    log_info("[cublas] what was tuned for ", product_text(problem), " is not used: ", fault);
+    return false;
+  }
+  plan.algo = *algo;
+  return plan.served = true;
+}
+
+std::optional<int> CublasGemm::attribute(const jit::LtAlgo& algo, int which) const {
+  int value = 0;
+  std::size_t written = 0;
+  if (api_.algo_attribute(&algo, which, &value, sizeof value, &written) != 0) return std::nullopt;
+  return value;
+}
+
+/// Why an algorithm from elsewhere may not serve the plan; empty where it may.
+std::string CublasGemm::fault_of(const Plan& plan, const jit::LtAlgo& algo) const {
+  jit::LtHeuristic needs{};
+  const int status = api_.algo_check(handle_, plan.desc.get(), plan.a.get(), plan.b.get(),
+                                     plan.c.get(), plan.d.get(), &algo, &needs);
+  if (status != 0 || needs.state != 0)
+    return str("cublasLtMatmulAlgoCheck refuses it (", status != 0 ? status : needs.state, ")");
+  if (needs.workspace > kWorkspaceBytes)
+    return str("it needs ", needs.workspace, " B of workspace, of which there are ",
+               kWorkspaceBytes);
+  const std::optional<int> reduction = attribute(algo, lt::kAlgoReduction);
+  if (!reduction || (static_cast<std::uint32_t>(*reduction) & ~lt::kFixedOrderReductions) != 0)
+    return "its sums have no fixed order";
+  return "";
+}
+
+std::vector<jit::LtAlgo> CublasGemm::algorithms(const args::Gemm& g, DType in, DType out,
+                                                int most) {
+  const std::optional<LtProblem> problem = lt_problem(g, in, out, 1, tf32_);
+  if (!problem || g.batch[0] != 1) return {};
+  const jit::CudaContext::Current current(*context_);
+  const std::lock_guard lock(mutex_);
+  const Plan& plan = plan_of(g, *problem);
+  if (!plan.served) return {};
+  point(g, *problem, plan);
+  std::vector<jit::LtAlgo> found{plan.algo};
+  int alignments[4];
+  for (int i = 0; i < 4; ++i) alignments[i] = std::min(problem->alignment[i], kLtAlignment);
+  for (const jit::LtHeuristic& h : offers(plan, alignments, most)) {
+    if (std::find(found.begin(), found.end(), h.algo) == found.end()) found.push_back(h.algo);
+  }
+  return found;
+}
+
+void CublasGemm::run_by(const jit::LtAlgo& algo, const args::Gemm& g, DType in, DType out,
+                        jit::CuStream stream) {
+  const std::optional<LtProblem> problem = lt_problem(g, in, out, 1, tf32_);
+  if (!problem) throw InvalidArgument("[cublas] it has no such product");
+  const jit::CudaContext::Current current(*context_);
+  const std::lock_guard lock(mutex_);
+  issue(g, *problem, plan_of(g, *problem), algo, stream);
+}
+
+std::string CublasGemm::text_of(const jit::LtAlgo& algo) const {
+  std::string out;
+  for (const auto& [name, which] : {std::pair{"algorithm ", lt::kAlgoId},
+                                    {", tile ", lt::kAlgoTile},
+                                    {", stages ", lt::kAlgoStages},
+                                    {", split-k ", lt::kAlgoSplitK}}) {
+    if (const std::optional<int> value = attribute(algo, which)) out += str(name, *value);
+  }
+  return out;
+}
+
+std::string CublasGemm::library() const {
+  return str("cuBLASLt ", api_.version());
 }
 
 const CublasGemm::Plan& CublasGemm::plan_of(const args::Gemm& g, const LtProblem& problem) {
@@ -151,7 +244,7 @@ const CublasGemm::Plan& CublasGemm::plan_of(const args::Gemm& g, const LtProblem
 }
 
 void CublasGemm::issue(const args::Gemm& g, const LtProblem& problem, const Plan& plan,
-                       jit::CuStream stream) const {
+                       const jit::LtAlgo& algo, jit::CuStream stream) const {
   point(g, problem, plan);
   const double beta = g.residual != nullptr ? 1 : g.beta;
   const float alpha32 = static_cast<float>(g.alpha), beta32 = static_cast<float>(beta);
@@ -159,9 +252,9 @@ void CublasGemm::issue(const args::Gemm& g, const LtProblem& problem, const Plan
   const int status = api_.matmul(
       handle_, plan.desc.get(), wide ? static_cast<const void*>(&g.alpha) : &alpha32, g.b,
       plan.a.get(), g.a, plan.b.get(), wide ? static_cast<const void*>(&beta) : &beta32,
-      g.residual != nullptr ? g.residual : g.c, plan.c.get(), g.c, plan.d.get(), &plan.algo,
-      workspace_, kWorkspaceBytes, stream);
-  if (status != 0) check(status, ("cublasLtMatmul of " + text_of(problem)).c_str());
+      g.residual != nullptr ? g.residual : g.c, plan.c.get(), g.c, plan.d.get(), &algo, workspace_,
+      kWorkspaceBytes, stream);
+  if (status != 0) check(status, ("cublasLtMatmul of " + product_text(problem)).c_str());
 }
 
 bool CublasGemm::run(const args::Gemm& given, DType in, DType out, jit::CuStream stream) {
@@ -184,7 +277,7 @@ bool CublasGemm::run(const args::Gemm& given, DType in, DType out, jit::CuStream
     calls.push_back({now, *problem, &plan_of(now, *problem)});
     if (!calls.back().plan->served) return false;
   }
-  for (const Call& call : calls) issue(call.g, call.problem, *call.plan, stream);
+  for (const Call& call : calls) issue(call.g, call.problem, *call.plan, call.plan->algo, stream);
   return true;
 }
 

@@ -11,6 +11,9 @@
 
 namespace eflow::detail {
 
+/// Bytes beyond which none of its algorithms asks for a better alignment: loads and copies of 16.
+inline constexpr int kLtAlignment = 16;
+
 /// Columns ld elements apart, matrices of a batch `stride`.
 struct LtMatrix {
   int type = 0, batch = 1;

@@ -11,6 +11,7 @@
 #include "eflow/core/cuda_staging.hpp"
 #include "eflow/core/device.hpp"
 #include "eflow/core/gemm.hpp"
+#include "eflow/core/tuned_products.hpp"
 #include "eflow/jit/cuda_stream.hpp"
 
 namespace eflow {
@@ -35,7 +36,8 @@ class CudaDevice final : public Device {
                 [this](CuStream stream) {
                   if (stream == own_.handle()) graphs_.flush();
                 }),
-        staging_(context_) {
+        staging_(context_),
+        tuned_(runtime_) {
     runtime_.define(detail::gemm_definition());
     start_cublas();
   }
@@ -131,12 +133,14 @@ class CudaDevice final : public Device {
     const jit::Options& options = runtime_.options();
     if (options.cublas_library == "off") return;
     std::string why;
-    const std::optional<jit::CublasApi> api =
-        options.cublas != nullptr ? *options.cublas : jit::open_cublas(options.cublas_library, why);
+    const std::optional<jit::CublasApi> api = jit::find_cublas(options, why);
     if (api) {
       workspace_ = memory_.allocate(detail::CublasGemm::kWorkspaceBytes, own_.handle());
       try {
-        cublas_.emplace(context_, *api, options.tf32, workspace_);
+        cublas_.emplace(context_, *api, options.tf32, workspace_,
+                        [this](const detail::LtProblem& problem) {
+                          return tuned_.find(problem, cublas_->library());
+                        });
         return;
       } catch (const DeviceError& error) {
         why = error.what();
@@ -168,6 +172,7 @@ class CudaDevice final : public Device {
   detail::CudaGraphs graphs_;
   detail::CudaMemory memory_;
   detail::CudaStaging staging_;
+  detail::TunedProducts tuned_;
   void* workspace_ = nullptr;  ///< of cublas_
   std::optional<detail::CublasGemm> cublas_;
 };

@@ -82,6 +82,7 @@ std::vector<jit::RunnableKernel> runnable_kernels() {
                            .sizes = {{"m", 512}, {"n", 512}, {"k", 512}, {"problems", 1}},
                            .workload = make_gemm,
                            .default_config = {}});
+  out.push_back(detail::runnable_product());
   return out;
 }
 

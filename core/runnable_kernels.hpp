@@ -11,10 +11,17 @@ namespace eflow {
 /// glga_forward, glga_state, glga_rows_grad, glga_queries_grad, glga_keys_grad, glga_band_grad: attention of one sample;
 /// sizes n (tokens that are there), heads, radius (in places of the raster, where the Spec has none). A tile of 0 is the one
 /// that glga() takes untuned; glga_join_grad takes that of glga_band_grad and runs with it.
+/// cublaslt: a GPU library's products, whose algorithms are what is tuned (core/product_key.hpp); sizes m, n, k, problems.
 [[nodiscard]] std::vector<jit::RunnableKernel> runnable_kernels();
+
+/// The product of a linear layer, by that name: in: dtype of A, B and bias, out: of C; A stored [K, M], B stored [N, K] where
+/// they are transposed. Operands and rows on 16 bytes, f32 as TF32.
+[[nodiscard]] jit::KernelRef product_kernel(DType in, DType out, bool a_transposed,
+                                            bool b_transposed, bool bias);
 
 namespace detail {
 [[nodiscard]] std::vector<jit::RunnableKernel> runnable_glga();
-}
+[[nodiscard]] jit::RunnableKernel runnable_product();
+}  // namespace detail
 
 }  // namespace eflow

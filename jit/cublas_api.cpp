@@ -1,6 +1,7 @@
 #include "eflow/jit/cublas_api.hpp"
 
 #include "eflow/jit/cuda_library.hpp"
+#include "eflow/jit/options.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -19,6 +20,8 @@ bool bind_all(void* h, CublasApi& a) {
          bind(h, "cublasLtMatmulPreferenceDestroy", a.preference_destroy) &&
          bind(h, "cublasLtMatmulPreferenceSetAttribute", a.preference_set) &&
          bind(h, "cublasLtMatmulAlgoGetHeuristic", a.heuristic) &&
+         bind(h, "cublasLtMatmulAlgoCheck", a.algo_check) &&
+         bind(h, "cublasLtMatmulAlgoConfigGetAttribute", a.algo_attribute) &&
          bind(h, "cublasLtMatmul", a.matmul);
 }
 
@@ -30,6 +33,13 @@ std::optional<CublasApi> open_cublas(const std::string& library, std::string& wh
   if (!open_cuda_library({"cuBLASLt", "libcublasLt", "EFLOW_CUBLASLT"}, library, take, why))
     return std::nullopt;
   return api;
+}
+
+std::optional<CublasApi> find_cublas(const Options& options, std::string& why) {
+  if (options.cublas != nullptr) return *options.cublas;
+  if (options.cublas_library != "off") return open_cublas(options.cublas_library, why);
+  why = "EFLOW_CUBLASLT is off";
+  return std::nullopt;
 }
 
 }  // namespace eflow::jit

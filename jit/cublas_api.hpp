@@ -9,9 +9,12 @@
 
 namespace eflow::jit {
 
-/// cublasLtMatmulAlgo_t.
+struct Options;
+
+/// cublasLtMatmulAlgo_t. Its bytes may be kept and used again, by the same version of the library.
 struct LtAlgo {
   std::uint64_t data[8];
+  friend bool operator==(const LtAlgo&, const LtAlgo&) = default;
 };
 /// cublasLtMatmulHeuristicResult_t.
 struct LtHeuristic {
@@ -39,6 +42,9 @@ inline constexpr int kBatchCount = 5, kBatchStride = 6;  // cublasLtMatrixLayout
 inline constexpr int kMaxWorkspace = 1, kReductionSchemes = 3, kAlignmentA = 5;  // and B, C, D
 /// All ways to add up parts of k but the one in place, whose order is that of the blocks' ends.
 inline constexpr std::uint32_t kFixedOrderReductions = 2 | 4;
+// cublasLtMatmulAlgoConfigAttributes_t
+inline constexpr int kAlgoId = 0, kAlgoTile = 1, kAlgoSplitK = 2, kAlgoReduction = 3,
+                     kAlgoStages = 6;
 }  // namespace lt
 
 /// Every function returns cublasStatus_t, 0 for success; descriptors are void*.
@@ -61,6 +67,11 @@ struct CublasApi {
 
   int (*heuristic)(void* handle, void* desc, void* a, void* b, void* c, void* d, void* preference,
                    int wanted, LtHeuristic* results, int* found) = nullptr;
+  /// Whether an algorithm serves a product; in `result` what it needs.
+  int (*algo_check)(void* handle, void* desc, void* a, void* b, void* c, void* d,
+                    const LtAlgo* algo, LtHeuristic* result) = nullptr;
+  int (*algo_attribute)(const LtAlgo* algo, int attribute, void* value, std::size_t bytes,
+                        std::size_t* written) = nullptr;
   /// d = epilogue(alpha op(a) op(b) + beta c); alpha and beta on the host, of the scale type.
   int (*matmul)(void* handle, void* desc, const void* alpha, const void* a, void* a_layout,
                 const void* b, void* b_layout, const void* beta, const void* c, void* c_layout,
@@ -71,5 +82,7 @@ struct CublasApi {
 /// Opens `library` when it is named, else the newest cuBLASLt there is, for the life of the process. nullopt and why, in
 /// plain words.
 [[nodiscard]] std::optional<CublasApi> open_cublas(const std::string& library, std::string& why);
+/// The one that options name, which may be a table of a test's or none at all.
+[[nodiscard]] std::optional<CublasApi> find_cublas(const Options& options, std::string& why);
 
 }  // namespace eflow::jit

@@ -43,6 +43,12 @@ static_assert(lt::kReductionSchemes == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MAS
 static_assert(lt::kAlignmentA == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES);
 static_assert(lt::kFixedOrderReductions ==
               (CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE));
+static_assert(sizeof(jit::LtAlgo) == sizeof(cublasLtMatmulAlgo_t));
+static_assert(lt::kAlgoId == CUBLASLT_ALGO_CONFIG_ID &&
+              lt::kAlgoTile == CUBLASLT_ALGO_CONFIG_TILE_ID);
+static_assert(lt::kAlgoSplitK == CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
+static_assert(lt::kAlgoReduction == CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
+static_assert(lt::kAlgoStages == CUBLASLT_ALGO_CONFIG_STAGES_ID);
 static_assert(lt::kNotSupported == CUBLAS_STATUS_NOT_SUPPORTED);
 #endif
 

@@ -2,10 +2,12 @@
 // A cuBLASLt that multiplies on the host, by the descriptors that it is given and nothing else, notes what it was asked, and
 // refuses what a test names. One at a time, as its functions carry no state of their own.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,15 @@ class FakeCublas {
   Object last_preference, last_desc;
   void* last_stream = nullptr;
   bool serves = true;  ///< false: no algorithm for anything
+  // Its algorithms are numbers from kFirst on, which it offers in this order; all compute the same.
+  static constexpr std::uint64_t kFirst = 77;
+  int algorithms = 1;                 ///< that it has for anything
+  std::uint64_t last_algorithm = 0;   ///< of a product
+  std::set<std::uint64_t> refused;    ///< by cublasLtMatmulAlgoCheck
+  std::set<std::uint64_t> unordered;  ///< whose sums have no fixed order
+  std::set<std::uint64_t> wrong;      ///< which add 1 to every sum
+  std::size_t workspace = 0;          ///< that each needs
+  std::size_t version = 130000;
 
   FakeCublas() { self() = this; }
   ~FakeCublas() { self() = nullptr; }
@@ -51,7 +62,7 @@ class FakeCublas {
     };
     a.destroy = [](void*) { return --self()->handles, 0; };
     a.status_string = [](int) { return "as the test wants it"; };
-    a.version = [] { return std::size_t{130000}; };
+    a.version = [] { return self()->version; };
     a.desc_create = [](void** desc, int compute, int scale) {
       return make(desc, {.type = compute, .scale = scale, .set = {}});
     };
@@ -70,14 +81,31 @@ class FakeCublas {
           static_cast<Object*>(p)->set[attribute] = {static_cast<const char*>(value), bytes};
           return 0;
         };
-    a.heuristic = [](void*, void* desc, void*, void*, void*, void*, void* preference, int,
-                     jit::LtHeuristic* result, int* found) {
+    a.heuristic = [](void*, void* desc, void*, void*, void*, void*, void* preference, int wanted,
+                     jit::LtHeuristic* results, int* found) {
       ++self()->heuristics;
       self()->last_preference = *static_cast<Object*>(preference);
       self()->last_desc = *static_cast<Object*>(desc);
-      *found = self()->serves ? 1 : 0;
-      result->algo.data[0] = 77;
+      *found = self()->serves ? std::min(wanted, self()->algorithms) : 0;
+      for (int i = 0; i < *found; ++i)
+        results[i] = {.algo = {{kFirst + static_cast<std::uint64_t>(i)}}};
       return self()->serves ? on("cublasLtMatmulAlgoGetHeuristic") : jit::lt::kNotSupported;
+    };
+    a.algo_check = [](void*, void*, void*, void*, void*, void*, const jit::LtAlgo* algo,
+                      jit::LtHeuristic* result) {
+      *result = {.algo = *algo, .workspace = self()->workspace};
+      return self()->refused.contains(algo->data[0]) ? jit::lt::kNotSupported
+                                                     : on("cublasLtMatmulAlgoCheck");
+    };
+    a.algo_attribute = [](const jit::LtAlgo* algo, int attribute, void* value, std::size_t bytes,
+                          std::size_t* written) {
+      const bool unordered = self()->unordered.contains(algo->data[0]);
+      const int number = attribute == jit::lt::kAlgoReduction ? (unordered ? 1 : 2)
+                         : attribute == jit::lt::kAlgoId      ? static_cast<int>(algo->data[0])
+                                                              : 4;
+      if (bytes != sizeof number) return 7;
+      std::memcpy(value, &number, sizeof number);
+      return *written = sizeof number, 0;
     };
     a.matmul = matmul;
     return a;
@@ -127,8 +155,10 @@ class FakeCublas {
                     void* stream) {
     namespace lt = jit::lt;
     if (const int code = on("cublasLtMatmul"); code != 0) return code;
-    if (algo->data[0] != 77 || workspace == nullptr) return 7;
+    const std::uint64_t last = kFirst + static_cast<std::uint64_t>(self()->algorithms);
+    if (algo->data[0] < kFirst || algo->data[0] >= last || workspace == nullptr) return 7;
     ++self()->products;
+    self()->last_algorithm = algo->data[0];
     self()->last_stream = stream;
     const Object &o = *static_cast<Object*>(desc), &ma = *static_cast<Object*>(a_layout),
                  &mb = *static_cast<Object*>(b_layout), &mc = *static_cast<Object*>(c_layout),
@@ -143,7 +173,7 @@ class FakeCublas {
     for (std::int64_t i = 0; i < md.get<int>(lt::kBatchCount, 1); ++i) {
       for (std::int64_t column = 0; column < static_cast<std::int64_t>(md.columns); ++column) {
         for (std::int64_t row = 0; row < static_cast<std::int64_t>(md.rows); ++row) {
-          double sum = 0;
+          double sum = self()->wrong.contains(algo->data[0]) ? 1 : 0;
           for (std::int64_t l = 0; l < k; ++l) {
             sum += read(a, ma.type, ta ? place(ma, i, l, row) : place(ma, i, row, l)) *
                    read(b, mb.type, tb ? place(mb, i, column, l) : place(mb, i, l, column));

@@ -1,0 +1,36 @@
+// A library's matrix products as `eflow jit tune` and `eflow jit bench` run them.
+
+#include "eflow/core/product_trial.hpp"
+#include "eflow/core/runnable_kernels.hpp"
+
+namespace eflow {
+
+jit::KernelRef product_kernel(DType in, DType out, bool a_transposed, bool b_transposed,
+                              bool bias) {
+  return {detail::kProduct,
+          jit::Spec(detail::kProduct, {in, out},
+                    {a_transposed, b_transposed, bias ? int{detail::kProductBias} : 0})};
+}
+
+jit::RunnableKernel detail::runnable_product() {
+  jit::RunnableKernel out;
+  out.definition.name = kProduct;
+  out.sizes = {{"m", 1024}, {"n", 1024}, {"k", 1024}, {"problems", 1}};
+  out.workload = [](jit::Runtime& runtime, const jit::Spec& spec,
+                    const std::vector<std::int64_t>& sizes) {
+    const auto trial = std::make_shared<ProductTrial>(runtime, spec, sizes);
+    jit::Workload work;
+    work.shape = trial->shape();
+    work.flops =
+        2.0 * static_cast<double>(sizes[0] * sizes[1]) * static_cast<double>(sizes[2] * sizes[3]);
+    work.launch = [trial](const jit::Spec& now) { trial->launch(now); };
+    work.clear = [trial] { trial->clear(); };
+    work.result = [trial] { return trial->result(); };
+    work.tolerance = trial->tolerance();
+    work.subject = trial;
+    return work;
+  };
+  return out;
+}
+
+}  // namespace eflow
