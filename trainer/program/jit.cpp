@@ -7,19 +7,26 @@
 #include "eflow/base/error.hpp"
 #include "eflow/core/runnable_kernels.hpp"
 #include "eflow/jit/commands.hpp"
-#include "eflow/nn/dit_kernels.hpp"
+#include "eflow/nn/dit_products.hpp"
 
 namespace eflow::program {
 namespace {
 
-/// Every model by name: what training it asks for, dense and with 75 % of the middle's tokens dropped.
+/// Every model by name: what training it asks for, dense and with 75 % of the middle's tokens dropped; on a GPU
+/// its products too.
 jit::TuningLists tuning_lists() {
   jit::TuningLists out;
   for (const std::string& name : nn::preset_names()) {
     out[name] = [name](jit::TuningNeeds asked) {
-      const DType dtype = asked.backend == jit::Backend::kHost ? DType::kF32 : DType::kBF16;
-      return nn::tuning_jobs(nn::preset(name),
-                             {.backend = asked.backend, .dtype = dtype, .kept_percent = 25});
+      const bool on_host = asked.backend == jit::Backend::kHost;
+      const nn::DiTConfig config = nn::preset(name);
+      const nn::KernelNeeds needs{.backend = asked.backend,
+                                  .dtype = on_host ? DType::kF32 : DType::kBF16,
+                                  .kept_percent = 25};
+      std::vector<jit::TuningJob> jobs = nn::tuning_jobs(config, needs);
+      const std::vector<jit::TuningJob> products = nn::product_jobs(config, needs, asked.batch);
+      jobs.insert(jobs.end(), products.begin(), products.end());
+      return jobs;
     };
   }
   return out;

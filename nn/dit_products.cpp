@@ -1,0 +1,79 @@
+#include "eflow/nn/dit_products.hpp"
+
+#include <algorithm>
+
+#include "eflow/core/runnable_kernels.hpp"
+#include "eflow/nn/video_dit.hpp"
+
+namespace eflow::nn {
+namespace {
+
+bool begins_with_one_of(const std::string& name, std::initializer_list<std::string_view> parts) {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](std::string_view part) { return name.starts_with(part); });
+}
+
+/// Whether a parameter is the weight of a layer that sees tokens one by one.
+bool is_over_tokens(const ParameterInfo& p, const DiTConfig& c) {
+  if (p.shape.rank() != 2 || !p.name.ends_with(".weight")) return false;
+  if (!begins_with_one_of(p.name,
+                          {"patch.", "encoder.", "middle.", "decoder.", "fusion.", "head."}))
+    return false;
+  const bool of_context = p.name.find(".kv.") != std::string::npos;
+  const std::int64_t in = p.shape[1];
+  return !of_context &&
+         (in == c.dim || in == 2 * c.dim || in == c.hidden || in == c.patch_values());
+}
+
+class Jobs {
+ public:
+  explicit Jobs(const KernelNeeds& needs) : needs_(needs) {}
+
+  /// y = x w^T + b, w [out, in], of so many rows; and its gradients.
+  void add_linear(std::int64_t rows, std::int64_t in, std::int64_t out, bool bias) {
+    add(false, true, bias, {rows, out, in, 1});
+    if (!needs_.gradients) return;
+    add(false, false, false, {rows, in, out, 1});
+    add(true, false, false, {out, in, rows, 1});
+  }
+  [[nodiscard]] std::vector<jit::TuningJob> take() { return std::move(jobs_); }
+
+ private:
+  void add(bool a_transposed, bool b_transposed, bool bias,
+           const std::vector<std::int64_t>& sizes) {
+    const jit::KernelRef product =
+        product_kernel(needs_.dtype, needs_.dtype, a_transposed, b_transposed, bias);
+    const bool known = std::any_of(jobs_.begin(), jobs_.end(), [&](const jit::TuningJob& job) {
+      return job.kernel.spec == product.spec && job.sizes == sizes;
+    });
+    if (!known) jobs_.push_back({product, sizes});
+  }
+
+  KernelNeeds needs_;
+  std::vector<jit::TuningJob> jobs_;
+};
+
+}  // namespace
+
+std::vector<jit::TuningJob> product_jobs(const DiTConfig& config, const KernelNeeds& needs,
+                                         std::int64_t batch) {
+  if (needs.backend == jit::Backend::kHost) return {};
+  const std::vector<ParameterInfo> all = VideoDiT(Scope::shapes_only(), config).parameter_info();
+  const std::int64_t tokens = config.grid().count();
+  const auto has = [&](const std::string& name) {
+    return std::any_of(all.begin(), all.end(), [&](const auto& p) { return p.name == name; });
+  };
+  Jobs jobs(needs);
+  for (const ParameterInfo& p : all) {
+    if (!is_over_tokens(p, config)) continue;
+    const std::string layer = p.name.substr(0, p.name.rfind('.'));
+    const bool bias = has(layer + ".bias");
+    jobs.add_linear(batch * tokens, p.shape[1], p.shape[0], bias);
+    if (needs.kept_percent > 0 && p.name.starts_with("middle."))
+      jobs.add_linear(batch * std::max<std::int64_t>(1, tokens * needs.kept_percent / 100),
+                      p.shape[1], p.shape[0], bias);
+  }
+  return jobs.take();
+}
+
+}  // namespace eflow::nn

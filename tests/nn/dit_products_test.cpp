@@ -1,0 +1,75 @@
+// What a network gives to a GPU's library for matrix products.
+#define BOOST_TEST_MODULE dit_products
+#include "eflow/nn/dit_products.hpp"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <set>
+
+#include "eflow/nn/video_dit.hpp"
+
+using namespace eflow;
+using namespace eflow::nn;
+using jit::Backend;
+
+namespace {
+
+using Sizes = std::vector<std::int64_t>;
+
+KernelNeeds on_a_gpu(int kept_percent = 0, bool gradients = true) {
+  return {.backend = Backend::kCuda,
+          .dtype = DType::kBF16,
+          .kept_percent = kept_percent,
+          .gradients = gradients};
+}
+
+std::set<std::pair<std::string, Sizes>> named(const std::vector<jit::TuningJob>& jobs) {
+  std::set<std::pair<std::string, Sizes>> out;
+  for (const jit::TuningJob& job : jobs)
+    out.emplace(to_string(job.kernel.spec, job.kernel.name), job.sizes);
+  BOOST_TEST(out.size() == jobs.size());  // each once
+  return out;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_linear_layer_is_three_products) {
+  const DiTConfig c = preset("tiny");
+  const std::int64_t rows = 5 * c.grid().count();
+  const auto jobs = named(product_jobs(c, on_a_gpu(), 5));
+  const std::int64_t dim = c.dim;
+  for (const auto& [out, in] : {std::pair{3 * dim, dim},
+                                {dim, dim},
+                                {c.hidden, dim},
+                                {dim, c.hidden},
+                                {dim, 2 * dim},
+                                {dim, c.patch_values()},
+                                {c.patch_values(), dim}}) {
+    BOOST_TEST_CONTEXT(out << " from " << in) {
+      BOOST_TEST(jobs.contains({"cublaslt<bf16, bf16>(0, 1, 1)", {rows, out, in, 1}}));
+      BOOST_TEST(jobs.contains({"cublaslt<bf16, bf16>()", {rows, in, out, 1}}));
+      BOOST_TEST(jobs.contains({"cublaslt<bf16, bf16>(1)", {out, in, rows, 1}}));
+    }
+  }
+  for (const auto& [name, sizes] : jobs) BOOST_TEST((sizes[0] == rows || sizes[2] == rows), name);
+  for (const auto& [name, sizes] : named(product_jobs(c, on_a_gpu(0, false), 5)))
+    BOOST_TEST(name == "cublaslt<bf16, bf16>(0, 1, 1)");
+}
+
+BOOST_AUTO_TEST_CASE(the_middle_also_runs_over_what_is_kept) {
+  const DiTConfig c = preset("tiny");
+  const std::int64_t kept = c.grid().count() / 4;
+  const auto jobs = named(product_jobs(c, on_a_gpu(25), 1));
+  BOOST_TEST(jobs.contains({"cublaslt<bf16, bf16>(0, 1, 1)", {kept, c.hidden, c.dim, 1}}));
+  BOOST_TEST(!jobs.contains({"cublaslt<bf16, bf16>(0, 1, 1)", {kept, c.dim, c.patch_values(), 1}}));
+}
+
+/// Beside these a forward pass has products over samples alone.
+BOOST_DATA_TEST_CASE(every_preset_has_its_own, boost::unit_test::data::make(preset_names()), name) {
+  const DiTConfig c = preset(name);
+  BOOST_TEST(product_jobs(c, {.backend = Backend::kHost}, 1).empty());
+  // Layers differ in shape alone: of patches, of heads, q k v, gates, the output, two of feed-forward, fusion.
+  const std::size_t layers = named(product_jobs(c, on_a_gpu(0, false), 1)).size();
+  BOOST_TEST(layers >= 6u);
+  BOOST_TEST(layers <= 9u);
+}
