@@ -37,13 +37,12 @@ int alignment_of(const void* p) {
 
 /// 0: not cuBLASLt's.
 int epilogue_of(const args::Gemm& g, DType in, DType out) {
-  if (g.bias != nullptr && in != out) return 0;
   if (g.gelu == 0) {
     if (g.aux != nullptr) return 0;
     return g.bias != nullptr ? lt::kBiasBit : lt::kNoEpilogue;
   }
   const bool aux_fits = g.aux == nullptr || (g.c_rs % 8 == 0 && alignment_of(g.aux) >= 16);
-  if (g.residual != nullptr || !aux_fits) return 0;
+  if (g.residual != nullptr || !aux_fits || in != out) return 0;
   return lt::kGelu | (g.bias != nullptr ? lt::kBiasBit : 0) | (g.aux != nullptr ? lt::kAuxBit : 0);
 }
 

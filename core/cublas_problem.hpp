@@ -31,7 +31,7 @@ struct LtProblem {
 };
 
 /// The problems of batch dimension `inner` as one call. nullopt: cuBLASLt has no such product (strides along both axes, an
-/// epilogue that is not its own, sums of nothing). in: of A, B and bias, out: of the rest. tf32: f32 may be rounded to it.
+/// epilogue that is not its own, sums of nothing). in: of A and B, out: of the rest. tf32: f32 may be rounded to it.
 [[nodiscard]] std::optional<LtProblem> lt_problem(const args::Gemm& g, DType in, DType out,
                                                   int inner, bool tf32);
 

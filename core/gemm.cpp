@@ -68,8 +68,8 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
     throw ShapeError(str("[gemm] a is ", a, ", b is ", b, ", c is ", c,
                          "; expected [..., M, K], [..., K, N] and [..., M, N] with neighbouring columns"));
   }
-  if (a.dtype() != b.dtype() || (bias.defined() && bias.dtype() != a.dtype())) {
-    throw InvalidArgument(str("[gemm] dtypes differ: ", a, ", ", b, ", ", bias));
+  if (a.dtype() != b.dtype() || (bias.defined() && bias.dtype() != c.dtype())) {
+    throw InvalidArgument(str("[gemm] dtypes differ: a ", a, ", b ", b, "; c ", c, ", bias ", bias));
   }
   if (c.count() == 0) return;
   args::Gemm g{};

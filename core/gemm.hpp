@@ -6,8 +6,8 @@
 namespace eflow::detail {
 
 /// c = alpha a b + beta c (+ bias): a [..., M, K], b [..., K, N], c [..., M, N] with stride 1 in N, bias [N] or undefined.
-/// Leading dimensions of a and b broadcast to those of c. f32, f64 or bf16 (then c may be f32); sums in f32 (f64).
-/// Throws ShapeError, InvalidArgument.
+/// Leading dimensions of a and b broadcast to those of c. a and b f32, f64 or bf16 (then c may be f32), bias as c; sums in
+/// f32 (f64). Throws ShapeError, InvalidArgument.
 void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha = 1, double beta = 0,
           const Tensor& bias = Tensor());
 

@@ -26,7 +26,7 @@ struct GemmTask {
   PackSource<T> a, b;
   O* c;
   Index c_rs;
-  const T* bias;
+  const O* bias;
   O* aux;
   const O* residual;
   Index residual_rs;
@@ -54,7 +54,7 @@ EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
   t.b = {static_cast<const T*>(g.b) + y * g.b_bs[0] + z * g.b_bs[1] + j * g.b_cs, g.b_cs, g.b_rs};
   t.c = static_cast<O*>(g.c) + c_at;
   t.c_rs = g.c_rs;
-  t.bias = moved(static_cast<const T*>(g.bias), j);
+  t.bias = moved(static_cast<const O*>(g.bias), j);
   t.aux = moved(static_cast<O*>(g.aux), c_at);
   t.residual = moved(static_cast<const O*>(g.residual),
                      y * g.residual_bs[0] + z * g.residual_bs[1] + i * g.residual_rs + j);
@@ -228,7 +228,7 @@ EFLOW_FN bool gemm_reads_b_in_place(PackSource<T> b, Index m, Index n, Index k) 
   return sizeof(E) == sizeof(T) && b.across == 1 && m <= 128 && k <= 256 && n % kLanes<Sum<E>> == 0;
 }
 
-/// T is the stored type of A, B and bias, O that of C, aux and residual. The rest is for the tuner: sizes in place of those
+/// T is the stored type of A and B, O that of C, bias, aux and residual. The rest is for the tuner: sizes in place of those
 /// above, 0 leaves them.
 template <class T, class O, int kTunedChunkBytes = 0, int kTunedRows = 0, int kTunedColumnBytes = 0>
 void gemm(const Block& block, const Gemm& g) {

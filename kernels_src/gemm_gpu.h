@@ -68,7 +68,7 @@ EFLOW_FN void gemm_add(Acc<C, M, N>& acc, View<const O> view, C factor) {
   map(acc, other, [&](auto x, auto y) { return x + factor * y; });
 }
 
-/// T is the stored type of A, B and bias, O that of C, aux and residual. The rest is what the CPU's form can be tuned in.
+/// T is the stored type of A and B, O that of C, bias, aux and residual. The rest is what the CPU's form can be tuned in.
 template <class T, class O, int = 0, int = 0, int = 0>
 void gemm(const Block& block, const Gemm& g) {
   using C = Compute<T>;
@@ -95,7 +95,7 @@ void gemm(const Block& block, const Gemm& g) {
   if (g.beta != 0) gemm_add(acc, View<const O>{c.p, c.row_stride, rows, columns}, C(g.beta));
   if (g.bias != nullptr) {
     ColVec<C, N> bias;
-    load(bias, static_cast<const T*>(g.bias) + j, 1, columns, C(0));
+    load(bias, static_cast<const O*>(g.bias) + j, 1, columns, C(0));
     col_apply(acc, bias, [](auto x, auto w) { return x + w; });
   }
   if (g.aux != nullptr) store(View<O>{static_cast<O*>(g.aux) + c_at, g.c_rs, rows, columns}, acc);

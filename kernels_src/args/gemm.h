@@ -6,7 +6,7 @@ namespace eflow::args {
 /// C = epilogue(alpha A B + beta C) for each of batch[0] * batch[1] problems:
 ///   y = alpha sum_k A[m, k] B[k, n] + beta C[m, n] + bias[n]
 ///   aux[m, n] = y (where given);  y = gelu(y) (where asked);  C[m, n] = y + residual[m, n] (where given)
-/// A, B and bias are stored as one type, C, aux and residual as another (the dtypes of the Spec, in this order). Sums are
+/// A and B are stored as one type, C, bias, aux and residual as another (the dtypes of the Spec, in this order). Sums are
 /// kept in f32, or in f64 for f64. Any stride of a and b may be 0 or negative. k = 0 is a sum of nothing.
 /// residual must not overlap c (beta adds in place).
 struct Gemm {

@@ -56,8 +56,8 @@ std::vector<T> random_values(std::size_t count, unsigned seed) {
 /// Operands of one case, and the arguments that describe them.
 template <class T, class O>
 struct Problem {
-  std::vector<T> a, b, bias;
-  std::vector<O> c, aux, residual;
+  std::vector<T> a, b;
+  std::vector<O> c, bias, aux, residual;
   Gemm g{};
 
   explicit Problem(const Case& s) {
@@ -71,7 +71,7 @@ struct Problem {
     b = random_values<T>(static_cast<std::size_t>(b_row * b_rows * (s.b_shared ? 1 : batch) + 1),
                          2);
     c = random_values<O>(static_cast<std::size_t>(c_row * s.m * batch + 1), 3);
-    bias = random_values<T>(static_cast<std::size_t>(s.n + 1), 4);
+    bias = random_values<O>(static_cast<std::size_t>(s.n + 1), 4);
     residual = random_values<O>(c.size(), 5);
     aux.resize(c.size());
     g.alpha = s.alpha;
