@@ -32,6 +32,8 @@ void require_same_dtype(std::string_view op, std::initializer_list<Tensor> x);
 
 /// x reduced by summation to `shape`, which broadcasts to x's: the vjp of broadcasting.
 [[nodiscard]] Tensor sum_to(const Tensor& x, const Shape& shape);
+/// The same sums, not rounded below f32: for the gradient of what stands in f32 beside x of bf16.
+[[nodiscard]] Tensor wide_sum_to(const Tensor& x, const Shape& shape);
 /// sum_to(x z, shape) without keeping the product; z broadcasts to x.
 [[nodiscard]] Tensor sum_product_to(const Tensor& x, const Tensor& z, const Shape& shape);
 

@@ -1,6 +1,6 @@
 #pragma once
 // Every op on tensors. All are differentiable in their floating inputs unless said. Dtypes: f32, bf16 or f64, the same for
-// all floating inputs of one call; sums accumulate in f32 (f64 for f64). Shapes broadcast as in NumPy where it says so.
+// all floating inputs of one call unless said; sums accumulate in f32 (f64 for f64). Shapes broadcast as in NumPy where it says so.
 // Throws ShapeError and InvalidArgument with the op's name and the offending shapes. Deterministic, for any number of threads.
 
 #include <cstdint>
@@ -73,16 +73,18 @@ namespace eflow {
 /// [..., M, K] x [..., K, N] -> [..., M, N]. Leading dimensions broadcast. Strided operands (transposed, heads taken out
 /// of a wider row) are used in place.
 [[nodiscard]] Tensor matmul(const Tensor& a, const Tensor& b);
-/// x w^T + b: x [..., K], w [N, K], b [N] or undefined -> [..., N].
-[[nodiscard]] Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = Tensor());
+/// x w^T + b: x [..., K], w [N, K], b [N] or undefined -> [..., N]. With x of bf16, w and b may be of f32: they are rounded for
+/// the product, their gradients are not (master weights), and `out`, unless given that of x, may be f32 too.
+[[nodiscard]] Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = Tensor(), std::optional<DType> out = {});
 
 // ---- rows (core/ops/norm.cpp, rope.cpp, softmax.cpp, embedding.cpp, loss.cpp) ---------------------------------------
-/// (x - mean) / sqrt(var + eps) over the last axis, times weight plus bias when defined ([D]).
-[[nodiscard]] Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
-/// AdaLN: layer_norm(x) (1 + scale) + shift; x [B, N, D], scale and shift [B, D]. One pass over x.
-[[nodiscard]] Tensor modulated_layer_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double eps);
+/// (x - mean) / sqrt(var + eps) over the last axis, times weight plus bias when defined ([D]). out: bf16 where x is f32.
+[[nodiscard]] Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, std::optional<DType> out = {});
+/// AdaLN: layer_norm(x) (1 + scale) + shift; x [B, N, D], scale and shift [B, D]. One pass over x. out: bf16 where x is f32.
+[[nodiscard]] Tensor modulated_layer_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double eps,
+                                          std::optional<DType> out = {});
 /// x / sqrt(mean(x^2) + eps) * weight over each of `groups` equal parts of the last axis (1: the whole row; H: per head).
-/// weight [D] (all of the last axis) or undefined.
+/// weight [D] (all of the last axis) or undefined; f32 beside x of bf16 too.
 [[nodiscard]] Tensor rms_norm(const Tensor& x, const Tensor& weight, int groups, double eps);
 /// Rotates the pairs (2i, 2i+1) of each head: x [B, N, H d] or [B, N, H, d]; cos, sin [N, d/2] or [B, N, d/2] (no gradient to them).
 [[nodiscard]] Tensor rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int heads);

@@ -2,6 +2,7 @@
 // Layer norm, RMS norm (whole rows or groups) and AdaLN: forward, and backward with the sums over rows in one pass.
 //   xhat = (x - mean) rstd,  y = xhat f + offset,  f = base + factor
 //   dx = rstd (g - mean(g) - xhat mean(g xhat)),  g = dy f;   dfactor = sum over rows dy xhat,  doffset = sum over rows dy
+// T is the stored type of x and dx, O that of y and dy, F that of factor and offset; sums are kept in that of the widest.
 // A block takes some rows of one batch. The rows fit the second-level cache, so the column sums read them from there.
 
 #include "args/norm.h"
@@ -12,8 +13,8 @@ namespace EFLOW_TEXT {
 using eflow::args::Norm;
 using eflow::args::NormGrad;
 
-template <class T, class C, bool kCentred>
-EFLOW_FN void norm_group(const Norm& a, const T* x, T* y, const T* factor, const T* offset,
+template <class C, bool kCentred, class T, class O, class F>
+EFLOW_FN void norm_group(const Norm& a, const T* x, O* y, const F* factor, const F* offset,
                          Index at) {
   const C scale = C(1) / C(a.width), base = C(a.base);
   C mean = 0;
@@ -43,28 +44,28 @@ EFLOW_FN void norm_group(const Norm& a, const T* x, T* y, const T* factor, const
   }
 }
 
-template <class T, bool kCentred>
+template <class T, class O, class F, bool kCentred>
 void norm(const Block& block, const Norm& a) {
   using C = Compute<T>;
   const Index first = block.x * a.rows_per_block;
   const Index last = min_of(first + a.rows_per_block, a.rows);
-  const T* factor = static_cast<const T*>(a.factor) + (a.factor ? block.y * a.factor_stride : 0);
-  const T* offset = static_cast<const T*>(a.offset) + (a.offset ? block.y * a.offset_stride : 0);
+  const F* factor = static_cast<const F*>(a.factor) + (a.factor ? block.y * a.factor_stride : 0);
+  const F* offset = static_cast<const F*>(a.offset) + (a.offset ? block.y * a.offset_stride : 0);
   for (Index r = first; r < last; ++r) {
     const Index row = block.y * a.rows + r;
     const T* x = static_cast<const T*>(a.x) + row * a.x_stride;
-    T* y = static_cast<T*>(a.y) + row * a.groups * a.width;
+    O* y = static_cast<O*>(a.y) + row * a.groups * a.width;
     for (Index g = 0; g < a.groups; ++g) {
       const Index part = g * a.width;
-      norm_group<T, C, kCentred>(a, x + part, y + part, factor ? factor + part : nullptr,
-                                 offset ? offset + part : nullptr, row * a.groups + g);
+      norm_group<C, kCentred>(a, x + part, y + part, factor ? factor + part : nullptr,
+                              offset ? offset + part : nullptr, row * a.groups + g);
     }
   }
 }
 
 /// dx of one part of a row.
-template <class T, class C, bool kCentred>
-EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const T* dy, const T* factor, T* dx,
+template <class C, bool kCentred, class T, class O, class F>
+EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const O* dy, const F* factor, T* dx,
                               Index at) {
   const C scale = C(1) / C(a.width), base = C(a.base);
   const C rstd = static_cast<const C*>(a.rstd)[at];
@@ -83,8 +84,8 @@ EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const T* dy, const 
 }
 
 /// Sums over the rows of a block for the columns of one group. at: of the first row's statistics.
-template <class T, class C, bool kCentred>
-EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const T* dy, Index rows, Index at,
+template <class C, bool kCentred, class T, class O>
+EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const O* dy, Index rows, Index at,
                                 C* dfactor, C* doffset) {
   const C* rstd = static_cast<const C*>(a.rstd) + at;
   const C* mean = kCentred ? static_cast<const C*>(a.mean) + at : nullptr;
@@ -102,24 +103,24 @@ EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const T* dy, Inde
   });
 }
 
-template <class T, bool kCentred>
+template <class T, class O, class F, bool kCentred>
 void norm_grad(const Block& block, const NormGrad& a) {
   using C = Compute<T>;
   const Index first = block.x * a.rows_per_block;
   const Index last = min_of(first + a.rows_per_block, a.rows);
-  const T* factor = static_cast<const T*>(a.factor) + (a.factor ? block.y * a.factor_stride : 0);
+  const F* factor = static_cast<const F*>(a.factor) + (a.factor ? block.y * a.factor_stride : 0);
   const Index row0 = block.y * a.rows + first;
   const T* x = static_cast<const T*>(a.x) + row0 * a.x_stride;
-  const T* dy = static_cast<const T*>(a.dy) + row0 * a.dy_stride;
+  const O* dy = static_cast<const O*>(a.dy) + row0 * a.dy_stride;
   const Index columns = a.groups * a.width;
   if (a.dx) {
     T* dx = static_cast<T*>(a.dx) + row0 * columns;
     for (Index r = 0; r < last - first; ++r) {
       for (Index g = 0; g < a.groups; ++g) {
         const Index part = g * a.width;
-        norm_grad_group<T, C, kCentred>(a, x + r * a.x_stride + part, dy + r * a.dy_stride + part,
-                                        factor ? factor + part : nullptr, dx + r * columns + part,
-                                        (row0 + r) * a.groups + g);
+        norm_grad_group<C, kCentred>(a, x + r * a.x_stride + part, dy + r * a.dy_stride + part,
+                                     factor ? factor + part : nullptr, dx + r * columns + part,
+                                     (row0 + r) * a.groups + g);
       }
     }
   }
@@ -127,7 +128,7 @@ void norm_grad(const Block& block, const NormGrad& a) {
   const Index out = (block.y * block.nx + block.x) * columns;
   for (Index g = 0; g < a.groups; ++g) {
     const Index part = g * a.width;
-    norm_grad_columns<T, C, kCentred>(
+    norm_grad_columns<C, kCentred>(
         a, x + part, dy + part, last - first, row0 * a.groups + g,
         a.dfactor ? static_cast<C*>(a.dfactor) + out + part : nullptr,
         a.doffset ? static_cast<C*>(a.doffset) + out + part : nullptr);

@@ -69,37 +69,57 @@ constexpr OpDef<NoAttrs> kMatmul{
 /// x as [rows, K].
 Tensor flat(const Tensor& x) { return x.rank() == 2 ? x : reshape(x, {-1, x.size(-1)}); }
 
-constexpr OpDef<NoAttrs> kLinear{
+struct Result {
+  std::optional<DType> dtype;  ///< that of x unless given
+};
+
+/// Weights of f32 beside x of bf16.
+bool are_masters(const Tensor& x, const Tensor& w) {
+  return x.dtype() == DType::kBF16 && w.dtype() == DType::kF32;
+}
+
+DType linear_dtype(const Tensor& x, const Result& result) {
+  const DType in = detail::floating_dtype(x, "linear"), out = result.dtype.value_or(in);
+  if (out != in && !(in == DType::kBF16 && out == DType::kF32)) {
+    throw InvalidArgument(str("[linear] of ", x, " cannot be ", out, "; expected ", in,
+                              in == DType::kBF16 ? " or f32" : ""));
+  }
+  return out;
+}
+
+constexpr OpDef<Result> kLinear{
     "linear",
-    [](std::span<const Tensor> in, const NoAttrs&) -> std::vector<TensorSpec> {
+    [](std::span<const Tensor> in, const Result& result) -> std::vector<TensorSpec> {
       const Tensor &x = in[0], &w = in[1], &b = in[2];
-      detail::require_same_dtype("linear", {x, w, b});
+      if (are_masters(x, w)) detail::require_same_dtype("linear", {w, b});
+      else detail::require_same_dtype("linear", {x, w, b});
       if (x.rank() < 1 || w.rank() != 2 || x.size(-1) != w.size(1) || (b.defined() && b.shape() != Shape{w.size(0)})) {
         throw ShapeError(str("[linear] x is ", x, ", w is ", w, ", b is ", b, "; expected [..., K], [N, K] and [N]"));
       }
       Shape shape = x.shape();
       shape[-1] = w.size(0);
-      return {{shape, detail::floating_dtype(x, "linear")}};
+      return {{shape, linear_dtype(x, result)}};
     },
-    [](Call<NoAttrs>& call) {
+    [](Call<Result>& call) {
       const NoGrad off;
-      const Tensor &x = call.inputs[0], &w = call.inputs[1];
-      detail::gemm(flat(x), transpose(w, 0, 1), flat(call.outputs[0]), 1, 0, call.inputs[2]);
+      const Tensor &x = call.inputs[0], &w = call.inputs[1], &b = call.inputs[2], &y = call.outputs[0];
+      const Tensor bias = b.defined() ? cast(b, y.dtype()) : b;
+      detail::gemm(flat(x), transpose(cast(w, x.dtype()), 0, 1), flat(y), 1, 0, bias);
       call.save(call.needs[1] ? x : Tensor());
       call.save(call.needs[0] ? w : Tensor());
     },
-    [](const Call<NoAttrs>& call, std::span<const Tensor> dy) -> Tensors {
-      const Tensor dc = flat(dy[0]);
+    [](const Call<Result>& call, std::span<const Tensor> dy) -> Tensors {
+      const Tensor wide = flat(dy[0]), dc = cast(wide, call.in[0].dtype);
       Tensors out(3);
       if (call.needs[0]) {
         out[0] = Tensor::empty(call.in[0].shape, dc.dtype(), dc.device());
-        detail::gemm(dc, call.saved[1], flat(out[0]));
+        detail::gemm(dc, cast(call.saved[1], dc.dtype()), flat(out[0]));
       }
       if (call.needs[1]) {
-        out[1] = Tensor::empty(call.in[1].shape, dc.dtype(), dc.device());
+        out[1] = Tensor::empty(call.in[1].shape, call.in[1].dtype, dc.device());
         detail::gemm(transpose(dc, 0, 1), flat(call.saved[0]), out[1]);
       }
-      if (call.needs[2]) out[2] = sum(dc, {0});
+      if (call.needs[2]) out[2] = cast(detail::wide_sum_to(wide, call.in[2].shape), call.in[2].dtype);
       return out;
     },
     []() -> std::vector<Sample> {
@@ -114,7 +134,9 @@ constexpr OpDef<NoAttrs> kLinear{
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) { return apply(kMatmul, {a, b})[0]; }
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) { return apply(kLinear, {x, w, b})[0]; }
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, std::optional<DType> out) {
+  return apply(kLinear, {x, w, b}, Result{out})[0];
+}
 
 std::vector<OpEntry> detail::matmul_ops() { return {entry_of(kMatmul), entry_of(kLinear)}; }
 

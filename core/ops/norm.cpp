@@ -19,6 +19,7 @@ struct Kind {
   bool modulated = false;  ///< factor is 1 + scale of the batch
   int groups = 1;
   double eps = 0;
+  std::optional<DType> out = {};  ///< that of x unless given
 };
 
 /// Where x [batches, rows, groups * width] stands.
@@ -37,8 +38,10 @@ struct Geometry {
   [[nodiscard]] bool empty() const { return batches * rows == 0; }
 };
 
-jit::Spec spec_of(const char* text, DType dtype, const Kind& kind) {
-  return jit::Spec(text, {dtype}, {kind.centred ? 1 : 0});
+/// beside: factor or offset; undefined where there is neither.
+jit::Spec spec_of(const char* text, const Tensor& x, DType y, const Tensor& beside, const Kind& kind) {
+  return jit::Spec(text, {x.dtype(), y, (beside.defined() ? beside : x).dtype()},
+                   {kind.centred ? 1 : 0});
 }
 
 void* data_or_null(const Tensor& t) {
@@ -81,7 +84,8 @@ void forward_norm(Call<Kind>& call) {
     a.mean = data_or_null(mean);
     a.rstd = rstd.data();
   }
-  x.device()->launch("norm", spec_of("norm", x.dtype(), kind), at.grid(), a);
+  const Tensor& beside = factor.x.defined() ? factor.x : offset.x;
+  x.device()->launch("norm", spec_of("norm", x, call.outputs[0].dtype(), beside, kind), at.grid(), a);
   call.save(rows.x);
   call.save(factor.x);
   call.save(mean);
@@ -102,7 +106,7 @@ Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
   const DevicePtr& device = dys[0].device();
   if (at.empty()) {
     for (std::size_t i = 0; i < out.size(); ++i) {
-      if (call.needs[i]) out[i] = Tensor::zeros(call.in[i].shape, in.dtype, device);
+      if (call.needs[i]) out[i] = Tensor::zeros(call.in[i].shape, call.in[i].dtype, device);
     }
     return out;
   }
@@ -131,7 +135,7 @@ Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
   a.dx = data_or_null(out[0]);
   a.dfactor = data_or_null(dfactor);
   a.doffset = data_or_null(doffset);
-  device->launch("norm_grad", spec_of("norm_grad", in.dtype, kind), at.grid(), a);
+  device->launch("norm_grad", spec_of("norm_grad", x.x, dy.x.dtype(), call.saved[1], kind), at.grid(), a);
   if (dfactor.defined()) out[1] = sum_blocks(dfactor, call.in[1]);
   if (doffset.defined()) out[2] = sum_blocks(doffset, call.in[2]);
   return out;
@@ -153,9 +157,15 @@ TensorSpec infer_norm(std::span<const Tensor> x, const Kind& kind, std::string_v
     if (t.defined() && t.shape() != expected) {
       throw ShapeError(str("[", op, "] ", t, " beside x ", x[0], "; expected ", expected));
     }
-    if (t.defined()) detail::require_same_dtype(op, {x[0], t});
+    const bool master = !kind.centred && dtype == DType::kBF16 && t.defined() && t.dtype() == DType::kF32;
+    if (t.defined() && !master) detail::require_same_dtype(op, {x[0], t});
   }
-  return {x[0].shape(), dtype};
+  const DType out = kind.out.value_or(dtype);
+  if (out != dtype && !(kind.centred && dtype == DType::kF32 && out == DType::kBF16)) {
+    throw InvalidArgument(str("[", op, "] of ", x[0], " cannot be ", out, "; expected ", dtype,
+                              dtype == DType::kF32 ? " or bf16" : ""));
+  }
+  return {x[0].shape(), out};
 }
 
 // ---- layer norm -----------------------------------------------------------------------------------------------------
@@ -269,11 +279,13 @@ constexpr OpDef<Kind> kRmsNorm{
 
 }  // namespace
 
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  return apply(kLayerNorm, {x, weight, bias}, Kind{true, false, 1, eps})[0];
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                  std::optional<DType> out) {
+  return apply(kLayerNorm, {x, weight, bias}, Kind{true, false, 1, eps, out})[0];
 }
-Tensor modulated_layer_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double eps) {
-  return apply(kModulatedLayerNorm, {x, scale, shift}, Kind{true, true, 1, eps})[0];
+Tensor modulated_layer_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double eps,
+                            std::optional<DType> out) {
+  return apply(kModulatedLayerNorm, {x, scale, shift}, Kind{true, true, 1, eps, out})[0];
 }
 Tensor rms_norm(const Tensor& x, const Tensor& weight, int groups, double eps) {
   return apply(kRmsNorm, {x, weight}, Kind{false, false, groups, eps})[0];

@@ -137,6 +137,18 @@ Tensor run(const Tensor& x, const std::vector<int>& axes, bool keep, bool averag
   return reshape(y, shape);
 }
 
+/// x, or x z, summed to a shape that broadcasts to x's.
+Tensor summed(const Tensor& x, const Tensor& z, const Shape& shape, DType dtype) {
+  std::vector<bool> reduced;
+  const int extra = x.rank() - shape.rank();
+  for (int i = 0; i < x.rank(); ++i) {
+    reduced.push_back(i < extra || (shape[i - extra] == 1 && x.size(i) != 1));
+  }
+  const Tensor y = Tensor::empty(shape, dtype, x.device());
+  sum_folded(fold(x, z, reduced), y, 1);
+  return y;
+}
+
 }  // namespace
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) { return run(x, axes, keep, false); }
@@ -149,16 +161,13 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   return sum_product_to(x, Tensor(), shape);
 }
 
+Tensor wide_sum_to(const Tensor& x, const Shape& shape) {
+  const DType wide = accumulator_of(x.dtype());
+  return x.shape() == shape ? cast(x, wide) : summed(x, Tensor(), shape, wide);
+}
+
 Tensor sum_product_to(const Tensor& x, const Tensor& z, const Shape& shape) {
-  if (x.shape() == shape) return x * z;
-  std::vector<bool> reduced;
-  const int extra = x.rank() - shape.rank();
-  for (int i = 0; i < x.rank(); ++i) {
-    reduced.push_back(i < extra || (shape[i - extra] == 1 && x.size(i) != 1));
-  }
-  const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-  sum_folded(fold(x, z, reduced), y, 1);
-  return y;
+  return x.shape() == shape ? x * z : summed(x, z, shape, x.dtype());
 }
 
 }  // namespace detail
