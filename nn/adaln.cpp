@@ -6,8 +6,8 @@
 
 namespace eflow::nn {
 
-Tensor BranchModulation::input(const Tensor& x) const {
-  return modulated_layer_norm(x, scale, shift, kNormEps);
+Tensor BranchModulation::input(const Tensor& x, DType compute) const {
+  return modulated_layer_norm(x, scale, shift, kNormEps, compute);
 }
 
 Tensor BranchModulation::residual(const Tensor& x, const Tensor& y) const {

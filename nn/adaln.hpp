@@ -10,8 +10,8 @@ namespace eflow::nn {
 /// How one residual branch sees the condition; each [B, D].
 struct BranchModulation {
   Tensor shift, scale, gate;
-  /// LN(x) (1 + scale) + shift; x [B, N, D]
-  [[nodiscard]] Tensor input(const Tensor& x) const;
+  /// LN(x) (1 + scale) + shift; x [B, N, D]. compute: the result's dtype.
+  [[nodiscard]] Tensor input(const Tensor& x, DType compute) const;
   /// x + gate y
   [[nodiscard]] Tensor residual(const Tensor& x, const Tensor& y) const;
 };

@@ -19,12 +19,13 @@ Tensor CrossAttention::operator()(const Tensor& x, const Tensor& context) const 
   const std::vector<Tensor> kv = split(kv_(context), {width_, width_}, 2);
   const Tensor q = reshape(q_norm_(q_(x)), queries);
   const Tensor k = reshape(k_norm_(kv[0]), keys);
-  return out_(reshape(softmax_(q, k, reshape(kv[1], keys)), x.shape()));
+  return out_.widened(reshape(softmax_(q, k, reshape(kv[1], keys)), x.shape()));
 }
 
 void CrossAttention::prepare(bool gradients) const {
   softmax_.prepare(
-      Tensor::empty({1, 1, heads_, width_ / heads_}, scope().dtype(), scope().device()), gradients);
+      Tensor::empty({1, 1, heads_, width_ / heads_}, scope().compute(), scope().device()),
+      gradients);
 }
 
 }  // namespace eflow::nn

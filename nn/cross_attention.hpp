@@ -11,7 +11,7 @@ namespace eflow::nn {
 class CrossAttention : public Module {
  public:
   CrossAttention(const Scope& scope, std::int64_t width, int heads);
-  /// x [B, N, D], context [B, L, D] -> [B, N, D]
+  /// x [B, N, D], context [B, L, D] -> [B, N, D], of the weights' dtype
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& context) const;
   /// Compiles what calls need.
   void prepare(bool gradients) const;

@@ -8,8 +8,8 @@ namespace eflow::nn {
 class FeedForward : public Module {
  public:
   FeedForward(const Scope& scope, std::int64_t width, std::int64_t hidden);
-  /// x [..., width] -> [..., width]
-  [[nodiscard]] Tensor operator()(const Tensor& x) const { return down_(gelu(up_(x))); }
+  /// x [..., width] -> [..., width], of the weights' dtype
+  [[nodiscard]] Tensor operator()(const Tensor& x) const { return down_.widened(gelu(up_(x))); }
 
  private:
   Linear up_, down_;

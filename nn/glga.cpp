@@ -15,6 +15,11 @@ bool has_local(AttentionKind kind) {
   return is_glga(kind) && kind != AttentionKind::kLinear;
 }
 
+/// A branch's weight, if it has one, as the op takes it beside x.
+Tensor weight(const std::unique_ptr<RmsNorm>& norm, const Tensor& x) {
+  return norm ? cast(norm->weight(), x.dtype()) : Tensor();
+}
+
 }  // namespace
 
 Tensor window_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t radius,
@@ -76,10 +81,7 @@ GlgaOptions Glga::call(std::int64_t tokens, const Tensor& positions, std::int64_
 
 Tensor Glga::mix(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
                  const GlgaOptions& options) const {
-  const auto weight = [](const std::unique_ptr<RmsNorm>& norm) {
-    return norm ? norm->weight() : Tensor();
-  };
-  return reshape(run_(q, k, v, gates(x), weight(global_norm_), weight(local_norm_), options),
+  return reshape(run_(q, k, v, gates(x), weight(global_norm_, x), weight(local_norm_, x), options),
                  x.shape());
 }
 
@@ -103,8 +105,8 @@ Tensor Glga::chunk(const ChunkInputs& in, const Tensor& x, const ChunkMemory& be
                    std::int64_t radius) const {
   ChunkInputs all = in;
   all.gates = gates(x);
-  if (global_norm_) all.global_weight = global_norm_->weight();
-  if (local_norm_) all.local_weight = local_norm_->weight();
+  all.global_weight = weight(global_norm_, x);
+  all.local_weight = weight(local_norm_, x);
   return reshape(chunk_attention(all, before, windowed(radius)), x.shape());
 }
 
@@ -123,8 +125,8 @@ void Glga::prepare(int kept_percent, bool gradients, std::int64_t radius) const 
     shape[1] = tokens;
     return broadcast_to(one, shape);
   };
-  const Tensor q = of_all({1, 1, heads_, width_ / heads_}, scope().dtype());
-  const Tensor logits = gate_ ? of_all(gate_shape(1, 1), scope().dtype()) : Tensor();
+  const Tensor q = of_all({1, 1, heads_, width_ / heads_}, scope().compute());
+  const Tensor logits = gate_ ? of_all(gate_shape(1, 1), scope().compute()) : Tensor();
   GlgaOptions options = call(tokens, kept_percent < 100 ? of_all({1, 1}, DType::kI64) : Tensor(), 0,
                              radius >= 0 ? radius : options_.radius);
   options.kept_percent = kept_percent;

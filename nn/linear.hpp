@@ -14,8 +14,12 @@ class Linear : public Module {
   Linear(const Scope& scope, std::int64_t in, std::int64_t out, const Init& weight_init,
          Bias bias = Bias::kYes);
 
-  /// x [..., in] -> [..., out]
+  /// x [..., in] -> [..., out], of x's dtype: the weights', or bf16 beside weights of f32.
   [[nodiscard]] Tensor operator()(const Tensor& x) const { return linear(x, weight_, bias_); }
+  /// The same in the weights' dtype: for the residual stream.
+  [[nodiscard]] Tensor widened(const Tensor& x) const {
+    return linear(x, weight_, bias_, weight_.dtype());
+  }
 
  private:
   Tensor weight_, bias_;

@@ -19,9 +19,10 @@ MixFeedForward::MixFeedForward(const Scope& scope, std::int64_t width, std::int6
       down_(child("down"), hidden, width, xavier_uniform(hidden, width), Bias::kNone) {}
 
 Tensor MixFeedForward::operator()(const Tensor& x, const Grid3& grid) const {
-  const Tensor near = depthwise_3x3(silu(up_(x)), packed_grid(grid, x.size(1)), weight_, bias_);
+  const Tensor near = depthwise_3x3(silu(up_(x)), packed_grid(grid, x.size(1)),
+                                    cast(weight_, x.dtype()), cast(bias_, x.dtype()));
   const std::vector<Tensor> parts = split(near, {hidden_, hidden_}, 2);
-  return down_(parts[0] * silu(parts[1]));
+  return down_.widened(parts[0] * silu(parts[1]));
 }
 
 }  // namespace eflow::nn

@@ -16,7 +16,8 @@ namespace eflow::nn {
 class MixFeedForward : public Module {
  public:
   MixFeedForward(const Scope& scope, std::int64_t width, std::int64_t hidden);
-  /// x [B, N, width], tokens of `grid` or what is kept of them -> [B, N, width]
+  /// x [B, N, width], tokens of `grid` or what is kept of them -> [B, N, width], of the weights'
+  /// dtype
   [[nodiscard]] Tensor operator()(const Tensor& x, const Grid3& grid) const;
 
  private:

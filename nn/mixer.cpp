@@ -20,7 +20,7 @@ class SoftmaxMixer : public Mixer {
   }
   void prepare(int, bool gradients, std::int64_t) const override {
     const Shape head{1, 1, heads_, width_ / heads_};
-    softmax_.prepare(Tensor::empty(head, scope().dtype(), scope().device()), gradients);
+    softmax_.prepare(Tensor::empty(head, scope().compute(), scope().device()), gradients);
   }
 
  protected:

@@ -31,7 +31,7 @@ class Mismatches {
 }  // namespace
 
 Scope::Scope(const RandomKey& key, DType dtype, DevicePtr device)
-    : key_(key), dtype_(dtype), device_(std::move(device)) {
+    : key_(key), dtype_(dtype), compute_(dtype), device_(std::move(device)) {
   if (dtype != DType::kF32 && dtype != DType::kF64) {
     throw InvalidArgument(str("[nn::Scope] parameters are f32 or f64, not ", dtype));
   }
@@ -40,6 +40,16 @@ Scope::Scope(const RandomKey& key, DType dtype, DevicePtr device)
 Scope Scope::shapes_only() {
   Scope scope;
   scope.allocates_ = false;
+  return scope;
+}
+
+Scope Scope::computing_in(DType compute) const {
+  if (compute != dtype_ && !(dtype_ == DType::kF32 && compute == DType::kBF16)) {
+    throw InvalidArgument(str("[nn::Scope] parameters of ", dtype_, " cannot be used in ", compute,
+                              "; expected ", dtype_, dtype_ == DType::kF32 ? " or bf16" : ""));
+  }
+  Scope scope = *this;
+  scope.compute_ = compute;
   return scope;
 }
 

@@ -39,10 +39,14 @@ class Scope {
                  DevicePtr device = default_device());
   /// A root whose parameters are declared but never allocated: for counting, not for running.
   [[nodiscard]] static Scope shapes_only();
+  /// The same place, where blocks compute in `compute`: the weights' dtype, or bf16 beside weights of f32 (mixed precision:
+  /// weights are masters, the residual stream stays f32). Throws InvalidArgument.
+  [[nodiscard]] Scope computing_in(DType compute) const;
 
   /// Draws one value; undefined in a shapes_only() model.
   [[nodiscard]] Tensor make(const std::string& name, const Shape& shape, const Init& init) const;
   [[nodiscard]] DType dtype() const { return dtype_; }
+  [[nodiscard]] DType compute() const { return compute_; }
   [[nodiscard]] const DevicePtr& device() const { return device_; }
   [[nodiscard]] bool allocates() const { return allocates_; }
 
@@ -53,7 +57,7 @@ class Scope {
   std::string name_;    ///< in the parent
   std::string prefix_;  ///< from the root, with its last dot
   RandomKey key_;
-  DType dtype_ = DType::kF32;
+  DType dtype_ = DType::kF32, compute_ = DType::kF32;
   DevicePtr device_;
   bool allocates_ = true;
 };

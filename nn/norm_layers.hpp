@@ -12,9 +12,11 @@ inline constexpr double kNormEps = 1e-6;
 class LayerNorm : public Module {
  public:
   LayerNorm(const Scope& scope, std::int64_t width);
-  [[nodiscard]] Tensor operator()(const Tensor& x) const {
-    return layer_norm(x, weight_, bias_, kNormEps);
+  /// compute: the result's dtype, as of the op.
+  [[nodiscard]] Tensor operator()(const Tensor& x, DType compute) const {
+    return layer_norm(x, weight_, bias_, kNormEps, compute);
   }
+  [[nodiscard]] Tensor operator()(const Tensor& x) const { return (*this)(x, x.dtype()); }
 
  private:
   Tensor weight_, bias_;

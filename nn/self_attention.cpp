@@ -27,11 +27,11 @@ SelfAttention::SelfAttention(const Scope& scope, std::int64_t width, int heads,
 Tensor SelfAttention::operator()(const Tensor& x, const TokenPlaces& places) const {
   const Shape heads{x.size(0), x.size(1), heads_, width_ / heads_};
   const std::vector<Tensor> parts = split(qkv_(x), {width_, width_, width_}, 2);
-  return out_(mixer_->mix({.q = reshape(q_norm_(parts[0]), heads),
-                           .k = reshape(k_norm_(parts[1]), heads),
-                           .v = reshape(parts[2], heads),
-                           .x = x,
-                           .places = places}));
+  return out_.widened(mixer_->mix({.q = reshape(q_norm_(parts[0]), heads),
+                                   .k = reshape(k_norm_(parts[1]), heads),
+                                   .v = reshape(parts[2], heads),
+                                   .x = x,
+                                   .places = places}));
 }
 
 }  // namespace eflow::nn

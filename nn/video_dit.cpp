@@ -94,7 +94,10 @@ Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
 Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& places,
                           const Condition& condition, std::vector<LayerStream>* layers) const {
   BlockInputs dense{.modulation = modulation_(e), .places = places, .context = {}};
-  if (context_in_) dense.context = (*context_out_)(gelu((*context_in_)(condition.context)));
+  if (context_in_) {
+    const Tensor context = (*context_out_)(gelu((*context_in_)(condition.context)));
+    dense.context = cast(context, scope().compute());
+  }
   LayerStream* const first = layers ? layers->data() : nullptr;
   LayerStream* const middle = first ? first + config_.encoder : nullptr;
   LayerStream* const decoder = middle ? middle + config_.middle : nullptr;

@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "eflow/base/error.hpp"
 #include "support/model_check.hpp"
 
 namespace eflow::nn {
@@ -24,6 +25,57 @@ BOOST_AUTO_TEST_CASE(linear_is_x_w_plus_b) {
       BOOST_TEST(out[i * 2 + j] == expected, boost::test_tools::tolerance(1e-12));
     }
   }
+}
+
+/// bf16 of the same weights: what they are rounded to for a product.
+BOOST_AUTO_TEST_CASE(weights_of_f32_are_masters_beside_bf16) {
+  const Linear layer(Scope({.seed = 1}), 37, 19);
+  test::perturb(layer.parameters(), 0.5);
+  const Tensor w = layer.parameters()[0].second, b = layer.parameters()[1].second;
+  const Tensor x = test::values({5, 3, 37}, 4, 1, DType::kBF16);
+  x.set_requires_grad();
+  const auto as = [](const Tensor& t, DType dtype) { return cast(t.detach(), dtype); };
+  const Tensor rounded = as(as(w, DType::kBF16), DType::kF64), wide_x = as(x, DType::kF64);
+  const Tensor exact = linear(wide_x, rounded, as(b, DType::kF64));
+
+  const Tensor y = layer(x), wide = layer.widened(x);
+  BOOST_TEST(y.dtype() == DType::kBF16);
+  BOOST_TEST(wide.dtype() == DType::kF32);
+  BOOST_TEST(test::distance(wide, exact) < 1e-5 * test::largest(exact));
+  BOOST_TEST(test::distance(y, exact) < 8e-3 * test::largest(exact));
+  BOOST_TEST(test::distance(y, exact) > 1e-4 * test::largest(exact));
+
+  const Tensor dy = test::values({5, 3, 19}, 9, 1, DType::kBF16), rows = reshape(dy, {15, 19});
+  const Tensor dw = matmul(transpose(as(rows, DType::kF64), 0, 1), reshape(wide_x, {15, 37}));
+  const Tensor dx = matmul(as(dy, DType::kF64), rounded), db = sum(as(rows, DType::kF64), {0});
+  for (const bool widened : {false, true}) {
+    for (const Tensor& leaf : {x, w, b}) leaf.clear_grad();
+    if (widened)
+      backward(sum(layer.widened(x) * cast(dy, DType::kF32)));
+    else
+      backward(sum(layer(x) * dy));
+    BOOST_TEST(x.grad().dtype() == DType::kBF16);
+    BOOST_TEST(w.grad().dtype() == DType::kF32);
+    BOOST_TEST(b.grad().dtype() == DType::kF32);
+    BOOST_TEST(test::distance(w.grad(), dw) < 1e-5 * test::largest(dw));
+    BOOST_TEST(test::distance(b.grad(), db) < 1e-5 * test::largest(db));
+    BOOST_TEST(test::distance(x.grad(), dx) < 8e-3 * test::largest(dx));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(other_mixtures_are_refused) {
+  const Tensor f32 = Tensor::zeros({2, 3}), bf16 = Tensor::zeros({2, 3}, DType::kBF16);
+  const Tensor f64 = Tensor::zeros({2, 3}, DType::kF64);
+  BOOST_CHECK_THROW(static_cast<void>(linear(f32, bf16)), InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(linear(bf16, f64)), InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(linear(f32, f32, {}, DType::kBF16)), InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(linear(bf16, f32, {}, DType::kF64)), InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(linear(bf16, f32, Tensor::zeros({2}, DType::kBF16))),
+                    InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(Scope({.seed = 1}, DType::kF64).computing_in(DType::kBF16)),
+                    InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(Scope({.seed = 1}).computing_in(DType::kF64)),
+                    InvalidArgument);
 }
 
 }  // namespace
