@@ -131,6 +131,8 @@ Options train_options(TrainConfig& c) {
        "Seed of weights, sample order, times, noise and label drops."},
       {"train.threads", &c.threads, between(0, 1024), "threads",
        "Threads for computing; 0 takes what the machine or its CPU quota gives."},
+      {"train.precision", &c.precision, one_of({"f32", "bf16"}), "",
+       "What blocks compute in; with bf16, weights, optimizer, residual stream and head stay f32."},
       {"train.recompute",
        &c.recompute,
        {},

@@ -49,6 +49,7 @@ struct ModelConfig {
 
 struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, seed = 1, threads = 0;
+  std::string precision = "f32";
   bool recompute = false;
   std::string init_from, freeze;
 };

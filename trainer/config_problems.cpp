@@ -8,6 +8,9 @@
 namespace eflow::trainer {
 namespace {
 
+/// Of r in bf16: rounding of F is about 4e-3, the signal (F_t - F_l) about 0.5 r.
+constexpr double kLeastRatioInBf16 = 0.02;
+
 class Rules {
  public:
   explicit Rules(const Config& config) : c_(config) {}
@@ -53,6 +56,10 @@ class Rules {
     const ObjectiveConfig& o = c_.objective;
     require(o.r_end <= o.r_init, "objective.r_end: expected at most objective.r_init = ", o.r_init,
             ", found ", o.r_end);
+    require(c_.train.precision != "bf16" || o.fm_share == 1 || o.r_end >= kLeastRatioInBf16,
+            "objective.r_end: with train.precision = bf16 expected at least ", kLeastRatioInBf16,
+            ", below which rounding outweighs what (F_t - F_l) / r measures; found ", o.r_end,
+            "; raise it or use train.precision = f32");
     require(c_.guidance.w_max == 0 || c_.guidance.w_max >= o.guidance,
             "guidance.w_max: expected 0 or at least objective.guidance = ", o.guidance, ", found ",
             c_.guidance.w_max);

@@ -97,10 +97,15 @@ bool is_causal(const Config& config) {
   return config.model.chunk_frames > 0 && config.objective.kind != "eflow";
 }
 
+DType compute_dtype(const Config& config) {
+  return *dtype_from_name(config.train.precision);
+}
+
 std::unique_ptr<nn::VideoDiT> make_model(const Config& config, const ClipFormat& clips) {
   const RandomKey key{.seed = static_cast<std::uint64_t>(config.train.seed),
                       .purpose = nn::kInitPurpose};
-  return std::make_unique<nn::VideoDiT>(nn::Scope(key), dit_config(config, clips));
+  const nn::Scope scope = nn::Scope(key).computing_in(compute_dtype(config));
+  return std::make_unique<nn::VideoDiT>(scope, dit_config(config, clips));
 }
 
 }  // namespace eflow::trainer

@@ -27,6 +27,9 @@ void apply_preset(Config* config, const std::function<bool(const std::string& ke
 /// stage of EFlow's losses, such as the teacher's, sees whole clips.
 [[nodiscard]] bool is_causal(const Config& config);
 
+/// train.precision: what blocks compute in.
+[[nodiscard]] DType compute_dtype(const Config& config);
+
 /// A model whose weights are drawn from train.seed, on the default device.
 [[nodiscard]] std::unique_ptr<nn::VideoDiT> make_model(const Config& config,
                                                        const ClipFormat& clips);

@@ -112,15 +112,18 @@ std::string costs_text(const Config& config, const nn::DiTConfig& model) {
 TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
   const auto weights = 4 * static_cast<double>(nn::parameter_count(model));
   const auto clips = static_cast<double>(config.train.batch / config.train.accumulation);
-  const double values =
-      4 * clips * static_cast<double>(model.grid().count());  // bytes of one value a token
+  const double tokens = clips * static_cast<double>(model.grid().count());
   const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
-  const double block = 15 * width + 2 * hidden, blocks = static_cast<double>(model.blocks());
-  const double kept = config.train.recompute ? blocks * width + block : blocks * block;
+  const auto wide = sizeof(float), narrow = size_of(compute_dtype(config));
+  const double stream = static_cast<double>(wide) * 4 * width,
+               branches = static_cast<double>(narrow) * (11 * width + 2 * hidden);
+  const double block = stream + branches, blocks = static_cast<double>(model.blocks());
+  const double input = static_cast<double>(wide) * width;
+  const double kept = config.train.recompute ? blocks * input + block : blocks * block;
   // On-policy: a learned score with its gradients and moments, a teacher, up to three jumps kept.
   const bool on_policy = config.objective.kind == "anyflow-on-policy";
   const double jumps = on_policy ? 3 : 1, clean = is_causal(config) && !on_policy ? 2 : 1;
-  return {(on_policy ? 10 : 5) * weights, values * kept * jumps * clean,
+  return {(on_policy ? 10 : 5) * weights, tokens * kept * jumps * clean,
           (on_policy ? 7 : 4) * weights};
 }
 

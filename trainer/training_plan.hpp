@@ -10,14 +10,14 @@
 
 namespace eflow::trainer {
 
-/// Bytes, f32, on one device.
+/// Bytes on one device.
 struct TrainingMemory {
   double state = 0;        ///< weights, gradients, both moments, averaged weights
   double activations = 0;  ///< about, of one part of the batch in its widest pass
   double checkpoint = 0;   ///< on disk
 };
-/// By formula: a block keeps about 15 D + 2 F values a token (attention none of size N x N), one
-/// that is recomputed its input.
+/// By formula: a block keeps about 4 D values of f32 and 11 D + 2 F of train.precision a token
+/// (attention none of size N x N), one that is recomputed its input.
 [[nodiscard]] TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model);
 
 /// data.clip, "CxTxHxW", with the classes and the context of model.preset: the clips of a run whose

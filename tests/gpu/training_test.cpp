@@ -1,5 +1,6 @@
 // On a real GPU: training steps of the whole recipe beside the CPU's, and the same steps as graphs.
 #define BOOST_TEST_MODULE gpu_training
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include "eflow/base/stopwatch.hpp"
@@ -19,9 +20,11 @@ struct Curve {
   std::vector<float> weights;
 };
 
-Curve train(const DevicePtr& device, int steps) {
+Curve train(const DevicePtr& device, int steps, const char* precision = "f32") {
   const test::DefaultDevice here(device);
-  test::TinyTraining training;
+  trainer::Config config = test::TinyTraining::config();
+  config.train.precision = precision;
+  test::TinyTraining training(config);
   Curve curve;
   for (int i = 0; i < steps; ++i) curve.losses.push_back(training.run.step().loss);
   curve.weights = training.model->parameters()[3].second.to_vector<float>();
@@ -36,11 +39,13 @@ DevicePtr gpu_with_graphs(bool graphs) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(fifty_steps_follow_the_cpu) {
-  const Curve cpu = train(default_device(), 50), gpu = train(test::gpu(), 50);
-  // Rounding to TF32 is amplified from step to step.
+BOOST_DATA_TEST_CASE(fifty_steps_follow_the_cpu, boost::unit_test::data::make({"f32", "bf16"}),
+                     precision) {
+  const double near = std::string(precision) == "f32" ? 5e-3 : 2e-2;
+  const Curve cpu = train(default_device(), 50, precision), gpu = train(test::gpu(), 50, precision);
+  // Rounding to TF32 or bf16 is amplified from step to step.
   for (std::size_t i = 0; i < cpu.losses.size(); ++i)
-    BOOST_TEST(gpu.losses[i] == cpu.losses[i], boost::test_tools::tolerance(i < 5 ? 5e-3 : 5e-2));
+    BOOST_TEST(gpu.losses[i] == cpu.losses[i], boost::test_tools::tolerance(i < 5 ? near : 5e-2));
 }
 
 BOOST_AUTO_TEST_CASE(steps_repeat_to_the_bit) {

@@ -98,6 +98,18 @@ BOOST_AUTO_TEST_CASE(rules_between_values) {
   BOOST_TEST(problems_of(config).size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(small_jumps_need_f32) {
+  Config config;
+  config.objective.r_end = 0.002;
+  BOOST_TEST(problems_of(config).empty());
+  config.train.precision = "bf16";
+  BOOST_REQUIRE(problems_of(config).size() == 1u);
+  BOOST_TEST(contains(problems_of(config)[0], "found 0.002; raise it or use train.precision"));
+  config.objective.fm_share = 1;  // no consistency
+  BOOST_TEST(problems_of(config).empty());
+  BOOST_TEST(contains(complaint({"--train.precision=f16"}), "one of f32, bf16"));
+}
+
 BOOST_AUTO_TEST_CASE(dump_reads_back_to_the_same_bits) {
   Config config;
   config.optim.lr = 1.0 / 3;
