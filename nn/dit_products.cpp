@@ -25,24 +25,39 @@ bool is_over_tokens(const ParameterInfo& p, const DiTConfig& c) {
          (in == c.dim || in == 2 * c.dim || in == c.hidden || in == c.patch_values());
 }
 
+/// What a layer multiplies in, and what its result is.
+struct Precision {
+  DType compute, result;
+};
+
+/// In mixed precision only blocks compute in bf16, and their branches end in the f32 stream.
+Precision precision_of(const std::string& layer, DType compute) {
+  if (compute != DType::kBF16) return {compute, compute};
+  if (!begins_with_one_of(layer, {"encoder.", "middle.", "decoder."}))
+    return {DType::kF32, DType::kF32};
+  const bool last = layer.ends_with(".out") || layer.ends_with(".down");
+  return {compute, last ? DType::kF32 : compute};
+}
+
 class Jobs {
  public:
   explicit Jobs(const KernelNeeds& needs) : needs_(needs) {}
 
   /// y = x w^T + b, w [out, in], of so many rows; and its gradients.
-  void add_linear(std::int64_t rows, std::int64_t in, std::int64_t out, bool bias) {
-    add(false, true, bias, {rows, out, in, 1});
+  void add_linear(std::int64_t rows, std::int64_t in, std::int64_t out, bool bias,
+                  const Precision& precision) {
+    const DType compute = precision.compute, weights = accumulator_of(compute);
+    add(compute, precision.result, false, true, bias, {rows, out, in, 1});
     if (!needs_.gradients) return;
-    add(false, false, false, {rows, in, out, 1});
-    add(true, false, false, {out, in, rows, 1});
+    add(compute, compute, false, false, false, {rows, in, out, 1});
+    add(compute, weights, true, false, false, {out, in, rows, 1});
   }
   [[nodiscard]] std::vector<jit::TuningJob> take() { return std::move(jobs_); }
 
  private:
-  void add(bool a_transposed, bool b_transposed, bool bias,
+  void add(DType in, DType out, bool a_transposed, bool b_transposed, bool bias,
            const std::vector<std::int64_t>& sizes) {
-    const jit::KernelRef product =
-        product_kernel(needs_.dtype, needs_.dtype, a_transposed, b_transposed, bias);
+    const jit::KernelRef product = product_kernel(in, out, a_transposed, b_transposed, bias);
     const bool known = std::any_of(jobs_.begin(), jobs_.end(), [&](const jit::TuningJob& job) {
       return job.kernel.spec == product.spec && job.sizes == sizes;
     });
@@ -68,10 +83,11 @@ std::vector<jit::TuningJob> product_jobs(const DiTConfig& config, const KernelNe
     if (!is_over_tokens(p, config)) continue;
     const std::string layer = p.name.substr(0, p.name.rfind('.'));
     const bool bias = has(layer + ".bias");
-    jobs.add_linear(batch * tokens, p.shape[1], p.shape[0], bias);
+    const Precision precision = precision_of(layer, needs.dtype);
+    jobs.add_linear(batch * tokens, p.shape[1], p.shape[0], bias, precision);
     if (needs.kept_percent > 0 && p.name.starts_with("middle."))
       jobs.add_linear(batch * std::max<std::int64_t>(1, tokens * needs.kept_percent / 100),
-                      p.shape[1], p.shape[0], bias);
+                      p.shape[1], p.shape[0], bias, precision);
   }
   return jobs.take();
 }
