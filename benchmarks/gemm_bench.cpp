@@ -125,7 +125,7 @@ struct Problem {
     if (s.gelu) {
       g.bias = bias.data();
       g.aux = aux.data();
-      g.gelu = 1;
+      g.gelu = eflow::args::kGeluOfSum;
     }
     g.alpha = 1;
     g.m = s.m;

@@ -37,12 +37,13 @@ int alignment_of(const void* p) {
 
 /// 0: not cuBLASLt's.
 int epilogue_of(const args::Gemm& g, DType in, DType out) {
-  if (g.gelu == 0) {
+  if (g.gelu == args::kNoGelu) {
     if (g.aux != nullptr) return 0;
     return g.bias != nullptr ? lt::kBiasBit : lt::kNoEpilogue;
   }
   const bool aux_fits = g.aux == nullptr || (g.c_rs % 8 == 0 && alignment_of(g.aux) >= 16);
   if (g.residual != nullptr || !aux_fits || in != out) return 0;
+  if (g.gelu == args::kGeluGradient) return g.bias != nullptr ? 0 : lt::kGeluGradient | lt::kAuxBit;
   return lt::kGelu | (g.bias != nullptr ? lt::kBiasBit : 0) | (g.aux != nullptr ? lt::kAuxBit : 0);
 }
 
@@ -85,7 +86,8 @@ std::optional<LtProblem> lt_problem(const args::Gemm& g, DType in, DType out, in
   p.alignment[1] = alignment_of(g.a);
   p.alignment[2] = alignment_of(added);
   p.alignment[3] = alignment_of(g.c);
-  if (g.bias != nullptr) p.alignment[3] = std::min(p.alignment[3], alignment_of(g.bias));
+  for (const void* const beside : {g.bias, static_cast<const void*>(g.aux)})
+    if (beside != nullptr) p.alignment[3] = std::min(p.alignment[3], alignment_of(beside));
   return p;
 }
 

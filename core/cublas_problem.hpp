@@ -26,7 +26,7 @@ struct LtProblem {
   LtMatrix a, b, c, d;  ///< a is our B, b our A, c what is added
   int transpose_a = 0, transpose_b = 0;
   int compute = 0, scale = 0, epilogue = 0;
-  int alignment[4] = {};  ///< bytes, of the addresses of a, b, c, d (and the bias)
+  int alignment[4] = {};  ///< bytes, of the addresses of a, b, c, d (and bias, aux)
   friend auto operator<=>(const LtProblem&, const LtProblem&) = default;
 };
 

@@ -1,7 +1,6 @@
 #include "eflow/core/gemm.hpp"
 
 #include "eflow/base/error.hpp"
-#include "eflow/kernels/args/gemm.h"
 
 namespace eflow::detail {
 namespace {
@@ -61,15 +60,22 @@ jit::KernelDefinition gemm_definition() {
           .shared_bytes = {}};
 }
 
-void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, double beta, const Tensor& bias) {
+void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, double beta,
+          const GemmEpilogue& epilogue) {
   const bool fits = a.rank() >= 2 && b.rank() >= 2 && c.rank() >= 2 && a.size(-1) == b.size(-2) &&
                     a.size(-2) == c.size(-2) && b.size(-1) == c.size(-1) && a.rank() <= c.rank() && b.rank() <= c.rank();
   if (!fits || (c.size(-1) > 1 && c.strides()[-1] != 1)) {
     throw ShapeError(str("[gemm] a is ", a, ", b is ", b, ", c is ", c,
                          "; expected [..., M, K], [..., K, N] and [..., M, N] with neighbouring columns"));
   }
-  if (a.dtype() != b.dtype() || (bias.defined() && bias.dtype() != c.dtype())) {
-    throw InvalidArgument(str("[gemm] dtypes differ: a ", a, ", b ", b, "; c ", c, ", bias ", bias));
+  const Tensor &bias = epilogue.bias, &aux = epilogue.aux;
+  const auto as_c = [&](const Tensor& t) { return !t.defined() || t.dtype() == c.dtype(); };
+  if (a.dtype() != b.dtype() || !as_c(bias) || !as_c(aux)) {
+    throw InvalidArgument(str("[gemm] dtypes differ: a ", a, ", b ", b, "; c ", c, ", bias ", bias, ", aux ", aux));
+  }
+  const bool laid_out = aux.defined() && aux.shape() == c.shape() && aux.strides() == c.strides();
+  if (aux.defined() ? !laid_out : epilogue.gelu == args::kGeluGradient) {
+    throw ShapeError(str("[gemm] aux is ", aux, ", c is ", c, "; expected them laid out alike"));
   }
   if (c.count() == 0) return;
   args::Gemm g{};
@@ -77,6 +83,8 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
   g.b = b.data();
   g.c = c.data();
   g.bias = bias.defined() ? bias.data() : nullptr;
+  g.aux = aux.defined() ? aux.data() : nullptr;
+  g.gelu = epilogue.gelu;
   g.alpha = alpha;
   g.beta = beta;
   g.m = c.size(-2);
@@ -118,7 +126,9 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
       rest /= batches.size[d];
       now.a = static_cast<const std::byte*>(now.a) + at * static_cast<std::size_t>(batches.a[d]) * ab;
       now.b = static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
-      now.c = static_cast<std::byte*>(now.c) + at * static_cast<std::size_t>(batches.c[d]) * cb;
+      const std::size_t c_offset = at * static_cast<std::size_t>(batches.c[d]) * cb;
+      now.c = static_cast<std::byte*>(now.c) + c_offset;
+      if (now.aux) now.aux = static_cast<std::byte*>(now.aux) + c_offset;
     }
     if (c.device()->multiply(now, a.dtype(), c.dtype())) continue;
     const args::GemmGrid grid = on_gpu ? args::gemm_gpu_grid(now)

@@ -36,7 +36,7 @@ inline constexpr int kTransposed = 1;  // cublasOperation_t
 inline constexpr int kTransposeA = 3, kTransposeB = 4, kEpilogue = 7, kBias = 8, kAux = 11,
                      kAuxLd = 12, kAuxBatchStride = 13;
 // cublasLtEpilogue_t, of which bias and aux are bits
-inline constexpr int kNoEpilogue = 1, kBiasBit = 4, kGelu = 32, kAuxBit = 128;
+inline constexpr int kNoEpilogue = 1, kBiasBit = 4, kGelu = 32, kGeluGradient = 64, kAuxBit = 128;
 inline constexpr int kBatchCount = 5, kBatchStride = 6;  // cublasLtMatrixLayoutAttribute_t
 // cublasLtMatmulPreferenceAttributes_t
 inline constexpr int kMaxWorkspace = 1, kReductionSchemes = 3, kAlignmentA = 5;  // and B, C, D

@@ -8,14 +8,6 @@ namespace EFLOW_TEXT {
 
 using eflow::args::Elementwise;
 
-template <class V>
-EFLOW_FN V gelu_grad(V x, V dy) {
-  using C = LaneOf<V>;
-  const V gate = gelu_gate(x);
-  const V inner_grad = C(2 * 0.7978845608028654) * (C(1) + C(3 * 0.044715) * x * x);
-  return dy * gate * (C(1) + x * (C(1) - gate) * inner_grad);
-}
-
 template <int kFunction, class V>
 EFLOW_FN V apply1(V x, const double* scalar) {
   using namespace eflow::args;

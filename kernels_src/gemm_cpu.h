@@ -31,7 +31,7 @@ struct GemmTask {
   const O* residual;
   Index residual_rs;
   Compute<T> alpha, beta;
-  bool gelu;
+  int gelu;  ///< GemmGelu
 };
 
 template <class O>
@@ -61,7 +61,7 @@ EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
   t.residual_rs = g.residual_rs;
   t.alpha = static_cast<Compute<T>>(g.alpha);
   t.beta = static_cast<Compute<T>>(g.beta);
-  t.gelu = g.gelu != 0;
+  t.gelu = static_cast<int>(g.gelu);
   return t;
 }
 
@@ -78,8 +78,11 @@ EFLOW_FN void gemm_finish(const GemmTask<T, O>& t, Index i0, Index j0, Index row
         y = t.alpha * y;
         if (t.beta != 0) y += t.beta * load<C>(t.c + at, j);
         if (t.bias != nullptr) y += load<C>(t.bias + j0, j);
-        if (t.aux != nullptr) store(t.aux + at, j, y);
-        if (t.gelu) y = gelu(y);
+        if (t.gelu == eflow::args::kGeluGradient)
+          y = gelu_grad(Pack<C>(load<C>(t.aux + at, j)), y);
+        else if (t.aux != nullptr)
+          store(t.aux + at, j, y);
+        if (t.gelu == eflow::args::kGeluOfSum) y = gelu(y);
         if (t.residual != nullptr) y += load<C>(t.residual + (i0 + i) * t.residual_rs + j0, j);
       }
       store(t.c + at, j, y);
@@ -103,7 +106,8 @@ struct GemmSums {
       : t(task), i0(0), j0(0) {
     constexpr bool kSameType = sizeof(O) == sizeof(C);
     const bool linear =
-        t.alpha == 1 && t.bias == nullptr && t.aux == nullptr && t.residual == nullptr && !t.gelu;
+        t.alpha == 1 && t.bias == nullptr && t.aux == nullptr && t.residual == nullptr &&
+        t.gelu == eflow::args::kNoGelu;
     plain = kSameType && linear && (t.beta == 0 || t.beta == 1);
     bare = linear && t.beta == 0;
     in_scratch = several_chunks && !plain && !(kSameType && t.beta == 0);

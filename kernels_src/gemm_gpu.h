@@ -98,8 +98,14 @@ void gemm(const Block& block, const Gemm& g) {
     load(bias, static_cast<const O*>(g.bias) + j, 1, columns, C(0));
     col_apply(acc, bias, [](auto x, auto w) { return x + w; });
   }
-  if (g.aux != nullptr) store(View<O>{static_cast<O*>(g.aux) + c_at, g.c_rs, rows, columns}, acc);
-  if (g.gelu != 0) map(acc, [](auto x) { return gelu(x); });
+  if (g.gelu == eflow::args::kGeluGradient) {
+    Acc<C, M, N> before;
+    load(before, View<const O>{static_cast<const O*>(g.aux) + c_at, g.c_rs, rows, columns});
+    map(acc, before, [](auto dy, auto x) { return gelu_grad(x, dy); });
+  } else if (g.aux != nullptr) {
+    store(View<O>{static_cast<O*>(g.aux) + c_at, g.c_rs, rows, columns}, acc);
+  }
+  if (g.gelu == eflow::args::kGeluOfSum) map(acc, [](auto x) { return gelu(x); });
   if (g.residual != nullptr) {
     const O* const residual = static_cast<const O*>(g.residual) + y * g.residual_bs[0] +
                               z * g.residual_bs[1] + i * g.residual_rs + j;

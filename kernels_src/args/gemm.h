@@ -3,9 +3,13 @@
 
 namespace eflow::args {
 
+/// GELU in its tanh form, or what becomes of a gradient that passes it.
+enum GemmGelu { kNoGelu, kGeluOfSum, kGeluGradient };
+
 /// C = epilogue(alpha A B + beta C) for each of batch[0] * batch[1] problems:
 ///   y = alpha sum_k A[m, k] B[k, n] + beta C[m, n] + bias[n]
-///   aux[m, n] = y (where given);  y = gelu(y) (where asked);  C[m, n] = y + residual[m, n] (where given)
+///   aux[m, n] = y (where given);  y = gelu(y) or, of what aux has, y = gelu'(aux[m, n]) y (where asked);
+///   C[m, n] = y + residual[m, n] (where given)
 /// A and B are stored as one type, C, bias, aux and residual as another (the dtypes of the Spec, in this order). Sums are
 /// kept in f32, or in f64 for f64. Any stride of a and b may be 0 or negative. k = 0 is a sum of nothing.
 /// residual must not overlap c (beta adds in place).
@@ -14,7 +18,7 @@ struct Gemm {
   const void* b;
   void* c;
   const void* bias;      ///< n elements, or null
-  void* aux;             ///< what gelu was taken of, laid out like c; or null
+  void* aux;             ///< what gelu is taken of, laid out like c; or null, but not for its gradient
   const void* residual;  ///< or null
   double alpha;
   double beta;  ///< 0: C is not read
@@ -26,7 +30,7 @@ struct Gemm {
   long long batch[2];
   long long a_bs[2], b_bs[2], c_bs[2],
       residual_bs[2];            ///< from one problem to the next; 0 = the same for all
-  long long gelu;                ///< 1: GELU in its tanh form
+  long long gelu;                ///< GemmGelu
   long long blocks_m, blocks_n;  ///< blocks of one problem; gemm_grid sets them
 };
 static_assert(sizeof(Gemm) == 240);

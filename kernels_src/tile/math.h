@@ -149,4 +149,13 @@ EFLOW_FN V gelu_gate(V x) {
 template <class V>
 EFLOW_FN V gelu(V x) { return x * gelu_gate(x); }
 
+/// dy times the derivative of gelu at x.
+template <class V>
+EFLOW_FN V gelu_grad(V x, V dy) {
+  using C = LaneOf<V>;
+  const V gate = gelu_gate(x);
+  const V inner_grad = C(2 * 0.7978845608028654) * (C(1) + C(3 * 0.044715) * x * x);
+  return dy * gate * (C(1) + x * (C(1) - gate) * inner_grad);
+}
+
 }  // namespace EFLOW_TEXT

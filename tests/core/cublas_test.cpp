@@ -36,6 +36,7 @@ static_assert(lt::kAuxBatchStride == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STR
 static_assert(lt::kNoEpilogue == CUBLASLT_EPILOGUE_DEFAULT);
 static_assert(lt::kBiasBit == CUBLASLT_EPILOGUE_BIAS && lt::kGelu == CUBLASLT_EPILOGUE_GELU);
 static_assert((lt::kGelu | lt::kBiasBit | lt::kAuxBit) == CUBLASLT_EPILOGUE_GELU_AUX_BIAS);
+static_assert((lt::kGeluGradient | lt::kAuxBit) == CUBLASLT_EPILOGUE_DGELU);
 static_assert(lt::kBatchCount == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT);
 static_assert(lt::kBatchStride == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET);
 static_assert(lt::kMaxWorkspace == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);
@@ -96,6 +97,8 @@ std::vector<Case> served_cases() {
           {.m = 9, .n = 5, .k = 7, .a_transposed = true},
           {.m = 9, .n = 5, .k = 7, .a_transposed = true, .b_transposed = true, .gap = 3},
           {.m = 6, .n = 8, .k = 5, .bias = true, .gelu = true, .alpha = 0.5},
+          {.m = 6, .n = 8, .k = 5, .gelu_gradient = true},
+          {.m = 6, .n = 8, .k = 5, .gelu_gradient = true, .batch0 = 2, .batch1 = 3},
           {.m = 6, .n = 8, .k = 5, .residual = true, .alpha = -2, .gap = 2},
           {.m = 6, .n = 8, .k = 5, .bias = true, .beta = 0.25},
           {.m = 6, .n = 4, .k = 5, .beta = 1, .batch0 = 2, .batch1 = 3, .heads = true},
@@ -112,7 +115,7 @@ BOOST_AUTO_TEST_CASE(products_are_those_of_the_definition) {
     BOOST_TEST((serves<float, float>(gemm, c)), c);
     BOOST_TEST((serves<double, double>(gemm, c)), c);
     BOOST_TEST((serves<bfloat16, bfloat16>(gemm, c)), c);
-    BOOST_TEST((serves<bfloat16, float>(gemm, c)) == !c.gelu, c);
+    BOOST_TEST((serves<bfloat16, float>(gemm, c)) == !(c.gelu || c.gelu_gradient), c);
   }
 }
 
@@ -120,6 +123,7 @@ BOOST_AUTO_TEST_CASE(what_it_does_not_have_is_left_to_others) {
   Session s;
   CublasGemm gemm = s.gemm();
   for (const Case& c : {Case{.m = 4, .n = 8, .k = 0}, Case{.m = 4, .n = 5, .k = 3, .gelu = true},
+                        Case{.m = 4, .n = 8, .k = 3, .bias = true, .gelu_gradient = true},
                         Case{.m = 4, .n = 8, .k = 3, .gelu = true, .residual = true},
                         Case{.m = 4, .n = 8, .k = 3, .residual = true, .beta = 1},
                         Case{.m = 4, .n = 8, .k = 3, .batch0 = 65, .batch1 = 66}})

@@ -50,6 +50,7 @@ const Case kCases[] = {
     {.m = 1, .n = 1, .k = 1},
     {.m = 40, .n = 24, .k = 0, .bias = true},
     {.m = 72, .n = 80, .k = 48, .b_transposed = true, .bias = true},
+    {.m = 70, .n = 82, .k = 33, .gelu_gradient = true, .gap = 2},
     {.m = 136, .n = 72, .k = 40, .a_transposed = true},
     {.m = 31, .n = 45, .k = 17, .a_transposed = true, .b_transposed = true},
     {.m = 64,

@@ -28,7 +28,7 @@ inline double widen(bfloat16 x) {
 struct Case {
   long long m, n, k;
   bool a_transposed = false, b_transposed = false;
-  bool bias = false, gelu = false, residual = false;
+  bool bias = false, gelu = false, gelu_gradient = false, residual = false;
   double alpha = 1, beta = 0;
   long long batch0 = 1, batch1 = 1;
   bool b_shared = false;  ///< one B for all problems
@@ -38,10 +38,10 @@ struct Case {
 
 inline std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << c.m << "x" << c.n << "x" << c.k << " at" << c.a_transposed << " bt"
-             << c.b_transposed << " bias" << c.bias << " gelu" << c.gelu << " residual"
-             << c.residual << " alpha" << c.alpha << " beta" << c.beta << " batch" << c.batch0
-             << "," << c.batch1 << " shared" << c.b_shared << " heads" << c.heads << " gap"
-             << c.gap;
+             << c.b_transposed << " bias" << c.bias << " gelu" << c.gelu
+             << (c.gelu_gradient ? " gradient" : "") << " residual" << c.residual << " alpha"
+             << c.alpha << " beta" << c.beta << " batch" << c.batch0 << "," << c.batch1 << " shared"
+             << c.b_shared << " heads" << c.heads << " gap" << c.gap;
 }
 
 template <class T>
@@ -73,7 +73,7 @@ struct Problem {
     c = random_values<O>(static_cast<std::size_t>(c_row * s.m * batch + 1), 3);
     bias = random_values<O>(static_cast<std::size_t>(s.n + 1), 4);
     residual = random_values<O>(c.size(), 5);
-    aux.resize(c.size());
+    aux = random_values<O>(c.size(), 6);
     g.alpha = s.alpha;
     g.beta = s.beta;
     g.m = s.m;
@@ -94,7 +94,9 @@ struct Problem {
     g.c_bs[1] = s.heads ? s.n : c_row * s.m;
     g.residual_bs[0] = g.c_bs[0];
     g.residual_bs[1] = g.c_bs[1];
-    g.gelu = s.gelu;
+    g.gelu = s.gelu            ? eflow::args::kGeluOfSum
+             : s.gelu_gradient ? eflow::args::kGeluGradient
+                               : eflow::args::kNoGelu;
     bind(s);
   }
   Problem(const Problem&) = delete;
@@ -104,7 +106,7 @@ struct Problem {
     g.b = b.data();
     g.c = c.data();
     g.bias = s.bias ? bias.data() : nullptr;
-    g.aux = s.gelu ? aux.data() : nullptr;
+    g.aux = s.gelu || s.gelu_gradient ? aux.data() : nullptr;
     g.residual = s.residual ? residual.data() : nullptr;
   }
 };
@@ -113,12 +115,20 @@ inline double gelu(double x) {
   return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
+inline double gelu_slope(double x) {
+  const double c = std::sqrt(2 / M_PI), t = std::tanh(c * (x + 0.044715 * x * x * x));
+  return (1 + t + x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x)) / 2;
+}
+
 /// C and aux by the definition in args/gemm.h, in f64; elements that are no output keep their value.
 template <class T, class O>
 std::pair<std::vector<double>, std::vector<double>> expected(const Problem<T, O>& p) {
   const Gemm& g = p.g;
-  std::vector<double> c(p.c.size()), aux(p.c.size(), 0.0);
-  for (std::size_t i = 0; i < c.size(); ++i) c[i] = widen(p.c[i]);
+  std::vector<double> c(p.c.size()), aux(p.c.size());
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    c[i] = widen(p.c[i]);
+    aux[i] = widen(p.aux[i]);
+  }
   for (long long y = 0; y < g.batch[0]; ++y) {
     for (long long z = 0; z < g.batch[1]; ++z) {
       for (long long i = 0; i < g.m; ++i) {
@@ -133,8 +143,11 @@ std::pair<std::vector<double>, std::vector<double>> expected(const Problem<T, O>
           const auto at = static_cast<std::size_t>(y * g.c_bs[0] + z * g.c_bs[1] + i * g.c_rs + j);
           sum = g.alpha * sum + g.beta * c[at];
           if (g.bias) sum += widen(p.bias[static_cast<std::size_t>(j)]);
-          if (g.aux) aux[at] = sum;
-          if (g.gelu) sum = gelu(sum);
+          if (g.gelu == eflow::args::kGeluGradient)
+            sum *= gelu_slope(aux[at]);
+          else if (g.aux)
+            aux[at] = sum;
+          if (g.gelu == eflow::args::kGeluOfSum) sum = gelu(sum);
           if (g.residual) sum += widen(p.residual[at]);
           c[at] = sum;
         }

@@ -100,6 +100,10 @@ std::vector<Case> cases() {
       }
     }
   }
+  for (const long long k : {30, 1700}) {
+    all.push_back({.m = 25, .n = 53, .k = k, .gelu_gradient = true, .gap = 1});
+    all.push_back({.m = 9, .n = 16, .k = k, .gelu_gradient = true, .alpha = 0.5, .batch1 = 2});
+  }
   for (const long long d : {64, 72, 96, 128}) {
     all.push_back(
         {.m = 64, .n = 64, .k = d, .b_transposed = true, .alpha = 0.125, .batch0 = 2, .batch1 = 3});

@@ -145,6 +145,10 @@ class FakeCublas {
                             std::int64_t column) {
     return index * m.get<std::int64_t>(jit::lt::kBatchStride) + column * m.ld + row;
   }
+  static double gelu_slope(double x) {
+    const double c = std::sqrt(2 / M_PI), t = std::tanh(c * (x + 0.044715 * x * x * x));
+    return (1 + t + x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x)) / 2;
+  }
   static double gelu(double x) {
     return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   }
@@ -182,11 +186,13 @@ class FakeCublas {
           if (add != 0) sum += add * read(c, mc.type, place(mc, i, row, column));
           if ((epilogue & lt::kBiasBit) != 0)
             sum += read(o.get<const void*>(lt::kBias), md.type, row);
-          if ((epilogue & lt::kAuxBit) != 0) {
-            const std::int64_t at = i * o.get<std::int64_t>(lt::kAuxBatchStride) +
-                                    column * o.get<std::int64_t>(lt::kAuxLd) + row;
-            write(o.get<void*>(lt::kAux), md.type, at, sum);
-          }
+          const std::int64_t aux_at = i * o.get<std::int64_t>(lt::kAuxBatchStride) +
+                                      column * o.get<std::int64_t>(lt::kAuxLd) + row;
+          void* const aux = o.get<void*>(lt::kAux);
+          if ((epilogue & lt::kGeluGradient) != 0)
+            sum *= gelu_slope(read(aux, md.type, aux_at));
+          else if ((epilogue & lt::kAuxBit) != 0)
+            write(aux, md.type, aux_at, sum);
           if ((epilogue & lt::kGelu) != 0) sum = gelu(sum);
           write(d, md.type, place(md, i, row, column), sum);
         }
