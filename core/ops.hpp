@@ -69,13 +69,17 @@ namespace eflow {
 [[nodiscard]] Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 [[nodiscard]] Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 
-// ---- products (core/ops/matmul.cpp) ---------------------------------------------------------------------------------
+// ---- products (core/ops/matmul.cpp, linear.cpp) ---------------------------------------------------------------------------------
 /// [..., M, K] x [..., K, N] -> [..., M, N]. Leading dimensions broadcast. Strided operands (transposed, heads taken out
 /// of a wider row) are used in place.
 [[nodiscard]] Tensor matmul(const Tensor& a, const Tensor& b);
 /// x w^T + b: x [..., K], w [N, K], b [N] or undefined -> [..., N]. With x of bf16, w and b may be of f32: they are rounded for
 /// the product, their gradients are not (master weights), and `out`, unless given that of x, may be f32 too.
 [[nodiscard]] Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = Tensor(), std::optional<DType> out = {});
+/// linear(gelu(linear(x, up, up_bias)), down, down_bias): x [..., K], up [F, K], down [N, F], biases [F] and [N] or undefined
+/// -> [..., N]. Dtypes as of linear. On a GPU the products do GELU and its gradient.
+[[nodiscard]] Tensor feed_forward(const Tensor& x, const Tensor& up, const Tensor& up_bias, const Tensor& down,
+                                  const Tensor& down_bias, std::optional<DType> out = {});
 
 // ---- rows (core/ops/norm.cpp, rope.cpp, softmax.cpp, embedding.cpp, loss.cpp) ---------------------------------------
 /// (x - mean) / sqrt(var + eps) over the last axis, times weight plus bias when defined ([D]). out: bf16 where x is f32.

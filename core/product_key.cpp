@@ -18,7 +18,8 @@ DType dtype_of_lt(int type) {
 int epilogue_of(const LtProblem& p) {
   return ((p.epilogue & lt::kBiasBit) != 0 ? kProductBias : 0) |
          ((p.epilogue & lt::kGelu) != 0 ? kProductGelu : 0) |
-         ((p.epilogue & lt::kAuxBit) != 0 ? kProductAux : 0);
+         ((p.epilogue & lt::kAuxBit) != 0 ? kProductAux : 0) |
+         ((p.epilogue & lt::kGeluGradient) != 0 ? kProductGeluGradient : 0);
 }
 
 /// How many times an alignment is to be doubled to be good.

@@ -10,7 +10,7 @@ namespace eflow::detail {
 
 inline constexpr char kProduct[] = "cublaslt";
 
-/// Constants of its Spec; what is not named is 0. dtypes: of A, B and bias; of C.
+/// Constants of its Spec; what is not named is 0. dtypes: of A and B; of C, bias and aux.
 enum ProductConstant {
   kProductATransposed,  ///< A is stored [K, M]
   kProductBTransposed,  ///< B is stored [N, K], as a weight is
@@ -21,7 +21,12 @@ enum ProductConstant {
   kProductNarrow,  ///< an octal digit each for A, B, C: 0 for addresses of 16 bytes, 1 for 8, ...
   kProductChoice,  ///< which of the tuner's algorithms; no part of the key
 };
-enum ProductEpilogue { kProductBias = 1, kProductGelu = 2, kProductAux = 4 };
+enum ProductEpilogue {
+  kProductBias = 1,
+  kProductGelu = 2,
+  kProductAux = 4,
+  kProductGeluGradient = 8,  ///< with kProductAux
+};
 
 /// m, n, k, problems: C [m, n].
 [[nodiscard]] jit::ShapeBucket product_shape(const LtProblem& problem);

@@ -45,6 +45,10 @@ void repeat_into(Device& device, void* to, std::size_t count, const std::vector<
   }
 }
 
+bool is_known_epilogue(int epilogue) {
+  return (epilogue >= 0 && epilogue <= 7) || epilogue == (kProductGeluGradient | kProductAux);
+}
+
 bool is_known(const jit::Spec& spec) {
   const auto in = static_cast<DType>(spec.dtypes[0]), out = static_cast<DType>(spec.dtypes[1]);
   const bool types =
@@ -53,8 +57,8 @@ bool is_known(const jit::Spec& spec) {
   const int* const c = spec.constants;
   const auto within = [&](int which, int most) { return c[which] >= 0 && c[which] <= most; };
   return types && within(kProductATransposed, 1) && within(kProductBTransposed, 1) &&
-         within(kProductEpilogue, 7) && within(kProductExact, 1) && within(kProductGaps, 7) &&
-         within(kProductShared, 3) && within(kProductNarrow, 0777);
+         is_known_epilogue(c[kProductEpilogue]) && within(kProductExact, 1) &&
+         within(kProductGaps, 7) && within(kProductShared, 3) && within(kProductNarrow, 0777);
 }
 
 }  // namespace
@@ -110,9 +114,12 @@ void ProductTrial::set_operands(const std::vector<std::int64_t>& sizes) {
   g.b = matrix(b, true).data();
   g.c = matrix(d, false).data();
   const int epilogue = c[kProductEpilogue];
-  if ((epilogue & kProductBias) != 0) g.bias = matrix({in_, 1, n, 1, false, 0}, true).data();
-  if ((epilogue & kProductAux) != 0) g.aux = matrix(d, false).data();
-  g.gelu = (epilogue & kProductGelu) != 0;
+  if ((epilogue & kProductBias) != 0) g.bias = matrix({out_, 1, n, 1, false, 0}, true).data();
+  const bool gradient = (epilogue & kProductGeluGradient) != 0;
+  if ((epilogue & kProductAux) != 0) g.aux = matrix(d, gradient).data();
+  g.gelu = gradient                         ? args::kGeluGradient
+           : (epilogue & kProductGelu) != 0 ? args::kGeluOfSum
+                                            : args::kNoGelu;
   g.alpha = 1;
   g.m = m;
   g.n = n;

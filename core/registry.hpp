@@ -28,6 +28,7 @@ std::vector<OpEntry> elementwise_ops();
 std::vector<OpEntry> layout_ops();
 std::vector<OpEntry> reduce_ops();
 std::vector<OpEntry> matmul_ops();
+std::vector<OpEntry> linear_ops();
 std::vector<OpEntry> attention_ops();
 std::vector<OpEntry> glga_ops();
 std::vector<OpEntry> norm_ops();

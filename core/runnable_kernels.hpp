@@ -14,10 +14,13 @@ namespace eflow {
 /// cublaslt: a GPU library's products, whose algorithms are what is tuned (core/product_key.hpp); sizes m, n, k, problems.
 [[nodiscard]] std::vector<jit::RunnableKernel> runnable_kernels();
 
-/// The product of a linear layer, by that name: in: dtype of A, B and bias, out: of C; A stored [K, M], B stored [N, K] where
-/// they are transposed. Operands and rows on 16 bytes, f32 as TF32.
+/// How a linear layer's product ends.
+enum class ProductEnd { kPlain, kBias, kBiasGelu, kBiasGeluKept, kGeluGradient };
+
+/// The product of a linear layer, by that name: in: dtype of A and B, out: of C; A stored [K, M], B stored [N, K] where they
+/// are transposed. Operands and rows on 16 bytes, f32 as TF32.
 [[nodiscard]] jit::KernelRef product_kernel(DType in, DType out, bool a_transposed,
-                                            bool b_transposed, bool bias);
+                                            bool b_transposed, ProductEnd end);
 
 namespace detail {
 [[nodiscard]] std::vector<jit::RunnableKernel> runnable_glga();

@@ -6,10 +6,13 @@
 namespace eflow {
 
 jit::KernelRef product_kernel(DType in, DType out, bool a_transposed, bool b_transposed,
-                              bool bias) {
-  return {detail::kProduct,
-          jit::Spec(detail::kProduct, {in, out},
-                    {a_transposed, b_transposed, bias ? int{detail::kProductBias} : 0})};
+                              ProductEnd end) {
+  using namespace detail;
+  constexpr int kEpilogues[] = {0, kProductBias, kProductBias | kProductGelu,
+                                kProductBias | kProductGelu | kProductAux,
+                                kProductGeluGradient | kProductAux};
+  return {kProduct, jit::Spec(kProduct, {in, out},
+                              {a_transposed, b_transposed, kEpilogues[static_cast<int>(end)]})};
 }
 
 jit::RunnableKernel detail::runnable_product() {

@@ -39,25 +39,42 @@ Precision precision_of(const std::string& layer, DType compute) {
   return {compute, last ? DType::kF32 : compute};
 }
 
+/// How a layer's product ends, how where gradients are wanted, and how that of its input's gradient.
+struct Ends {
+  ProductEnd forward, recorded, input_grad = ProductEnd::kPlain;
+};
+
+/// The two products of a plain feed-forward do GELU on the way.
+Ends ends_of(const std::string& layer, bool bias, FeedForwardKind feed_forward) {
+  const ProductEnd end = bias ? ProductEnd::kBias : ProductEnd::kPlain;
+  if (feed_forward == FeedForwardKind::kPlain) {
+    if (layer.ends_with("feed_forward.up"))
+      return {ProductEnd::kBiasGelu, ProductEnd::kBiasGeluKept};
+    if (layer.ends_with("feed_forward.down")) return {end, end, ProductEnd::kGeluGradient};
+  }
+  return {end, end};
+}
+
 class Jobs {
  public:
   explicit Jobs(const KernelNeeds& needs) : needs_(needs) {}
 
   /// y = x w^T + b, w [out, in], of so many rows; and its gradients.
-  void add_linear(std::int64_t rows, std::int64_t in, std::int64_t out, bool bias,
+  void add_linear(std::int64_t rows, std::int64_t in, std::int64_t out, const Ends& ends,
                   const Precision& precision) {
     const DType compute = precision.compute, weights = accumulator_of(compute);
-    add(compute, precision.result, false, true, bias, {rows, out, in, 1});
+    add(compute, precision.result, false, true, ends.forward, {rows, out, in, 1});
     if (!needs_.gradients) return;
-    add(compute, compute, false, false, false, {rows, in, out, 1});
-    add(compute, weights, true, false, false, {out, in, rows, 1});
+    add(compute, precision.result, false, true, ends.recorded, {rows, out, in, 1});
+    add(compute, compute, false, false, ends.input_grad, {rows, in, out, 1});
+    add(compute, weights, true, false, ProductEnd::kPlain, {out, in, rows, 1});
   }
   [[nodiscard]] std::vector<jit::TuningJob> take() { return std::move(jobs_); }
 
  private:
-  void add(DType in, DType out, bool a_transposed, bool b_transposed, bool bias,
+  void add(DType in, DType out, bool a_transposed, bool b_transposed, ProductEnd end,
            const std::vector<std::int64_t>& sizes) {
-    const jit::KernelRef product = product_kernel(in, out, a_transposed, b_transposed, bias);
+    const jit::KernelRef product = product_kernel(in, out, a_transposed, b_transposed, end);
     const bool known = std::any_of(jobs_.begin(), jobs_.end(), [&](const jit::TuningJob& job) {
       return job.kernel.spec == product.spec && job.sizes == sizes;
     });
@@ -84,10 +101,11 @@ std::vector<jit::TuningJob> product_jobs(const DiTConfig& config, const KernelNe
     const std::string layer = p.name.substr(0, p.name.rfind('.'));
     const bool bias = has(layer + ".bias");
     const Precision precision = precision_of(layer, needs.dtype);
-    jobs.add_linear(batch * tokens, p.shape[1], p.shape[0], bias, precision);
+    const Ends ends = ends_of(layer, bias, config.feed_forward);
+    jobs.add_linear(batch * tokens, p.shape[1], p.shape[0], ends, precision);
     if (needs.kept_percent > 0 && p.name.starts_with("middle."))
       jobs.add_linear(batch * std::max<std::int64_t>(1, tokens * needs.kept_percent / 100),
-                      p.shape[1], p.shape[0], bias, precision);
+                      p.shape[1], p.shape[0], ends, precision);
   }
   return jobs.take();
 }

@@ -9,7 +9,10 @@ class FeedForward : public Module {
  public:
   FeedForward(const Scope& scope, std::int64_t width, std::int64_t hidden);
   /// x [..., width] -> [..., width], of the weights' dtype
-  [[nodiscard]] Tensor operator()(const Tensor& x) const { return down_.widened(gelu(up_(x))); }
+  [[nodiscard]] Tensor operator()(const Tensor& x) const {
+    return feed_forward(x, up_.weight(), up_.bias(), down_.weight(), down_.bias(),
+                        down_.weight().dtype());
+  }
 
  private:
   Linear up_, down_;

@@ -20,6 +20,8 @@ class Linear : public Module {
   [[nodiscard]] Tensor widened(const Tensor& x) const {
     return linear(x, weight_, bias_, weight_.dtype());
   }
+  [[nodiscard]] const Tensor& weight() const { return weight_; }
+  [[nodiscard]] const Tensor& bias() const { return bias_; }  ///< undefined without
 
  private:
   Tensor weight_, bias_;

@@ -1,4 +1,4 @@
-// Matrix products: matmul of stacks of matrices, and linear, y = x w^T + b.
+// Products of stacks of matrices.
 
 #include "eflow/base/error.hpp"
 #include "eflow/core/gemm.hpp"
@@ -66,78 +66,10 @@ constexpr OpDef<NoAttrs> kMatmul{
                }}};
     }};
 
-/// x as [rows, K].
-Tensor flat(const Tensor& x) { return x.rank() == 2 ? x : reshape(x, {-1, x.size(-1)}); }
-
-struct Result {
-  std::optional<DType> dtype;  ///< that of x unless given
-};
-
-/// Weights of f32 beside x of bf16.
-bool are_masters(const Tensor& x, const Tensor& w) {
-  return x.dtype() == DType::kBF16 && w.dtype() == DType::kF32;
-}
-
-DType linear_dtype(const Tensor& x, const Result& result) {
-  const DType in = detail::floating_dtype(x, "linear"), out = result.dtype.value_or(in);
-  if (out != in && !(in == DType::kBF16 && out == DType::kF32)) {
-    throw InvalidArgument(str("[linear] of ", x, " cannot be ", out, "; expected ", in,
-                              in == DType::kBF16 ? " or f32" : ""));
-  }
-  return out;
-}
-
-constexpr OpDef<Result> kLinear{
-    "linear",
-    [](std::span<const Tensor> in, const Result& result) -> std::vector<TensorSpec> {
-      const Tensor &x = in[0], &w = in[1], &b = in[2];
-      if (are_masters(x, w)) detail::require_same_dtype("linear", {w, b});
-      else detail::require_same_dtype("linear", {x, w, b});
-      if (x.rank() < 1 || w.rank() != 2 || x.size(-1) != w.size(1) || (b.defined() && b.shape() != Shape{w.size(0)})) {
-        throw ShapeError(str("[linear] x is ", x, ", w is ", w, ", b is ", b, "; expected [..., K], [N, K] and [N]"));
-      }
-      Shape shape = x.shape();
-      shape[-1] = w.size(0);
-      return {{shape, linear_dtype(x, result)}};
-    },
-    [](Call<Result>& call) {
-      const NoGrad off;
-      const Tensor &x = call.inputs[0], &w = call.inputs[1], &b = call.inputs[2], &y = call.outputs[0];
-      const Tensor bias = b.defined() ? cast(b, y.dtype()) : b;
-      detail::gemm(flat(x), transpose(cast(w, x.dtype()), 0, 1), flat(y), 1, 0, bias);
-      call.save(call.needs[1] ? x : Tensor());
-      call.save(call.needs[0] ? w : Tensor());
-    },
-    [](const Call<Result>& call, std::span<const Tensor> dy) -> Tensors {
-      const Tensor wide = flat(dy[0]), dc = cast(wide, call.in[0].dtype);
-      Tensors out(3);
-      if (call.needs[0]) {
-        out[0] = Tensor::empty(call.in[0].shape, dc.dtype(), dc.device());
-        detail::gemm(dc, cast(call.saved[1], dc.dtype()), flat(out[0]));
-      }
-      if (call.needs[1]) {
-        out[1] = Tensor::empty(call.in[1].shape, call.in[1].dtype, dc.device());
-        detail::gemm(transpose(dc, 0, 1), flat(call.saved[0]), out[1]);
-      }
-      if (call.needs[2]) out[2] = cast(detail::wide_sum_to(wide, call.in[2].shape), call.in[2].dtype);
-      return out;
-    },
-    []() -> std::vector<Sample> {
-      const auto run = [](const Tensors& x) { return Tensors{linear(x[0], x[1], x[2])}; };
-      const auto small_ops = [](const Tensors& x) { return Tensors{matmul(x[0], transpose(x[1], 0, 1)) + x[2]}; };
-      return {{"tokens", {{{2, 3, 4}}, {{5, 4}}, {{5}}}, run, small_ops},
-              {"one row", {{{1, 7}}, {{3, 7}}, {{3}}}, run, small_ops},
-              {"vector", {{{7}}, {{3, 7}}, {{3}}}, run},
-              {"no bias", {{{4, 3}}, {{6, 3}}}, [](const Tensors& x) { return Tensors{linear(x[0], x[1])}; }}};
-    }};
-
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) { return apply(kMatmul, {a, b})[0]; }
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, std::optional<DType> out) {
-  return apply(kLinear, {x, w, b}, Result{out})[0];
-}
 
-std::vector<OpEntry> detail::matmul_ops() { return {entry_of(kMatmul), entry_of(kLinear)}; }
+std::vector<OpEntry> detail::matmul_ops() { return {entry_of(kMatmul)}; }
 
 }  // namespace eflow

@@ -56,7 +56,8 @@ struct Session {
 
   jit::TuneOutcome tune(bool again = false) {
     const jit::RunnableKernel product = detail::runnable_product();
-    const jit::KernelRef kernel = product_kernel(DType::kF32, DType::kF32, false, true, false);
+    const jit::KernelRef kernel =
+        product_kernel(DType::kF32, DType::kF32, false, true, ProductEnd::kPlain);
     jit::Runtime runtime(options);
     const jit::Workload workload = product.workload(runtime, kernel.spec, {kM, kN, kK, 1});
     jit::TuneOptions how;
@@ -181,11 +182,16 @@ BOOST_AUTO_TEST_CASE(kinds_of_products_have_keys_of_their_own) {
   c = plain;
   c.b_transposed = c.bias = true;
   BOOST_TEST(text(spec_of(c)) == "cublaslt<f32, f32>(0, 1, 1)");
-  BOOST_TEST(text(product_kernel(DType::kF32, DType::kF32, false, true, true).spec) ==
+  BOOST_TEST(text(product_kernel(DType::kF32, DType::kF32, false, true, ProductEnd::kBias).spec) ==
              "cublaslt<f32, f32>(0, 1, 1)");
   c = plain;
   c.gelu = true;
   BOOST_TEST(text(spec_of(c)) == "cublaslt<f32, f32>(0, 0, 6)");
+  c = plain;
+  c.gelu_gradient = true;
+  BOOST_TEST(text(spec_of(c)) == "cublaslt<f32, f32>(0, 0, 12)");
+  BOOST_TEST(text(product_kernel(DType::kF32, DType::kF32, false, false, ProductEnd::kGeluGradient)
+                      .spec) == "cublaslt<f32, f32>(0, 0, 12)");
   c = plain;
   c.gap = 4;
   BOOST_TEST(text(spec_of(c)) == "cublaslt<f32, f32>(0, 0, 0, 0, 7)");
