@@ -13,17 +13,14 @@ void run_text(const void* block, const void* args) {
 
 }  // namespace
 
-#define EFLOW_CASES(T)                                               \
-  {"tile_products<" #T ">", run_text<tile_products<T>>},             \
-      {"tile_operands<" #T ">", run_text<tile_operands<T>>},         \
-      {"tile_element_wise<" #T ">", run_text<tile_element_wise<T>>}, \
-      {"tile_reductions<" #T ">", run_text<tile_reductions<T>>},     \
-      {"tile_stores<" #T ">", run_text<tile_stores<T>>}, {           \
-    "tile_attention<" #T ">", run_text<tile_attention<T>>            \
-  }
+#define EFLOW_TILE(T, text, number) \
+  {"tile_" #text "<" #T ", " #number ">", run_text<tile_##text<T, number>>},
+#define EFLOW_F32(text, number) EFLOW_TILE(float, text, number)
+#define EFLOW_F64(text, number) EFLOW_TILE(double, text, number)
+#define EFLOW_BF16(text, number) EFLOW_TILE(bf16, text, number)
 
 extern const TileEntry kTileEntries[];
-const TileEntry kTileEntries[] = {
-    EFLOW_CASES(float), EFLOW_CASES(double), EFLOW_CASES(bf16), {nullptr, nullptr}};
+const TileEntry kTileEntries[] = {EFLOW_TILE_CASES(EFLOW_F32) EFLOW_TILE_CASES(EFLOW_F64)
+                                      EFLOW_TILE_CASES(EFLOW_BF16){nullptr, nullptr}};
 
 }  // namespace EFLOW_TEXT

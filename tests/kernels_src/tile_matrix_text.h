@@ -109,23 +109,25 @@ class Bench {
                           E&& expected) {
     all_threads();
     if (is_first_thread()) {
-      double worst = 0;
+      double worst = 0, sum = 0;
       EFLOW_ROLLED
       for (Index i = 0; i < rows; ++i) {
         EFLOW_ROLLED
         for (Index j = 0; j < columns; ++j) {
           const double x = static_cast<double>(got(i, j)), y = static_cast<double>(expected(i, j));
+          sum += x * static_cast<double>((7 * i + 3 * j) % 5 - 2);
           const double d = x > y ? x - y : y - x;
           if (!(d <= worst)) worst = d == d ? d : __builtin_inf();
         }
       }
-      report(what, worst, limit);
+      report(what, worst, limit, sum, rows * columns);
     }
     all_threads();
   }
 
  private:
-  EFLOW_CALLED void report(const char* what, double error, double limit) {
+  EFLOW_CALLED void report(const char* what, double error, double limit, double sum,
+                           Index results) {
     if (*args_.count >= kTileRecords) return;
     TileRecord& record = args_.records[(*args_.count)++];
     int i = 0;
@@ -133,6 +135,8 @@ class Bench {
     record.what[i] = 0;
     record.error = error;
     record.limit = limit;
+    record.sum = sum;
+    record.results = results;
   }
 
   Block block_;
@@ -576,66 +580,70 @@ void windowed_attention(Bench bench) {
       });
 }
 
-template <class T>
-void tile_products(const Block& block, const TileCase& args) {
+// The texts' entries: one case each, since a compiler for GPUs takes minutes over all of them at once.
+
+template <class T, int kCase>
+void tile_product(const Block& block, const TileCase& args) {
   const Bench bench(block, args);
-  products<T, 64, 64, 64>(bench, 64, 64, 64);
-  products<T, 64, 64, 72>(bench, 50, 61, 72);
-  products<T, 72, 64, 64>(bench, 72, 63, 64, 8);  // rows that can be copied by chunks
-  products<T, 32, sizeof(T) == 8 ? 48 : 96, 128>(bench, 32, 48, 127);
-  products<T, 13, 20, 7>(bench, 13, 20, 7);
-  products<T, 13, 20, 7>(bench, 3, 2, 1);
-  products<T, 6, 48, 5>(bench, 6, 47, 4);
-  products<T, 128, sizeof(T) == 8 ? 40 : 136, 32>(bench, 100, sizeof(T) == 8 ? 40 : 136, 32);
-  products<T, 7, 17, 33>(bench, 7, 17, 33);
-  products<T, 16, 16, 16>(bench, 0, 16, 16);
+  constexpr bool kWide = sizeof(T) == 8;
+  if constexpr (kCase == 0) products<T, 64, 64, 64>(bench, 64, 64, 64);
+  if constexpr (kCase == 1) products<T, 64, 64, 72>(bench, 50, 61, 72);
+  // Rows that can be copied by chunks.
+  if constexpr (kCase == 2) products<T, 72, 64, 64>(bench, 72, 63, 64, 8);
+  if constexpr (kCase == 3) products<T, 32, kWide ? 48 : 96, 128>(bench, 32, 48, 127);
+  if constexpr (kCase == 4) products<T, 13, 20, 7>(bench, 13, 20, 7);
+  if constexpr (kCase == 5) products<T, 13, 20, 7>(bench, 3, 2, 1);
+  if constexpr (kCase == 6) products<T, 6, 48, 5>(bench, 6, 47, 4);
+  if constexpr (kCase == 7) products<T, 128, kWide ? 40 : 136, 32>(bench, 100, kWide ? 40 : 136, 32);
+  if constexpr (kCase == 8) products<T, 7, 17, 33>(bench, 7, 17, 33);
+  if constexpr (kCase == 9) products<T, 16, 16, 16>(bench, 0, 16, 16);
 }
 
-template <class T>
-void tile_operands(const Block& block, const TileCase& args) {
+template <class T, int kCase>
+void tile_operand(const Block& block, const TileCase& args) {
   const Bench bench(block, args);
-  sums_as_operands<T, 64, 72, 64>(bench);
-  sums_as_operands<T, 9, 24, 21>(bench);
-  operands_from_sums_in_memory<T, 16, 72, 72>(bench);
-  operands_from_sums_in_memory<T, 5, 9, 3>(bench);
+  if constexpr (kCase == 0) sums_as_operands<T, 64, 72, 64>(bench);
+  if constexpr (kCase == 1) sums_as_operands<T, 9, 24, 21>(bench);
+  if constexpr (kCase == 2) operands_from_sums_in_memory<T, 16, 72, 72>(bench);
+  if constexpr (kCase == 3) operands_from_sums_in_memory<T, 5, 9, 3>(bench);
 }
 
-template <class T>
+template <class T, int kCase>
 void tile_element_wise(const Block& block, const TileCase& args) {
   using C = Compute<T>;
   const Bench bench(block, args);
-  element_wise<C, 64, 64>(bench);
-  element_wise<C, 7, 21>(bench);
-  element_wise<C, 1, 1>(bench);
+  if constexpr (kCase == 0) element_wise<C, 64, 64>(bench);
+  if constexpr (kCase == 1) element_wise<C, 7, 21>(bench);
+  if constexpr (kCase == 2) element_wise<C, 1, 1>(bench);
 }
 
-template <class T>
-void tile_reductions(const Block& block, const TileCase& args) {
+template <class T, int kCase>
+void tile_reduction(const Block& block, const TileCase& args) {
   using C = Compute<T>;
   const Bench bench(block, args);
-  reductions<C, 64, 64>(bench);
-  reductions<C, 9, 37>(bench);
-  reductions<C, 3, 3>(bench);
-  exponentials_by_column<C, 64, 64>(bench);
-  exponentials_by_column<C, 5, 21>(bench);
+  if constexpr (kCase == 0) reductions<C, 64, 64>(bench);
+  if constexpr (kCase == 1) reductions<C, 9, 37>(bench);
+  if constexpr (kCase == 2) reductions<C, 3, 3>(bench);
+  if constexpr (kCase == 3) exponentials_by_column<C, 64, 64>(bench);
+  if constexpr (kCase == 4) exponentials_by_column<C, 5, 21>(bench);
 }
 
-template <class T>
-void tile_stores(const Block& block, const TileCase& args) {
+template <class T, int kCase>
+void tile_store(const Block& block, const TileCase& args) {
   const Bench bench(block, args);
-  stores<T, 64, 72>(bench, 64, 72);
-  stores<T, 64, 72>(bench, 63, 71, 8);
-  stores<T, 9, 21>(bench, 5, 20);
-  stores<T, 9, 21>(bench, 0, 3);
+  if constexpr (kCase == 0) stores<T, 64, 72>(bench, 64, 72);
+  if constexpr (kCase == 1) stores<T, 64, 72>(bench, 63, 71, 8);
+  if constexpr (kCase == 2) stores<T, 9, 21>(bench, 5, 20);
+  if constexpr (kCase == 3) stores<T, 9, 21>(bench, 0, 3);
 }
 
-template <class T>
+template <class T, int kCase>
 void tile_attention(const Block& block, const TileCase& args) {
   const Bench bench(block, args);
-  windowed_attention<T, 64, 32, 16, 2>(bench);
-  windowed_attention<T, 72, 32, 16, 2>(bench);
-  windowed_attention<T, 40, 80, 16, 3>(bench);
-  windowed_attention<T, 24, 144, 24, 1>(bench);
+  if constexpr (kCase == 0) windowed_attention<T, 64, 32, 16, 2>(bench);
+  if constexpr (kCase == 1) windowed_attention<T, 72, 32, 16, 2>(bench);
+  if constexpr (kCase == 2) windowed_attention<T, 40, 80, 16, 3>(bench);
+  if constexpr (kCase == 3) windowed_attention<T, 24, 144, 24, 1>(bench);
 }
 
 }  // namespace EFLOW_TEXT

@@ -1,4 +1,5 @@
-// All built-in texts in their GPU form, compiled for an emulated one, and some of attention's (emulated_gpu.cmake).
+// All built-in texts in their GPU form, compiled for an emulated one, some of attention's, and the
+// tests' own (emulated_gpu.cmake).
 
 #include "support/emulated_texts.hpp"
 
@@ -15,6 +16,10 @@ namespace eflow_text_emulated_glga_256 {
 eflow::jit::BuiltinTable glga_table();
 }
 
+namespace eflow_text_emulated_tile_matrix {
+eflow::jit::BuiltinTable tile_matrix_table();
+}
+
 namespace eflow::test {
 
 const jit::BuiltinEntry* find_emulated(std::string_view file, std::string_view expression) {
@@ -22,7 +27,8 @@ const jit::BuiltinEntry* find_emulated(std::string_view file, std::string_view e
 #define EFLOW_TABLE(name) name##_table(),
   static const jit::BuiltinTable tables[] = {
 #include "emulated_tables.inc"
-      eflow_text_emulated_glga_128::glga_table(), eflow_text_emulated_glga_256::glga_table()};
+      eflow_text_emulated_glga_128::glga_table(), eflow_text_emulated_glga_256::glga_table(),
+      eflow_text_emulated_tile_matrix::tile_matrix_table()};
 #undef EFLOW_TABLE
   for (const jit::BuiltinTable& table : tables) {
     for (std::size_t i = 0; i < table.count; ++i) {

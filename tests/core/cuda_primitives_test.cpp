@@ -1,0 +1,14 @@
+// Every primitive of the tile vocabulary on an emulated GPU, launched as core launches kernels: what tests/gpu does on a real one.
+#define BOOST_TEST_MODULE cuda_primitives
+#include <boost/test/unit_test.hpp>
+
+#include "support/emulated_gpu.hpp"
+#include "support/tile_primitives.hpp"
+
+using namespace eflow;
+
+BOOST_AUTO_TEST_CASE(primitives_agree_with_the_cpu) {
+  const test::EmulatedGpu gpu;
+  test::check_tile_primitives(*gpu.device(), 128, {DType::kF32, DType::kBF16});
+  BOOST_TEST(gpu.launches() == 60);
+}
