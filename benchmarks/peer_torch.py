@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """A PyTorch twin of the training step that `eflow bench step` measures, timed beside it in the same run.
 
-    peer_torch.py --eflow build/release/bin/eflow [--config configs/sprites.ini] [--compile] [--steps 10] [--attention glga]
+    peer_torch.py --eflow build/release/bin/eflow [--config configs/sprites.ini] [--compile] [--steps 10]
+    peer_torch.py --eflow build/release/bin/eflow --device cuda [--dtype bf16] [--config configs/sprites.ini]
 
 Same network (adaLN blocks, QK-RMSNorm over D, rotary positions, GLGA or softmax, data prediction, fusion of encoder and
 middle), same batch (three quarters flow matching, one quarter solution consistency with its extra evaluation), AdamW and a
 moving average of the weights. The sizes are read from eflow's own JSON. Prints one JSON object with both times and their
-ratio. PyTorch is a peer here and nothing else: the product does not use it.
+ratio. On a GPU the twin runs eagerly, compiled, and compiled with FlexAttention in place of a mask; f32 in TF32, bf16 by
+autocast beside `--train.precision=bf16`. PyTorch is a peer here and nothing else: the product does not use it.
 """
-import argparse, copy, json, math, os, statistics, subprocess, sys, time
+import argparse, contextlib, copy, json, math, statistics, subprocess
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+import peer_device
 
 
 class Rms(nn.Module):
@@ -26,13 +31,13 @@ class Rms(nn.Module):
         return parts.flatten(-2) * self.weight
 
 
-def rotary_tables(grid, head_dim):
+def rotary_tables(grid, head_dim, device):
     pairs = head_dim // 2
     axis = [pairs - 2 * (pairs // 3), pairs // 3, pairs // 3]
     where = torch.cartesian_prod(*[torch.arange(n, dtype=torch.float64) for n in grid])
     angles = torch.cat([where[:, i:i + 1] * 10000.0 ** (-torch.arange(n, dtype=torch.float64) / n)
                         for i, n in enumerate(axis)], -1)
-    return angles.cos().float(), angles.sin().float()
+    return angles.cos().float().to(device), angles.sin().float().to(device)
 
 
 def rotate(x, tables):  # [B, N, H, d]
@@ -52,6 +57,7 @@ class Attention(nn.Module):
             self.gate = nn.Linear(c.dim, 2)
             at = torch.arange(c.tokens)
             self.register_buffer("band", (at[:, None] - at[None, :]).abs() <= c.radius)
+            self.blocks = None  # a block mask: then FlexAttention
 
     def forward(self, x):
         heads = lambda t: t.unflatten(-1, (self.c.heads, -1))
@@ -61,7 +67,10 @@ class Attention(nn.Module):
         join = lambda t: t.transpose(1, 2).flatten(2)
         if self.c.attention == "softmax":
             return self.out(join(F.scaled_dot_product_attention(q, k, v)))
-        local = F.scaled_dot_product_attention(q, k, v, attn_mask=self.band)
+        if self.blocks is None:
+            local = F.scaled_dot_product_attention(q, k, v, attn_mask=self.band)
+        else:
+            local = flex_attention(q, k, v, block_mask=self.blocks)
         total = q @ (k.transpose(-1, -2) @ v / self.c.tokens)
         gates = torch.sigmoid(self.gate(x))
         return self.out(gates[..., :1] * self.global_norm(join(total)) + gates[..., 1:] * self.local_norm(join(local)))
@@ -83,10 +92,10 @@ class Block(nn.Module):
 
 
 class Dit(nn.Module):
-    def __init__(self, c):
+    def __init__(self, c, device):
         super().__init__()
         self.c = c
-        tables = rotary_tables(c.grid, c.dim // c.heads)
+        tables = rotary_tables(c.grid, c.dim // c.heads, device)
         values = c.channels * math.prod(c.patch)
         embed = lambda: nn.Sequential(nn.Linear(256, c.dim), nn.SiLU(), nn.Linear(c.dim, c.dim))
         self.patch, self.time, self.gap = nn.Linear(values, c.dim), embed(), embed()
@@ -102,7 +111,7 @@ class Dit(nn.Module):
         (gt, gh, gw), (pt, ph, pw) = c.grid, c.patch
         cut = x.reshape(-1, c.channels, gt, pt, gh, ph, gw, pw).permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4).flatten(1, 3)
         h = self.patch(cut) + self.position
-        frequencies = 10000.0 ** (-torch.arange(128) / 128)
+        frequencies = 10000.0 ** (-torch.arange(128, device=x.device) / 128)
         wave = lambda u: torch.cat(((u[:, None] * frequencies).cos(), (u[:, None] * frequencies).sin()), -1)
         e = self.time(wave(t)) + self.gap(wave(t - s)) + self.classes(label)
         shared = self.modulation(F.silu(e)).unflatten(-1, (6, -1))
@@ -122,8 +131,8 @@ def step(net, forward, average, optimizer, x0, label, fm):
     """One SoFlow step: FM on the first `fm` samples, SCM on the others."""
     b = x0.shape[0]
     cast = lambda u: u[:, None, None, None, None]
-    x1, t = torch.randn_like(x0), torch.rand(b).clamp(0.05, 0.99)
-    s = t * torch.rand(b)
+    x1, t = torch.randn_like(x0), torch.rand(b, device=x0.device).clamp(0.05, 0.99)
+    s = t * torch.rand(b, device=x0.device)
     l = t + (s - t) * 0.1
     x_t, v = (1 - cast(t)) * x0 + cast(t) * x1, x1 - x0
     square = lambda d: d.square().flatten(1).mean(1)
@@ -144,39 +153,92 @@ def step(net, forward, average, optimizer, x0, label, fm):
         torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 0.001)
 
 
+def use_flex(net, c, device):
+    """Gives every window to FlexAttention. False where there is none."""
+    if c.attention != "glga":
+        return False
+    inside = lambda b, h, i, j: (i - j).abs() <= c.radius
+    blocks = create_block_mask(inside, None, None, c.tokens, c.tokens, device=device)
+    for block in net.blocks:
+        block.attention.blocks = blocks
+    return True
+
+
+def time_twin(c, device, dtype, steps, compiled, flex=False):
+    """Seconds of its steps, and how many parameters it has."""
+    torch.manual_seed(0)
+    net = Dit(c, device).to(device)
+    if flex and not use_flex(net, c, device):
+        return [], 0
+    average = copy.deepcopy(net)
+    forward = torch.compile(net) if compiled else net
+    if dtype == torch.bfloat16:
+        inner = forward
+
+        def forward(*inputs):
+            with torch.autocast(device, dtype):
+                return inner(*inputs).float()
+
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0, fused=True)
+    x0 = torch.rand(c.batch, c.channels, c.frames, c.height, c.width, device=device) * 2 - 1
+    label = torch.randint(c.classes, (c.batch,), device=device)
+    fm = round(c.batch * c.fm_share)
+    run = lambda: step(net, forward, average, optimizer, x0, label, fm)
+    for _ in range(3):
+        run()
+    return [peer_device.seconds(run, device) for _ in range(steps)], sum(p.numel() for p in net.parameters())
+
+
+def eflow_step(a, device):
+    command = [a.eflow, "bench", "step", "--json", f"--steps={a.steps}"] + a.rest
+    if a.config:
+        command += ["--config", a.config]
+    if device == "cuda":
+        command += ["--device", device]
+    if a.dtype == "bf16":
+        command += ["--train.precision=bf16"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def on_a_gpu(a, c, ours, device, dtype):
+    """Every form of the twin: what PyTorch's user would choose from."""
+    result = {"torch": torch.__version__, "device": peer_device.title(device), "dtype": a.dtype,
+              "eflow_step_s": ours["step_s"], "torch_step_s": {}, "torch_over_eflow": {}}
+    for name, compiled, flex in (("eager", False, False), ("compiled", True, False), ("compiled, flex", True, True)):
+        try:
+            times, parameters = time_twin(c, device, dtype, a.steps, compiled, flex)
+        except Exception as error:  # a form that this version cannot run
+            result["torch_step_s"][name] = {"failed": str(error).splitlines()[0][:200]}
+            continue
+        if times:
+            result["torch_step_s"][name] = statistics.median(times)
+            result["torch_over_eflow"][name] = statistics.median(times) / ours["step_s"]
+            result["parameters"] = {"eflow": ours["parameters"], "torch": parameters}
+    return result
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--eflow", required=True)
     a.add_argument("--config", default="")
     a.add_argument("--steps", type=int, default=10)
-    a.add_argument("--compile", action="store_true")
+    a.add_argument("--compile", action="store_true", help="on the CPU; on a GPU both are timed")
     a.add_argument("rest", nargs="*", help="further arguments for `eflow bench step`, after --")
-    a = a.parse_args()
-    command = [a.eflow, "bench", "step", "--json", f"--steps={a.steps}"] + a.rest
-    if a.config:
-        command += ["--config", a.config]
-    ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    peer_device.add_arguments(a, "f32")
+    parser, a = a, a.parse_args()
+    device, dtype = peer_device.use(parser, a)
+    ours = eflow_step(a, device)
     c = argparse.Namespace(**ours["model"])
-    torch.manual_seed(0)
+    if c.attention not in ("glga", "softmax"):
+        parser.error(f"the twin has no {c.attention} attention; it has glga and softmax")
+    if device == "cuda":
+        return print(json.dumps(on_a_gpu(a, c, ours, device, dtype)))
     torch.set_num_threads(ours["threads"])
-    net = Dit(c)
-    average = copy.deepcopy(net)
-    forward = torch.compile(net) if a.compile else net
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0, fused=True)
-    x0 = torch.rand(c.batch, c.channels, c.frames, c.height, c.width) * 2 - 1
-    label = torch.randint(c.classes, (c.batch,))
-    fm = round(c.batch * c.fm_share)
-    for _ in range(3):
-        step(net, forward, average, optimizer, x0, label, fm)
-    times = []
-    for _ in range(a.steps):
-        start = time.perf_counter()
-        step(net, forward, average, optimizer, x0, label, fm)
-        times.append(time.perf_counter() - start)
+    times, parameters = time_twin(c, device, dtype, a.steps, a.compile)
     theirs = statistics.median(times)
     print(json.dumps({"eflow_step_s": ours["step_s"], "torch_step_s": theirs, "torch_over_eflow": theirs / ours["step_s"],
                       "torch": torch.__version__, "compiled": a.compile, "threads": ours["threads"],
-                      "parameters": {"eflow": ours["parameters"], "torch": sum(p.numel() for p in net.parameters())}}))
+                      "parameters": {"eflow": ours["parameters"], "torch": parameters}}))
 
 
 if __name__ == "__main__":
