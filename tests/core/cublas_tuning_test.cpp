@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(trials_are_what_their_names_say) {
   jit::Runtime runtime(s.options);
   for (const char* name :
        {"cublaslt<f32, f32>(0, 1, 1)", "cublaslt<f32, f32>(1, 0, 7)",
-        "cublaslt<bf16, f32>(1, 1, 0, 0, 7)", "cublaslt<f64, f64>(0, 0, 1, 0, 2, 2)",
+        "cublaslt<bf16, f32>(1, 1, 1, 0, 7)", "cublaslt<f64, f64>(0, 0, 1, 0, 2, 2)",
         "cublaslt<f32, f32>(0, 0, 0, 1, 0, 1)", "cublaslt<bf16, bf16>(0, 0, 0, 0, 0, 0, 203)"}) {
     const jit::Spec spec = jit::parse_kernel(name).spec;
     const jit::Workload work = product.workload(runtime, spec, {40, 24, 16, 3});

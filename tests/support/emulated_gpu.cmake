@@ -43,6 +43,6 @@ target_compile_definitions(eflow_emulated_gpu PRIVATE EFLOW_FAKE_NVRTC="$<TARGET
 target_link_libraries(eflow_emulated_gpu PUBLIC eflow::core eflow_cuda_emulation PRIVATE eflow_options)
 add_dependencies(eflow_emulated_gpu eflow_fake_nvrtc)
 
-foreach(name core.cuda_glga core.cuda_ops core.cuda_primitives trainer.cuda_step)
+foreach(name core.cuda_capture core.cuda_glga core.cuda_ops core.cuda_primitives trainer.cuda_step)
   target_link_libraries(test.${name} PRIVATE eflow_emulated_gpu)
 endforeach()

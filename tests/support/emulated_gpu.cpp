@@ -117,6 +117,9 @@ using Work = std::vector<std::function<void()>>;
 
 void use_graphs(jit::CudaApi& a) {
   a.capture_begin = [](jit::CuStream, int) { return machine->capturing = true, 0; };
+  a.stream_capturing = [](jit::CuStream, int* status) {
+    return *status = machine->capturing ? 1 : 0, 0;
+  };
   a.capture_end = [](jit::CuStream, jit::CuGraph* graph) {
     machine->capturing = false;
     *graph = reinterpret_cast<jit::CuGraph>(new Work(std::exchange(machine->captured, {})));

@@ -1,0 +1,65 @@
+// On a real GPU: fused attention and all its gradients over a grid of shapes, against the composition of plain ops on the CPU
+// in f64.
+#define BOOST_TEST_MODULE gpu_glga
+#include <boost/test/unit_test.hpp>
+
+#include "support/glga_agreement.hpp"
+#include "support/gpu_or_skip.hpp"
+
+using namespace eflow;
+using Local = GlgaOptions::Local;
+using test::GlgaCase;
+using test::GpuOrSkip;
+
+BOOST_TEST_GLOBAL_FIXTURE(GpuOrSkip);
+
+namespace {
+
+/// Of both dtypes: f32 in TF32, as its products are.
+void check(GlgaCase c) {
+  for (const auto& [dtype, tolerance] : {std::pair{DType::kF32, 5e-3}, {DType::kBF16, 6e-2}}) {
+    c.dtype = dtype;
+    c.tolerance = tolerance;
+    test::check_fused_glga(test::gpu(), c);
+  }
+}
+
+}  // namespace
+
+/// Fewer tokens than a tile, ragged ends, several tiles; heads narrower and wider than a tile of products; windows of one
+/// token, of a part of a tile, of several tiles and of everything.
+BOOST_AUTO_TEST_CASE(gradients_over_tokens_heads_and_windows) {
+  for (const std::int64_t head : {16, 64, 72, 128}) {
+    for (const auto& [tokens, radius] :
+         {std::pair{9, 3}, {150, 40}, {257, 0}, {300, 130}, {384, 1000}})
+      check({.samples = 2, .tokens = tokens, .heads = 3, .head = head, .radius = radius});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(gradients_of_wide_heads) {
+  for (const std::int64_t head : {192, 256})
+    check({.samples = 1, .tokens = 200, .heads = 2, .head = head, .radius = 50});
+}
+
+BOOST_AUTO_TEST_CASE(gradients_where_tokens_were_dropped) {
+  for (const int kept : {25, 50}) {
+    for (const std::int64_t head : {64, 72})
+      check({.samples = 2,
+             .tokens = 210,
+             .heads = 2,
+             .head = head,
+             .radius = 160,
+             .kept_percent = kept});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(gradients_of_each_branch_alone) {
+  const GlgaCase c{.samples = 2, .tokens = 190, .heads = 2, .head = 64, .radius = 60};
+  GlgaCase window = c, linear = c, full = c;
+  window.global = false;
+  linear.local = Local::kNone;
+  full.local = Local::kFull;
+  check(window);
+  check(linear);
+  check(full);
+}

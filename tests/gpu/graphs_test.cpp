@@ -1,0 +1,25 @@
+// On a real GPU: launches while a stream is captured, and what a launch costs the host.
+#define BOOST_TEST_MODULE gpu_graphs
+#include <boost/test/unit_test.hpp>
+
+#include "support/gpu_or_skip.hpp"
+#include "support/launch_capture.hpp"
+
+using namespace eflow;
+using test::GpuOrSkip;
+
+BOOST_TEST_GLOBAL_FIXTURE(GpuOrSkip);
+
+BOOST_AUTO_TEST_CASE(a_miss_leaves_the_capture_alive) {
+  test::check_miss_while_capturing(test::gpu()->runtime().options());
+}
+
+BOOST_AUTO_TEST_CASE(launches_cost_the_host_little) {
+  const jit::Overheads o = jit::measure_overheads(test::gpu()->runtime().options());
+  BOOST_REQUIRE_MESSAGE(o.error.empty(), o.error);
+  BOOST_TEST_MESSAGE("a launch of one empty block: " << o.launch_one_ns / 1000 << " us");
+  BOOST_TEST_MESSAGE("a prepared kernel is found in " << o.lookup_ns << " ns");
+  BOOST_TEST_MESSAGE("a small kernel, compiled: " << o.compile_s << " s; from the disk cache: "
+                                                  << o.disk_s << " s, a Runtime's start included");
+  BOOST_TEST(o.launch_one_ns > 0);
+}
