@@ -50,6 +50,7 @@ void bind_launches(Binder& bind, CudaApi& cuda) {
   bind.required("cuFuncGetAttribute", cuda.function_attribute);
   bind.required("cuFuncSetAttribute", cuda.function_set_attribute);
   bind.required("cuLaunchKernelEx", cuda.launch);
+  bind.optional("cuTensorMapEncodeTiled", cuda.tensor_map_encode);
   bind.required("cuStreamSynchronize", cuda.stream_synchronize);
   bind.required("cuStreamIsCapturing", cuda.stream_capturing);
   bind.required("cuThreadExchangeStreamCaptureMode", cuda.exchange_capture_mode);

@@ -62,6 +62,8 @@ inline constexpr int kCaptureThreadLocal = 1, kCaptureRelaxed = 2;
 inline constexpr int kOutOfMemory = 2;
 inline constexpr int kPoolReleaseThreshold = 4;
 inline constexpr unsigned kEventWithoutTime = 2, kStreamNonBlocking = 1;
+inline constexpr int kTensorMapF32 = 7, kTensorMapBF16 = 9, kTensorMapNoInterleave = 0,
+                     kTensorMapNoSwizzle = 0, kTensorMapL2Of128 = 2, kTensorMapZeros = 0;
 }  // namespace cu
 
 struct CudaApi {
@@ -94,6 +96,11 @@ struct CudaApi {
   CuResult (*function_set_attribute)(CuFunction, int attribute, int value) = nullptr;
 
   CuResult (*launch)(const CuLaunchConfig*, CuFunction, void** parameters, void** extra) = nullptr;
+  /// Null in drivers that do not have it.
+  CuResult (*tensor_map_encode)(void* map, int type, unsigned rank, void* address,
+                                const unsigned long long* sizes, const unsigned long long* strides,
+                                const unsigned* box, const unsigned* steps, int interleave,
+                                int swizzle, int l2_promotion, int fill) = nullptr;
   CuResult (*stream_synchronize)(CuStream) = nullptr;
   CuResult (*stream_capturing)(CuStream, int* status) = nullptr;
   CuResult (*exchange_capture_mode)(int* mode) = nullptr;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "eflow/jit/cuda_api.hpp"
+#include "support/tensor_map_emulation.hpp"
 
 namespace eflow::test {
 
@@ -33,6 +34,7 @@ class RecordingDriver {
   int capturing = 0;
   bool loading_relaxed = false;  ///< whether the last load ran in relaxed capture mode
   int retained = 0, loaded = 0;
+  int l2_promotion = -1;  ///< of the last tensor map
   jit::CuContext primary = reinterpret_cast<jit::CuContext>(0x11), current = nullptr;
 
   RecordingDriver() { self() = this; }
@@ -125,6 +127,16 @@ class RecordingDriver {
              self()->current == self()->primary ? "primary" : "none"});
       }
       return code;
+    };
+    a.tensor_map_encode = [](void* map, int type, unsigned rank, void* address,
+                             const unsigned long long* sizes, const unsigned long long* strides,
+                             const unsigned* box, const unsigned* steps, int interleave,
+                             int swizzle, int l2_promotion, int fill) {
+      const int code = on("cuTensorMapEncodeTiled");
+      self()->l2_promotion = l2_promotion;
+      return code != 0 ? code
+                       : emulated::encode_tensor_map(map, type, rank, address, sizes, strides, box,
+                                                     steps, interleave, swizzle, l2_promotion, fill);
     };
     a.stream_synchronize = [](jit::CuStream stream) {
       self()->used_streams.insert(stream);

@@ -1,0 +1,50 @@
+#pragma once
+// Tensor maps without a driver: one that an emulated copy engine reads, made by a function that refuses what the driver's
+// documentation says that cuTensorMapEncodeTiled refuses.
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+namespace eflow::emulated {
+
+/// What an emulated map holds in the 128 bytes that are the driver's own matter otherwise.
+struct TensorMapFields {
+  std::uint64_t address;
+  std::array<std::uint64_t, 5> sizes;
+  std::array<std::uint64_t, 4> strides;  ///< in bytes, from the second dimension on
+  std::array<std::uint16_t, 5> box;
+  std::uint8_t type, element_bytes;
+};
+static_assert(sizeof(TensorMapFields) <= 128);
+
+/// As CudaApi::tensor_map_encode.
+inline int encode_tensor_map(void* map, int type, unsigned rank, void* address,
+                             const unsigned long long* sizes, const unsigned long long* strides,
+                             const unsigned* box, const unsigned* steps, int interleave,
+                             int swizzle, int /*promotion*/, int fill) {
+  constexpr int kInvalidValue = 1, kFloat32 = 7, kBFloat16 = 9;
+  // What eflow does not use is not emulated.
+  if (rank != 5 || interleave != 0 || swizzle != 0 || fill != 0) return kInvalidValue;
+  if (type != kFloat32 && type != kBFloat16) return kInvalidValue;
+  TensorMapFields out{};
+  out.address = reinterpret_cast<std::uint64_t>(address);
+  out.type = static_cast<std::uint8_t>(type);
+  out.element_bytes = type == kFloat32 ? 4 : 2;
+  if (out.address % 16 != 0 || reinterpret_cast<std::uint64_t>(map) % 64 != 0) return kInvalidValue;
+  for (unsigned i = 0; i < rank; ++i) {
+    if (sizes[i] == 0 || sizes[i] > std::uint64_t{1} << 32) return kInvalidValue;
+    if (box[i] == 0 || box[i] > 256 || steps[i] != 1) return kInvalidValue;
+    out.sizes[i] = sizes[i];
+    out.box[i] = static_cast<std::uint16_t>(box[i]);
+    if (i == 0) continue;
+    if (strides[i - 1] % 16 != 0 || strides[i - 1] >= std::uint64_t{1} << 40) return kInvalidValue;
+    out.strides[i - 1] = strides[i - 1];
+  }
+  if (box[0] * out.element_bytes % 16 != 0) return kInvalidValue;
+  std::memset(map, 0, 128);
+  std::memcpy(map, &out, sizeof out);
+  return 0;
+}
+
+}  // namespace eflow::emulated
