@@ -9,6 +9,7 @@ namespace EFLOW_TEXT {
 using eflow::args::Glga;
 using eflow::args::GlgaGates;
 using eflow::args::GlgaRows;
+using eflow::args::TensorMap;
 
 inline constexpr int kNoLocal = 0, kWindowed = 1, kAllKeys = 2;
 inline constexpr int kNoGates = 0, kRowGates = 1, kChannelGates = 2;
@@ -93,6 +94,13 @@ EFLOW_FN View<T> glga_view(const GlgaRows& rows, const Block& block, Index first
                            Index head) {
   T* const p = static_cast<T*>(rows.p) + block.z * rows.batch + block.y * rows.head;
   return {p + first * rows.row, rows.row, tokens - first, head};
+}
+
+/// The same as a walk loads them, a tile at a time; `map` is theirs.
+template <class T>
+EFLOW_FN MappedView<T> glga_walk_view(const GlgaRows& rows, const TensorMap& map, const Block& block,
+                                      Index first, Index tokens, Index head) {
+  return {glga_view<T>(rows, block, first, tokens, head), &map, first, block.y, block.z};
 }
 
 /// Tiles of each kind that the walks over a window keep: the next ones arrive while one is used, unless rows are so long

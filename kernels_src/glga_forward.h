@@ -31,8 +31,8 @@ EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena arena,
   fill(m, C(kLowestMax));
   fill(l, C(0));
   const auto fetch = [&](Index n, int stage) {
-    load(k_ring[stage], glga_view<const T>(a.k, block, n, a.keys, D));
-    load(v_ring[stage], glga_view<const T>(a.v, block, n, a.keys, D));
+    load(k_ring[stage], glga_walk_view<const T>(a.k, a.walk[0], block, n, a.keys, D));
+    load(v_ring[stage], glga_walk_view<const T>(a.v, a.walk[1], block, n, a.keys, D));
   };
   pipeline<kStages>(span.begin, span.end, N, fetch, [&](Index n, int stage) {
     Acc<C, M, N> s;

@@ -32,8 +32,8 @@ EFLOW_FN void glga_keys_walk(const Block& block, const Glga& a, Arena arena,
   const GlgaSpan span(range, key0, min_of<Index>(N, a.keys - key0));
   const C scale = C(a.scale * kLog2E);
   const auto fetch = [&](Index i, int stage) {
-    load(q_ring[stage], glga_view<const T>(a.q, block, i, a.queries, D));
-    load(dc_ring[stage], glga_view<const T>(a.d_local, block, i, a.queries, D));
+    load(q_ring[stage], glga_walk_view<const T>(a.q, a.walk[0], block, i, a.queries, D));
+    load(dc_ring[stage], glga_walk_view<const T>(a.d_local, a.walk[1], block, i, a.queries, D));
   };
   pipeline<kStages>(span.begin, span.end, M, fetch, [&](Index i, int stage) {
     ColVec<C, M> lse, delta;

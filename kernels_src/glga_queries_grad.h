@@ -33,8 +33,8 @@ void glga_queries_grad(const Block& block, const Glga& a) {
     const GlgaSpan span(range, row0, min_of<Index>(M, rows));
     const C scale = C(a.scale * kLog2E);
     const auto fetch = [&](Index n, int stage) {
-      load(k_ring[stage], glga_view<const T>(a.k, block, n, a.keys, D));
-      load(v_ring[stage], glga_view<const T>(a.v, block, n, a.keys, D));
+      load(k_ring[stage], glga_walk_view<const T>(a.k, a.walk[0], block, n, a.keys, D));
+      load(v_ring[stage], glga_walk_view<const T>(a.v, a.walk[1], block, n, a.keys, D));
     };
     pipeline<kStages>(span.begin, span.end, N, fetch, [&](Index n, int stage) {
       Acc<C, M, N> p, dp;

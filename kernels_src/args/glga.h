@@ -16,6 +16,12 @@ struct GlgaGates {
   long long batch, row, branch, head;
 };
 
+/// The driver's CUtensorMap, made by it (jit/tensor_map.hpp) and read by the device: of a tensor where it lies, its sizes and
+/// strides, and which box of it one copy takes.
+struct alignas(128) TensorMap {
+  unsigned long long opaque[16];
+};
+
 /// One struct for the forward and the backward texts. "sums" are f32, f64 for f64.
 struct Glga {
   GlgaRows q, k, v;  ///< [B, Nq or Nk, H, d]
@@ -40,6 +46,8 @@ struct Glga {
   long long radius;     ///< where the form leaves it to the arguments
   long long chunk;      ///< keys of a block of glga_band_grad.h
   long long part_rows;  ///< at least as many queries as the keys of any chunk meet
+  /// Of what a walk loads, where its Spec asks for bulk copies: k and v; q and d_local in glga_keys_grad.h.
+  TensorMap walk[2];
 };
 
 /// parts[b, h, s] = scale sum over tokens i of chunk s of x_i^T y_i, d x d.

@@ -28,6 +28,7 @@
 //   store(View<T>{p, row_stride, rows, columns}, s)
 //   pipeline<stages>(begin, end, step, load, compute)    load(i, stage) runs ahead of compute(i, stage); a ring's tiles
 //     are loaded and used nowhere else
+//   load(ring[stage], MappedView<const T>{view, map, first, head, sample})   from a view of which there is a tensor map
 //
 // All threads of a block run a text together and hold their parts of Acc, RowVec and ColVec: no element of these by its
 // index, no primitive in a branch that only some threads take.
@@ -41,3 +42,4 @@
 #else
 #include "tile/matrix_rows_cpu.h"
 #endif
+#include "tile/matrix_mapped.h"

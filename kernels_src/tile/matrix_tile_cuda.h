@@ -5,7 +5,7 @@
 // conflict, and the core matrix that a warpgroup's instructions are told of by two strides, whichever way k runs.
 // Not run on a GPU yet; tests/kernels_src runs it on an emulated one.
 
-#include "tile/cuda_warpgroup.h"
+#include "tile/cuda_bulk_copy.h"
 #include "tile/pack.h"
 
 namespace EFLOW_TEXT {
@@ -53,14 +53,16 @@ struct BothTiles {
 
 /// A tile of a ring: its loads are asynchronous, and pipeline() waits for them.
 template <class Tile>
-struct Staged : Tile {};
+struct Staged : Tile {
+  int stage = 0;  ///< of the ring
+};
 
 /// Only pipeline() says which stage is whose: a tile of a ring is loaded in its load and used in its compute.
 template <int kStages, class Tile>
 struct Ring {
   char* first;
   EFLOW_FN Staged<Tile> operator[](int stage) const {
-    return {Tile::at(first + stage * Tile::kBytes)};
+    return {Tile::at(first + stage * Tile::kBytes), stage};
   }
 };
 
@@ -215,36 +217,73 @@ EFLOW_FN void load_strided(Staged<STile<T, R, C, kUse>> tile, View<const S> view
                                       min_of<Index>(view.rows, R), min_of<Index>(view.columns, C));
 }
 
+/// Where bulk copies fill the tiles of a stage, the barrier that says so.
+inline constexpr int kMostStages = 4;
+EFLOW_FN CopyBarrier* stage_barrier(int stage) {
+  EFLOW_SHARED CopyBarrier all[kMostStages];
+  return all + stage;
+}
+template <int kStages>
+EFLOW_FN void open_stages() {
+  if constexpr (kBulkCopies) {
+    for (int s = 0; s < kStages && thread_index() == 0; ++s) open_barrier(stage_barrier(s));
+    publish_barriers();
+  }
+}
+template <int kStages>
+EFLOW_FN void close_stages() {
+  if constexpr (kBulkCopies) {
+    for (int s = 0; s < kStages && thread_index() == 0; ++s) close_barrier(stage_barrier(s));
+  }
+}
+/// All loads of a stage.
+template <class L>
+EFLOW_FN void start_stage(L&& load_stage, Index i, int stage) {
+  load_stage(i, stage);
+  if constexpr (kBulkCopies) {
+    if (thread_index() == 0) arrive(stage_barrier(stage));
+  }
+}
+EFLOW_FN void finish_stage(int stage, u32 parity) {
+  if constexpr (kBulkCopies) wait_for_phase(stage_barrier(stage), parity);
+}
+
 /// Loads run kStages - 1 steps ahead. One barrier a step: behind it this step's tiles are there for all, and the tiles that
-/// are loaded next have no reader left.
+/// are loaded next have no reader left. With bulk copies, which one thread starts, all wait for the stage's barrier as well.
 template <int kStages, class L, class F>
 EFLOW_FN void pipeline(Index begin, Index end, Index step, L&& load_stage, F&& compute) {
-  static_assert(kStages >= 1);
+  static_assert(kStages >= 1 && kStages <= kMostStages);
   constexpr int kAhead = kStages - 1;
+  open_stages<kStages>();
   block_barrier();
   EFLOW_UNROLL
   for (int s = 0; s < kAhead; ++s) {
-    if (begin + s * step < end) load_stage(begin + s * step, s);
+    if (begin + s * step < end) start_stage(load_stage, begin + s * step, s);
     if constexpr (kArch >= 80) commit_copies();
   }
   int stage = 0;
+  u32 parity = 0;  // of a stage's phase; it changes when all have had their turn
   for (Index i = begin; i < end; i += step) {
     if constexpr (kAhead == 0) {
       block_barrier();
-      load_stage(i, 0);
+      start_stage(load_stage, i, 0);
       finish_copies();
+      finish_stage(0, parity);
       block_barrier();
     } else {
       if constexpr (kArch >= 80) wait_copies<kAhead - 1>();
       publish_shared_writes();
+      finish_stage(stage, parity);
       block_barrier();
       const Index next = i + kAhead * step;
-      if (next < end) load_stage(next, stage == 0 ? kAhead : stage - 1);
+      if (next < end) start_stage(load_stage, next, stage == 0 ? kAhead : stage - 1);
       if constexpr (kArch >= 80) commit_copies();
     }
     compute(i, stage);
     stage = stage == kAhead ? 0 : stage + 1;
+    if (stage == 0) parity ^= 1;
   }
+  close_stages<kStages>();
 }
 
 }  // namespace EFLOW_TEXT

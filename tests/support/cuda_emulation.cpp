@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "support/copy_engine.hpp"
+
 namespace eflow::emulated {
 namespace {
 
@@ -77,6 +79,7 @@ struct Thread {
   std::vector<Copy> open;
   std::deque<std::vector<Copy>> groups;
   std::vector<GroupProduct> products;  ///< begun and not finished
+  const void* barrier = nullptr;       ///< of copies, which it waits for
 };
 
 /// What the lanes of a warp, or the warps of a block, have to do together.
@@ -201,6 +204,32 @@ class Machine {
     }
   }
 
+  void open_barrier(void* barrier) { require(engine_.open(barrier)); }
+  void close_barrier(void* barrier) { require(engine_.close(barrier)); }
+  void arrive(void* barrier) {
+    require(engine_.arrive(barrier));
+    wake(barrier);
+  }
+  void wait_for_phase(void* barrier, unsigned parity) {
+    if (!engine_.is_open(barrier)) fail("waits at a barrier that is not open");
+    while (!engine_.has_passed(barrier, parity)) {
+      if (engine_.run(barrier)) {
+        wake(barrier);
+      } else {
+        thread().barrier = barrier;
+        wait();
+      }
+    }
+  }
+  void copy_box(void* to, int bytes, const void* map, const int* at, void* barrier) {
+    char* const first = static_cast<char*>(to);
+    check_shared(first, "a bulk copy");
+    check_shared(first + bytes - 16, "the end of a bulk copy");
+    if ((first - scratch_) % 128 != 0) fail("a bulk copy to a place that is not aligned");
+    ++outcome.bulk_copies;
+    require(engine_.copy(first, bytes, map, at, barrier, launch_.schedule.late_copies));
+  }
+
   [[noreturn]] void fail(const std::string& error) {
     if (outcome.error.empty()) outcome.error = "thread " + std::to_string(current_) + ": " + error;
     for (;;) switch_to(thread().context, scheduler_);
@@ -212,6 +241,16 @@ class Machine {
   void wait() {
     thread().runnable = false;
     switch_to(thread().context, scheduler_);
+  }
+  void require(const std::string& error) {
+    if (!error.empty()) fail(error);
+  }
+  void wake(const void* barrier) {
+    for (Thread& t : threads_) {
+      if (t.barrier != barrier) continue;
+      t.barrier = nullptr;
+      t.runnable = true;
+    }
   }
   int next_runnable() const {
     for (int i = 0; i < launch_.threads; ++i) {
@@ -236,6 +275,7 @@ class Machine {
   std::vector<Thread> threads_;
   std::vector<Meeting> warps_, groups_;
   Meeting block_;
+  CopyEngine engine_;
   std::vector<char> shared_;
   char* scratch_;
   Context scheduler_{.begin = {}, .here = {}, .begun = true};
@@ -258,6 +298,7 @@ void Machine::run_block(long long x, long long y, long long z) {
   position_ = {x, y, z, launch_.x, launch_.y, launch_.z, scratch_};
   std::memset(shared_.data(), 0xff, shared_.size());
   block_.arrived = 0;
+  engine_.reset();
   for (Meeting& warp : warps_) warp.arrived = 0;
   for (Meeting& group : groups_) group.arrived = 0;
   for (Thread& t : threads_) {
@@ -266,6 +307,7 @@ void Machine::run_block(long long x, long long y, long long z) {
     t.open.clear();
     t.groups.clear();
     t.products.clear();
+    t.barrier = nullptr;
     t.context.begun = false;
     getcontext(&t.context.begin);
     t.context.begin.uc_stack.ss_sp = stack_of(static_cast<std::size_t>(&t - threads_.data()));
@@ -285,6 +327,7 @@ void Machine::run_block(long long x, long long y, long long z) {
                     std::to_string(block_.arrived) + " threads are at a barrier";
     return;
   }
+  if (!engine_.idle()) outcome.error = "a barrier of copies is open at the end";
 }
 
 void Machine::load_matrices(MatrixLoad* const* all) {
@@ -442,6 +485,21 @@ void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long
 }
 void finish_products() {
   machine->finish_products();
+}
+void open_barrier(void* barrier) {
+  machine->open_barrier(barrier);
+}
+void close_barrier(void* barrier) {
+  machine->close_barrier(barrier);
+}
+void arrive(void* barrier) {
+  machine->arrive(barrier);
+}
+void wait_for_phase(void* barrier, unsigned parity) {
+  machine->wait_for_phase(barrier, parity);
+}
+void copy_box(void* to, int bytes, const void* map, const int* at, void* barrier) {
+  machine->copy_box(to, bytes, map, at, barrier);
 }
 
 Outcome run(const Launch& launch, void (*kernel)(const void* block, const void* args),

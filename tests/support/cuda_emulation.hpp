@@ -29,6 +29,7 @@ struct Outcome {
   long long matrix_loads = 0;    ///< groups of eight rows read by load_matrices
   long long bank_conflicts = 0;  ///< of them, those whose rows share banks
   long long products = 0, group_products = 0, copies = 0;  ///< of warps, of warpgroups
+  long long bulk_copies = 0;     ///< by tensor maps
 };
 
 /// `kernel` is a text's function as in jit/builtin_entry.hpp. Threads: one launch at a time.

@@ -20,4 +20,11 @@ void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long
                      unsigned long long b_operand, bool b_down);
 void finish_products();
 
+/// Barriers of copies by tensor maps (copy_engine.hpp), and such a copy of `bytes` bytes.
+void open_barrier(void* barrier);
+void close_barrier(void* barrier);
+void arrive(void* barrier);
+void wait_for_phase(void* barrier, unsigned parity);
+void copy_box(void* to, int bytes, const void* map, const int* at, void* barrier);
+
 }  // namespace eflow::emulated
