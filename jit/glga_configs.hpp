@@ -1,7 +1,7 @@
 #pragma once
 // What the tuner may choose for the glga texts: the queries and keys of a tile, or tokens of the state's; and, on sm_90a,
-// products by warpgroups. The default is the caller's: it follows from how many keys a query sees, which a Spec does not
-// know. Internal to jit.
+// products by warpgroups and loads by bulk copies. The default is the caller's: it follows from how many keys a query sees,
+// which a Spec does not know. Internal to jit.
 
 #include <algorithm>
 
@@ -47,13 +47,23 @@ inline bool glga_has_warpgroups(const Spec& spec, const GlgaTiles& t, const Glga
   return spec.constants[9] == 0 || (for_them && (holds.across_keys ? t.keys : t.rows) % 64 == 0);
 }
 
+/// What barriers of bulk copies (kMostStages of matrix_tile_cuda.h) take of a block's shared memory, aligned as its tiles are.
+inline constexpr std::int64_t kCopyBarrierBytes = 128;
+/// Bulk copies where they are asked for.
+inline bool glga_has_bulk_copies(const Spec& spec, const GlgaTiles& t, const DeviceLimits& limits) {
+  return spec.constants[10] == 0 || (limits.arch == "sm_90a" && t.element <= 4);
+}
+
 template <std::int64_t (*kBytes)(const Spec&), int kChannels, int kScores, bool kAcrossKeys>
 bool glga_config_fits(const Spec& spec, const DeviceLimits& limits) {
   const GlgaTiles tiles(spec);
   const GlgaHolds holds{kChannels, kScores, kAcrossKeys};
   if (!glga_has_warpgroups(spec, tiles, holds, limits)) return false;
-  return limits.arch.starts_with("sm_") ? glga_fits_gpu(tiles, holds, kBytes(spec), limits)
-                                        : glga_fits_cpu(tiles, holds, limits);
+  if (!glga_has_bulk_copies(spec, tiles, limits)) return false;
+  const std::int64_t barriers = spec.constants[10] != 0 ? kCopyBarrierBytes : 0;
+  return limits.arch.starts_with("sm_")
+             ? glga_fits_gpu(tiles, holds, kBytes(spec) + barriers, limits)
+             : glga_fits_cpu(tiles, holds, limits);
 }
 
 inline bool glga_state_fits(const Spec& spec, const DeviceLimits& limits) {
@@ -69,6 +79,12 @@ inline ConfigSpace glga_tiles(FitsConfig fits) {
                        {"warpgroups", 9, {0, 1}}},
           .default_is_the_callers = true,
           .fits = fits};
+}
+/// Of texts that walk over a window.
+inline ConfigSpace glga_walk_tiles(FitsConfig fits) {
+  ConfigSpace out = glga_tiles(fits);
+  out.tunables.push_back({"bulk_copies", 10, {0, 1}});
+  return out;
 }
 inline ConfigSpace glga_row_tiles(FitsConfig fits) {
   return {.tunables = {{"rows", 7, {16, 32, 48, 64, 96, 128}}, {"warpgroups", 9, {0, 1}}},

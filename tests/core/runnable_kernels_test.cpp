@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(attention_is_tuned_and_the_op_takes_the_tiles) {
       BOOST_TEST(said.find(state) == std::string::npos, said);
     BOOST_TEST(said.find("  * ") != std::string::npos, said);
   }
-  let_win(dir, "glga_forward", {96, 128, 0});
+  let_win(dir, "glga_forward", {96, 128, 0, 0});
   let_win(dir, "glga_state", {32});
   let_win(dir, "glga_rows_grad", {128, 0});
   let_win(dir, "glga_band_grad", {128, 32, 0});

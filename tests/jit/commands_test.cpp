@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(gpu_kernels_are_built_without_a_gpu) {
   BOOST_TEST(contains(s.run({"show", out.substr(0, 12)}), "ptxas info"));
 }
 
-// The last constant asks for products by warpgroups, which only sm_90a has: another kernel there, the same elsewhere.
+// One constant asks for products by warpgroups, which only sm_90a has: another kernel there, the same elsewhere.
 BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   const Spec by_warps("glga_forward", {DType::kBF16}, {64, 2, 0, 0, 0, -1, 0, 64, 64});
   Spec by_groups = by_warps;
@@ -214,6 +214,31 @@ BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   };
   BOOST_TEST(image(by_warps, "sm_90a") != image(by_groups, "sm_90a"));
   BOOST_TEST(image(by_warps, "sm_80") == image(by_groups, "sm_80"));
+}
+
+// The one after it asks for bulk copies, for the texts that walk over a window.
+BOOST_AUTO_TEST_CASE(bulk_copies_are_a_config_of_one_gpu) {
+  Session s;
+  const bool compiles = static_cast<bool>(find_nvrtc(""));
+  for (const char* line : {"glga_forward<bf16>(64, 1, 1, 1, 1, -1, 0, 64, 64, 1, 1)",
+                           "glga_forward<bf16>(128, 1, 1, 1, 1, -1, 25, 64, 64, 1, 1)",
+                           "glga_queries_grad<bf16>(96, 1, 1, 0, 0, -1, 0, 64, 64, 1, 1)",
+                           "glga_keys_grad<bf16>(64, 1, 1, 0, 0, -1, 0, 64, 64, 1, 1)",
+                           "glga_forward<f32>(64, 1, 1, 1, 1, -1, 0, 64, 32, 0, 1)"}) {
+    const KernelRef kernel = parse_kernel(line);
+    const auto fits = [&](const char* arch) {
+      const ConfigSpace space = KernelDefinitions().space(kernel.name);
+      return space.contains(kernel.spec, {.name = "", .arch = arch, .block_bytes = 227 << 10});
+    };
+    BOOST_TEST(fits("sm_90a"), line);
+    BOOST_TEST(!fits("sm_80"), line);
+    BOOST_TEST(!fits("sm_120"), line);
+    BOOST_TEST(!fits("avx512"), line);
+    if (!compiles) continue;
+    const std::string said = s.run({"compile", line, "--arch", "sm_90a"});
+    BOOST_TEST(contains(said, "registers, no spills"), said);
+  }
+  BOOST_TEST_MESSAGE((compiles ? "compiled" : "not compiled: no NVRTC"));
 }
 
 BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {

@@ -13,6 +13,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/jit/builtin.hpp"
 #include "eflow/jit/kernel_definitions.hpp"
+#include "eflow/jit/nvrtc_library.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -82,6 +83,37 @@ std::map<std::string, Entries> share_of(std::size_t turn) {
   return texts;
 }
 
+/// What the front end makes of a kernel: assembly of a virtual architecture, "compute_90a".
+std::string ptx_of(const std::string& kernel, const std::string& arch) {
+  std::string why;
+  static const std::optional<NvrtcLibrary> library = open_nvrtc("", why);
+  BOOST_REQUIRE_MESSAGE(library, why);
+  const KernelSource source = KernelDefinitions().source(parse_kernel(kernel));
+  const std::string program =
+      make_program(Backend::kCuda, {kernel, source.text, source.expression, source.threads,
+                                    source.prologue});
+  const std::shared_ptr<const TextClosure> texts = KernelTexts().closure(source.text);
+  std::vector<const char*> contents, names, options;
+  for (const TextFile& file : texts->files) {
+    contents.push_back(file.text.c_str());
+    names.push_back(file.path.c_str());
+  }
+  const auto all = nvrtc().compiler->options({Backend::kCuda, arch});
+  for (const std::string& option : all) options.push_back(option.c_str());
+  NvrtcProgram made = nullptr;
+  BOOST_REQUIRE(library->create(&made, program.c_str(), "kernel.cu", static_cast<int>(names.size()),
+                                contents.data(), names.data()) == 0);
+  std::size_t size = 0;
+  std::string out;
+  if (library->compile(made, static_cast<int>(options.size()), options.data()) == 0 &&
+      library->ptx_size(made, &size) == 0) {
+    out.resize(size);
+    BOOST_TEST(library->ptx(made, out.data()) == 0);
+  }
+  library->destroy(&made);
+  return out;
+}
+
 struct Outcome {
   std::string text, arch;
   Compiled compiled;
@@ -120,6 +152,27 @@ BOOST_AUTO_TEST_CASE(built_in_texts_compile) {
       BOOST_TEST_MESSAGE(o.arch << ' ' << o.text << ": " << r.registers << " registers, "
                                 << r.shared << " B shared, " << o.compiled.seconds << " s");
     }
+  }
+}
+
+// The last constant of an attention's walk. Nothing here has run on a GPU.
+BOOST_AUTO_TEST_CASE(bulk_copies_are_the_copy_engines_on_sm_90a) {
+  const std::string with = "glga_forward<bf16>(64, 1, 0, 0, 0, -1, 0, 64, 64, 1, 1)";
+  const std::string without = "glga_forward<bf16>(64, 1, 0, 0, 0, -1, 0, 64, 64, 1, 0)";
+  const auto has = [](const std::string& ptx, const char* part) {
+    BOOST_REQUIRE(!ptx.empty());
+    return ptx.find(part) != std::string::npos;
+  };
+  const std::string hopper = ptx_of(with, "compute_90a");
+  for (const char* part :
+       {"cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes",
+        "mbarrier.init", "fence.mbarrier_init", "mbarrier.expect_tx", "mbarrier.arrive",
+        "mbarrier.try_wait.parity", "mbarrier.inval", "fence.proxy.async", "wgmma.mma_async"})
+    BOOST_TEST(has(hopper, part), part);
+  for (const std::string& plain : {ptx_of(without, "compute_90a"), ptx_of(with, "compute_80")}) {
+    BOOST_TEST(!has(plain, "cp.async.bulk"));
+    BOOST_TEST(!has(plain, "mbarrier"));
+    BOOST_TEST(has(plain, "cp.async.cg"));
   }
 }
 
