@@ -5,6 +5,7 @@
 
 #include "eflow/core/glga_operands.hpp"
 #include "eflow/core/op.hpp"
+#include "eflow/core/ops/glga_maps.hpp"
 #include "eflow/core/runnable_kernels.hpp"
 #include "eflow/jit/specialised_texts.hpp"
 
@@ -32,12 +33,18 @@ std::int64_t blocks_of(std::int64_t tokens, std::int64_t tile) {
   return (tokens + tile - 1) / tile;
 }
 
+/// A block a tile of so many tokens.
+void launch_tiles(const char* name, jit::Runtime& runtime, const GlgaProblem& p,
+                  const jit::Spec& spec, int tile, args::Glga a) {
+  const jit::Spec with = detail::with_tensor_maps(runtime, spec, 1, a);
+  runtime.launch(name, with, {blocks_of(p.tokens, tile), p.heads, 1}, a);
+}
+
 /// A block a tile of queries, in all texts but two.
 template <const char* kName>
 void launch_rows(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
                  const jit::Spec& spec) {
-  runtime.launch(kName, spec, {blocks_of(p.tokens, detail::glga_tile(spec).rows), p.heads, 1},
-                 o.args);
+  launch_tiles(kName, runtime, p, spec, detail::glga_tile(spec).rows, o.args);
 }
 
 /// As in inference: the softmax branch is not kept.
@@ -46,14 +53,12 @@ void launch_forward(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOpera
   args::Glga a = o.args;
   a.local = {};
   a.lse = nullptr;
-  runtime.launch("glga_forward", spec,
-                 {blocks_of(p.tokens, detail::glga_tile(spec).rows), p.heads, 1}, a);
+  launch_tiles("glga_forward", runtime, p, spec, detail::glga_tile(spec).rows, a);
 }
 
 void launch_keys(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
                  const jit::Spec& spec) {
-  runtime.launch("glga_keys_grad", spec,
-                 {blocks_of(p.tokens, detail::glga_tile(spec).keys), p.heads, 1}, o.args);
+  launch_tiles("glga_keys_grad", runtime, p, spec, detail::glga_tile(spec).keys, o.args);
 }
 
 /// With the join of its parts, whose tiles are the same.

@@ -83,6 +83,15 @@ section 'Attention' "$eflow" bench glga --device cuda --tokens 8192,32768 "${att
 section 'Attention at the size of arXiv 2603.27086' "$eflow" bench glga --device cuda --tokens 32760 --window 9360 \
   --dtype bf16 "${attention[@]}"
 
+if [ "$arch" = sm_90a ]; then
+  of_warps='glga_forward<bf16>(128, 1, 1, 1, 1, -1, 0, 64, 64)' of_groups='glga_forward<bf16>(128, 1, 1, 1, 1, -1, 0, 64, 64, 1)'
+  bulk='glga_forward<bf16>(128, 1, 1, 1, 1, -1, 0, 64, 64, 1, 1)'
+  for pair in "$of_warps|$of_groups" "$of_groups|$bulk"; do
+    section 'Products by warpgroups, loads by bulk copies' "$eflow" jit bench "${pair%|*}" "${pair#*|}" --device cuda \
+      --sizes n=32768,heads=12,radius=4680
+  done
+fi
+
 # peer TITLE SCRIPT OPTION...: what it prints joins the table of ratios.
 peer() {
   local title=$1

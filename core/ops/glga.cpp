@@ -11,6 +11,7 @@
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/ops/glga_kernels.hpp"
+#include "eflow/core/ops/glga_maps.hpp"
 #include "eflow/core/ops/glga_samples.hpp"
 #include "eflow/core/registry.hpp"
 #include "eflow/kernels/args/glga.h"
@@ -109,6 +110,11 @@ args::Glga common_args(const Tensor& q, const Tensor& k, const Tensor& v, const 
 jit::Grid grid_of(const Tensor& x, int tile) {
   return {detail::blocks(x.size(1), tile), x.size(2), x.size(0)};
 }
+/// Launches a text that walks over the window. x: the tensor whose tiles the blocks own.
+void launch_walk(const char* name, const jit::Spec& spec, const Tensor& x, int tile, args::Glga a) {
+  const jit::Spec with = detail::with_tensor_maps(x.device()->runtime(), spec, x.size(0), a);
+  x.device()->launch(name, with, grid_of(x, tile), a);
+}
 int rows_of_tile(const jit::Spec& spec) {
   return detail::glga_tile(spec).rows;
 }
@@ -143,7 +149,7 @@ void forward(Call<GlgaOptions>& call) {
   a.state = data_or_null(state);
   for (int i = 0; i < 2; ++i) a.weights[i] = data_or_null(weights[i]);
   a.ranges = static_cast<const int*>(data_or_null(ranges));
-  q.device()->launch("glga_forward", kernels.forward, grid_of(q, rows_of_tile(kernels.forward)), a);
+  launch_walk("glga_forward", kernels.forward, q, rows_of_tile(kernels.forward), a);
   for (const Tensor& t : {q, k, v, gates, weights[0], weights[1], local, lse, state, ranges})
     call.save(t);
 }
@@ -161,13 +167,10 @@ Tensor gate_grad(const Tensor& a_head, const TensorSpec& spec) {
 
 /// dq where wanted, dk and dv where wanted.
 void walk_twice(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const args::Glga& a) {
-  const DevicePtr& device = q.device();
   if (a.dq.p != nullptr)
-    device->launch("glga_queries_grad", kernels.queries, grid_of(q, rows_of_tile(kernels.queries)),
-                   a);
+    launch_walk("glga_queries_grad", kernels.queries, q, rows_of_tile(kernels.queries), a);
   if (a.dk.p != nullptr)
-    device->launch("glga_keys_grad", kernels.keys, grid_of(k, detail::glga_tile(kernels.keys).keys),
-                   a);
+    launch_walk("glga_keys_grad", kernels.keys, k, detail::glga_tile(kernels.keys).keys, a);
 }
 
 /// All three.

@@ -1,5 +1,5 @@
-// Attention's fused texts in their GPU form for an emulated one, in the specialisations that tests/core/cuda_glga_test.cpp asks
-// for. Compiled for blocks of 128 threads, and of 256 for the state.
+// Attention's fused texts in their GPU form for an emulated one, in the specialisations that tests/core/cuda_glga_test.cpp and
+// cuda_bulk_copies_test.cpp ask for. Compiled for blocks of 128 threads, and of 256 for the state; and with bulk copies.
 
 #include "builtin/entry.h"
 #include "glga_forward.h"
@@ -20,6 +20,31 @@ constexpr eflow::jit::BuiltinEntry kEntries[] = {
 #if EFLOW_THREADS == 256
     EFLOW_EMULATED("glga_state.h", glga_state<float, 16, 32>),
     EFLOW_EMULATED("glga_state.h", glga_state<bf16, 16, 32>),
+    EFLOW_EMULATED("glga_state.h", glga_state<bf16, 24, 32>),
+    EFLOW_EMULATED("glga_state.h", glga_state<bf16, 64, 32>),
+    EFLOW_EMULATED("glga_state.h", glga_state<bf16, 96, 32>),
+    EFLOW_EMULATED("glga_state.h", glga_state<float, 128, 32>),
+    EFLOW_EMULATED("glga_state.h", glga_state<float, 136, 32>),
+#elif EFLOW_BULK_COPIES
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<24, 1, 1, 1, 1, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<24, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<24, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<64, 1, 1, 1, 1, -1, 25, 64, 64>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<64, 1, 1, 0, 0, -1, 25, 64, 64>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<64, 1, 1, 0, 0, -1, 25, 48, 64>>),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<96, 1, 1, 1, 1, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<96, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<96, 1, 1, 0, 0, 40, 0, 32, 64>>),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<128, 1, 1, 1, 1, 40, 0, 64, 16>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<128, 1, 1, 0, 0, 40, 0, 32, 16>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<128, 1, 1, 0, 0, 40, 0, 16, 32>>),
+    // Rings of one stage, and keys that walk twice.
+    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<136, 1, 1, 1, 1, 40, 0, 64, 32>>),
+    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<136, 1, 1, 0, 0, 40, 0, 64, 16>>),
+    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<136, 1, 1, 0, 0, 40, 0, 16, 64>>),
 #else
     // A window of 40 to either side, all tokens there.
     EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 32>>),
@@ -30,6 +55,11 @@ constexpr eflow::jit::BuiltinEntry kEntries[] = {
     EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<16, 1, 1, 1, 1, -1, 0, 64, 64>>),
     EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
     EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<24, 1, 1, 1, 1, -1, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<64, 1, 1, 1, 1, -1, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<96, 1, 1, 1, 1, -1, 0, 64, 64>>),
+    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<float, GlgaForm<128, 1, 1, 1, 1, -1, 0, 32, 64>>),
+    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<float, GlgaForm<136, 1, 1, 1, 1, -1, 0, 64, 64>>),
     // A quarter of the tokens there.
     EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<16, 1, 1, 1, 1, -1, 25, 64, 32>>),
     EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<16, 1, 1, 0, 0, -1, 25, 64, 32>>),

@@ -11,19 +11,22 @@ foreach(text ${EFLOW_BUILTIN_TEXTS})
 endforeach()
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/emulated_tables.inc CONTENT "@emulated_tables@" @ONLY)
 # Blocks of 256 threads, but attention's, which are of 128.
-foreach(threads 128 256)
-  add_library(eflow_emulated_glga_${threads} OBJECT support/emulated_glga.cpp)
-  target_compile_definitions(eflow_emulated_glga_${threads} PRIVATE
-    EFLOW_TEXT=eflow_text_emulated_glga_${threads} EFLOW_THREADS=${threads} EFLOW_TEXT_FILE=""
-    EFLOW_EMULATED_ARCH=80)
-endforeach()
+function(eflow_emulated_glga name threads)
+  add_library(eflow_emulated_glga_${name} OBJECT support/emulated_glga.cpp)
+  target_compile_definitions(eflow_emulated_glga_${name} PRIVATE
+    EFLOW_TEXT=eflow_text_emulated_glga_${name} EFLOW_THREADS=${threads} EFLOW_TEXT_FILE="" ${ARGN})
+endfunction()
+eflow_emulated_glga(128 128 EFLOW_EMULATED_ARCH=80)
+eflow_emulated_glga(256 256 EFLOW_EMULATED_ARCH=80)
+eflow_emulated_glga(bulk 128 EFLOW_EMULATED_ARCH=90 EFLOW_BULK_COPIES=1)
 target_compile_definitions(eflow_emulated_texts PRIVATE EFLOW_TEXT=eflow_text_emulated_gpu EFLOW_THREADS=256
   EFLOW_EMULATED_ARCH=80)
 # With a warpgroup's products.
 add_library(eflow_emulated_tile_matrix OBJECT support/emulated_tile_matrix.cpp)
 target_compile_definitions(eflow_emulated_tile_matrix PRIVATE
   EFLOW_TEXT=eflow_text_emulated_tile_matrix EFLOW_THREADS=128 EFLOW_TEXT_FILE="" EFLOW_EMULATED_ARCH=90)
-foreach(target eflow_emulated_texts eflow_emulated_glga_128 eflow_emulated_glga_256 eflow_emulated_tile_matrix)
+foreach(target eflow_emulated_texts eflow_emulated_glga_128 eflow_emulated_glga_256 eflow_emulated_glga_bulk
+    eflow_emulated_tile_matrix)
   target_include_directories(${target} PRIVATE
     ${CMAKE_CURRENT_SOURCE_DIR}/support/cuda_emulation ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/kernels_src
     ${PROJECT_SOURCE_DIR}/jit ${PROJECT_BINARY_DIR}/include/jit ${PROJECT_BINARY_DIR}/include/base)
@@ -37,12 +40,13 @@ target_link_libraries(eflow_fake_nvrtc PRIVATE eflow_options)
 
 add_library(eflow_emulated_gpu STATIC support/emulated_gpu.cpp support/emulated_texts.cpp
   $<TARGET_OBJECTS:eflow_emulated_texts> $<TARGET_OBJECTS:eflow_emulated_glga_128>
-  $<TARGET_OBJECTS:eflow_emulated_glga_256> $<TARGET_OBJECTS:eflow_emulated_tile_matrix>)
+  $<TARGET_OBJECTS:eflow_emulated_glga_256> $<TARGET_OBJECTS:eflow_emulated_glga_bulk>
+  $<TARGET_OBJECTS:eflow_emulated_tile_matrix>)
 target_include_directories(eflow_emulated_gpu PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
 target_compile_definitions(eflow_emulated_gpu PRIVATE EFLOW_FAKE_NVRTC="$<TARGET_FILE:eflow_fake_nvrtc>")
 target_link_libraries(eflow_emulated_gpu PUBLIC eflow::core eflow_cuda_emulation PRIVATE eflow_options)
 add_dependencies(eflow_emulated_gpu eflow_fake_nvrtc)
 
-foreach(name core.cuda_capture core.cuda_glga core.cuda_ops core.cuda_primitives trainer.cuda_step)
+foreach(name core.cuda_bulk_copies core.cuda_capture core.cuda_glga core.cuda_ops core.cuda_primitives trainer.cuda_step)
   target_link_libraries(test.${name} PRIVATE eflow_emulated_gpu)
 endforeach()

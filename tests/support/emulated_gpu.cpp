@@ -19,11 +19,26 @@ std::string_view between(std::string_view text, std::string_view from, std::stri
   return text.substr(begin, text.find(to, begin) - begin);
 }
 
+/// A kernel's arguments, aligned as the driver aligns them.
+class Arguments {
+ public:
+  Arguments(const void* bytes, std::size_t count) : lines_((count + sizeof(Line) - 1) / sizeof(Line)) {
+    std::memcpy(lines_.data(), bytes, count);
+  }
+  [[nodiscard]] const void* data() const { return lines_.data(); }
+
+ private:
+  struct alignas(128) Line {
+    char bytes[128];
+  };
+  std::vector<Line> lines_;
+};
+
 /// What the one emulated GPU of a test has; the driver's functions carry no state of their own.
 struct Machine {
   DeviceMemory memory{std::size_t{1} << 30};
   std::deque<const jit::BuiltinEntry*> loaded;  ///< of each handle
-  long long launches = 0;
+  long long launches = 0, bulk_copies = 0;
   long long graphs = 0;  ///< launched
   int waits = 0;
   bool capturing = false;
@@ -52,8 +67,9 @@ const jit::BuiltinEntry*& entry_of(void* handle) {
 int load(jit::CuLibrary* library, const void* image, int* options, void** values, unsigned n, int*,
          void**, unsigned) {
   const std::string_view program(static_cast<const char*>(image));
+  const bool bulk = program.find("#define EFLOW_BULK_COPIES 1\n") != std::string_view::npos;
   const auto* const entry = find_emulated(between(program, "#include \"", "\""),
-                                          between(program, "eflow_entry = &", ";"));
+                                          between(program, "eflow_entry = &", ";"), bulk);
   for (unsigned i = 0; entry == nullptr && i < n; ++i) {
     if (options[i] == jit::cu::kJitErrorLog)
       std::strcpy(static_cast<char*>(values[i]), "only built-in texts are emulated");
@@ -72,13 +88,14 @@ int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** p
   now.y = config->grid_y;
   now.z = config->grid_z;
   const jit::BuiltinEntry* const entry = entry_of(function);
-  const std::string args(static_cast<const char*>(parameters[0]), entry->args_bytes);
+  const Arguments args(parameters[0], entry->args_bytes);
   return issue([now, entry, args]() mutable {
     // Orders alternate: results may not depend on them.
     now.schedule = {.last_first = machine->launches % 2 == 1, .late_copies = true};
     ++machine->launches;
     const DeviceMemory::Open open(machine->memory);
     const emulated::Outcome outcome = emulated::run(now, entry->run, args.data());
+    machine->bulk_copies += outcome.bulk_copies;
     if (!outcome.error.empty()) throw DeviceError(str(entry->expression, ": ", outcome.error));
   });
 }
@@ -212,6 +229,9 @@ jit::Options EmulatedGpu::options() const {
 }
 long long EmulatedGpu::launches() const {
   return state_->here.launches;
+}
+long long EmulatedGpu::bulk_copies() const {
+  return state_->here.bulk_copies;
 }
 long long EmulatedGpu::graphs() const {
   return state_->here.graphs;

@@ -26,6 +26,8 @@ class EmulatedGpu {
 
   /// Kernels run so far.
   [[nodiscard]] long long launches() const;
+  /// Bulk copies that kernels made so far.
+  [[nodiscard]] long long bulk_copies() const;
   /// Graphs run so far.
   [[nodiscard]] long long graphs() const;
   /// How often the host waited.

@@ -1,0 +1,97 @@
+// Attention whose walks load by bulk copies, as tuned for it: on an emulated GPU against the composition of plain ops on the
+// CPU, forward and backward, with heads taken out of wider rows. Where a tensor cannot be mapped, ordinary loads take over.
+#define BOOST_TEST_MODULE cuda_bulk_copies
+#include <array>
+#include <boost/test/unit_test.hpp>
+#include <cstring>
+
+#include "eflow/core/ops/glga_maps.hpp"
+#include "support/emulated_gpu.hpp"
+#include "support/hopper_attention.hpp"
+#include "support/recording_driver.hpp"
+
+using namespace eflow;
+
+BOOST_AUTO_TEST_CASE(walks_by_bulk_copies_are_the_composition) {
+  for (const test::AttentionCase& c : {test::AttentionCase{DType::kBF16, 24, false, 0, 6e-2},
+                                       {DType::kBF16, 64, true, 8, 6e-2},
+                                       {DType::kBF16, 96, false, 0, 6e-2},
+                                       {DType::kF32, 128, false, 4, 5e-3},
+                                       {DType::kF32, 136, false, 0, 5e-3}}) {
+    const test::EmulatedGpu gpu;
+    test::check_hopper_configs(gpu.options(), c, true);
+    BOOST_TEST(gpu.bulk_copies() > 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rows_that_no_map_can_tell_of_are_loaded_otherwise) {
+  const test::EmulatedGpu gpu;
+  test::check_hopper_configs(gpu.options(), {DType::kBF16, 16, false, 1, 6e-2}, true);
+  BOOST_TEST(gpu.bulk_copies() == 0);
+}
+
+// Those that tests/gpu/hopper_test.cpp runs.
+BOOST_AUTO_TEST_CASE(default_tiles_may_be_had_with_bulk_copies) {
+  const test::EmulatedGpu gpu;
+  const test::TempDir cache;
+  jit::Options options = gpu.options();
+  options.cache.named = cache.path();
+  const DevicePtr device = make_device(options);
+  for (const std::int64_t head : test::kHopperHeads) {
+    for (const DType dtype : {DType::kBF16, DType::kF32}) {
+      if (dtype == DType::kF32 && head > test::kWidestInF32) continue;
+      for (const bool bulk : {false, true}) {
+        const test::AttentionCase c{dtype, head, false, 0, 0};
+        BOOST_TEST(test::choose_hopper_configs(device->runtime(), c, bulk).size() == 3);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(maps_tell_of_heads_in_rows_of_chunks) {
+  test::RecordingDriver driver;
+  const jit::CudaApi api = test::RecordingDriver::api();
+  jit::Options options;
+  options.device = "cuda";
+  options.cuda = &api;
+  const jit::Runtime runtime(options);
+
+  // Heads of 24 channels, the last two thirds of rows of 3 x 4 heads; 100 keys, 3 samples, tiles of 64 keys.
+  alignas(16) static char memory[16];
+  args::Glga a{};
+  a.k = {memory, 100 * 288, 288, 24};
+  a.v = a.k;
+  a.q = {memory, 0, 96, 24};
+  a.d_local = a.q;
+  a.keys = 100;
+  a.queries = 70;
+  a.heads = 4;
+  jit::Spec spec("glga_forward", {DType::kBF16}, {24, 1, 1, 1, 1, -1, 0, 32, 64, 0, 1});
+  BOOST_TEST((detail::with_tensor_maps(runtime, spec, 3, a) == spec));
+  BOOST_TEST(driver.count("cuTensorMapEncodeTiled") == 2);
+  emulated::TensorMapFields map;
+  std::memcpy(&map, &a.walk[1], sizeof map);
+  const auto all = boost::test_tools::per_element();
+  BOOST_TEST(map.sizes == (std::array<std::uint64_t, 5>{8, 100, 3, 4, 3}), all);
+  BOOST_TEST(map.strides == (std::array<std::uint64_t, 4>{576, 16, 48, 57600}), all);
+  BOOST_TEST(map.box == (std::array<std::uint16_t, 5>{8, 64, 4, 1, 1}), all);  // a chunk of padding
+  BOOST_TEST(map.address == reinterpret_cast<std::uint64_t>(memory));
+
+  // Where blocks own keys the walk is over queries. One sample needs no stride.
+  spec.text = jit::text_id("glga_keys_grad");
+  BOOST_TEST((detail::with_tensor_maps(runtime, spec, 1, a) == spec));
+  std::memcpy(&map, &a.walk[0], sizeof map);
+  BOOST_TEST(map.sizes == (std::array<std::uint64_t, 5>{8, 70, 3, 4, 1}), all);
+  BOOST_TEST(map.strides == (std::array<std::uint64_t, 4>{192, 16, 48, 16}), all);
+  BOOST_TEST(map.box == (std::array<std::uint16_t, 5>{8, 32, 4, 1, 1}), all);
+
+  // Samples that are one and the same, or rows that do not begin on 16 bytes, cannot be mapped.
+  jit::Spec plain = spec;
+  plain.constants[10] = 0;
+  BOOST_TEST((detail::with_tensor_maps(runtime, spec, 2, a) == plain));
+  a.q.row = 97;
+  BOOST_TEST((detail::with_tensor_maps(runtime, spec, 1, a) == plain));
+  driver.calls.clear();
+  BOOST_TEST((detail::with_tensor_maps(runtime, plain, 1, a) == plain));
+  BOOST_TEST(driver.calls.empty());
+}
