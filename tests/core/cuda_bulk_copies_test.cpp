@@ -13,11 +13,11 @@
 using namespace eflow;
 
 BOOST_AUTO_TEST_CASE(walks_by_bulk_copies_are_the_composition) {
-  for (const test::AttentionCase& c : {test::AttentionCase{DType::kBF16, 24, false, 0, 6e-2},
-                                       {DType::kBF16, 64, true, 8, 6e-2},
-                                       {DType::kBF16, 96, false, 0, 6e-2},
-                                       {DType::kF32, 128, false, 4, 5e-3},
-                                       {DType::kF32, 136, false, 0, 5e-3}}) {
+  for (const test::GlgaCase& c :
+       {test::hopper_case(DType::kBF16, 24, false, 0), test::hopper_case(DType::kBF16, 64, true, 8),
+        test::hopper_case(DType::kBF16, 96, false, 0),
+        test::hopper_case(DType::kF32, 128, false, 4),
+        test::hopper_case(DType::kF32, 136, false, 0)}) {
     const test::EmulatedGpu gpu;
     test::check_hopper_configs(gpu.options(), c, true);
     BOOST_TEST(gpu.bulk_copies() > 0);
@@ -26,7 +26,7 @@ BOOST_AUTO_TEST_CASE(walks_by_bulk_copies_are_the_composition) {
 
 BOOST_AUTO_TEST_CASE(rows_that_no_map_can_tell_of_are_loaded_otherwise) {
   const test::EmulatedGpu gpu;
-  test::check_hopper_configs(gpu.options(), {DType::kBF16, 16, false, 1, 6e-2}, true);
+  test::check_hopper_configs(gpu.options(), test::hopper_case(DType::kBF16, 16, false, 1), true);
   BOOST_TEST(gpu.bulk_copies() == 0);
 }
 
@@ -41,7 +41,7 @@ BOOST_AUTO_TEST_CASE(default_tiles_may_be_had_with_bulk_copies) {
     for (const DType dtype : {DType::kBF16, DType::kF32}) {
       if (dtype == DType::kF32 && head > test::kWidestInF32) continue;
       for (const bool bulk : {false, true}) {
-        const test::AttentionCase c{dtype, head, false, 0, 0};
+        const test::GlgaCase c = test::hopper_case(dtype, head, false, 0);
         BOOST_TEST(test::choose_hopper_configs(device->runtime(), c, bulk).size() == 3);
       }
     }

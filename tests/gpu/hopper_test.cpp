@@ -28,10 +28,10 @@ BOOST_AUTO_TEST_CASE(its_own_configs_agree_with_the_cpu) {
     for (const bool bulk : {false, true}) {
       for (const bool kept : {false, true})
         test::check_hopper_configs(test::gpu()->runtime().options(),
-                                   {DType::kBF16, head, kept, 8, 6e-2}, bulk);
+                                   test::hopper_case(DType::kBF16, head, kept, 8), bulk);
     }
     if (head > test::kWidestInF32) continue;
     test::check_hopper_configs(test::gpu()->runtime().options(),
-                               {DType::kF32, head, false, 4, 5e-3}, true);
+                               test::hopper_case(DType::kF32, head, false, 4), true);
   }
 }

@@ -18,42 +18,66 @@ struct GlgaCase {
   GlgaOptions::Local local = GlgaOptions::Local::kWindow;
   bool global = true;
   double tolerance = 5e-3;  ///< of the largest value of a tensor
+  /// Channels of a row beyond q, k and v, which then are parts of one tensor; less than 0: three tensors.
+  std::int64_t spare = -1;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const GlgaCase& c) {
   return out << c.dtype << ", " << c.samples << " x " << c.tokens << " tokens, " << c.heads << " x "
              << c.head << " channels, radius " << c.radius << ", kept " << c.kept_percent
-             << " %, local " << static_cast<int>(c.local) << ", global " << c.global;
+             << " %, local " << static_cast<int>(c.local) << ", global " << c.global << ", spare "
+             << c.spare;
 }
 
-/// Output and six gradients.
+inline GlgaOptions options_of(const GlgaCase& c, const DevicePtr& device) {
+  GlgaOptions options{.local = c.local, .global = c.global, .radius = c.radius};
+  if (c.kept_percent == 0) return options;
+  options.kept_percent = c.kept_percent;
+  const std::int64_t apart = 100 / c.kept_percent;
+  std::vector<std::int64_t> positions;
+  for (std::int64_t i = 0; i < c.samples * c.tokens; ++i)
+    positions.push_back(i % c.tokens * apart + i / c.tokens % apart);
+  options.positions = Tensor::from(positions, {c.samples, c.tokens}, device);
+  return options;
+}
+
+/// q, k, v; or the rows that have them all.
+inline std::vector<Shape> shapes_of_qkv(const GlgaCase& c) {
+  if (c.spare < 0) return std::vector<Shape>(3, {c.samples, c.tokens, c.heads, c.head});
+  return {{c.samples, c.tokens, 3 * c.heads * c.head + c.spare}};
+}
+inline Tensors split_qkv(const GlgaCase& c, const Tensors& x) {
+  if (c.spare < 0) return {x[0], x[1], x[2]};
+  const Tensor rows = narrow(x[0], 2, 0, 3 * c.heads * c.head);
+  Tensors parts = split(rows, std::vector<std::int64_t>(3, c.heads * c.head), 2);
+  for (Tensor& part : parts) part = reshape(part, {c.samples, c.tokens, c.heads, c.head});
+  return parts;
+}
+
+/// Output and all gradients.
 inline std::vector<Values> run_glga(const DevicePtr& device, DType dtype, const GlgaCase& c,
                                     bool fused) {
-  GlgaOptions options{.local = c.local, .global = c.global, .radius = c.radius};
-  if (c.kept_percent > 0) {
-    options.kept_percent = c.kept_percent;
-    const std::int64_t apart = 100 / c.kept_percent;
-    std::vector<std::int64_t> positions;
-    for (std::int64_t i = 0; i < c.samples * c.tokens; ++i)
-      positions.push_back(i % c.tokens * apart + i / c.tokens % apart);
-    options.positions = Tensor::from(positions, {c.samples, c.tokens}, device);
-  }
-  const Shape rows{c.samples, c.tokens, c.heads, c.head}, weights{c.heads * c.head};
-  const Shape shapes[] = {rows, rows, rows, {c.samples, c.tokens, 2, 1, 1}, weights, weights};
+  const GlgaOptions options = options_of(c, device);
+  std::vector<Shape> shapes = shapes_of_qkv(c);
+  const std::size_t gates = shapes.size();
+  shapes.insert(shapes.end(),
+                {{c.samples, c.tokens, 2, 1, 1}, {c.heads * c.head}, {c.heads * c.head}});
   Tensors x;
-  for (std::uint32_t i = 0; i < 6; ++i) {
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
     std::vector<double> values(static_cast<std::size_t>(element_count(shapes[i])));
     for (std::size_t j = 0; j < values.size(); ++j)
-      values[j] = std::sin(1.7 * static_cast<double>(j) + i) * 0.8 + (i > 3 ? 1 : 0);
+      values[j] = std::sin(1.7 * static_cast<double>(j) + static_cast<double>(i)) * 0.8 +
+                  (i > gates ? 1 : 0);
     const NoGrad off;
     // Rounded as the narrow type rounds, for both sides.
     const Tensor rounded = cast(Tensor::from(values, shapes[i], device), c.dtype);
     x.push_back(cast(rounded, dtype).detach());
     x.back().set_requires_grad();
   }
-  if (fused) BOOST_REQUIRE(prepare_glga(x[0], x[3], options, true));
-  const Tensor y = fused ? glga(x[0], x[1], x[2], x[3], x[4], x[5], options)
-                         : glga_composition(x[0], x[1], x[2], x[3], x[4], x[5], options);
+  const Tensors qkv = split_qkv(c, x);
+  if (fused) BOOST_REQUIRE(prepare_glga(qkv[0], x[gates], options, true));
+  const auto op = fused ? glga : glga_composition;
+  const Tensor y = op(qkv[0], qkv[1], qkv[2], x[gates], x[gates + 1], x[gates + 2], options);
   backward(sum(square(y)));
   std::vector<Values> out{y.to_vector<double>()};
   // What has no part in the result has no gradient.
