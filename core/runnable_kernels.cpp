@@ -65,6 +65,10 @@ Workload gemm_workload(jit::Runtime& runtime, const Sizes& sizes) {
 }
 
 Workload make_gemm(jit::Runtime& runtime, const jit::Spec& spec, const Sizes& sizes) {
+  if (runtime.target().backend != jit::Backend::kHost) {
+    throw InvalidArgument(
+        "[gemm] its configs are the CPU's; a GPU's products are tuned as cublaslt<in, out>(...), see docs/cuda.md");
+  }
   const auto a = static_cast<DType>(spec.dtypes[0]), c = static_cast<DType>(spec.dtypes[1]);
   if (a == DType::kF32 && c == a) return gemm_workload<float, float>(runtime, sizes);
   if (a == DType::kF64 && c == a) return gemm_workload<double, double>(runtime, sizes);

@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE runnable_kernels
 #include "eflow/core/runnable_kernels.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <sstream>
@@ -14,10 +15,19 @@
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/tuning_database.hpp"
 #include "support/jit_options.hpp"
+#include "support/recording_driver.hpp"
 
 using namespace eflow;
 
 namespace {
+
+jit::RunnableKernel kernel_named(const std::string& name) {
+  const std::vector<jit::RunnableKernel> all = runnable_kernels();
+  const auto found = std::find_if(
+      all.begin(), all.end(), [&](const auto& kernel) { return kernel.definition.name == name; });
+  BOOST_REQUIRE(found != all.end());
+  return *found;
+}
 
 std::string run(const jit::Options& options, const std::vector<std::string>& args) {
   std::ostringstream out;
@@ -186,14 +196,28 @@ BOOST_AUTO_TEST_CASE(gradients_by_two_walks_are_timed) {
 
 BOOST_AUTO_TEST_CASE(what_is_no_kernel_is_refused) {
   jit::Runtime runtime;
-  const jit::RunnableKernel gemm = runnable_kernels()[0];
+  const jit::RunnableKernel gemm = kernel_named("gemm"), glga = kernel_named("glga_forward");
   BOOST_CHECK_THROW(
       (void)gemm.workload(runtime, jit::Spec("gemm", {DType::kI32, DType::kI32}), {1, 1, 1, 1}),
       InvalidArgument);
-  const jit::RunnableKernel glga = runnable_kernels()[1];
   for (const char* wrong : {"glga_forward<i32>(16, 1, 1)", "glga_forward<f32>(12, 1, 1)",
                             "glga_forward<f32>(264, 1, 1)", "glga_forward<f32>(16, 3, 1)"}) {
     BOOST_CHECK_THROW((void)glga.workload(runtime, jit::parse_kernel(wrong).spec, {10, 1, 1}),
                       InvalidArgument);
   }
+}
+
+/// Its configs are those of the CPU's form.
+BOOST_AUTO_TEST_CASE(products_are_tuned_by_that_name_on_the_cpu_only) {
+  const test::RecordingDriver driver;
+  const jit::CudaApi api = test::RecordingDriver::api();
+  jit::Options options;
+  options.device = "cuda";
+  options.cuda = &api;
+  jit::Runtime gpu(options);
+  const jit::Spec product("gemm", {DType::kF32, DType::kF32});
+  BOOST_CHECK_EXCEPTION((void)kernel_named("gemm").workload(gpu, product, {8, 8, 8, 1}),
+                        InvalidArgument, [](const InvalidArgument& error) {
+                          return std::string(error.what()).find("cublaslt") != std::string::npos;
+                        });
 }
