@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <utility>
 
 #include "eflow/base/error.hpp"
@@ -37,6 +38,7 @@ class Arguments {
 /// What the one emulated GPU of a test has; the driver's functions carry no state of their own.
 struct Machine {
   DeviceMemory memory{std::size_t{1} << 30};
+  std::mutex loading;
   std::deque<const jit::BuiltinEntry*> loaded;  ///< of each handle
   long long launches = 0, bulk_copies = 0;
   long long graphs = 0;  ///< launched
@@ -75,6 +77,7 @@ int load(jit::CuLibrary* library, const void* image, int* options, void** values
       std::strcpy(static_cast<char*>(values[i]), "only built-in texts are emulated");
   }
   if (entry == nullptr) return 200;
+  const std::lock_guard lock(machine->loading);
   machine->loaded.push_back(entry);
   *library = reinterpret_cast<jit::CuLibrary>(&machine->loaded.back());
   return 0;

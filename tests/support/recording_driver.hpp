@@ -1,6 +1,7 @@
 #pragma once
 // A CUDA driver for machines without one: it has one or more H100s that run nothing, notes every call, and fails any that a
-// test names. One at a time: the driver's functions carry no state of their own.
+// test names. One at a time: the driver's functions carry no state of their own. Like a real one it takes calls from several
+// threads at once, each with its own current context; a test reads what was noted when they are done.
 
 #include <cstdint>
 #include <cstdlib>
@@ -35,10 +36,16 @@ class RecordingDriver {
   bool loading_relaxed = false;  ///< whether the last load ran in relaxed capture mode
   int retained = 0, loaded = 0;
   int l2_promotion = -1;  ///< of the last tensor map
-  jit::CuContext primary = reinterpret_cast<jit::CuContext>(0x11), current = nullptr;
+  jit::CuContext primary = reinterpret_cast<jit::CuContext>(0x11);
+  static inline thread_local jit::CuContext current = nullptr;
+  static inline thread_local int mode = 0;  ///< of capture
 
-  RecordingDriver() { self() = this; }
-  ~RecordingDriver() { self() = nullptr; }
+  RecordingDriver() {
+    instance = this;
+    current = nullptr;
+    mode = 0;
+  }
+  ~RecordingDriver() { instance = nullptr; }
   RecordingDriver(const RecordingDriver&) = delete;
   RecordingDriver& operator=(const RecordingDriver&) = delete;
 
@@ -76,22 +83,22 @@ class RecordingDriver {
     };
     a.context_release = [](int) { return --self()->retained, on("cuDevicePrimaryCtxRelease"); };
     a.context_current = [](jit::CuContext* c) {
-      return *c = self()->current, on("cuCtxGetCurrent");
+      return *c = current, on("cuCtxGetCurrent");
     };
     a.context_push = [](jit::CuContext c) {
       const int code = on("cuCtxPushCurrent");
-      if (code == 0) self()->below = self()->current, self()->current = c;
+      if (code == 0) below = current, current = c;
       return code;
     };
     a.context_pop = [](jit::CuContext* c) {
-      *c = self()->current;
-      self()->current = self()->below;
+      *c = current;
+      current = below;
       return on("cuCtxPopCurrent");
     };
     a.library_load = [](jit::CuLibrary* l, const void*, int* options, void** values, unsigned n,
                         int*, void**, unsigned) {
       const int code = on("cuLibraryLoadData");
-      self()->loading_relaxed = self()->mode == jit::cu::kCaptureRelaxed;
+      self()->loading_relaxed = mode == jit::cu::kCaptureRelaxed;
       for (unsigned i = 0; code != 0 && i < n; ++i) {
         if (options[i] == jit::cu::kJitErrorLog)
           std::strcpy(static_cast<char*>(values[i]), "the image is not for this device");
@@ -124,7 +131,7 @@ class RecordingDriver {
       if (code == 0) {
         self()->launches.push_back(
             {*config, std::string(static_cast<const char*>(parameters[0]), self()->args_bytes),
-             self()->current == self()->primary ? "primary" : "none"});
+             current == self()->primary ? "primary" : "none"});
       }
       return code;
     };
@@ -145,8 +152,8 @@ class RecordingDriver {
     a.stream_capturing = [](jit::CuStream, int* status) {
       return *status = self()->capturing, on("cuStreamIsCapturing");
     };
-    a.exchange_capture_mode = [](int* mode) {
-      std::swap(*mode, self()->mode);
+    a.exchange_capture_mode = [](int* other) {
+      std::swap(*other, mode);
       return on("cuThreadExchangeStreamCaptureMode");
     };
     add_memory(a);
@@ -163,13 +170,20 @@ class RecordingDriver {
   std::set<jit::CuStream> used_streams;  ///< by copies, fills and waits
 
   std::string kernel_name;
-  int mode = 0;
 
  private:
-  static RecordingDriver*& self() {
-    static RecordingDriver* driver = nullptr;
-    return driver;
-  }
+  static inline RecordingDriver* instance = nullptr;
+  static inline std::recursive_mutex mutex;
+
+  /// The driver, no other thread's while this lives.
+  class Held {
+   public:
+    RecordingDriver* operator->() const { return instance; }
+
+   private:
+    std::lock_guard<std::recursive_mutex> lock_{mutex};
+  };
+  static Held self() { return {}; }
   static void add_graphs(jit::CudaApi& a) {
     a.capture_begin = [](jit::CuStream, int) {
       self()->capturing = 1;
@@ -204,13 +218,14 @@ class RecordingDriver {
       return on("cuMemPoolSetAttribute");
     };
     a.allocate = [](jit::CuAddress* p, std::size_t bytes, jit::CuStream) {
+      const Held driver;
       std::size_t held = bytes;
-      for (const auto& [address, size] : self()->allocated) held += size;
+      for (const auto& [address, size] : driver->allocated) held += size;
       int code = on("cuMemAllocAsync");
-      if (code == 0 && held > self()->capacity) code = jit::cu::kOutOfMemory;
+      if (code == 0 && held > driver->capacity) code = jit::cu::kOutOfMemory;
       if (code != 0) return code;
       *p = reinterpret_cast<jit::CuAddress>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
-      self()->allocated[*p] = bytes;
+      driver->allocated[*p] = bytes;
       return 0;
     };
     a.release = [](jit::CuAddress p, jit::CuStream stream) {
@@ -220,9 +235,9 @@ class RecordingDriver {
       return on("cuMemFreeAsync");
     };
     a.memory_info = [](std::size_t* free, std::size_t* total) {
-      *total = self()->capacity;
-      *free = self()->capacity;
-      for (const auto& [address, size] : self()->allocated) *free -= size;
+      const Held driver;
+      *total = *free = driver->capacity;
+      for (const auto& [address, size] : driver->allocated) *free -= size;
       return on("cuMemGetInfo");
     };
     a.allocate_pinned = [](void** p, std::size_t bytes) {
@@ -259,11 +274,12 @@ class RecordingDriver {
   }
   /// Notes the call; its result.
   static int on(const std::string& name) {
-    self()->calls.push_back(name);
-    const auto found = self()->failing.find(name);
-    return found == self()->failing.end() ? 0 : found->second;
+    const Held driver;
+    driver->calls.push_back(name);
+    const auto found = driver->failing.find(name);
+    return found == driver->failing.end() ? 0 : found->second;
   }
-  jit::CuContext below = nullptr;
+  static inline thread_local jit::CuContext below = nullptr;
 };
 
 }  // namespace eflow::test
