@@ -44,7 +44,16 @@ struct Context {
   bool begun = false;
 };
 
-void switch_to(Context& from, Context& to) {
+// These return twice, so neither becomes part of a function with locals to lose.
+[[gnu::noinline]] void prepare(Context& c, char* stack, void (*entry)()) {
+  c.begun = false;
+  getcontext(&c.begin);
+  c.begin.uc_stack.ss_sp = stack;
+  c.begin.uc_stack.ss_size = kStackBytes;
+  c.begin.uc_link = nullptr;
+  makecontext(&c.begin, entry, 0);
+}
+[[gnu::noinline]] void switch_to(Context& from, Context& to) {
   if (_setjmp(from.here) != 0) return;
   if (to.begun) _longjmp(to.here, 1);
   to.begun = true;
@@ -308,13 +317,8 @@ void Machine::run_block(long long x, long long y, long long z) {
     t.groups.clear();
     t.products.clear();
     t.barrier = nullptr;
-    t.context.begun = false;
-    getcontext(&t.context.begin);
-    t.context.begin.uc_stack.ss_sp = stack_of(static_cast<std::size_t>(&t - threads_.data()));
-    t.context.begin.uc_stack.ss_size = kStackBytes;
-    t.context.begin.uc_link = nullptr;
-    makecontext(
-        &t.context.begin, [] { machine->entry(); }, 0);
+    prepare(t.context, stack_of(static_cast<std::size_t>(&t - threads_.data())),
+            [] { machine->entry(); });
   }
   for (int next = next_runnable(); next >= 0 && outcome.error.empty(); next = next_runnable()) {
     current_ = next;
