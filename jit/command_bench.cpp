@@ -38,7 +38,7 @@ Side make_side(Runtime& runtime, const NamedKernel& named, const std::vector<std
   const Spec spec = k.default_config
                         ? k.default_config(runtime.target().backend, named.spec, sizes)
                         : named.spec;
-  if (!k.definition.text.empty()) {
+  if (k.is_text()) {
     const Prepared made = runtime.prepare({{k.definition.name, spec}})[0];
     if (!made.ok()) throw CompileError(made.error);
   }
@@ -161,9 +161,7 @@ int run_bench(const CommandLine& line, const std::vector<RunnableKernel>& kernel
   std::vector<NamedKernel> named;
   for (const std::string& word : line.words) named.push_back(find_runnable(kernels, word));
   Runtime runtime(on);
-  for (const RunnableKernel& k : kernels) {
-    if (!k.definition.text.empty()) runtime.define(k.definition);
-  }
+  define_texts(runtime.builder().definitions(), kernels);
   const std::string sizes = line.value("sizes", "");
   std::vector<SizeParameter> known;  // a size may be one of the other kernel only
   for (const NamedKernel& n : named)

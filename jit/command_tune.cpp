@@ -97,9 +97,7 @@ int tune_kernels(const CommandLine& line, const std::vector<RunnableKernel>& ker
                  const TuningLists& lists, Options options, std::ostream& out) {
   options.device = line.value("device", options.device);
   Runtime runtime(options);
-  for (const RunnableKernel& k : kernels) {
-    if (!k.definition.text.empty()) runtime.define(k.definition);
-  }
+  define_texts(runtime.builder().definitions(), kernels);
   const TuningDatabase database = database_of(runtime.builder());
   TuneOptions tuning;
   tuning.race.budget_seconds = number_option(line, "budget-s", tuning.race.budget_seconds);
@@ -137,7 +135,7 @@ int list(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
     std::vector<std::int64_t> sizes;
     for (const SizeParameter& s : k.sizes) sizes.push_back(s.value);
     out << k.definition.name << ' ' << sizes_text(k, sizes) << ": ";
-    if (k.definition.text.empty()) out << " algorithms of a GPU's library";
+    if (!k.is_text()) out << " algorithms of a GPU's library";
     for (const Tunable& t : k.definition.space.tunables) {
       out << ' ' << t.name;
       for (std::size_t i = 0; i < t.values.size(); ++i)

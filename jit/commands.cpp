@@ -130,9 +130,7 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out, con
   if (command == "bench")
     return run_bench(line({"sizes", "budget-s", "device"}, 0, 2), kernels, options, out);
   KernelBuilder builder(options);
-  for (const RunnableKernel& k : kernels) {
-    if (!k.definition.text.empty()) builder.definitions().add(k.definition);
-  }
+  define_texts(builder.definitions(), kernels);
   if (command == "doctor")
     return static_cast<void>(line({}, 0, 0)), run_doctor(builder, options, out);
   if (command == "compile") return run_compile(line({"arch", "dump"}, 1, 1), builder, options, out);

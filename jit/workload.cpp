@@ -2,7 +2,15 @@
 
 #include <cmath>
 
+#include "eflow/jit/kernel_builder.hpp"
+
 namespace eflow::jit {
+
+void define_texts(KernelDefinitions& definitions, const std::vector<RunnableKernel>& kernels) {
+  for (const RunnableKernel& k : kernels) {
+    if (k.is_text()) definitions.add(k.definition);
+  }
+}
 
 double relative_difference(const std::vector<double>& a, const std::vector<double>& b) {
   constexpr double kInfinite = std::numeric_limits<double>::infinity();

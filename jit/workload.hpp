@@ -45,7 +45,12 @@ struct RunnableKernel {
   std::function<Workload(Runtime&, const Spec&, const std::vector<std::int64_t>& sizes)> workload;
   /// A Spec with the config that its op takes untuned where the user names none, that is 0. Empty: the space's defaults.
   std::function<Spec(Backend, const Spec&, const std::vector<std::int64_t>& sizes)> default_config;
+
+  [[nodiscard]] bool is_text() const { return !definition.text.empty(); }
 };
+
+/// Defines those that are made of a text.
+void define_texts(KernelDefinitions& definitions, const std::vector<RunnableKernel>& kernels);
 
 /// One kernel to tune, and for which sizes, in the order of its RunnableKernel.
 struct TuningJob {
