@@ -6,6 +6,7 @@
 
 #include "eflow/base/bfloat16.hpp"
 #include "eflow/base/error.hpp"
+#include "eflow/base/noise.hpp"
 
 namespace eflow::detail {
 namespace {
@@ -22,18 +23,6 @@ auto with_type(DType dtype, F&& f) {
   if (dtype == DType::kF64) return f(double());
   if (dtype == DType::kBF16) return f(bfloat16());
   return f(float());
-}
-
-/// Values in [-1, 1) that differ from neighbour to neighbour.
-template <class T>
-std::vector<T> pattern(std::size_t count) {
-  std::vector<T> out(count);
-  std::uint32_t state = 12345;
-  for (T& x : out) {
-    state = state * 1664525u + 1013904223u;
-    x = static_cast<T>(static_cast<float>(state >> 8) * 0x1p-23f - 1);
-  }
-  return out;
 }
 
 /// `values` over and over into `count` elements of the device's memory.
@@ -86,8 +75,8 @@ Tensor ProductTrial::matrix(const Matrix& m, bool fill) {
   const Tensor here = all.view({count}, {1}, off);
   if (fill) {
     with_type(m.dtype, [&](auto zero) {
-      const auto values =
-          pattern<decltype(zero)>(std::min(kPattern, static_cast<std::size_t>(count)));
+      std::vector<decltype(zero)> values(std::min(kPattern, static_cast<std::size_t>(count)));
+      fill_with_noise(std::span(values), 12345);
       repeat_into(*device_, here.data(), static_cast<std::size_t>(count), values);
       device_->synchronize({});
     });

@@ -1,6 +1,7 @@
 #include "eflow/core/runnable_kernels.hpp"
 
 #include "eflow/base/error.hpp"
+#include "eflow/base/noise.hpp"
 #include "eflow/core/gemm.hpp"
 #include "eflow/kernels/args/gemm.h"
 
@@ -10,15 +11,10 @@ namespace {
 using jit::Workload;
 using Sizes = std::vector<std::int64_t>;
 
-/// Values in [-1, 1) that differ from neighbour to neighbour and repeat late.
 template <class T>
 std::vector<T> operand(std::int64_t count) {
   std::vector<T> out(static_cast<std::size_t>(count));
-  std::uint32_t state = 12345;
-  for (T& x : out) {
-    state = state * 1664525u + 1013904223u;
-    x = static_cast<T>(static_cast<float>(state >> 8) * 0x1p-23f - 1);
-  }
+  fill_with_noise(std::span(out), 12345);
   return out;
 }
 

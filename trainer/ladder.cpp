@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eflow/base/noise.hpp"
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/core/device.hpp"
 #include "eflow/io/clip_source.hpp"
@@ -20,11 +21,7 @@ class NoiseSource final : public io::ClipSource {
   [[nodiscard]] Shape clip_shape() const override { return shape_; }
   [[nodiscard]] std::int64_t class_count() const override { return 10; }
   std::int32_t read(std::int64_t index, std::span<float> clip) const override {
-    std::uint32_t state = static_cast<std::uint32_t>(index) + 1;
-    for (float& value : clip) {
-      state = state * 1664525u + 1013904223u;
-      value = static_cast<float>(state >> 8) / (1 << 23) - 1;
-    }
+    fill_with_noise(clip, static_cast<std::uint32_t>(index) + 1);
     return static_cast<std::int32_t>(index % 10);
   }
 
