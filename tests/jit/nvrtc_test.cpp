@@ -5,33 +5,21 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <future>
-#include <iostream>
 #include <map>
 
 #include "eflow/base/error.hpp"
 #include "eflow/jit/builtin.hpp"
 #include "eflow/jit/kernel_definitions.hpp"
 #include "eflow/jit/nvrtc_library.hpp"
+#include "support/nvrtc_or_skip.hpp"
 
 using namespace eflow;
+using test::nvrtc;
+using test::SkipWithoutNvrtc;
 using namespace eflow::jit;
 
 namespace {
-
-FoundCompiler& nvrtc() {
-  static FoundCompiler found = find_nvrtc("");
-  return found;
-}
-
-struct SkipWithoutNvrtc {
-  SkipWithoutNvrtc() {
-    if (nvrtc()) return;
-    std::cout << "skipped: " << nvrtc().why << '\n';
-    std::exit(77);
-  }
-};
 
 BuildRequest request_for(std::string_view arch, const std::string& name, const std::string& text,
                          const std::string& program) {

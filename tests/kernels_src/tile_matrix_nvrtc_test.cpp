@@ -2,30 +2,18 @@
 // where there is no NVRTC.
 #define BOOST_TEST_MODULE tile_matrix_nvrtc
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <future>
-#include <iostream>
 
 #include "eflow/base/error.hpp"
 #include "eflow/jit/nvrtc.hpp"
+#include "support/nvrtc_or_skip.hpp"
 #include "support/tile_texts.hpp"
 
 using namespace eflow;
+using test::nvrtc;
+using test::SkipWithoutNvrtc;
 
 namespace {
-
-jit::FoundCompiler& nvrtc() {
-  static jit::FoundCompiler found = jit::find_nvrtc("");
-  return found;
-}
-
-struct SkipWithoutNvrtc {
-  SkipWithoutNvrtc() {
-    if (nvrtc()) return;
-    std::cout << "skipped: " << nvrtc().why << '\n';
-    std::exit(77);
-  }
-};
 
 constexpr int kThreads = 128;
 

@@ -1,0 +1,25 @@
+#pragma once
+// For tests that need NVRTC: BOOST_TEST_GLOBAL_FIXTURE(SkipWithoutNvrtc) ends the program with 77, which CTest counts as
+// skipped, and says why, where there is none.
+
+#include <cstdlib>
+#include <iostream>
+
+#include "eflow/jit/nvrtc.hpp"
+
+namespace eflow::test {
+
+inline jit::FoundCompiler& nvrtc() {
+  static jit::FoundCompiler found = jit::find_nvrtc("");
+  return found;
+}
+
+struct SkipWithoutNvrtc {
+  SkipWithoutNvrtc() {
+    if (nvrtc()) return;
+    std::cout << "skipped: " << nvrtc().why << '\n';
+    std::exit(77);
+  }
+};
+
+}  // namespace eflow::test
