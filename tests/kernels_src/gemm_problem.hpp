@@ -13,6 +13,7 @@
 #include "eflow/base/dtype.hpp"
 #include "eflow/base/error.hpp"
 #include "eflow/kernels/args/gemm.h"
+#include "support/gelu.hpp"
 
 namespace eflow::test {
 
@@ -110,15 +111,6 @@ struct Problem {
     g.residual = s.residual ? residual.data() : nullptr;
   }
 };
-
-inline double gelu(double x) {
-  return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-}
-
-inline double gelu_slope(double x) {
-  const double c = std::sqrt(2 / M_PI), t = std::tanh(c * (x + 0.044715 * x * x * x));
-  return (1 + t + x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x)) / 2;
-}
 
 /// C and aux by the definition in args/gemm.h, in f64; elements that are no output keep their value.
 template <class T, class O>

@@ -3,7 +3,6 @@
 // refuses what a test names. One at a time, as its functions carry no state of their own.
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -13,6 +12,7 @@
 
 #include "eflow/base/bfloat16.hpp"
 #include "eflow/jit/cublas_api.hpp"
+#include "support/gelu.hpp"
 
 namespace eflow::test {
 
@@ -144,13 +144,6 @@ class FakeCublas {
   static std::int64_t place(const Object& m, std::int64_t index, std::int64_t row,
                             std::int64_t column) {
     return index * m.get<std::int64_t>(jit::lt::kBatchStride) + column * m.ld + row;
-  }
-  static double gelu_slope(double x) {
-    const double c = std::sqrt(2 / M_PI), t = std::tanh(c * (x + 0.044715 * x * x * x));
-    return (1 + t + x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x)) / 2;
-  }
-  static double gelu(double x) {
-    return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   }
 
   static int matmul(void*, void* desc, const void* alpha, const void* a, void* a_layout,
