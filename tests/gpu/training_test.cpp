@@ -22,9 +22,7 @@ struct Curve {
 
 Curve train(const DevicePtr& device, int steps, const char* precision = "f32") {
   const test::DefaultDevice here(device);
-  trainer::Config config = test::TinyTraining::config();
-  config.train.precision = precision;
-  test::TinyTraining training(config);
+  test::TinyTraining training(test::TinyTraining::config(precision));
   Curve curve;
   for (int i = 0; i < steps; ++i) curve.losses.push_back(training.run.step().loss);
   curve.weights = training.model->parameters()[3].second.to_vector<float>();

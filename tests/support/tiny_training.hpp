@@ -27,11 +27,12 @@ class Waves final : public io::ClipSource {
 
 /// On the device that is the default when it is made, and has to stay it.
 struct TinyTraining {
-  explicit TinyTraining(trainer::Config c = config()) : given(std::move(c)) {}
+  explicit TinyTraining(trainer::Config c = config("f32")) : given(std::move(c)) {}
 
   /// With token dropping, guidance and additivity.
-  static trainer::Config config() {
+  static trainer::Config config(const char* precision) {
     trainer::Config c;
+    c.train.precision = precision;
     c.model.preset = "tiny";
     trainer::apply_preset(&c, [](const std::string&) { return false; });
     c.train.batch = 4;

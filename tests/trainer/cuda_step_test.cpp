@@ -8,24 +8,15 @@
 
 using namespace eflow;
 
-namespace {
-
-trainer::Config in_precision(const std::string& precision) {
-  trainer::Config config = test::TinyTraining::config();
-  config.train.precision = precision;
-  return config;
-}
-
-}  // namespace
-
 /// TF32 rounds factors to 10 bits, bf16 factors and results to 7: on both sides, but not the same ones where sums differ.
 BOOST_DATA_TEST_CASE(a_step_is_that_of_the_cpu, boost::unit_test::data::make({"f32", "bf16"}),
                      precision) {
   const double near = std::string(precision) == "f32" ? 2e-3 : 1e-2;
   const test::EmulatedGpu gpu;
-  test::TinyTraining cpu(in_precision(precision));
+  const trainer::Config config = test::TinyTraining::config(precision);
+  test::TinyTraining cpu(config);
   const test::DefaultDevice other(gpu.device());
-  test::TinyTraining emulated(in_precision(precision));
+  test::TinyTraining emulated(config);
   for (int i = 0; i < 2; ++i) {
     const trainer::StepMetrics found = emulated.run.step();
     trainer::StepMetrics expected;
