@@ -52,7 +52,8 @@ struct DiTConfig {
   std::int64_t context_dim = 0;  ///< E of context tokens for cross-attention; 0: none
   bool gap_embedding = true;     ///< tell the network t - s; false for plain flow matching
   bool guidance_embedding = false;
-  bool position_table = false;  ///< a learned vector for each token, beside RoPE
+  bool position_table = false;   ///< a learned vector for each token, beside RoPE
+  double position_scale = 0.02;  ///< it starts as N(0, position_scale^2)
   double time_scale = 1;
 
   Prediction prediction = Prediction::kVelocity;

@@ -32,7 +32,8 @@ VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
       head_(child("head"), config.dim, config.patch_values()) {
   const std::int64_t dim = config.dim;
   if (config.position_table) {
-    positions_ = parameter("positions", {config.grid().count(), dim}, normal_init(0.02));
+    positions_ =
+        parameter("positions", {config.grid().count(), dim}, normal_init(config.position_scale));
   }
   if (config.gap_embedding) {
     gap_ = std::make_unique<ScalarEmbedder>(child("gap"), dim, config.time_scale);
@@ -44,9 +45,13 @@ VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
     classes_ = std::make_unique<Embedding>(child("classes"), config.classes + 1, dim);
   }
   if (config.context_dim > 0) {
-    context_in_ =
-        std::make_unique<Linear>(child("context.in"), config.context_dim, dim, normal_init(0.02));
-    context_out_ = std::make_unique<Linear>(child("context.out"), dim, dim, normal_init(0.02));
+    // About the 0.02 of Wan's widths; a context of a few values would begin unseen with that.
+    const auto by_fan_in = [](std::int64_t n) {
+      return normal_init(1 / std::sqrt(static_cast<double>(n)));
+    };
+    context_in_ = std::make_unique<Linear>(child("context.in"), config.context_dim, dim,
+                                           by_fan_in(config.context_dim));
+    context_out_ = std::make_unique<Linear>(child("context.out"), dim, dim, by_fan_in(dim));
   }
   add_blocks(encoder_, "encoder", config.encoder, 0);
   add_blocks(middle_, "middle", config.middle, config.encoder);

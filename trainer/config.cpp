@@ -107,6 +107,8 @@ Options model_options(ModelConfig& c) {
        {},
        "",
        "Add a learned position table to the patches, beside RoPE."},
+      {"model.position_scale", &c.position_scale, between(1e-4, 10), "",
+       "Standard deviation of the position table's first values."},
       {"model.time_scale", &c.time_scale, between(1e-3, 1e4), "",
        "Factor on t and t-s before the sinusoids."},
       {"model.prediction", &c.prediction, one_of({"velocity", "data"}), "",

@@ -41,6 +41,7 @@ struct ModelConfig {
   std::string feed_forward = "plain";
   std::string gates = "token";
   bool position_table = true;
+  double position_scale = 0.02;
   double time_scale = 1;
   std::string prediction = "data";
   double time_floor = 0.05;

@@ -27,6 +27,7 @@ ModelConfig model_config_of(const nn::DiTConfig& dit) {
   m.feed_forward = nn::name_of(dit.feed_forward);
   m.gates = nn::name_of(dit.gates);
   m.position_table = dit.position_table;
+  m.position_scale = dit.position_scale;
   m.time_scale = dit.time_scale;
   m.prediction = nn::name_of(dit.prediction);
   m.time_floor = dit.time_floor;
@@ -83,6 +84,7 @@ nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips) {
   dit.sparse_share = m.sparse_share;
   dit.feed_forward = nn::feed_forward_kind(m.feed_forward);
   dit.position_table = m.position_table;
+  dit.position_scale = m.position_scale;
   dit.time_scale = m.time_scale;
   dit.prediction = nn::prediction_kind(m.prediction);
   dit.time_floor = m.time_floor;

@@ -124,6 +124,21 @@ BOOST_AUTO_TEST_CASE(clips_of_other_sizes_have_their_own_places) {
   BOOST_CHECK_THROW(static_cast<void>(in.run(*trained(table))), ShapeError);
 }
 
+BOOST_AUTO_TEST_CASE(a_position_table_starts_at_its_scale) {
+  DiTConfig config = small();
+  config.position_table = true;
+  config.position_scale = 0.5;
+  const VideoDiT model(kScope, config);
+  for (const auto& [name, p] : model.parameters()) {
+    if (name != "positions") continue;
+    const double variance = mean(square(p)).item();
+    const auto count = static_cast<double>(p.count());
+    BOOST_TEST(std::abs(variance / 0.25 - 1) < 5 * std::sqrt(2 / count));
+    return;
+  }
+  BOOST_ERROR("no position table");
+}
+
 BOOST_AUTO_TEST_CASE(the_weak_path_leaves_the_middle_out) {
   const auto model = trained(small());
   Inputs in;
