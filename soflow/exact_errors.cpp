@@ -27,7 +27,7 @@ class Bench {
     draw();
     const RandomKey key{.seed = options.seed, .purpose = kExactNoise};
     x1_ = random_normal(x0_.shape(), key, ids_);
-    if (flow.condition_size() > 0 || options.tell_w)
+    if (flow.context_size() > 0 || options.tell_w)
       truth_.guidance = Tensor::full({options.clips}, options.w);
     if (options.tell_w) told_.guidance = truth_.guidance;
   }
@@ -84,17 +84,18 @@ class Bench {
  private:
   void draw() {
     const auto size = static_cast<std::size_t>(flow_.basis().size());
-    const auto told = static_cast<std::size_t>(flow_.condition_size());
-    std::vector<double> clips(ids_.size() * size), conditions(ids_.size() * told);
+    const auto told = static_cast<std::size_t>(flow_.context_size());
+    std::vector<double> clips(ids_.size() * size), contexts(ids_.size() * told);
     for (std::size_t i = 0; i < ids_.size(); ++i) {
-      flow_.draw(ids_[i], {clips.data() + i * size, size}, {conditions.data() + i * told, told});
+      flow_.draw(ids_[i], {clips.data() + i * size, size}, {contexts.data() + i * told, told});
     }
     Shape shape = flow_.options().clip;
     shape.insert(0, options_.clips);
     x0_ = cast(Tensor::from(clips, shape), DType::kF32);
     if (told == 0) return;
-    told_.context =
-        cast(Tensor::from(conditions, {options_.clips, 1, flow_.condition_size()}), DType::kF32);
+    Shape context_shape = flow_.context_shape();
+    context_shape.insert(0, options_.clips);
+    told_.context = cast(Tensor::from(contexts, context_shape), DType::kF32);
     truth_.context = told_.context;
   }
 
@@ -175,7 +176,7 @@ ExactErrors exact_errors(const Network& network, const ExactFlow& flow,
   ExactErrors errors;
   for (const double t : {0.1, 0.3, 0.5, 0.7, 0.9, 1.0}) {
     errors.velocity.push_back(bench.velocity(t));
-    if (flow.condition_size() > 0) errors.weak_velocity.push_back(bench.weak_velocity(t));
+    if (flow.context_size() > 0) errors.weak_velocity.push_back(bench.weak_velocity(t));
   }
   for (const double t : {1.0, 0.75, 0.5, 0.25}) {
     for (const double s : {0.75, 0.5, 0.25, 0.0}) {

@@ -74,7 +74,7 @@ ExactFlow::ExactFlow(const ExactOptions& options) : options_(options), basis_(op
     variances_.assign(size, options.own);
     for (std::size_t k = 0; k < size; ++k) {
       if (!basis_.is_slow(static_cast<std::int64_t>(k))) continue;
-      place_[k] = condition_size();
+      place_[k] = static_cast<std::int64_t>(told_.size());
       told_.push_back(k);
       variances_[k] += options.spread;
     }
@@ -88,23 +88,37 @@ ExactFlow::ExactFlow(const ExactOptions& options) : options_(options), basis_(op
   }
 }
 
-void ExactFlow::draw(std::int64_t index, std::span<double> clip,
-                     std::span<double> condition) const {
+Shape ExactFlow::context_shape() const {
+  const auto told = static_cast<std::int64_t>(told_.size());
+  return told == 0 ? Shape() : Shape{told, 1 + told};
+}
+
+std::int64_t ExactFlow::context_size() const {
+  const auto told = static_cast<std::int64_t>(told_.size());
+  return told * (1 + told);
+}
+
+void ExactFlow::draw(std::int64_t index, std::span<double> clip, std::span<double> context) const {
   if (static_cast<std::int64_t>(clip.size()) != basis_.size() ||
-      static_cast<std::int64_t>(condition.size()) != condition_size()) {
-    throw ShapeError(str("[exact] room for ", clip.size(), " and ", condition.size(),
-                         " values; expected ", basis_.size(), " and ", condition_size()));
+      static_cast<std::int64_t>(context.size()) != context_size()) {
+    throw ShapeError(str("[exact] room for ", clip.size(), " and ", context.size(),
+                         " values; expected ", basis_.size(), " and ", context_size()));
   }
+  const std::size_t token = 1 + told_.size();
   const std::uint64_t seed = options_.seed;
-  for (std::size_t i = 0; i < condition.size(); ++i)
-    condition[i] = std::sqrt(options_.spread) * normal(seed, kMeans, index, i);
+  std::fill(context.begin(), context.end(), 0.0);
+  for (std::size_t i = 0; i < told_.size(); ++i) {
+    context[i * token] = std::sqrt(options_.spread) * normal(seed, kMeans, index, i);
+    context[i * token + 1 + i] = 1;
+  }
   for (std::size_t k = 0; k < clip.size(); ++k) {
     GaussianLine law{means_[k], variances_[k]};
     if (options_.kind == ExactKind::kMixture) {
       const auto& parts = mixtures_[k].parts();
       law = parts[uniform(seed, kPeak, index, k) < parts[0].weight ? 0 : 1].law;
     } else if (options_.kind == ExactKind::kGuided) {
-      law = {place_[k] < 0 ? 0 : condition[static_cast<std::size_t>(place_[k])], options_.own};
+      law = {place_[k] < 0 ? 0 : context[static_cast<std::size_t>(place_[k]) * token],
+             options_.own};
     }
     clip[k] = law.mean + std::sqrt(law.variance) * normal(seed, kClip, index, k);
   }
@@ -130,18 +144,19 @@ std::vector<ExactFlow::Way> ExactFlow::ways_of(const PerSample& t, const PerSamp
 template <class Move>
 Tensor ExactFlow::each(const Tensor& x, const std::vector<Way>& ways,
                        const nn::Condition& condition, const Move& move) const {
-  if (condition_size() > 0 && !condition.context.defined())
+  const std::size_t told = told_.size();
+  if (told > 0 && !condition.context.defined())
     throw InvalidArgument("[exact] the guided flow needs its condition as a context");
-  const auto given = condition_size() > 0 ? condition.context.to_vector<double>() : PerSample();
+  const auto given = told > 0 ? condition.context.to_vector<double>() : PerSample();
   auto values = x.to_vector<double>();
   const auto size = static_cast<std::size_t>(basis_.size());
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const std::span<double> clip(values.data() + i * size, size);
     basis_.to_coordinates(clip);
     for (std::size_t k = 0; k < size; ++k) {
-      const double m =
-          place_[k] < 0 ? 0 : given[i * told_.size() + static_cast<std::size_t>(place_[k])];
-      clip[k] = move(ways[i], k, clip[k], m);
+      double mean = 0;
+      if (place_[k] >= 0) mean = given[(i * told + static_cast<std::size_t>(place_[k])) * (1 + told)];
+      clip[k] = move(ways[i], k, clip[k], mean);
     }
     basis_.to_clip(clip);
   }

@@ -39,14 +39,16 @@ class ExactFlow {
   explicit ExactFlow(const ExactOptions& options);
 
   [[nodiscard]] const ExactOptions& options() const { return options_; }
-  /// K, the size of the condition m: coordinates with at most one half wave along each axis; 0 for
-  /// other kinds. A network is told it as one context token [B, 1, K].
-  [[nodiscard]] std::int64_t condition_size() const {
-    return static_cast<std::int64_t>(told_.size());
-  }
+  /// The condition m of kGuided as a network is told it, [K, 1 + K]: a token for each of the K
+  /// coordinates with at most one half wave along each axis, its mean m_k and then which it is, a
+  /// one among zeros, so that attention can choose what a place needs. {} for other kinds.
+  [[nodiscard]] Shape context_shape() const;
+  /// Values of one context: K (1 + K), or 0.
+  [[nodiscard]] std::int64_t context_size() const;
 
-  /// Clip `index` and its condition, C*T*H*W and K values. May be called from several threads.
-  void draw(std::int64_t index, std::span<double> clip, std::span<double> condition) const;
+  /// Clip `index` and its context, C*T*H*W and context_size() values. May be called from several
+  /// threads.
+  void draw(std::int64_t index, std::span<double> clip, std::span<double> context) const;
 
   /// v(x, t) of the whole batch's t, and f(x, t, s): f64, of x [B, C, T, H, W] of any floating
   /// dtype. kGuided follows v_w = w v(. | m) + (1 - w) v(.), with m and w of the condition: no

@@ -5,13 +5,13 @@
 namespace eflow::trainer {
 namespace {
 
-/// Clip and condition together, as the flow makes them.
+/// Clip and context together, as the flow makes them.
 struct Drawn {
-  std::vector<double> clip, condition;
+  std::vector<double> clip, context;
   Drawn(const soflow::ExactFlow& flow, std::int64_t index)
       : clip(static_cast<std::size_t>(flow.basis().size())),
-        condition(static_cast<std::size_t>(flow.condition_size())) {
-    flow.draw(index, clip, condition);
+        context(static_cast<std::size_t>(flow.context_size())) {
+    flow.draw(index, clip, context);
   }
 };
 
@@ -23,8 +23,7 @@ void round_into(const std::vector<double>& from, std::span<float> to) {
 }  // namespace
 
 Shape ExactSource::context_shape() const {
-  if (flow_.condition_size() == 0) return {};
-  return {1, flow_.condition_size()};
+  return flow_.context_shape();
 }
 
 std::int32_t ExactSource::read(std::int64_t index, std::span<float> clip) const {
@@ -33,7 +32,7 @@ std::int32_t ExactSource::read(std::int64_t index, std::span<float> clip) const 
 }
 
 void ExactSource::read_context(std::int64_t index, std::span<float> context) const {
-  round_into(Drawn(flow_, index).condition, context);
+  round_into(Drawn(flow_, index).context, context);
 }
 
 soflow::ExactOptions exact_options(const ExactConfig& c) {

@@ -16,7 +16,7 @@ class ExactSource final : public io::ClipSource {
   [[nodiscard]] std::int64_t size() const override { return std::int64_t{1} << 20; }
   [[nodiscard]] Shape clip_shape() const override { return flow_.options().clip; }
   [[nodiscard]] std::int64_t class_count() const override { return 0; }
-  /// One token that holds the condition of the guided flow.
+  /// The condition of the guided flow.
   [[nodiscard]] Shape context_shape() const override;
   std::int32_t read(std::int64_t index, std::span<float> clip) const override;
   void read_context(std::int64_t index, std::span<float> context) const override;

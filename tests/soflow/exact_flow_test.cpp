@@ -22,24 +22,27 @@ ExactOptions small(ExactKind kind) {
   return {.kind = kind, .clip = {2, 2, 3, 4}, .own = 0.3, .spread = 0.8, .seed = 5};
 }
 
-/// Clips 0 .. count-1 and their condition.
+/// Clips 0 .. count-1 and their contexts.
 struct Clips {
   Tensor x0;
   nn::Condition condition;
   Clips(const ExactFlow& flow, std::int64_t count) {
     const auto size = static_cast<std::size_t>(flow.basis().size());
-    const auto told = static_cast<std::size_t>(flow.condition_size());
-    std::vector<double> x, m;
+    const auto told = static_cast<std::size_t>(flow.context_size());
+    std::vector<double> x, contexts;
     for (std::int64_t i = 0; i < count; ++i) {
-      std::vector<double> clip(size), mean(told);
-      flow.draw(i, clip, mean);
+      std::vector<double> clip(size), context(told);
+      flow.draw(i, clip, context);
       x.insert(x.end(), clip.begin(), clip.end());
-      m.insert(m.end(), mean.begin(), mean.end());
+      contexts.insert(contexts.end(), context.begin(), context.end());
     }
     Shape shape = flow.options().clip;
     shape.insert(0, count);
     x0 = Tensor::from(x, shape);
-    if (told > 0) condition.context = Tensor::from(m, {count, 1, flow.condition_size()});
+    if (told == 0) return;
+    Shape tokens = flow.context_shape();
+    tokens.insert(0, count);
+    condition.context = Tensor::from(contexts, tokens);
   }
 };
 
@@ -65,10 +68,10 @@ BOOST_AUTO_TEST_CASE(clips_have_the_moments_that_are_stated) {
   for (const ExactKind kind : kAll) {
     const ExactFlow flow(small(kind));
     std::vector<double> sums(48), squares(48),
-        mean(static_cast<std::size_t>(flow.condition_size()));
+        context(static_cast<std::size_t>(flow.context_size()));
     for (int i = 0; i < kCount; ++i) {
       std::vector<double> clip(48);
-      flow.draw(i, clip, mean);
+      flow.draw(i, clip, context);
       flow.basis().to_coordinates(clip);
       for (std::size_t k = 0; k < 48; ++k) {
         sums[k] += (clip[k] - flow.means()[k]) / kCount;
@@ -111,6 +114,31 @@ BOOST_AUTO_TEST_CASE(solutions_are_a_flow_whose_tangent_is_the_velocity) {
     const Tensor slope = (go(x, l, after) - go(x, l, before)) / (2 * kStep);
     BOOST_TEST(test::distance(slope, flow.velocity(x, l, clips.condition)) < 1e-5);
   }
+}
+
+/// At t = 1 a clip is noise, and its velocity what leads to the mean that was told.
+BOOST_AUTO_TEST_CASE(each_slow_coordinate_is_told_by_a_token_of_its_own) {
+  const ExactFlow flow(small(ExactKind::kGuided));
+  BOOST_TEST((flow.context_shape() == Shape{16, 17}));
+  BOOST_TEST(flow.context_size() == 16 * 17);
+  const Clips clips(flow, 1);
+  const auto context = clips.condition.context.to_vector<double>();
+  const Tensor noise = test::values(clips.x0.shape(), 3, 1.5);
+  auto mean = (noise - flow.velocity(noise, {1}, clips.condition)).to_vector<double>();
+  flow.basis().to_coordinates(mean);
+  std::size_t token = 0;
+  for (std::size_t k = 0; k < mean.size(); ++k) {
+    const bool told = flow.basis().is_slow(static_cast<std::int64_t>(k));
+    BOOST_TEST(std::abs(mean[k] - (told ? context[token * 17] : 0)) < 1e-12);
+    if (!told) continue;
+    for (std::size_t which = 0; which < 16; ++which)
+      BOOST_TEST(context[token * 17 + 1 + which] == (which == token ? 1 : 0));
+    ++token;
+  }
+  BOOST_TEST(token == 16u);
+  std::vector<double> clip(48), short_of_one(16 * 17 - 1);
+  BOOST_CHECK_THROW(flow.draw(0, clip, short_of_one), ShapeError);
+  BOOST_TEST(ExactFlow(small(ExactKind::kGaussian)).context_size() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(the_weak_path_knows_no_condition) {

@@ -95,10 +95,10 @@ int eval_exact(const std::string& run, const ExactRequest& request) {
         "[eval] ", run, " makes clips chunk by chunk; --exact measures passes over whole clips"));
   }
   const soflow::ExactFlow flow(trainer::exact_options(config.data.exact));
-  const bool guided = flow.condition_size() > 0 && config.guidance.embed;
+  const bool guided = flow.context_size() > 0 && config.guidance.embed;
   std::vector<double> scales = {1};
   if (guided) scales = {2.5, 3, 3.5, 4, 4.5};
-  if (flow.condition_size() > 0 && !guided) scales = {config.objective.guidance};
+  if (flow.context_size() > 0 && !guided) scales = {config.objective.guidance};
   if (request.guidance > 0) scales = {request.guidance};
   for (const double w : scales) {
     const soflow::ExactErrorOptions options{.clips = request.clips,
@@ -110,7 +110,7 @@ int eval_exact(const std::string& run, const ExactRequest& request) {
     if (request.json) {
       std::printf("%s\n", to_json(errors, w).dump().c_str());
     } else {
-      print(errors, w, flow.condition_size() > 0);
+      print(errors, w, flow.context_size() > 0);
     }
   }
   return 0;
