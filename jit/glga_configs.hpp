@@ -44,14 +44,16 @@ inline bool glga_fits_cpu(const GlgaTiles& t, const GlgaHolds& holds, const Devi
 inline bool glga_has_warpgroups(const Spec& spec, const GlgaTiles& t, const GlgaHolds& holds,
                                 const DeviceLimits& limits) {
   const bool for_them = limits.arch == "sm_90a" && t.element == 2;
-  return spec.constants[9] == 0 || (for_them && (holds.across_keys ? t.keys : t.rows) % 64 == 0);
+  return spec.constants[GlgaConstant::kWarpgroups] == 0 ||
+         (for_them && (holds.across_keys ? t.keys : t.rows) % 64 == 0);
 }
 
 /// What barriers of bulk copies (kMostStages of matrix_tile_cuda.h) take of a block's shared memory, aligned as its tiles are.
 inline constexpr std::int64_t kCopyBarrierBytes = 128;
 /// Bulk copies where they are asked for.
 inline bool glga_has_bulk_copies(const Spec& spec, const GlgaTiles& t, const DeviceLimits& limits) {
-  return spec.constants[10] == 0 || (limits.arch == "sm_90a" && t.element <= 4);
+  return spec.constants[GlgaConstant::kBulkCopies] == 0 ||
+         (limits.arch == "sm_90a" && t.element <= 4);
 }
 
 template <std::int64_t (*kBytes)(const Spec&), int kChannels, int kScores, bool kAcrossKeys>
@@ -60,7 +62,8 @@ bool glga_config_fits(const Spec& spec, const DeviceLimits& limits) {
   const GlgaHolds holds{kChannels, kScores, kAcrossKeys};
   if (!glga_has_warpgroups(spec, tiles, holds, limits)) return false;
   if (!glga_has_bulk_copies(spec, tiles, limits)) return false;
-  const std::int64_t barriers = spec.constants[10] != 0 ? kCopyBarrierBytes : 0;
+  const std::int64_t barriers =
+      spec.constants[GlgaConstant::kBulkCopies] != 0 ? kCopyBarrierBytes : 0;
   return limits.arch.starts_with("sm_")
              ? glga_fits_gpu(tiles, holds, kBytes(spec) + barriers, limits)
              : glga_fits_cpu(tiles, holds, limits);
@@ -74,20 +77,21 @@ inline bool glga_state_fits(const Spec& spec, const DeviceLimits& limits) {
 using FitsConfig = bool (*)(const Spec&, const DeviceLimits&);
 
 inline ConfigSpace glga_tiles(FitsConfig fits) {
-  return {.tunables = {{"rows", 7, {16, 32, 48, 64, 96, 128}},
-                       {"keys", 8, {16, 32, 64, 96, 128}},
-                       {"warpgroups", 9, {0, 1}}},
+  return {.tunables = {{"rows", GlgaConstant::kRows, {16, 32, 48, 64, 96, 128}},
+                       {"keys", GlgaConstant::kKeys, {16, 32, 64, 96, 128}},
+                       {"warpgroups", GlgaConstant::kWarpgroups, {0, 1}}},
           .default_is_the_callers = true,
           .fits = fits};
 }
 /// Of texts that walk over a window.
 inline ConfigSpace glga_walk_tiles(FitsConfig fits) {
   ConfigSpace out = glga_tiles(fits);
-  out.tunables.push_back({"bulk_copies", 10, {0, 1}});
+  out.tunables.push_back({"bulk_copies", GlgaConstant::kBulkCopies, {0, 1}});
   return out;
 }
 inline ConfigSpace glga_row_tiles(FitsConfig fits) {
-  return {.tunables = {{"rows", 7, {16, 32, 48, 64, 96, 128}}, {"warpgroups", 9, {0, 1}}},
+  return {.tunables = {{"rows", GlgaConstant::kRows, {16, 32, 48, 64, 96, 128}},
+                       {"warpgroups", GlgaConstant::kWarpgroups, {0, 1}}},
           .default_is_the_callers = true,
           .fits = fits};
 }

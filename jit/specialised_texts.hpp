@@ -1,8 +1,6 @@
 #pragma once
-// Our own texts that are specialised at run time: known to every KernelDefinitions without being defined. Constants of
-// the glga texts: d, softmax branch (0 none, 1 window, 2 all keys), linear branch, gates (0, 1 a row, 2 a channel), norms,
-// window radius (-1: an argument), share of kept tokens in percent (0: all), queries and keys of a tile, products by
-// warpgroups, a walk's loads by bulk copies.
+// Our own texts that are specialised at run time: known to every KernelDefinitions without being defined. The glga texts'
+// constants are those of GlgaConstant (tile_bytes.hpp).
 
 #include "eflow/jit/glga_configs.hpp"
 #include "eflow/jit/kernel_definitions.hpp"

@@ -16,17 +16,34 @@ inline std::int64_t tile_bytes(std::int64_t rows, std::int64_t columns, std::int
   return whole(rows) * whole(columns) * element;
 }
 
+/// The constants of a glga text's Spec; of glga_state the first two are its head and its tile of tokens.
+struct GlgaConstant {
+  enum : int {
+    kHead,         ///< d
+    kLocal,        ///< softmax branch: 0 none, 1 window, 2 all keys
+    kGlobal,       ///< linear branch: 0, 1
+    kGates,        ///< 0 none, 1 a row, 2 a channel
+    kNormed,       ///< 0, 1
+    kRadius,       ///< of the window; -1: an argument
+    kKeptPercent,  ///< share of the tokens that are kept; 0: all
+    kRows,         ///< queries of a tile
+    kKeys,         ///< keys of a tile
+    kWarpgroups,   ///< products by warpgroups: 0, 1
+    kBulkCopies,   ///< a walk's loads by bulk copies: 0, 1
+  };
+};
+
 /// What the bytes of a glga text depend on.
 struct GlgaTiles {
   std::int64_t element, head, rows, keys;
   bool local, global;
   explicit GlgaTiles(const Spec& s)
       : element(static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])))),
-        head(s.constants[0]),
-        rows(s.constants[7]),
-        keys(s.constants[8]),
-        local(s.constants[1] != 0),
-        global(s.constants[2] != 0) {}
+        head(s.constants[GlgaConstant::kHead]),
+        rows(s.constants[GlgaConstant::kRows]),
+        keys(s.constants[GlgaConstant::kKeys]),
+        local(s.constants[GlgaConstant::kLocal] != 0),
+        global(s.constants[GlgaConstant::kGlobal] != 0) {}
   /// Rows by a head's channels, and a tile of scores.
   [[nodiscard]] std::int64_t channels(std::int64_t n) const { return tile_bytes(n, head, element); }
   [[nodiscard]] std::int64_t scores(std::int64_t n, std::int64_t m) const {

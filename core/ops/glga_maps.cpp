@@ -6,8 +6,6 @@
 namespace eflow::detail {
 namespace {
 
-constexpr int kBulkCopies = 10;  // see jit/specialised_texts.hpp
-
 /// Of heads of `tokens` rows, copied by tiles of so many rows. A tile lies in columns of 16-byte chunks, so a row is a
 /// dimension of chunks and one of the elements in a chunk: the box [chunks][rows][elements] is the tile as it lies. A row's
 /// last chunk may lie outside; it becomes 0, which is what a tile is padded with.
@@ -33,7 +31,7 @@ jit::TensorBox walk_box(const args::GlgaRows& x, const jit::detail::GlgaTiles& t
 
 jit::Spec with_tensor_maps(const jit::Runtime& runtime, const jit::Spec& spec, std::int64_t samples,
                            args::Glga& a) {
-  if (spec.constants[kBulkCopies] == 0) return spec;
+  if (spec.constants[jit::detail::GlgaConstant::kBulkCopies] == 0) return spec;
   const auto context = runtime.cuda_context();
   // Elsewhere the kernel has no use for them.
   if (!context || context->device().arch() != "sm_90a") return spec;
@@ -46,7 +44,7 @@ jit::Spec with_tensor_maps(const jit::Runtime& runtime, const jit::Spec& spec, s
                  by_keys ? tiles.rows : tiles.keys, a.heads, samples);
     if (jit::encode_tensor_map(*context, box, &a.walk[i])) continue;
     jit::Spec plain = spec;
-    plain.constants[kBulkCopies] = 0;
+    plain.constants[jit::detail::GlgaConstant::kBulkCopies] = 0;
     return plain;
   }
   return spec;

@@ -87,7 +87,7 @@ jit::Spec glga_spec(std::string_view name, const GlgaSignature& call, const Glga
 }
 
 GlgaTile glga_tile(const jit::Spec& spec) {
-  return {spec.constants[7], spec.constants[8]};
+  return {spec.constants[bytes::GlgaConstant::kRows], spec.constants[bytes::GlgaConstant::kKeys]};
 }
 
 GlgaTiles default_glga_tiles(const GlgaSignature& call, const GlgaOptions& o) {

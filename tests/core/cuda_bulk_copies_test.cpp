@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "eflow/core/ops/glga_maps.hpp"
+#include "eflow/jit/tile_bytes.hpp"
 #include "support/emulated_gpu.hpp"
 #include "support/hopper_attention.hpp"
 #include "support/recording_driver.hpp"
@@ -87,7 +88,7 @@ BOOST_AUTO_TEST_CASE(maps_tell_of_heads_in_rows_of_chunks) {
 
   // Samples that are one and the same, or rows that do not begin on 16 bytes, cannot be mapped.
   jit::Spec plain = spec;
-  plain.constants[10] = 0;
+  plain.constants[jit::detail::GlgaConstant::kBulkCopies] = 0;
   BOOST_TEST((detail::with_tensor_maps(runtime, spec, 2, a) == plain));
   a.q.row = 97;
   BOOST_TEST((detail::with_tensor_maps(runtime, spec, 1, a) == plain));

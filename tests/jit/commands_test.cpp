@@ -11,6 +11,7 @@
 #include "eflow/base/error.hpp"
 #include "eflow/jit/disk_cache.hpp"
 #include "eflow/jit/nvrtc.hpp"
+#include "eflow/jit/tile_bytes.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace eflow;
@@ -189,7 +190,7 @@ BOOST_AUTO_TEST_CASE(gpu_kernels_are_built_without_a_gpu) {
 BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   const Spec by_warps("glga_forward", {DType::kBF16}, {64, 2, 0, 0, 0, -1, 0, 64, 64});
   Spec by_groups = by_warps;
-  by_groups.constants[9] = 1;
+  by_groups.constants[jit::detail::GlgaConstant::kWarpgroups] = 1;
   const ConfigSpace space = KernelDefinitions().space("glga_forward");
   const auto fits = [&](Spec spec, const char* arch) {
     return space.fits(spec, {.name = "", .arch = arch, .block_bytes = 200 << 10});
@@ -197,9 +198,9 @@ BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   BOOST_TEST(fits(by_warps, "sm_100"));
   BOOST_TEST(!fits(by_groups, "sm_100"));
   BOOST_TEST(fits(by_groups, "sm_90a"));
-  by_groups.constants[7] = 32;
+  by_groups.constants[jit::detail::GlgaConstant::kRows] = 32;
   BOOST_TEST(!fits(by_groups, "sm_90a"));  // half a group of rows
-  by_groups.constants[7] = 64;
+  by_groups.constants[jit::detail::GlgaConstant::kRows] = 64;
   if (!find_nvrtc("")) {
     BOOST_TEST_MESSAGE("skipped: no NVRTC");
     return;

@@ -11,6 +11,7 @@
 #include "eflow/core/device.hpp"
 #include "eflow/core/runnable_kernels.hpp"
 #include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/tile_bytes.hpp"
 #include "eflow/jit/tuner.hpp"
 #include "eflow/nn/glga.hpp"
 #include "support/jit_options.hpp"
@@ -93,7 +94,8 @@ BOOST_AUTO_TEST_CASE(preparing_takes_what_was_tuned) {
     });
     jit::TuneOptions made_up;  // the larger the tile, the faster
     made_up.clock = [](const jit::Workload&, const jit::Spec& spec, int count) {
-      return count / static_cast<double>(spec.constants[7] + spec.constants[8]);
+      return count / static_cast<double>(spec.constants[jit::detail::GlgaConstant::kRows] +
+                                         spec.constants[jit::detail::GlgaConstant::kKeys]);
     };
     static_cast<void>(
         tune(runtime, job.kernel, kernel->workload(runtime, job.kernel.spec, job.sizes), made_up));
@@ -102,7 +104,8 @@ BOOST_AUTO_TEST_CASE(preparing_takes_what_was_tuned) {
   const Glga glga(Scope({.seed = 1}, DType::kF32, device), config.dim, config.heads,
                   config.attention_options(0));
   jit::Spec largest = job.kernel.spec;
-  largest.constants[7] = largest.constants[8] = 128;
+  largest.constants[jit::detail::GlgaConstant::kRows] =
+      largest.constants[jit::detail::GlgaConstant::kKeys] = 128;
   BOOST_TEST(!device->runtime().has(largest));
   glga.prepare(100, false, -1);
   BOOST_TEST(device->runtime().has(largest));

@@ -7,6 +7,7 @@
 #include "eflow/core/glga.hpp"
 #include "eflow/core/ops/glga_kernels.hpp"
 #include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/tile_bytes.hpp"
 #include "eflow/jit/tuning_database.hpp"
 #include "support/glga_agreement.hpp"
 #include "support/temp_dir.hpp"
@@ -46,9 +47,10 @@ inline std::vector<jit::Spec> choose_hopper_configs(jit::Runtime& runtime, const
     const jit::ConfigSpace space = runtime.builder().definitions().space(kernel.name);
     if (space.tunables.back().name != "bulk_copies") continue;
     jit::Spec best = kernel.spec;
-    best.constants[9] = 1;
-    best.constants[10] = bulk ? 1 : 0;
-    if (!space.fits(best, runtime.limits())) best.constants[9] = 0;
+    using jit::detail::GlgaConstant;
+    best.constants[GlgaConstant::kWarpgroups] = 1;
+    best.constants[GlgaConstant::kBulkCopies] = bulk ? 1 : 0;
+    if (!space.fits(best, runtime.limits())) best.constants[GlgaConstant::kWarpgroups] = 0;
     BOOST_REQUIRE_MESSAGE(space.contains(best, runtime.limits()), to_string(best, kernel.name));
     const jit::BuildRequest request = runtime.builder().request(kernel, runtime.target());
     jit::TuningRecord record;
