@@ -12,7 +12,8 @@
 
 namespace eflow::trainer {
 
-/// What one step measured. Times are in seconds, losses are means over clips.
+/// What one step measured. Times are in seconds, losses and errors are means over the clips of their group: NaN where there
+/// were none.
 struct StepMetrics {
   std::int64_t step = 0;                  ///< finished steps, this one included
   double loss = 0;                        ///< what was minimised

@@ -92,6 +92,22 @@ BOOST_AUTO_TEST_CASE(buckets_of_other_shapes_are_trained_on) {
   BOOST_TEST(contains(dry.text, "10 % of the steps on clips [16, 1, 32, 56]"), dry.text);
 }
 
+/// A step's line has the errors of what it trained, and no others.
+BOOST_AUTO_TEST_CASE(progress_names_what_was_trained) {
+  const TemporaryFolder folder;
+  const std::string words = "train --config " EFLOW_CONFIGS
+                            "/exact-guided.ini --train.iterations=4 --optim.warmup=1 "
+                            "--train.batch=8 --model.dim=32 --eval.every=0 --log.every=4 --out " +
+                            folder.path().string();
+  const auto velocities = eflow_says(words + "/fm --objective.fm_share=1 --guidance.path_drop=0");
+  BOOST_TEST(contains(velocities.text, "  fm "), velocities.text);
+  const auto everything = eflow_says(words + "/all --mva.share=0.25 --mva.from=0");
+  for (const char* error : {"  scm ", "  mva ", "  weak "}) {
+    BOOST_TEST(!contains(velocities.text, error), velocities.text);
+    BOOST_TEST(contains(everything.text, error), everything.text);
+  }
+}
+
 /// AnyFlow's causal variant in three stages, then clips made chunk by chunk.
 BOOST_AUTO_TEST_CASE(causal_anyflow_goes_through_its_stages) {
   const TemporaryFolder folder;

@@ -1,6 +1,8 @@
 // eflow train
 
+#include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "arguments.hpp"
 #include "eflow/base/error.hpp"
@@ -64,6 +66,18 @@ std::string short_number(double value) {
   return buffer;
 }
 
+/// The loss, and raw errors of what the step had samples of.
+std::string errors_of(const trainer::StepMetrics& m) {
+  const std::pair<const char*, double> all[] = {
+      {"  fm ", m.fm_mse},     {"  scm ", m.scm_mse},          {"  mva ", m.mva_mse},
+      {"  weak ", m.weak_mse}, {"  student ", m.matching_mse}, {"  score ", m.fake_mse}};
+  std::string text = "loss " + short_number(m.loss);
+  for (const auto& [name, error] : all) {
+    if (!std::isnan(error)) text += name + short_number(error);
+  }
+  return text;
+}
+
 /// Trains one stage; true when it was told to stop.
 bool run(const trainer::Stage& stage, const std::string& resume) {
   const trainer::Config& config = stage.config;
@@ -80,9 +94,8 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
                                                      m.step, config.log.every);
     }
     if (m.eval_mse) held_out = *m.eval_mse;
-    progress->update(m.step, str("loss ", short_number(m.loss), "  fm ", short_number(m.fm_mse),
-                                 "  scm ", short_number(m.scm_mse),
-                                 held_out > 0 ? "  held-out " + short_number(held_out) : ""));
+    progress->update(m.step, errors_of(m) + (held_out > 0 ? "  held-out " + short_number(held_out)
+                                                          : std::string()));
   };
   const auto result = trainer::run_training(config, stage.out, resume, hooks);
   progress.reset();
