@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a table of docs/results.md and writes OUT/TABLE.md and OUT/TABLE-*.png: every arm with several seeds, mean and spread,
 # every seed, the paper's numbers where it has such a table, and the commands.
-#   scripts/reproduce.sh mva|guided|anyflow|jump [OPTIONS]
+#   scripts/reproduce.sh mva|guided|anyflow|distillation|jump [OPTIONS]
 #   scripts/reproduce.sh table2|table3|table4 --data SPRITES [--eval HELD_OUT] [OPTIONS]
 # OPTIONS: --out FOLDER, --seeds N, --iterations N, --threads N, --program EFLOW, --arms 'NAME ...' (some of them only).
 # The first run on exactly known flows, the others on a packed data set of labelled clips (docs/evaluation.md). Finished runs are
@@ -72,6 +72,16 @@ exact() {
   done
 }
 
+# distilled: AnyFlow's three stages with all seeds, measured before and after the last one.
+distilled() {
+  local seed
+  for seed in $(seq "$seeds"); do
+    train after "$seed" --config configs/exact-anyflow.ini
+    measure "$folder/before-$seed.json" "$eflow" eval --exact --run "$folder/after-$seed/stage-2" --clips "$measured" --json
+    measure "$folder/after-$seed.json" "$eflow" eval --exact --run "$folder/after-$seed" --clips "$measured" --json
+  done
+}
+
 # features: the classifier that samples are read with, trained once for all tables.
 features() {
   [ -n "$data" ] || { echo "$table needs --data SPRITES, a packed data set" >&2; exit 2; }
@@ -109,6 +119,7 @@ case $table in
     exact consistency --config configs/exact-mixture.ini
     exact central-difference --config configs/exact-mixture.ini --objective.kind=anyflow
     ;;
+  distillation) distilled ;;
   jump)
     measured=512
     exact fm --config configs/exact-jump.ini $velocity

@@ -36,6 +36,7 @@ def exact_columns(line):
     }
     for sample in line["samples"]:
         columns[f"{sample['sampler']} N = {sample['steps']}, relative"] = sample["relative"]
+        columns[f"{sample['sampler']} N = {sample['steps']}, squared W2 of moments"] = sample["w2"]
     for sample in line["exact_euler"]:
         columns[f"exact Euler N = {sample['steps']}, relative"] = sample["relative"]
     return columns
