@@ -75,6 +75,7 @@ exact() {
 # distilled: AnyFlow's three stages with all seeds, measured before and after the last one.
 distilled() {
   local seed
+  [ -z "$iterations" ] || { echo "distillation: its stages say how long they are, leave --iterations out" >&2; exit 2; }
   for seed in $(seq "$seeds"); do
     train after "$seed" --config configs/exact-anyflow.ini
     measure "$folder/before-$seed.json" "$eflow" eval --exact --run "$folder/after-$seed/stage-2" --clips "$measured" --json
