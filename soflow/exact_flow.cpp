@@ -98,6 +98,10 @@ std::int64_t ExactFlow::context_size() const {
   return told * (1 + told);
 }
 
+double ExactFlow::told_mean(std::span<const double> context, std::size_t k) const {
+  return place_[k] < 0 ? 0 : context[static_cast<std::size_t>(place_[k]) * (1 + told_.size())];
+}
+
 void ExactFlow::draw(std::int64_t index, std::span<double> clip, std::span<double> context) const {
   if (static_cast<std::int64_t>(clip.size()) != basis_.size() ||
       static_cast<std::int64_t>(context.size()) != context_size()) {
@@ -117,8 +121,7 @@ void ExactFlow::draw(std::int64_t index, std::span<double> clip, std::span<doubl
       const auto& parts = mixtures_[k].parts();
       law = parts[uniform(seed, kPeak, index, k) < parts[0].weight ? 0 : 1].law;
     } else if (options_.kind == ExactKind::kGuided) {
-      law = {place_[k] < 0 ? 0 : context[static_cast<std::size_t>(place_[k]) * token],
-             options_.own};
+      law = {told_mean(context, k), options_.own};
     }
     clip[k] = law.mean + std::sqrt(law.variance) * normal(seed, kClip, index, k);
   }
@@ -144,7 +147,7 @@ std::vector<ExactFlow::Way> ExactFlow::ways_of(const PerSample& t, const PerSamp
 template <class Move>
 Tensor ExactFlow::each(const Tensor& x, const std::vector<Way>& ways,
                        const nn::Condition& condition, const Move& move) const {
-  const std::size_t told = told_.size();
+  const auto told = static_cast<std::size_t>(context_size());
   if (told > 0 && !condition.context.defined())
     throw InvalidArgument("[exact] the guided flow needs its condition as a context");
   const auto given = told > 0 ? condition.context.to_vector<double>() : PerSample();
@@ -152,12 +155,10 @@ Tensor ExactFlow::each(const Tensor& x, const std::vector<Way>& ways,
   const auto size = static_cast<std::size_t>(basis_.size());
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const std::span<double> clip(values.data() + i * size, size);
+    const std::span<const double> context(given.data() + i * told, told);
     basis_.to_coordinates(clip);
-    for (std::size_t k = 0; k < size; ++k) {
-      double mean = 0;
-      if (place_[k] >= 0) mean = given[(i * told + static_cast<std::size_t>(place_[k])) * (1 + told)];
-      clip[k] = move(ways[i], k, clip[k], mean);
-    }
+    for (std::size_t k = 0; k < size; ++k)
+      clip[k] = move(ways[i], k, clip[k], told_mean(context, k));
     basis_.to_clip(clip);
   }
   return Tensor::from(values, x.shape(), x.device());

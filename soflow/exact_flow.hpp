@@ -74,6 +74,8 @@ class ExactFlow {
 
  private:
   struct Way;
+  /// m of coordinate k in one context; 0 where it is not told.
+  [[nodiscard]] double told_mean(std::span<const double> context, std::size_t k) const;
   /// x with every coordinate k of every sample replaced by move(way, k, y, m).
   template <class Move>
   [[nodiscard]] Tensor each(const Tensor& x, const std::vector<Way>& ways,
