@@ -17,17 +17,17 @@ thread_local bool g_recording = true;
 using detail::GradNode;
 using detail::TensorNode;
 
-/// Gradients that have arrived at one op's outputs and wait for its turn.
+/// Gradients accumulated so far for one op's outputs.
 struct Pending {
   std::shared_ptr<GradNode> node;
   Tensors dy;
 };
 
-/// Walks the graph from later ops to earlier ones: an op's number is larger than those of the ops it depends on, so
-/// when its turn comes all its gradients are there.
+/// Walks the graph from later ops to earlier ones. An op's sequence number is larger than those of
+/// the ops it depends on, so all gradients of its outputs are complete when it is visited.
 class Walk {
  public:
-  /// leaf(node, gradient) is called for each gradient that reaches a leaf.
+  /// Calls leaf(node, gradient) for each gradient that reaches a tensor, leaf or not.
   template <class Leaf>
   void run(const Tensor& output, const Tensor& seed, bool release, Leaf&& leaf) {
     arrive(output.node(), seed, leaf);
@@ -57,8 +57,9 @@ class Walk {
   void visit(const Pending& p, bool release, Leaf&& leaf) {
     GradNode& node = *p.node;
     if (!node.vjp) {
-      throw InvalidArgument(str("[backward] the graph of ", node.name,
-                                " was released by an earlier backward(); compute it again"));
+      throw InvalidArgument(
+          str("[backward] the graph of ", node.name,
+              " was released by an earlier backward(); run the forward pass again"));
     }
     const Tensors dx = node.vjp(p.dy);
     EFLOW_ASSERT(dx.size() == node.inputs.size());
@@ -76,7 +77,8 @@ class Walk {
 
 Tensor checked_seed(const Tensor& output, const Tensor& seed) {
   if (!output.defined() || !output.requires_grad()) {
-    throw InvalidArgument("[backward] the output depends on nothing that requires a gradient");
+    throw InvalidArgument(
+        "[backward] the output does not depend on a tensor that requires a gradient");
   }
   if (seed.defined()) {
     if (seed.shape() != output.shape() || seed.dtype() != output.dtype()) {
@@ -85,7 +87,8 @@ Tensor checked_seed(const Tensor& output, const Tensor& seed) {
     return seed;
   }
   if (output.count() != 1) {
-    throw ShapeError(str("[backward] ", output, " is not a single element; give a seed of its shape"));
+    throw ShapeError(
+        str("[backward] ", output, " has more than one element; pass a seed of its shape"));
   }
   return Tensor::full(output.shape(), 1, output.dtype(), output.device());
 }
@@ -95,8 +98,12 @@ Tensor checked_seed(const Tensor& output, const Tensor& seed) {
 NoGrad::NoGrad(bool off) : before_(g_recording) {
   if (off) g_recording = false;
 }
-NoGrad::~NoGrad() { g_recording = before_; }
-bool grad_enabled() { return g_recording; }
+NoGrad::~NoGrad() {
+  g_recording = before_;
+}
+bool grad_enabled() {
+  return g_recording;
+}
 
 void backward(const Tensor& output, const Tensor& seed) {
   const Tensor start = checked_seed(output, seed);
@@ -136,33 +143,34 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f,
     const NoGrad off;
     output = f(inputs);
   }
-  // Whether f uses parameters cannot be seen from its inputs, so the result always joins the graph.
+  // f may use parameters that are not among its inputs, so the result always joins the graph.
   Tensors outputs{output.detach()};
   Tensors kept;
   for (const Tensor& t : inputs) kept.push_back(t.defined() ? t.detach() : Tensor());
-  detail::record("checkpoint", inputs, outputs, [f, kept, edges = inputs.size()](std::span<const Tensor> dy) {
-    Tensors again;
-    for (const Tensor& t : kept) {
-      again.push_back(t.defined() ? t.detach() : Tensor());
-      if (t.defined() && is_floating(t.dtype())) again.back().set_requires_grad();
-    }
-    Tensor y;
-    {
-      struct Recording {
-        bool before = g_recording;
-        Recording() { g_recording = true; }
-        ~Recording() { g_recording = before; }
-      } on;
-      y = f(again);
-    }
-    Tensors dx(edges);
-    if (!y.requires_grad()) return dx;
-    backward(y, dy[0]);
-    for (std::size_t i = 0; i < edges; ++i) {
-      if (again[i].defined()) dx[i] = again[i].grad();
-    }
-    return dx;
-  });
+  detail::record("checkpoint", inputs, outputs,
+                 [f, kept, edges = inputs.size()](std::span<const Tensor> dy) {
+                   Tensors again;
+                   for (const Tensor& t : kept) {
+                     again.push_back(t.defined() ? t.detach() : Tensor());
+                     if (t.defined() && is_floating(t.dtype())) again.back().set_requires_grad();
+                   }
+                   Tensor y;
+                   {
+                     struct Recording {
+                       bool before = g_recording;
+                       Recording() { g_recording = true; }
+                       ~Recording() { g_recording = before; }
+                     } on;
+                     y = f(again);
+                   }
+                   Tensors dx(edges);
+                   if (!y.requires_grad()) return dx;
+                   backward(y, dy[0]);
+                   for (std::size_t i = 0; i < edges; ++i) {
+                     if (again[i].defined()) dx[i] = again[i].grad();
+                   }
+                   return dx;
+                 });
   return outputs[0];
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Reverse-mode differentiation over the graph that ops record. A graph belongs to the thread that made it; different
-// threads may record and differentiate different graphs at once.
+// Reverse-mode differentiation of the graph that ops record. Threads: a graph belongs to the thread
+// that recorded it; different threads may record and differentiate different graphs concurrently.
 
 #include <functional>
 #include <vector>
@@ -9,7 +9,8 @@
 
 namespace eflow {
 
-/// While alive, ops of this thread record nothing: their results are leaves without gradients.
+/// Disables recording on this thread during its lifetime (unless `off` is false): results of ops
+/// are leaves without gradients. Nestable.
 class NoGrad {
  public:
   explicit NoGrad(bool off = true);
@@ -21,19 +22,26 @@ class NoGrad {
   bool before_;
 };
 
+/// Whether ops of this thread record, i.e. no NoGrad is active.
 [[nodiscard]] bool grad_enabled();
 
-/// Adds d(output)/d(leaf) . seed to grad() of every leaf that requires a gradient, in a fixed order. The graph is
-/// released on the way, each op's saved tensors as soon as its part is done.
-/// seed: shape of output; default 1, then output must be a single element. Throws ShapeError, InvalidArgument.
+/// Adds the vector-Jacobian product seed^T d(output)/d(leaf) to grad() of every leaf that requires
+/// a gradient, in a fixed order. Releases the graph on the way: each op's saved tensors are freed
+/// as soon as its vjp has run. seed: shape and dtype of output; if undefined it is 1, and output
+/// must have one element. Throws ShapeError; InvalidArgument if output does not require a gradient,
+/// its graph was released, or a saved tensor was modified in place.
 void backward(const Tensor& output, const Tensor& seed = Tensor());
 
-/// d(output)/d(input) . seed for each input, with no grad() touched; zeros where nothing depends on an input.
+/// Returns seed^T d(output)/d(input) for each input without changing any grad() and without
+/// releasing the graph. The result is zero for an input that output does not depend on. Throws as
+/// backward().
 [[nodiscard]] std::vector<Tensor> gradients(const Tensor& output, const std::vector<Tensor>& inputs,
                                             const Tensor& seed = Tensor());
 
-/// f(inputs), keeping only the inputs: backward runs f again to get at what its ops would have saved.
-/// f must compute the same values when called again and may use parameters that require gradients, which it gets.
+/// Computes f(inputs) and saves only the inputs: the backward pass runs f again to recompute the
+/// tensors that its ops save (gradient checkpointing, arXiv 1604.06174). f must be deterministic.
+/// It may use parameters that require gradients; they receive them. f is copied and kept until the
+/// backward pass.
 [[nodiscard]] Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f,
                                 const std::vector<Tensor>& inputs);
 

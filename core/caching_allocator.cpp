@@ -37,7 +37,7 @@ void* CachingAllocator::allocate(std::size_t bytes) {
       memory = take_(size);
     }
     if (memory == nullptr) {
-      throw DeviceError(str("[memory] no ", size >> 20, " MiB left; tensors hold ",
+      throw DeviceError(str("[memory] cannot allocate ", size >> 20, " MiB; tensors hold ",
                             stats_.in_use >> 20, " MiB (peak ", stats_.peak_in_use >> 20, " MiB)",
                             plan_ ? plan_() : std::string()));
     }
@@ -54,7 +54,7 @@ void CachingAllocator::release(void* memory, std::size_t bytes) noexcept {
   stats_.in_use -= size;
   try {
     free_[size].push_back(memory);
-  } catch (...) {  // no memory for the list itself
+  } catch (...) {  // the list itself could not grow
     give_(memory);
     stats_.reserved -= size;
   }

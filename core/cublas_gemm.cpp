@@ -13,10 +13,11 @@ namespace eflow::detail {
 namespace {
 
 namespace lt = jit::lt;
-/// Problems of one dimension of a batch are issued one by one up to so many; more are better off in one launch of ours.
+/// Maximum number of calls for the second batch dimension, which cuBLASLt does not have. Beyond it,
+/// one launch of the built-in kernel is faster.
 constexpr long long kMostCalls = 64;
 
-/// A descriptor of the library's.
+/// Owns a descriptor of the library.
 using Owned = std::unique_ptr<void, int (*)(void*)>;
 
 template <class Create>
@@ -32,7 +33,7 @@ std::string product_text(const LtProblem& p) {
              p.d.batch);
 }
 
-/// Void is void or const void; null stays null.
+/// Advances a pointer by `elements`. Void is void or const void; nullptr stays nullptr.
 template <class Void>
 Void* at(Void* p, long long elements, DType dtype) {
   using Byte = std::conditional_t<std::is_const_v<Void>, const std::byte, std::byte>;
@@ -40,7 +41,7 @@ Void* at(Void* p, long long elements, DType dtype) {
                       : static_cast<Byte*>(p) + elements * static_cast<long long>(size_of(dtype));
 }
 
-/// The problem that lies `index` further in dimension `d` of the batch.
+/// Returns the problem at `index` of batch dimension `d`.
 args::Gemm moved(args::Gemm g, int d, long long index, DType in, DType out) {
   g.a = at(g.a, index * g.a_bs[d], in);
   g.b = at(g.b, index * g.b_bs[d], in);
@@ -55,7 +56,7 @@ args::Gemm moved(args::Gemm g, int d, long long index, DType in, DType out) {
 struct CublasGemm::Plan {
   Owned desc, a, b, c, d;
   jit::LtAlgo algo{};
-  bool served = false;  ///< false: no algorithm, so own text
+  bool served = false;  ///< false: no algorithm; the built-in kernel is used
 };
 
 CublasGemm::CublasGemm(std::shared_ptr<const jit::CudaContext> context, const jit::CublasApi& api,
@@ -71,7 +72,7 @@ CublasGemm::CublasGemm(std::shared_ptr<const jit::CudaContext> context, const ji
 
 CublasGemm::~CublasGemm() {
   plans_.clear();
-  static_cast<void>(api_.destroy(handle_));  // nothing of it is left to lose
+  static_cast<void>(api_.destroy(handle_));  // no way to report a failure here
 }
 
 void CublasGemm::check(int status, const char* call) const {
@@ -116,7 +117,6 @@ CublasGemm::Plan CublasGemm::describe(const LtProblem& p) const {
           .d = layout(p.d)};
 }
 
-/// What the epilogue reads and writes is another call's each time.
 void CublasGemm::point(const args::Gemm& g, const LtProblem& problem, const Plan& plan) const {
   const auto set = [&](int attribute, const void* p) {
     check(api_.desc_set(plan.desc.get(), attribute, &p, sizeof p),
@@ -163,7 +163,7 @@ bool CublasGemm::take_tuned(const LtProblem& problem, Plan& plan) const {
   if (!algo) return false;
   const std::string fault = fault_of(plan, *algo);
   if (!fault.empty()) {
-    log_info("[cublas] what was tuned for ", product_text(problem), " is not used: ", fault);
+    log_info("[cublas] the tuned algorithm for ", product_text(problem), " is not used: ", fault);
     return false;
   }
   plan.algo = *algo;
@@ -177,7 +177,7 @@ std::optional<int> CublasGemm::attribute(const jit::LtAlgo& algo, int which) con
   return value;
 }
 
-/// Why an algorithm from elsewhere may not serve the plan; empty where it may.
+/// Returns why an algorithm from the tuning database cannot be used for the plan; empty if it can.
 std::string CublasGemm::fault_of(const Plan& plan, const jit::LtAlgo& algo) const {
   jit::LtHeuristic needs{};
   const int status = api_.algo_check(handle_, plan.desc.get(), plan.a.get(), plan.b.get(),
@@ -189,7 +189,7 @@ std::string CublasGemm::fault_of(const Plan& plan, const jit::LtAlgo& algo) cons
                kWorkspaceBytes);
   const std::optional<int> reduction = attribute(algo, lt::kAlgoReduction);
   if (!reduction || (static_cast<std::uint32_t>(*reduction) & ~lt::kFixedOrderReductions) != 0)
-    return "its sums have no fixed order";
+    return "its reduction has no fixed order";
   return "";
 }
 
@@ -214,7 +214,7 @@ std::vector<jit::LtAlgo> CublasGemm::algorithms(const args::Gemm& g, DType in, D
 void CublasGemm::run_by(const jit::LtAlgo& algo, const args::Gemm& g, DType in, DType out,
                         jit::CuStream stream) {
   const std::optional<LtProblem> problem = lt_problem(g, in, out, 1, tf32_);
-  if (!problem) throw InvalidArgument("[cublas] it has no such product");
+  if (!problem) throw InvalidArgument("[cublas] cuBLASLt does not support this product");
   const jit::CudaContext::Current current(*context_);
   const std::lock_guard lock(mutex_);
   issue(g, *problem, plan_of(g, *problem), algo, stream);
@@ -238,7 +238,7 @@ std::string CublasGemm::library() const {
 const CublasGemm::Plan& CublasGemm::plan_of(const args::Gemm& g, const LtProblem& problem) {
   if (const auto found = plans_.find(problem); found != plans_.end()) return found->second;
   Plan plan = describe(problem);
-  point(g, problem, plan);  // whether there is a bias counts for the choice
+  point(g, problem, plan);  // the heuristics depend on the bias pointer
   choose(problem, plan);
   return plans_.emplace(problem, std::move(plan)).first->second;
 }
@@ -269,7 +269,7 @@ bool CublasGemm::run(const args::Gemm& given, DType in, DType out, jit::CuStream
     LtProblem problem;
     const Plan* plan;
   };
-  std::vector<Call> calls;  // all or none
+  std::vector<Call> calls;  // planned first, so that either all or none are issued
   for (long long i = 0; i < g.batch[outer]; ++i) {
     const args::Gemm now = moved(g, outer, i, in, out);
     const std::optional<LtProblem> problem = lt_problem(now, in, out, inner, tf32_);

@@ -1,7 +1,7 @@
 #pragma once
-// Plain matrix products by cuBLASLt: one plan (descriptors, algorithm) a problem, made when the problem is first met. The
-// algorithm is the one that was tuned, else the library's first. Deterministic: of its ways to add up parts of a sum, the one
-// without a fixed order is neither asked for nor taken.
+// Matrix products by cuBLASLt. Each problem has a plan (descriptors and algorithm), created on
+// first use. The algorithm is the tuned one, otherwise the first of cuBLASLt's heuristics.
+// Deterministic: split-k reductions without a fixed order are excluded. Internal to core.
 
 #include <functional>
 #include <map>
@@ -17,49 +17,60 @@
 
 namespace eflow::detail {
 
-/// Threads: run() may be called at once; calls take turns.
+/// Threads: run() may be called concurrently; calls are serialised.
 class CublasGemm {
  public:
+  /// Device memory that algorithms may use.
   static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
-  /// The algorithm that was tuned for a problem; nullopt where none was.
+  /// Returns the algorithm tuned for a problem, or nullopt.
   using Tuned = std::function<std::optional<jit::LtAlgo>(const LtProblem&)>;
 
-  /// `workspace` has kWorkspaceBytes bytes on the device and belongs to the one stream that run() is given. `tuned` is asked
-  /// once a problem, and may be empty. Throws DeviceError when the library cannot start.
+  /// `workspace`: kWorkspaceBytes bytes of device memory, owned by the caller and used only on the
+  /// one stream passed to run(). `tuned` is called once per problem and may be empty. Throws
+  /// DeviceError if the library cannot be initialised.
   CublasGemm(std::shared_ptr<const jit::CudaContext> context, const jit::CublasApi& api, bool tf32,
              void* workspace, Tuned tuned = {});
   ~CublasGemm();
   CublasGemm(const CublasGemm&) = delete;
   CublasGemm& operator=(const CublasGemm&) = delete;
 
-  /// Issues the product, or returns false, with nothing issued, where cuBLASLt has none like it. Throws DeviceError.
+  /// Issues the product. Returns false, with nothing issued, if cuBLASLt does not support it. in:
+  /// dtype of A and B; out: of C, bias, aux and residual. Throws DeviceError.
   [[nodiscard]] bool run(const args::Gemm& g, DType in, DType out, jit::CuStream stream);
 
-  /// For the tuner: algorithms for a product that is one call, the one that run() takes untuned first, then at most `most` in
-  /// the library's order, each of which serves all addresses that lie as well as these or on 16 bytes. Empty: it has none.
+  /// For the tuner: returns algorithms for a product that is a single call. The untuned choice of
+  /// run() comes first, then at most `most` in cuBLASLt's order. They work for all operands with at
+  /// least the alignment of these, capped at 16 bytes. Empty if the product is not supported.
   [[nodiscard]] std::vector<jit::LtAlgo> algorithms(const args::Gemm& g, DType in, DType out,
                                                     int most);
-  /// Issues it by one of those.
+  /// Issues the product with one of these algorithms. Throws InvalidArgument if it is not
+  /// supported, DeviceError.
   void run_by(const jit::LtAlgo& algo, const args::Gemm& g, DType in, DType out,
               jit::CuStream stream);
-  /// "algorithm 21, tile 20, stages 8, split-k 2".
+  /// Describes an algorithm: "algorithm 21, tile 20, stages 8, split-k 2".
   [[nodiscard]] std::string text_of(const jit::LtAlgo& algo) const;
-  /// "cuBLASLt 130002"; algorithms are of this version.
+  /// Returns the library version, "cuBLASLt 130002". Algorithms are valid for this version only.
   [[nodiscard]] std::string library() const;
 
  private:
   struct Plan;
+  /// Returns the plan of a problem, creating it on first use.
   const Plan& plan_of(const args::Gemm& g, const LtProblem& problem);
+  /// Creates the descriptors of a plan, without an algorithm.
   [[nodiscard]] Plan describe(const LtProblem& problem) const;
+  /// Sets the pointers that the epilogue uses; they differ from call to call.
   void point(const args::Gemm& g, const LtProblem& problem, const Plan& plan) const;
-  /// What the library offers, best first; `alignments`: bytes, as LtProblem::alignment.
+  /// Returns cuBLASLt's algorithms for a plan, best first; `alignments` in bytes, as
+  /// LtProblem::alignment.
   [[nodiscard]] std::vector<jit::LtHeuristic> offers(const Plan& plan, const int (&alignments)[4],
                                                      int most) const;
+  /// Sets the plan's algorithm, if there is one.
   void choose(const LtProblem& problem, Plan& plan) const;
+  /// Sets the plan's algorithm to the tuned one; false if there is none or it cannot be used.
   [[nodiscard]] bool take_tuned(const LtProblem& problem, Plan& plan) const;
   [[nodiscard]] std::string fault_of(const Plan& plan, const jit::LtAlgo& algo) const;
-  /// nullopt: it does not say.
+  /// Returns an integer attribute of an algorithm; nullopt if it has no such attribute.
   [[nodiscard]] std::optional<int> attribute(const jit::LtAlgo& algo, int which) const;
   void issue(const args::Gemm& g, const LtProblem& problem, const Plan& plan,
              const jit::LtAlgo& algo, jit::CuStream stream) const;

@@ -13,12 +13,13 @@ int type_of(DType dtype) {
   return dtype == DType::kF64 ? lt::kF64 : dtype == DType::kBF16 ? lt::kBF16 : lt::kF32;
 }
 
-/// An operand of `free` rows or columns of the product and `k` terms.
+/// An operand with `free` rows or columns (m or n) and `k` terms.
 struct Operand {
   LtMatrix matrix;
-  bool k_first;  ///< neighbours in memory are neighbours along k
+  bool k_first;  ///< elements along k are adjacent in memory
 };
 
+/// Returns nullopt if neither axis is contiguous, or if rows overlap.
 std::optional<Operand> operand(std::int64_t free, std::int64_t k, std::int64_t free_stride,
                                std::int64_t k_stride) {
   const bool free_runs = free == 1 || free_stride == 1, k_runs = k == 1 || k_stride == 1;
@@ -29,13 +30,13 @@ std::optional<Operand> operand(std::int64_t free, std::int64_t k, std::int64_t f
   return std::nullopt;
 }
 
-/// The largest power of two, at most 256, that divides an address.
+/// Returns the largest power of two, at most 256, that divides the address.
 int alignment_of(const void* p) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   return static_cast<int>(std::min<std::uintptr_t>(256, address & (~address + 1)));
 }
 
-/// 0: not cuBLASLt's.
+/// Returns the cuBLASLt epilogue of the product, or 0 if there is none.
 int epilogue_of(const args::Gemm& g, DType in, DType out) {
   if (g.gelu == args::kNoGelu) {
     if (g.aux != nullptr) return 0;
@@ -47,6 +48,7 @@ int epilogue_of(const args::Gemm& g, DType in, DType out) {
   return lt::kGelu | (g.bias != nullptr ? lt::kBiasBit : 0) | (g.aux != nullptr ? lt::kAuxBit : 0);
 }
 
+/// Sets dtype and batch of a matrix.
 void batch(LtMatrix& m, DType dtype, const args::Gemm& g, int inner,
            const long long (&strides)[2]) {
   m.type = type_of(dtype);
@@ -86,8 +88,8 @@ std::optional<LtProblem> lt_problem(const args::Gemm& g, DType in, DType out, in
   p.alignment[1] = alignment_of(g.a);
   p.alignment[2] = alignment_of(added);
   p.alignment[3] = alignment_of(g.c);
-  for (const void* const beside : {g.bias, static_cast<const void*>(g.aux)})
-    if (beside != nullptr) p.alignment[3] = std::min(p.alignment[3], alignment_of(beside));
+  for (const void* const extra : {g.bias, static_cast<const void*>(g.aux)})
+    if (extra != nullptr) p.alignment[3] = std::min(p.alignment[3], alignment_of(extra));
   return p;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// A product of args/gemm.h in cuBLASLt's words. Its matrices lie in columns, ours in rows: it computes the transpose,
-// C^T = B^T A^T, which needs no copy.
+// Translates a product of args/gemm.h to cuBLASLt's terms. cuBLASLt's matrices are column-major,
+// ours row-major: it computes the transpose C^T = B^T A^T, which needs no copy. Internal to core.
 
 #include <compare>
 #include <cstdint>
@@ -11,27 +11,29 @@
 
 namespace eflow::detail {
 
-/// Bytes beyond which none of its algorithms asks for a better alignment: loads and copies of 16.
+/// In bytes. No cuBLASLt algorithm requires more: its widest loads and copies have 16 bytes.
 inline constexpr int kLtAlignment = 16;
 
-/// Columns ld elements apart, matrices of a batch `stride`.
+/// A column-major matrix: columns are `ld` elements apart, matrices of a batch `stride` elements.
 struct LtMatrix {
   int type = 0, batch = 1;
   std::int64_t rows = 0, columns = 0, ld = 0, stride = 0;
   friend auto operator<=>(const LtMatrix&, const LtMatrix&) = default;
 };
 
-/// All that a choice of algorithm depends on.
+/// Everything that the choice of an algorithm depends on: the key of a plan.
 struct LtProblem {
-  LtMatrix a, b, c, d;  ///< a is our B, b our A, c what is added
+  LtMatrix a, b, c, d;  ///< a is our B, b our A, c the addend (residual or C), d our C
   int transpose_a = 0, transpose_b = 0;
   int compute = 0, scale = 0, epilogue = 0;
-  int alignment[4] = {};  ///< bytes, of the addresses of a, b, c, d (and bias, aux)
+  int alignment[4] = {};  ///< of the addresses of a, b, c, and d with bias and aux; bytes
   friend auto operator<=>(const LtProblem&, const LtProblem&) = default;
 };
 
-/// The problems of batch dimension `inner` as one call. nullopt: cuBLASLt has no such product (strides along both axes, an
-/// epilogue that is not its own, sums of nothing). in: of A and B, out: of the rest. tf32: f32 may be rounded to it.
+/// Returns the problems of batch dimension `inner` as one call. nullopt if cuBLASLt does not
+/// support the product: a matrix with strides along both axes, an epilogue it lacks, or k = 0. in:
+/// dtype of A and B; out: of C, bias, aux and residual. tf32: whether f32 factors may be rounded to
+/// TF32.
 [[nodiscard]] std::optional<LtProblem> lt_problem(const args::Gemm& g, DType in, DType out,
                                                   int inner, bool tf32);
 

@@ -1,5 +1,6 @@
-// A GPU as a Device: a stream of its own, memory in the stream's order, copies through pinned staging, kernels made ready when
-// they are first launched. Not run on a GPU yet; docs/cuda.md says what is proven without one.
+// The Device of a GPU: a stream of its own, stream-ordered memory, copies through pinned staging
+// memory, kernels compiled or loaded on first launch. Not run on a GPU yet; docs/cuda.md describes
+// what is tested without one.
 
 #include <optional>
 
@@ -96,7 +97,7 @@ class CudaDevice final : public Device {
   void abandon_gathering() noexcept override { graphs_.abandon(); }
 
   bool multiply_by_library(const args::Gemm& g, DType in, DType out, Stream stream) override {
-    if (!cublas_ || stream.handle != nullptr) return false;  // its workspace is the own stream's
+    if (!cublas_ || stream.handle != nullptr) return false;  // the workspace belongs to own_
     bool done = false;
     const auto shape = static_cast<std::uint64_t>((g.m * 131 + g.n) * 131 + g.k);
     gather(own_.handle(), kMultiply ^ shape << 8,
@@ -113,10 +114,11 @@ class CudaDevice final : public Device {
   }
 
  private:
-  /// Kinds of work, for the signature of a graph.
+  /// Kinds of work other than kernels, for graph signatures.
   enum Kind : std::uint64_t { kCopy = 1, kFill = 2, kMultiply = 3 };
 
-  /// Issues work, into a graph when work is being gathered. What fails takes what was gathered with it.
+  /// Issues work; while gathering, it is captured into a graph. If it fails, the gathered work is
+  /// discarded.
   template <class F>
   void gather(CuStream on, std::uint64_t signature, F&& issue) {
     if (on == own_.handle()) graphs_.add(signature);
@@ -128,7 +130,7 @@ class CudaDevice final : public Device {
     }
   }
 
-  /// Without it our own kernels do its work, so that it is missed is no error.
+  /// Loads cuBLASLt. If that fails, warns: the project's own GEMM kernels are used instead.
   void start_cublas() {
     const jit::Options& options = runtime_.options();
     if (options.cublas_library == "off") return;
@@ -147,7 +149,7 @@ class CudaDevice final : public Device {
         release_workspace();
       }
     }
-    log_warning("[cuda] ", why, "; matrix products run on our own kernels");
+    log_warning("[cuda] ", why, "; matrix products use the built-in kernels");
   }
 
   void release_workspace() noexcept {
@@ -156,10 +158,12 @@ class CudaDevice final : public Device {
     workspace_ = nullptr;
   }
 
+  /// Returns the driver's stream; Stream{} is own_.
   CuStream handle_of(Stream stream) const {
     return stream.handle == nullptr ? own_.handle() : static_cast<CuStream>(stream.handle);
   }
 
+  /// Compiles or loads a kernel unless it is loaded. Throws CompileError.
   void make_ready(std::string_view name, const jit::Spec& spec) {
     if (runtime_.has(spec)) return;
     const auto made = runtime_.prepare({{std::string(name), spec}});
@@ -173,7 +177,7 @@ class CudaDevice final : public Device {
   detail::CudaMemory memory_;
   detail::CudaStaging staging_;
   detail::TunedProducts tuned_;
-  void* workspace_ = nullptr;  ///< of cublas_
+  void* workspace_ = nullptr;  ///< device memory of cublas_
   std::optional<detail::CublasGemm> cublas_;
 };
 

@@ -8,7 +8,7 @@ namespace {
 
 using jit::CudaContext;
 
-/// A graph as the driver captured it, until it is made or updated an executable of.
+/// Owns a captured graph. It is destroyed once an executable was instantiated or updated from it.
 class Captured {
  public:
   Captured(const CudaContext& context, jit::CuGraph graph) : context_(context), graph_(graph) {}
@@ -29,7 +29,7 @@ class Captured {
 struct CudaGraphs::Executable {
   Executable(const CudaContext& on, jit::CuGraph graph) : context(on) {
     context.check(context.api().graph_instantiate(&handle, graph, 0), "cuGraphInstantiate",
-                  "a gathered step");
+                  "a captured step");
   }
   ~Executable() { static_cast<void>(context.api().graph_exec_destroy(handle)); }
   Executable(const Executable&) = delete;
@@ -48,7 +48,7 @@ CudaGraphs::~CudaGraphs() {
     const CudaContext::Current current(*context_);
     executables_.clear();
   } catch (const std::exception& e) {
-    log_warning("[cuda] graphs stay on the device: ", e.what());
+    log_warning("[cuda] graphs were not released: ", e.what());
   }
 }
 
@@ -61,9 +61,9 @@ void CudaGraphs::add(std::uint64_t signature) {
   if (!gathering_) return;
   if (!capturing_) {
     const CudaContext::Current current(*context_);
-    // Of this thread alone: what others do with the driver meanwhile is theirs.
+    // Thread-local capture: driver calls of other threads are neither captured nor forbidden.
     context_->check(context_->api().capture_begin(stream_, jit::cu::kCaptureThreadLocal),
-                    "cuStreamBeginCapture", "a step");
+                    "cuStreamBeginCapture", "a training step");
     capturing_ = true;
     signature_ = 0;
   }
@@ -77,10 +77,10 @@ void CudaGraphs::flush() {
   jit::CuGraph captured = nullptr;
   const jit::CuResult code = context_->api().capture_end(stream_, &captured);
   const Captured graph(*context_, captured);
-  context_->check(code, "cuStreamEndCapture", "a step");
+  context_->check(code, "cuStreamEndCapture", "a training step");
   const Executable& executable = executable_for(signature_, graph.get());
   context_->check(context_->api().graph_launch(executable.handle, stream_), "cuGraphLaunch",
-                  "a gathered step (or earlier work)");
+                  "a captured step (or earlier work)");
   ++launched_;
 }
 
@@ -90,7 +90,7 @@ CudaGraphs::Executable& CudaGraphs::executable_for(std::uint64_t signature, jit:
     jit::CuGraphUpdate result{};
     if (context_->api().graph_update(found->handle, graph, &result) == 0) return *found;
   }
-  // New, or the driver cannot change the old one into it, which costs time and is no failure.
+  // There is none yet, or the driver cannot update it. The latter costs time but is not an error.
   found.reset();
   found = std::make_unique<Executable>(*context_, graph);
   ++made_;
@@ -104,10 +104,11 @@ void CudaGraphs::abandon() noexcept {
   try {
     const CudaContext::Current current(*context_);
     jit::CuGraph captured = nullptr;
-    static_cast<void>(context_->api().capture_end(stream_, &captured));  // what failed is told
+    static_cast<void>(
+        context_->api().capture_end(stream_, &captured));  // the failure is already reported
     const Captured graph(*context_, captured);
   } catch (const std::exception& e) {
-    log_warning("[cuda] a capture was not ended: ", e.what());
+    log_warning("[cuda] could not end a capture: ", e.what());
   }
 }
 

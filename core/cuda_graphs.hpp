@@ -1,8 +1,9 @@
 #pragma once
-// CUDA graphs without a second way to write a step: while gathering, what is issued to a stream is captured instead of run, up
-// to the next point where the host needs a result, and then runs as one graph. The next step captures again, which costs the
-// host a microsecond a launch, and updates the graph that it made of the same sequence before: whatever an argument holds
-// (addresses, keys of random numbers, a learning rate), it is this step's.
+// Runs ordinary stream work as CUDA graphs. While gathering, work issued to a stream is captured
+// instead of run, until the host needs a result; then it runs as one graph. Every step is captured
+// again, at about one microsecond of host time per launch, and updates the executable graph of the
+// same sequence of work. So all arguments (addresses, random keys, the learning rate) are those of
+// the current step.
 
 #include <map>
 #include <memory>
@@ -11,7 +12,7 @@
 
 namespace eflow::detail {
 
-/// Threads: one at a time.
+/// Threads: one at a time. stream must outlive it.
 class CudaGraphs {
  public:
   CudaGraphs(std::shared_ptr<const jit::CudaContext> context, jit::CuStream stream);
@@ -19,26 +20,30 @@ class CudaGraphs {
   CudaGraphs(const CudaGraphs&) = delete;
   CudaGraphs& operator=(const CudaGraphs&) = delete;
 
-  /// Gathers from here on.
+  /// Starts gathering.
   void begin() { gathering_ = true; }
-  /// Runs what was gathered, and gathers no more. Throws DeviceError.
+  /// Stops gathering and runs the gathered work. Throws DeviceError.
   void end();
 
-  /// To be called before work is issued to the stream. `signature` tells kinds of work apart, not arguments. Throws DeviceError.
+  /// Must be called before each piece of work is issued to the stream; starts a capture if needed.
+  /// `signature` identifies the kind of work, not its arguments. Throws DeviceError.
   void add(std::uint64_t signature);
-  /// Runs what was gathered: before the host waits or allocates. Throws DeviceError.
+  /// Runs the gathered work. Must be called before the host waits or allocates. Throws DeviceError.
   void flush();
-  /// Forgets what was gathered, after a failure.
+  /// Discards the gathered work, after a failure, and stops gathering.
   void abandon() noexcept;
+  /// Whether a capture is in progress.
   [[nodiscard]] bool capturing() const { return capturing_; }
 
-  /// Graphs made, as against updated.
+  /// Number of executable graphs instantiated, not counting updates.
   [[nodiscard]] long long made() const { return made_; }
+  /// Number of graph launches.
   [[nodiscard]] long long launched() const { return launched_; }
 
  private:
-  /// One sequence of work that can be run again.
+  /// An executable graph for one sequence of work.
   struct Executable;
+  /// Returns the executable for the signature, updated to `graph` or instantiated from it.
   Executable& executable_for(std::uint64_t signature, jit::CuGraph graph);
 
   std::shared_ptr<const jit::CudaContext> context_;

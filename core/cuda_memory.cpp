@@ -10,7 +10,8 @@ using jit::CudaContext;
 CudaMemory::CudaMemory(std::shared_ptr<const CudaContext> context, const MemoryPlan& plan,
                        std::function<void(jit::CuStream)> before_driver)
     : context_(std::move(context)), plan_(plan), before_driver_(std::move(before_driver)) {
-  // What the allocators give back the driver need not return to the system at every wait.
+  // Keeps up to 256 MiB in the driver's pool: by default it returns free memory to the system at
+  // every wait.
   const CudaContext::Current current(*context_);
   const jit::CudaApi& cuda = context_->api();
   jit::CuPool pool = nullptr;
@@ -28,7 +29,8 @@ void* CudaMemory::allocate(std::size_t bytes, jit::CuStream stream) {
 void CudaMemory::release(void* memory, std::size_t bytes, jit::CuStream stream) noexcept {
   try {
     allocator_of(stream).release(memory, bytes);
-  } catch (...) {  // not even a node of the map: the memory is lost until the context goes
+  } catch (...) {
+    // No allocator could be created: the memory stays allocated until the context is destroyed.
   }
 }
 
@@ -65,7 +67,7 @@ CachingAllocator& CudaMemory::allocator_of(jit::CuStream stream) {
   return *found;
 }
 
-/// Null when there is no more; other failures throw.
+/// Returns nullptr if the device is out of memory. Throws DeviceError for other failures.
 void* CudaMemory::take(std::size_t bytes, jit::CuStream stream) const {
   before_driver_(stream);
   const CudaContext::Current current(*context_);
@@ -81,7 +83,7 @@ void CudaMemory::give(void* memory, jit::CuStream stream) const noexcept {
     before_driver_(stream);
     const CudaContext::Current current(*context_);
     static_cast<void>(context_->api().release(reinterpret_cast<CuAddress>(memory), stream));
-  } catch (...) {  // the context is gone, and its memory with it
+  } catch (...) {  // the context was destroyed, and its memory with it
   }
 }
 

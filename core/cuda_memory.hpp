@@ -1,6 +1,6 @@
 #pragma once
-// A GPU's memory: from the driver's stream-ordered pool, kept by one caching allocator a stream, since memory of one stream is
-// reused by it alone: there its order makes that safe without waiting.
+// GPU memory from the driver's stream-ordered pool, with one caching allocator per stream. Memory
+// is reused only by the stream that released it: stream order makes that safe without waiting.
 
 #include <functional>
 #include <map>
@@ -12,19 +12,25 @@
 
 namespace eflow::detail {
 
-/// Threads: all members may be called at once.
+/// Threads: all members may be called concurrently.
 class CudaMemory {
  public:
-  /// `plan` must outlive it. before_driver(stream) is called before the driver allocates or frees. Throws DeviceError.
+  /// `plan` must outlive it. before_driver(stream) is called before each driver call that allocates
+  /// or frees memory. Throws DeviceError.
   CudaMemory(std::shared_ptr<const jit::CudaContext> context, const MemoryPlan& plan,
              std::function<void(jit::CuStream)> before_driver);
 
-  /// Throws DeviceError; without memory left it says what holds it.
+  /// Allocates memory for work on `stream`. Throws DeviceError; out of memory, the message says
+  /// what uses it.
   [[nodiscard]] void* allocate(std::size_t bytes, jit::CuStream stream);
+  /// Caches memory from allocate() with the same `bytes` and `stream`.
   void release(void* memory, std::size_t bytes, jit::CuStream stream) noexcept;
-  /// Peaks of the streams' allocators are added: exact with one stream, else at most so much.
+  /// Sums the statistics of all streams. The sum of the peaks is exact for one stream and an upper
+  /// bound for several.
   [[nodiscard]] MemoryStats stats() const;
+  /// Sets peak_in_use to in_use.
   void reset_peak();
+  /// Returns cached memory to the driver.
   void trim();
 
  private:

@@ -6,6 +6,7 @@
 namespace eflow::detail {
 namespace {
 
+/// The action, for error messages.
 constexpr const char* kWhat = "a copy to the device";
 
 }  // namespace
@@ -23,7 +24,7 @@ CudaStaging::~CudaStaging() {
       segment.copied->wait(kWhat);  // a copy may still be reading
       const CudaContext::Current current(*context_);
       static_cast<void>(context_->api().release_pinned(segment.memory));
-    } catch (...) {  // the context is gone, and its memory with it
+    } catch (...) {  // the context was destroyed, and its memory with it
     }
   }
 }

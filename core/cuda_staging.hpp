@@ -1,7 +1,8 @@
 #pragma once
-// Pinned host memory between the program's and a GPU's: a copy from ordinary memory makes the driver wait, one from here runs
-// beside the host. A ring of segments, each filled by many small copies: the host waits only when it comes round to a segment
-// whose last copy is not done, so that it stays far ahead of the device.
+// Pinned host memory through which host data is copied to a GPU. A copy from pageable memory makes
+// the driver wait; a copy from pinned memory is asynchronous. The memory is a ring of segments,
+// each shared by many small copies. The host waits only before it reuses a segment whose last copy
+// is still running.
 
 #include <cstddef>
 #include <memory>
@@ -12,7 +13,7 @@
 
 namespace eflow::detail {
 
-/// Threads: all members may be called at once.
+/// Threads: all members may be called concurrently.
 class CudaStaging {
  public:
   static constexpr std::size_t kSegmentBytes = std::size_t{4} << 20;
@@ -23,26 +24,28 @@ class CudaStaging {
   CudaStaging(const CudaStaging&) = delete;
   CudaStaging& operator=(const CudaStaging&) = delete;
 
-  /// Whether copy() of so many bytes to the stream would touch no event, as a capture needs it.
+  /// Whether copy() of `bytes` bytes to the stream needs no event. A capture requires that.
   [[nodiscard]] bool fits(std::size_t bytes, jit::CuStream stream);
-  /// Issues copies of `bytes` bytes to the stream; `from` is the caller's again on return. Throws DeviceError.
+  /// Issues a copy of `bytes` bytes to the stream. The caller may reuse `from` on return. Throws
+  /// DeviceError.
   void copy(jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream stream);
 
  private:
   struct Segment {
     std::byte* memory = nullptr;
     std::size_t filled = 0;
-    std::optional<jit::CudaEvent> copied;  ///< recorded behind the last copy out of memory
+    std::optional<jit::CudaEvent> copied;  ///< recorded after the last copy out of the segment
   };
-  /// The segment that the stream's next bytes go into.
+  /// Returns a segment with free space for the stream's next bytes.
   Segment& segment_for(jit::CuStream stream);
+  /// Waits for the segment's copies, allocating it on first use, and empties it.
   void prepare(Segment& segment);
 
   std::shared_ptr<const jit::CudaContext> context_;
   std::mutex mutex_;
   Segment segments_[kSegments];
   int current_ = 0;
-  jit::CuStream stream_ = nullptr;  ///< whose copies the current segment holds
+  jit::CuStream stream_ = nullptr;  ///< the stream of the copies in the current segment
 };
 
 }  // namespace eflow::detail

@@ -72,9 +72,9 @@ bool Device::multiply(const args::Gemm& g, DType in, DType out, Stream stream) {
   const double begin = trace_->now();
   if (!multiply_by_library(g, in, out, stream)) return false;
   synchronize(stream);
-  trace_->kernel(str("library product ", g.m, " x ", g.n, " x ", g.k, ", batch ",
-                     g.batch[0] * g.batch[1]),
-                 begin);
+  trace_->kernel(
+      str("library product ", g.m, " x ", g.n, " x ", g.k, ", batch ", g.batch[0] * g.batch[1]),
+      begin);
   return true;
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// Device: where tensors live and kernels run. It owns a jit::Runtime and a caching allocator. All work is issued to a
-// Stream, Stream{} being the device's own; on the CPU a stream runs inline in the caller, on a GPU it is asynchronous. Code
-// above core names no kind of device.
+// Device: where tensors live and kernels run. It owns a jit::Runtime and a caching allocator. All
+// work is issued to a Stream; Stream{} is the device's own. On the CPU, work runs synchronously in
+// the calling thread; on a GPU it is asynchronous. Code above core does not depend on the kind of
+// device.
 
 #include <cstddef>
 #include <memory>
@@ -22,62 +23,72 @@ struct Gemm;
 using jit::Stream;
 class Trace;
 
-/// Bytes handed out by a device's allocator.
+/// Byte counts of a device's allocator.
 struct MemoryStats {
-  std::size_t in_use = 0;       ///< now held by tensors
-  std::size_t peak_in_use = 0;  ///< largest in_use since the last reset_peak()
-  std::size_t reserved = 0;     ///< taken from the system, in use or cached
+  std::size_t in_use = 0;       ///< currently allocated
+  std::size_t peak_in_use = 0;  ///< maximum of in_use since the last reset_peak()
+  std::size_t reserved = 0;     ///< obtained from the system, in use or cached
 };
 
+/// A CPU or GPU. Owned by shared_ptr; tensors keep it alive. Threads: all members may be called
+/// concurrently, except the gathering members, set_trace, and work while a trace is set.
 class Device {
  public:
   virtual ~Device() = default;
 
-  /// "cpu", "cuda:0".
+  /// Returns "cpu" or "cuda:N".
   [[nodiscard]] virtual std::string name() const = 0;
   [[nodiscard]] virtual jit::Runtime& runtime() = 0;
 
-  /// At least `bytes` bytes, 64-byte aligned, usable in stream order. Throws DeviceError with a memory report when
-  /// there are none. Freed memory is kept for the next request of its size class.
+  /// Allocates at least `bytes` bytes, 64-byte aligned, for work on `stream`. Throws DeviceError
+  /// with a memory report if the device is out of memory.
   [[nodiscard]] virtual void* allocate(std::size_t bytes, Stream stream) = 0;
+  /// Returns memory from allocate() with the same `bytes` and `stream`. It is cached for requests
+  /// of its size class.
   virtual void release(void* memory, std::size_t bytes, Stream stream) noexcept = 0;
   [[nodiscard]] virtual MemoryStats memory() const = 0;
+  /// Sets peak_in_use to in_use.
   virtual void reset_peak() = 0;
-  /// Gives cached memory back to the system.
+  /// Returns cached memory to the system.
   virtual void trim() = 0;
 
-  /// Copies between host memory and this device's. What copy_in reads is the caller's again when it returns; what copy_out
-  /// writes is there once synchronize() returned.
+  /// Copies between host memory and device memory, in stream order. The caller may reuse the source
+  /// of copy_in when it returns; copy_out's destination is valid after synchronize(). Both throw
+  /// DeviceError.
   virtual void copy_in(void* device, const void* host, std::size_t bytes, Stream stream) = 0;
   virtual void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) = 0;
+  /// Sets `bytes` bytes to 0, in stream order.
   virtual void fill_zero(void* device, std::size_t bytes, Stream stream) = 0;
-  /// Returns when all work issued to the stream is done; reports what failed in it. Throws DeviceError.
+  /// Waits until all work issued to the stream is done. Throws DeviceError if any of it failed.
   virtual void synchronize(Stream stream) = 0;
 
-  /// Whether its memory is the host's.
+  /// Whether the host can access the device's memory directly.
   [[nodiscard]] virtual bool on_host() const { return true; }
 
-  /// From here on each kernel is waited for and written down; nullptr: no more.
+  /// Starts recording kernels in `trace`; each launch then waits for its kernel. nullptr stops.
   void set_trace(std::shared_ptr<Trace> trace) { trace_ = std::move(trace); }
   [[nodiscard]] Trace* trace() const { return trace_.get(); }
 
-  /// What the tensors on it are for.
+  /// Returns the record of what the device's memory is used for.
   [[nodiscard]] MemoryPlan& plan() { return plan_; }
 
-  /// A matrix product by a library that the device has for them; false, with nothing issued, where there is none for this
-  /// one. in: dtype of A, B and bias, out: of the rest.
+  /// Issues a matrix product to the device's BLAS library. Returns false, with nothing issued, if
+  /// there is no library or it does not support this product. in: dtype of A and B; out: dtype of
+  /// C, bias, aux and residual. Throws DeviceError.
   [[nodiscard]] bool multiply(const args::Gemm& g, DType in, DType out, Stream stream = {});
 
-  /// From begin_gathering() to end_gathering() a GPU may gather what is issued to Stream{} and run it as graphs, whenever the
-  /// host needs a result and at the end; one thread at a time then. Work is done in the same order either way, and nothing
-  /// happens where Options::graphs is off. See GatheredWork.
+  /// Between begin_gathering() and end_gathering() a GPU may capture the work issued to Stream{}
+  /// and run it as CUDA graphs: when the host needs a result, and at the end. The order of work is
+  /// unchanged. Does nothing if Options::graphs is off. Threads: only one may issue work meanwhile.
+  /// Use GatheredWork.
   virtual void begin_gathering() {}
   virtual void end_gathering() {}
-  /// After a failure: what was gathered is dropped.
+  /// After a failure: discards the gathered work.
   virtual void abandon_gathering() noexcept {}
 
-  /// Issues one kernel launch to the stream. On a GPU the first launch of a Spec compiles it, or finds it in a cache. Throws
-  /// CompileError when the Spec has no compiled form.
+  /// Issues a kernel launch to the stream; `name` is the kernel's name in its
+  /// definition. On a GPU the first launch of a Spec loads it from a cache or compiles it. Throws
+  /// CompileError if the Spec has no compiled form, DeviceError if the launch fails.
   template <class Args>
   void launch(std::string_view name, const jit::Spec& spec, jit::Grid grid, const Args& args,
               Stream stream = {}) {
@@ -95,8 +106,8 @@ class Device {
   }
 
  private:
-  void launch_traced(std::string_view name, const jit::Spec& spec, jit::Grid grid,
-                     const void* args, std::size_t bytes, Stream stream);
+  void launch_traced(std::string_view name, const jit::Spec& spec, jit::Grid grid, const void* args,
+                     std::size_t bytes, Stream stream);
 
   MemoryPlan plan_;
   std::shared_ptr<Trace> trace_;
@@ -104,38 +115,46 @@ class Device {
 
 using DevicePtr = std::shared_ptr<Device>;
 
-/// Gathers a device's work while it lives.
+/// Gathers a device's work during its lifetime (see Device::begin_gathering). Call finish() at the
+/// end.
 class GatheredWork {
  public:
-  explicit GatheredWork(DevicePtr device) : device_(std::move(device)) { device_->begin_gathering(); }
-  /// Left by an exception, without finish(), what was gathered since the last wait is dropped.
+  explicit GatheredWork(DevicePtr device) : device_(std::move(device)) {
+    device_->begin_gathering();
+  }
+  /// If finish() was not called (an exception unwinds), discards the work gathered since the last
+  /// wait.
   ~GatheredWork() {
     if (device_) device_->abandon_gathering();
   }
   GatheredWork(const GatheredWork&) = delete;
   GatheredWork& operator=(const GatheredWork&) = delete;
 
-  /// Issues what is left. Throws DeviceError.
+  /// Issues the remaining work and stops gathering. Throws DeviceError.
   void finish() { std::exchange(device_, nullptr)->end_gathering(); }
 
  private:
   DevicePtr device_;
 };
 
-/// A new CPU device with its own thread pool and allocator. Throws InvalidArgument for options this CPU cannot serve.
+/// Creates a CPU device with its own thread pool and allocator. Throws InvalidArgument if this CPU
+/// does not support the options.
 [[nodiscard]] DevicePtr make_cpu_device(const jit::Options& options);
 
-/// A GPU by options.device, "cuda:0": its primary context, memory in stream order, kernels compiled when they are first
-/// launched. Throws DeviceError where there is none. Not run on a GPU yet.
+/// Creates a device for the GPU that options.device names ("cuda:0"). Uses its primary context and
+/// stream-ordered memory; kernels are compiled on first launch. Throws DeviceError if there is no
+/// such GPU. Not run on a GPU yet.
 [[nodiscard]] DevicePtr make_cuda_device(const jit::Options& options);
 
-/// The device that options.device names, see jit::resolve_device. Throws InvalidArgument, DeviceError.
+/// Creates the device that options.device names (see jit::resolve_device). Throws InvalidArgument,
+/// DeviceError.
 [[nodiscard]] DevicePtr make_device(const jit::Options& options);
 
-/// The device of tensors made without naming one: by Options::from_environment() (EFLOW_DEVICE; the CPU), made on first use.
-/// The library's one default context; nothing else in it is global but the log sink.
+/// Returns the device on which tensors are created by default. Created on first use from
+/// Options::from_environment() (EFLOW_DEVICE, otherwise the CPU). With the log sink, the library's
+/// only global state.
 [[nodiscard]] const DevicePtr& default_device();
-/// Replaces it. Not to be called while another thread makes tensors.
+/// Replaces the default device. Must not be called while another thread creates tensors.
 void set_default_device(DevicePtr device);
 
 }  // namespace eflow

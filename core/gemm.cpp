@@ -5,7 +5,8 @@
 namespace eflow::detail {
 namespace {
 
-/// The leading dimensions of the three operands, with neighbours merged where all walk them as one.
+/// The leading dimensions of the three operands. Adjacent dimensions are merged if all three walk
+/// them with one stride.
 struct Batches {
   Shape size;
   Strides a, b, c;
@@ -27,6 +28,7 @@ struct Batches {
   }
 };
 
+/// Returns the stride of x in the dimension of c that is `from_end` from the last; 0 if broadcast.
 std::int64_t batch_stride(const Tensor& x, const Tensor& c, int from_end) {
   if (from_end > x.rank() || x.size(-from_end) == 1) return 0;
   if (x.size(-from_end) != c.size(-from_end)) {
@@ -35,12 +37,14 @@ std::int64_t batch_stride(const Tensor& x, const Tensor& c, int from_end) {
   return x.strides()[-from_end];
 }
 
-/// Packed strips of A and B, and some rows of partial sums, have to fit a thread's scratch.
+/// Whether packed strips of A and B, and a few rows of partial sums, fit in a thread's scratch
+/// memory. The constants repeat those of kernels_src/gemm_cpu.h.
 bool config_fits(const jit::Spec& spec, const jit::DeviceLimits& limits) {
   const auto or_else = [&](int i, std::int64_t own) {
     return spec.constants[i] == 0 ? own : std::int64_t{spec.constants[i]};
   };
-  const std::int64_t chunk = or_else(0, 3072), rows = or_else(1, 192), columns = or_else(2, 4224) / 4;
+  const std::int64_t chunk = or_else(0, 3072), rows = or_else(1, 192),
+                     columns = or_else(2, 4224) / 4;
   constexpr std::int64_t kPartialColumns = 528, kPartialRows = 32, kKernelRows = 8, kGroup = 48;
   const std::int64_t left = limits.block_bytes - (rows + kKernelRows) * chunk;
   return left >= (columns + kGroup) * chunk &&
@@ -63,19 +67,23 @@ jit::KernelDefinition gemm_definition() {
 void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, double beta,
           const GemmEpilogue& epilogue) {
   const bool fits = a.rank() >= 2 && b.rank() >= 2 && c.rank() >= 2 && a.size(-1) == b.size(-2) &&
-                    a.size(-2) == c.size(-2) && b.size(-1) == c.size(-1) && a.rank() <= c.rank() && b.rank() <= c.rank();
+                    a.size(-2) == c.size(-2) && b.size(-1) == c.size(-1) && a.rank() <= c.rank() &&
+                    b.rank() <= c.rank();
   if (!fits || (c.size(-1) > 1 && c.strides()[-1] != 1)) {
-    throw ShapeError(str("[gemm] a is ", a, ", b is ", b, ", c is ", c,
-                         "; expected [..., M, K], [..., K, N] and [..., M, N] with neighbouring columns"));
+    throw ShapeError(str(
+        "[gemm] a is ", a, ", b is ", b, ", c is ", c,
+        "; expected [..., M, K], [..., K, N] and [..., M, N] with stride 1 in the columns of c"));
   }
   const Tensor &bias = epilogue.bias, &aux = epilogue.aux;
   const auto as_c = [&](const Tensor& t) { return !t.defined() || t.dtype() == c.dtype(); };
   if (a.dtype() != b.dtype() || !as_c(bias) || !as_c(aux)) {
-    throw InvalidArgument(str("[gemm] dtypes differ: a ", a, ", b ", b, "; c ", c, ", bias ", bias, ", aux ", aux));
+    throw InvalidArgument(
+        str("[gemm] dtypes differ: a ", a, ", b ", b, "; c ", c, ", bias ", bias, ", aux ", aux));
   }
   const bool laid_out = aux.defined() && aux.shape() == c.shape() && aux.strides() == c.strides();
   if (aux.defined() ? !laid_out : epilogue.gelu == args::kGeluGradient) {
-    throw ShapeError(str("[gemm] aux is ", aux, ", c is ", c, "; expected them laid out alike"));
+    throw ShapeError(
+        str("[gemm] aux is ", aux, ", c is ", c, "; expected equal shapes and strides"));
   }
   if (c.count() == 0) return;
   args::Gemm g{};
@@ -99,7 +107,7 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
   for (int d = c.rank(); d > 2; --d) {
     batches.add(c.size(-d), batch_stride(a, c, d), batch_stride(b, c, d), c.strides()[-d]);
   }
-  // The innermost two dimensions go into the launch; further ones are launched one by one.
+  // A launch takes two batch dimensions; outer ones are launched one by one.
   while (batches.size.rank() < 2) {
     batches.size.insert(0, 1);
     for (Strides* s : {&batches.a, &batches.b, &batches.c}) s->insert(0, 0);
@@ -124,15 +132,17 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
     for (int d = outer - 1; d >= 0; --d) {
       const auto at = static_cast<std::size_t>(rest % batches.size[d]);
       rest /= batches.size[d];
-      now.a = static_cast<const std::byte*>(now.a) + at * static_cast<std::size_t>(batches.a[d]) * ab;
-      now.b = static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
+      now.a =
+          static_cast<const std::byte*>(now.a) + at * static_cast<std::size_t>(batches.a[d]) * ab;
+      now.b =
+          static_cast<const std::byte*>(now.b) + at * static_cast<std::size_t>(batches.b[d]) * ab;
       const std::size_t c_offset = at * static_cast<std::size_t>(batches.c[d]) * cb;
       now.c = static_cast<std::byte*>(now.c) + c_offset;
       if (now.aux) now.aux = static_cast<std::byte*>(now.aux) + c_offset;
     }
     if (c.device()->multiply(now, a.dtype(), c.dtype())) continue;
-    const args::GemmGrid grid = on_gpu ? args::gemm_gpu_grid(now)
-                                       : args::gemm_grid(now, runtime.pool().size());
+    const args::GemmGrid grid =
+        on_gpu ? args::gemm_gpu_grid(now) : args::gemm_grid(now, runtime.pool().size());
     c.device()->launch("gemm", spec, {grid.x, grid.y, grid.z}, now);
   }
 }

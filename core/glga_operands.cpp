@@ -16,7 +16,8 @@ using Local = GlgaOptions::Local;
 /// Constants of a glga text, see jit/specialised_texts.hpp.
 enum Constant { kHead, kLocal, kGlobal, kGates, kNormed, kRadius, kKept };
 
-/// Rows of queries that no tile and no step of glga_state exceeds.
+/// Upper bound of a tile's rows; tokens per partial sum of glga_state; maximum number of partial
+/// sums.
 constexpr std::int64_t kLongestTile = 128, kStateChunk = 1024, kMostSplits = 16;
 
 args::GlgaRows rows_of(const Tensor& x) {
@@ -52,9 +53,9 @@ GlgaProblem::GlgaProblem(jit::Backend backend, const std::string& text, const ji
   if (!known || !GlgaKernels::fits(backend, call.dtype, call.head) || c[kHead] < 8 || tokens < 1 ||
       heads < 1 || c[kLocal] < 0 || (text != "glga_state" && (c[kLocal] > 2 || c[kGates] > 2))) {
     throw InvalidArgument(
-        str("[glga] there is nothing to run as ", to_string(spec, text),
-            "; expected f32, f64 or bf16, a head of 8 to 256 channels in steps of "
-            "8, and the constants that docs/specialisations.md lists"));
+        str("[glga] no kernel for ", to_string(spec, text),
+            "; expected f32, f64 or bf16, a head of 8 to 256 channels, divisible by "
+            "8, and the constants listed in docs/specialisations.md"));
   }
 }
 
@@ -73,7 +74,6 @@ double GlgaProblem::pairs() const {
   return sum;
 }
 
-/// Values in [-1, 1] that look irregular.
 Tensor GlgaOperands::numbers(const Shape& shape, DType dtype, int seed) const {
   std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
   for (std::size_t i = 0; i < values.size(); ++i)
@@ -97,7 +97,7 @@ GlgaOperands::GlgaOperands(jit::Runtime& runtime, const GlgaProblem& p)
   local_grad = numbers(rows, dtype, 7);
   global_grad = numbers(rows, dtype, 8);
   delta = numbers(numbers_of_rows, sums, 9);
-  // Scores of such q and k lie near 0, so this is about what a forward pass would leave.
+  // Scores of these q and k are near 0, so this approximates the log-sum-exp of a forward pass.
   const double seen = std::max(1.0, p.pairs() / static_cast<double>(n));
   lse_ = Tensor::full(numbers_of_rows, std::log2(seen) + 1, sums, device_);
   state_ = numbers(square, sums, 10);

@@ -1,6 +1,6 @@
 #pragma once
-// One sample's operands and arguments for any of the glga texts, made up: what the tuner and `eflow jit bench` launch them
-// with. Internal to core.
+// Generated operands and arguments of one sample for any glga text, for the tuner and `eflow jit
+// bench`. Internal to core.
 
 #include <string>
 
@@ -11,27 +11,29 @@
 
 namespace eflow::detail {
 
-/// The call that a Spec of a glga text serves, and how large it is.
+/// The call that a Spec of a glga text is for, and its size.
 struct GlgaProblem {
   GlgaSignature call;
   GlgaOptions options;
-  std::int64_t tokens, heads;
+  std::int64_t tokens = 0, heads = 0;
 
-  /// sizes: tokens that are there, heads, radius in places of the raster where the Spec has none. Throws InvalidArgument.
+  /// sizes: tokens (after dropping), heads, and the radius in raster positions if the Spec has
+  /// none. Throws InvalidArgument.
   GlgaProblem(jit::Backend backend, const std::string& text, const jit::Spec& spec,
               const std::vector<std::int64_t>& sizes);
-  /// Pairs of queries and keys that see each other.
+  /// Number of pairs of queries and keys inside the window.
   [[nodiscard]] double pairs() const;
-  /// How far a token sees, in tokens that are there.
+  /// Radius of the window, in tokens after dropping.
   [[nodiscard]] std::int64_t reach() const;
 };
 
-/// Names what lies on the runtime's device; a GPU's memory belongs to a Device of its own beside the runtime.
+/// Owns the tensors on the runtime's device. For a GPU it creates a Device of its own on the same
+/// primary context.
 class GlgaOperands {
  public:
   GlgaOperands(jit::Runtime& runtime, const GlgaProblem& problem);
 
-  /// The arguments where a walk has such tiles; only glga_band_grad.h asks.
+  /// Returns `args` with the partial sums of dq, for glga_band_grad and glga_join_grad.
   [[nodiscard]] args::Glga with_parts(const GlgaParts& parts) const;
 
   args::Glga args{};
@@ -40,6 +42,7 @@ class GlgaOperands {
   std::int64_t state_blocks = 1;
 
  private:
+  /// Returns deterministic values in [-1, 1].
   [[nodiscard]] Tensor numbers(const Shape& shape, DType dtype, int seed) const;
   DevicePtr device_;
   Tensor q_, k_, v_, gates_, local_, lse_, state_, d_state_, d_gates_, d_weights_, ranges_, parts_;

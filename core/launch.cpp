@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kY = args::kMaxOperands;
 
-/// Strides of x seen with `shape`: 0 where it is broadcast.
+/// Returns the strides of x broadcast to `shape`: 0 in broadcast dimensions.
 Strides broadcast_strides(const Tensor& x, const Shape& shape) {
   Strides out = shape;
   for (int i = 1; i <= shape.rank(); ++i) {
@@ -21,7 +21,8 @@ Strides broadcast_strides(const Tensor& x, const Shape& shape) {
   return out;
 }
 
-/// The dimensions of a launch, with neighbours merged wherever every tensor walks them as one.
+/// The dimensions of a launch. Adjacent dimensions are merged if every operand walks them with one
+/// stride: fewer, longer inner loops.
 struct Loop {
   Shape size;
   Strides stride[kY + 1];
@@ -52,7 +53,7 @@ void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list
   a.scalar[1] = scalar1;
   a.operands = static_cast<int>(x.size());
   Strides strides[kY + 1];
-  for (Strides& s : strides) s = y.strides();  // an absent operand merges like y
+  for (Strides& s : strides) s = y.strides();  // absent operands do not prevent merging
   int n = 0;
   for (const Tensor& t : x) {
     a.x[n] = t.data();
@@ -92,11 +93,14 @@ void copy_elements(const Tensor& from, const Tensor& to) {
   launch_elementwise(args::kCopy, to, {from});
 }
 
-void mark_written(const Tensor& tensor) { ++tensor.node()->storage->version; }
+void mark_written(const Tensor& tensor) {
+  ++tensor.node()->storage->version;
+}
 
 DType floating_dtype(const Tensor& x, std::string_view op) {
   if (!is_floating(x.dtype())) {
-    throw InvalidArgument(str("[", op, "] ", x, " has no floating dtype; expected f32, f64 or bf16"));
+    throw InvalidArgument(
+        str("[", op, "] ", x, " does not have a floating dtype; expected f32, f64 or bf16"));
   }
   return x.dtype();
 }
@@ -104,8 +108,8 @@ DType floating_dtype(const Tensor& x, std::string_view op) {
 void require_same_dtype(std::string_view op, std::initializer_list<Tensor> x) {
   for (const Tensor& t : x) {
     if (t.defined() && t.dtype() != x.begin()->dtype()) {
-      throw InvalidArgument(str("[", op, "] dtypes differ: ", *x.begin(), " and ", t,
-                                "; cast one of them"));
+      throw InvalidArgument(
+          str("[", op, "] dtypes differ: ", *x.begin(), " and ", t, "; cast one of them"));
     }
   }
 }

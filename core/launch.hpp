@@ -1,5 +1,6 @@
 #pragma once
-// What ops share for launching kernel texts: element-wise geometry, copies, block sizes.
+// Helpers for ops that launch kernel texts: element-wise launches, copies, checks, block sizes,
+// sums over broadcast axes. Not recorded: the ops' vjps use them.
 
 #include <initializer_list>
 #include <string_view>
@@ -9,32 +10,39 @@
 
 namespace eflow::detail {
 
-/// y = f(x...) with the operands broadcast to the shape of y, which must be row-major unless f is kCopy.
+/// Computes y = f(x...) element by element, with up to args::kMaxOperands operands broadcast to the
+/// shape of y. Any strides of x; y must be row-major unless f is kCopy. scalar0, scalar1:
+/// parameters of f.
 void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list<Tensor> x,
                         double scalar0 = 0, double scalar1 = 0);
 
-/// to = from, with conversion; both may be strided, same shape.
+/// Copies `from` to `to`, broadcasting to its shape and converting its dtype. Any strides.
 void copy_elements(const Tensor& from, const Tensor& to);
 
-/// Notes an in-place write, so that a vjp that saved this memory refuses to run.
+/// Records an in-place write, so that a vjp that saved this memory throws instead of using changed
+/// values.
 void mark_written(const Tensor& tensor);
 
-/// The dtype that an op's Spec names. Throws InvalidArgument unless floating.
+/// Returns x's dtype. Throws InvalidArgument unless it is floating; `op` is for the message.
 [[nodiscard]] DType floating_dtype(const Tensor& x, std::string_view op);
-/// Throws InvalidArgument unless all have x's dtype.
+/// Throws InvalidArgument unless all defined tensors have the dtype of the first.
 void require_same_dtype(std::string_view op, std::initializer_list<Tensor> x);
 
-/// Rows of one block such that a block holds about `elements` elements: enough to outweigh its start.
+/// Returns the number of rows per block so that a block has about `elements` elements, enough to
+/// amortise the cost of starting it. At least 1.
 [[nodiscard]] std::int64_t rows_per_block(std::int64_t row_elements, std::int64_t elements = 16384);
+/// Returns ceil(count / per_block).
 [[nodiscard]] inline std::int64_t blocks(std::int64_t count, std::int64_t per_block) {
   return (count + per_block - 1) / per_block;
 }
 
-/// x reduced by summation to `shape`, which broadcasts to x's: the vjp of broadcasting.
+/// Sums x over its broadcast axes: the result has `shape`, which broadcasts to x's shape. The vjp
+/// of broadcasting.
 [[nodiscard]] Tensor sum_to(const Tensor& x, const Shape& shape);
-/// The same sums, not rounded below f32: for the gradient of what stands in f32 beside x of bf16.
+/// As sum_to, but returns the accumulator's dtype: for gradients of f32 parameters used with bf16
+/// inputs.
 [[nodiscard]] Tensor wide_sum_to(const Tensor& x, const Shape& shape);
-/// sum_to(x z, shape) without keeping the product; z broadcasts to x.
+/// Returns sum_to(x z, shape) without storing the product. z broadcasts to x.
 [[nodiscard]] Tensor sum_product_to(const Tensor& x, const Tensor& z, const Shape& shape);
 
 }  // namespace eflow::detail

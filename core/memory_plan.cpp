@@ -9,12 +9,14 @@
 namespace eflow {
 namespace {
 
+/// By MemoryUse.
 constexpr const char* kNames[MemoryPlan::kUses] = {"activations", "parameters", "gradients",
                                                    "moments", "averages"};
 
-struct Lever {
-  std::int64_t saves;
-  const char* what;
+/// A change to the options, and the bytes it saves.
+struct Saving {
+  std::int64_t bytes;
+  const char* change;
 };
 
 std::string mebibytes(std::int64_t bytes) {
@@ -32,16 +34,17 @@ std::string MemoryPlan::text() const {
     out += str(i == 0 ? "" : ", ", kNames[i], " ", mebibytes(now));
   }
   const std::int64_t activations = bytes(MemoryUse::kActivations);
-  // Recomputing keeps a block's input instead of the ten and more tensors of its size that the block saves.
-  std::vector<Lever> levers{
-      {activations * 9 / 10, "train.recompute = true, if it is not yet"},
-      {activations / 2, "a smaller batch at once: train.accumulation twice as large"},
-      {model / 2, "a model of half the parameters (model.dim, model.middle)"}};
-  std::stable_sort(levers.begin(), levers.end(),
-                   [](const Lever& a, const Lever& b) { return a.saves > b.saves; });
-  out += "; what would help most: ";
-  return out + str(levers[0].what, " (about ", mebibytes(levers[0].saves), "), ", levers[1].what,
-                   " (about ", mebibytes(levers[1].saves), ")");
+  // Recomputation keeps a block's input instead of the ten or more tensors of that size that a
+  // block saves.
+  std::vector<Saving> savings{
+      {activations * 9 / 10, "train.recompute = true, if it is not set"},
+      {activations / 2, "a smaller micro-batch: double train.accumulation"},
+      {model / 2, "a model with half the parameters (model.dim, model.middle)"}};
+  std::stable_sort(savings.begin(), savings.end(),
+                   [](const Saving& a, const Saving& b) { return a.bytes > b.bytes; });
+  out += "; the largest savings: ";
+  return out + str(savings[0].change, " (about ", mebibytes(savings[0].bytes), "), ",
+                   savings[1].change, " (about ", mebibytes(savings[1].bytes), ")");
 }
 
 void note_use(const Tensor& tensor, MemoryUse use) {

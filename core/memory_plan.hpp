@@ -1,5 +1,5 @@
 #pragma once
-// What a device's memory is held for, and what would need less of it: the text of an out-of-memory error.
+// Memory accounting by use, and the report that an out-of-memory error ends with.
 
 #include <array>
 #include <atomic>
@@ -10,20 +10,23 @@ namespace eflow {
 
 class Tensor;
 
+/// What a tensor's memory is used for.
 enum class MemoryUse { kActivations, kParameters, kGradients, kMoments, kAverages };
 
-/// Bytes held, by use. Threads: all members may be called at once.
+/// Allocated bytes by use. Threads: all members may be called concurrently.
 class MemoryPlan {
  public:
-  static constexpr std::size_t kUses = 5;
+  static constexpr std::size_t kUses = 5;  ///< enumerators of MemoryUse
 
   void add(MemoryUse use, std::size_t bytes) { held(use) += static_cast<std::int64_t>(bytes); }
   void subtract(MemoryUse use, std::size_t bytes) { held(use) -= static_cast<std::int64_t>(bytes); }
+  /// Bytes currently allocated for a use.
   [[nodiscard]] std::int64_t bytes(MemoryUse use) const {
     return held_[static_cast<std::size_t>(use)];
   }
 
-  /// "parameters 10 MiB, ...", then the two changes of a training run that save the most, with how much.
+  /// Returns "activations 10 MiB, parameters ...", then the two changes to the training options
+  /// that save the most memory, with estimates.
   [[nodiscard]] std::string text() const;
 
  private:
@@ -31,7 +34,7 @@ class MemoryPlan {
   std::array<std::atomic<std::int64_t>, kUses> held_{};
 };
 
-/// Says what a tensor's memory is for; until then it counts as activations (what a step computes and drops again).
+/// Sets the use of a tensor's memory. The default is kActivations.
 void note_use(const Tensor& tensor, MemoryUse use);
 
 }  // namespace eflow

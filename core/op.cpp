@@ -18,7 +18,7 @@ void require_unchanged(std::string_view op, std::span<const Tensor> saved) {
   for (const Tensor& t : saved) {
     if (t.defined() && t.node()->saved_version != t.node()->storage->version) {
       throw InvalidArgument(str("[backward] ", op, " needs ", t,
-                                " as it was in the forward pass, but it was written in place since"));
+                                " unchanged, but it was written in place after the forward pass"));
     }
   }
 }
@@ -36,8 +36,8 @@ Tensors allocate_outputs(std::span<const Tensor> inputs, const std::vector<Tenso
   for (const Tensor& t : inputs) {
     if (!t.defined()) continue;
     if (device && *device != t.device()) {
-      throw InvalidArgument(str("inputs lie on different devices: ", (*device)->name(), " and ",
-                                t.device()->name()));
+      throw InvalidArgument(
+          str("inputs are on different devices: ", (*device)->name(), " and ", t.device()->name()));
     }
     device = &t.device();
   }
@@ -59,7 +59,8 @@ void record(std::string_view name, std::span<const Tensor> inputs, Tensors& outp
   for (const Tensor& t : inputs) node->inputs.push_back(t.requires_grad() ? t.node() : nullptr);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     node->outputs.push_back(outputs[i].spec());
-    // An op that returned its input as it is gets a node of its own here, or the graph would lose the op.
+    // If forward returned an input itself, the output needs a node of its own, or the edge to this
+    // op would overwrite the input's.
     if (outputs[i].requires_grad()) outputs[i] = outputs[i].detach();
     outputs[i].node()->maker = node;
     outputs[i].node()->output_index = static_cast<int>(i);
@@ -67,11 +68,12 @@ void record(std::string_view name, std::span<const Tensor> inputs, Tensors& outp
 }
 
 GradNode::~GradNode() {
-  // A long chain of ops must not be freed by recursion: take the makers out one by one.
+  // Frees a long chain of ops iteratively: recursion would overflow the stack.
   std::vector<std::shared_ptr<GradNode>> pending;
   const auto take = [&pending](GradNode& node) {
     for (auto& input : node.inputs) {
-      if (input && input.use_count() == 1 && input->maker) pending.push_back(std::move(input->maker));
+      if (input && input.use_count() == 1 && input->maker)
+        pending.push_back(std::move(input->maker));
       input.reset();
     }
   };

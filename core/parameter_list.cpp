@@ -11,14 +11,16 @@
 namespace eflow {
 namespace {
 
+/// Elements per block.
 constexpr std::int64_t kPerBlock = 16384;
+/// The table is an i64 tensor: a row as 64-bit words.
 constexpr std::int64_t kRowWords = sizeof(args::ParameterRow) / sizeof(std::int64_t);
 static_assert(sizeof(args::ParameterRow) % sizeof(std::int64_t) == 0);
 
-/// Throws unless `state` lies in memory as `value` does.
-void check_beside(const Tensor& value, const Tensor& state) {
+/// Throws unless `state` has the shape, dtype, layout and device of `value`.
+void check_state(const Tensor& value, const Tensor& state) {
   if (state.shape() != value.shape()) {
-    throw ShapeError(str("[parameters] ", state, " beside ", value, "; expected one shape"));
+    throw ShapeError(str("[parameters] shapes differ: ", state, " and ", value));
   }
   detail::require_same_dtype("parameters", {value, state});
   if (!state.is_contiguous() || state.device() != value.device()) {
@@ -37,9 +39,9 @@ void check(const ListedParameter& parameter, const Tensor& first) {
     throw InvalidArgument(
         str("[parameters] ", value, " must be contiguous and on the device of the others"));
   }
-  check_beside(value, parameter.m);
-  check_beside(value, parameter.v);
-  if (parameter.average.defined()) check_beside(value, parameter.average);
+  check_state(value, parameter.m);
+  check_state(value, parameter.v);
+  if (parameter.average.defined()) check_state(value, parameter.average);
 }
 
 }  // namespace
@@ -84,7 +86,7 @@ Tensor ParameterList::squared_norm() {
     if (!fits || (dtype && *dtype != gradient.dtype())) {
       throw InvalidArgument(
           str("[parameters] gradient ", gradient, " of ", parameter.value,
-              "; expected one dtype for all: that of the values, or bf16 beside f32"));
+              "; expected one dtype for all: that of the values, or bf16 if they are f32"));
     }
     dtype = gradient.dtype();
   }
@@ -102,11 +104,13 @@ void ParameterList::update(const ListStep& step, const Tensor& squared_norm) {
   if (parameters_.empty()) return;
   const AdamWStep& adamw = step.adamw;
   if (adamw.step < 1 || gradients_.size() != parameters_.size()) {
-    throw InvalidArgument(str("[parameters] an update comes after squared_norm(), and step is ",
-                              adamw.step, "; the first is 1"));
+    throw InvalidArgument(
+        str("[parameters] update() needs squared_norm() first, and a step of at least 1; step is ",
+            adamw.step));
   }
   if (squared_norm.dtype() != DType::kF64 || squared_norm.count() != 1) {
-    throw InvalidArgument(str("[parameters] squared norm ", squared_norm, "; expected one f64"));
+    throw InvalidArgument(
+        str("[parameters] squared norm ", squared_norm, "; expected one f64 element"));
   }
   args::AdamWList a{};
   a.rows = static_cast<const args::ParameterRow*>(table_.data());

@@ -1,7 +1,7 @@
 #pragma once
-// A model's parameters with what a training step changes beside them, as one table in the device's memory: the norm of all
-// gradients is two launches and an update of everything is one, however many parameters there are, and the host waits for
-// neither.
+// A model's parameters, moments and moving averages as one table in device memory. Computing the
+// norm of all gradients takes two launches and updating everything takes one, for any number of
+// parameters, and the host waits for neither.
 
 #include <vector>
 
@@ -9,36 +9,41 @@
 
 namespace eflow {
 
-/// One parameter. All of one shape, contiguous, value, moments and average of one dtype, f32 or f64.
+/// A parameter, its AdamW moments and its moving average: contiguous, of one shape, one device and
+/// one dtype, f32 or f64.
 struct ListedParameter {
-  Tensor value, m, v;
-  Tensor average;  ///< undefined: it has none
+  Tensor value = {}, m = {}, v = {};
+  Tensor average = {};  ///< undefined: none
 };
 
-/// What an update does. step.grad_scale is not used: clipping is told by the norm.
+/// Hyperparameters of one update. adamw.grad_scale is ignored: clipping follows from the norm.
 struct ListStep {
-  AdamWStep adamw;
-  double clip = 0;           ///< largest norm of the gradients; 0: any
+  AdamWStep adamw = {};
+  double clip = 0;           ///< maximum norm of all gradients; 0: no clipping
   double average_decay = 1;  ///< average += (1 - average_decay) (value - average)
 };
 
+/// Updates a fixed set of parameters. Threads: one at a time.
 class ParameterList {
  public:
-  /// Throws ShapeError, InvalidArgument for what cannot be listed.
+  /// Throws ShapeError or InvalidArgument unless every entry is as ListedParameter requires and all
+  /// have one dtype and one device.
   explicit ParameterList(std::vector<ListedParameter> parameters);
 
-  /// Sum of the squares of all gradients (value.grad(); none counts as zero), f64 [1], in a fixed order. Does not wait.
-  /// Throws InvalidArgument unless all gradients have one dtype: that of the values, or bf16 beside f32.
+  /// Returns the sum of squares of all gradients (value.grad(); undefined counts as zero) as an f64
+  /// tensor [1], summed in a fixed order. Does not wait for the device. Throws InvalidArgument
+  /// unless all gradients have one dtype: that of the values, or bf16 if the values are f32.
   [[nodiscard]] Tensor squared_norm();
-  /// One update by the gradients that squared_norm() saw last, which is `squared_norm`, or something that is not finite
-  /// where nothing may change. Does not wait.
+  /// Applies one update with the gradients of the last squared_norm() call. squared_norm: its
+  /// result, which determines the clipping; if it is not finite, nothing changes. Does not wait for
+  /// the device. Throws InvalidArgument if squared_norm() was not called before or step is < 1.
   void update(const ListStep& step, const Tensor& squared_norm);
 
  private:
   void write_table();
 
   std::vector<ListedParameter> parameters_;
-  std::vector<Tensor> gradients_;  ///< contiguous, as the table has them; undefined: none
+  std::vector<Tensor> gradients_;  ///< contiguous; the table points to them; undefined: none
   DType gradient_dtype_ = DType::kF32;
   Tensor table_;
   std::int64_t blocks_ = 0;

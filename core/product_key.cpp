@@ -22,7 +22,7 @@ int epilogue_of(const LtProblem& p) {
          ((p.epilogue & lt::kGeluGradient) != 0 ? kProductGeluGradient : 0);
 }
 
-/// How many times an alignment is to be doubled to be good.
+/// Returns how often an alignment must be doubled to reach kLtAlignment.
 int lack_of(int alignment) {
   return std::countr_zero(static_cast<unsigned>(kLtAlignment)) -
          std::countr_zero(static_cast<unsigned>(std::min(alignment, kLtAlignment)));
@@ -34,7 +34,7 @@ jit::ShapeBucket product_shape(const LtProblem& p) {
   return {p.d.columns, p.d.rows, p.transpose_a != 0 ? p.a.rows : p.a.columns, p.d.batch};
 }
 
-// Our A is its b, our B its a, and what it calls transposed our rows are not (cublas_problem.hpp).
+// Our A is cuBLASLt's b and our B its a; see cublas_problem.hpp.
 jit::Spec product_spec(const LtProblem& p) {
   jit::Spec spec(kProduct, {dtype_of_lt(p.a.type), dtype_of_lt(p.d.type)});
   int* const c = spec.constants;

@@ -1,6 +1,6 @@
 #pragma once
-// A library's matrix products as the tuning database and `eflow jit` name them, "cublaslt<bf16, bf16>(0, 1, 1)": a Spec for
-// the kind of product, and its sizes. Internal to core; the name is for all.
+// Names of cuBLASLt products for the tuning database and `eflow jit`: a Spec for the kind of
+// product, such as "cublaslt<bf16, bf16>(0, 1, 1)", and its sizes. Internal to core.
 
 #include "eflow/core/cublas_problem.hpp"
 #include "eflow/jit/cublas_api.hpp"
@@ -10,17 +10,19 @@ namespace eflow::detail {
 
 inline constexpr char kProduct[] = "cublaslt";
 
-/// Constants of its Spec; what is not named is 0. dtypes: of A and B; of C, bias and aux.
+/// Constants of the Spec; by default 0. Its dtypes are that of A and B, and that of C, bias and
+/// aux.
 enum ProductConstant {
-  kProductATransposed,  ///< A is stored [K, M]
-  kProductBTransposed,  ///< B is stored [N, K], as a weight is
-  kProductEpilogue,     ///< ProductEpilogue
+  kProductATransposed,  ///< 1: A is stored as [K, M]
+  kProductBTransposed,  ///< 1: B is stored as [N, K], like a weight
+  kProductEpilogue,     ///< bits of ProductEpilogue
   kProductExact,        ///< 1: f32 factors are not rounded to TF32
-  kProductGaps,         ///< bits 1, 2, 4: rows of A, B, C lie further apart than they are long
-  kProductShared,       ///< bits 1, 2: one A, one B for the whole batch
-  kProductNarrow,  ///< an octal digit each for A, B, C: 0 for addresses of 16 bytes, 1 for 8, ...
-  kProductChoice,  ///< which of the tuner's algorithms; no part of the key
+  kProductGaps,         ///< bits 1, 2, 4: rows of A, B, C have gaps between them
+  kProductShared,       ///< bits 1, 2: the batch shares one A, one B
+  kProductNarrow,  ///< an octal digit for each of A, B, C: 0 for 16-byte alignment, 1 for 8, ...
+  kProductChoice,  ///< index of the tuner's algorithm; not part of the key
 };
+/// Bits of kProductEpilogue.
 enum ProductEpilogue {
   kProductBias = 1,
   kProductGelu = 2,
@@ -28,15 +30,17 @@ enum ProductEpilogue {
   kProductGeluGradient = 8,  ///< with kProductAux
 };
 
-/// m, n, k, problems: C [m, n].
+/// Returns m, n, k, problems, for C [m, n].
 [[nodiscard]] jit::ShapeBucket product_shape(const LtProblem& problem);
+/// Returns the Spec of a problem, with kProductChoice 0.
 [[nodiscard]] jit::Spec product_spec(const LtProblem& problem);
 
-/// How an algorithm's 64 bytes are kept in a record: as the values of 16 tunables.
+/// A tuning record stores an algorithm's 64 bytes as the values of 16 tunables.
 inline constexpr int kAlgoWords = 16;
 [[nodiscard]] std::vector<int> words_of(const jit::LtAlgo& algo);
+/// Inverse of words_of.
 [[nodiscard]] jit::LtAlgo algo_of(const std::vector<int>& words);
-/// "word0", ...
+/// Returns "word0", "word1", ...
 [[nodiscard]] std::vector<std::string> algo_tunables();
 
 }  // namespace eflow::detail

@@ -11,13 +11,14 @@
 namespace eflow::detail {
 namespace {
 
-/// Numbers of an operand before they repeat; no power of two, so that rows differ.
+/// Operand values repeat after this many; a prime, so that rows differ.
 constexpr std::size_t kPattern = 999'983;
-/// Elements between rows that have a gap.
+/// Gap between rows, in elements, where the Spec asks for one.
 constexpr long long kGap = 64;
+/// Target number of rows that result() reads.
 constexpr long long kMostRows = 256;
 
-/// f(T()) with the type of the dtype.
+/// Calls f with a zero of the C++ type of the dtype.
 template <class F>
 auto with_type(DType dtype, F&& f) {
   if (dtype == DType::kF64) return f(double());
@@ -25,7 +26,7 @@ auto with_type(DType dtype, F&& f) {
   return f(float());
 }
 
-/// `values` over and over into `count` elements of the device's memory.
+/// Fills `count` elements of device memory with repetitions of `values`.
 template <class T>
 void repeat_into(Device& device, void* to, std::size_t count, const std::vector<T>& values) {
   for (std::size_t at = 0; at < count; at += values.size()) {
@@ -52,10 +53,10 @@ bool is_known(const jit::Spec& spec) {
 
 }  // namespace
 
-/// A matrix of each problem as it is stored.
+/// A stored matrix of the batch.
 struct ProductTrial::Matrix {
   DType dtype;
-  long long rows, columns, problems;
+  long long rows, columns, problems;  ///< problems: 1 if the batch shares the matrix
   bool gap;
   int narrow;  ///< as in kProductNarrow
 
@@ -63,12 +64,12 @@ struct ProductTrial::Matrix {
   [[nodiscard]] long long bytes_off() const { return narrow == 0 ? 0 : kLtAlignment >> narrow; }
 };
 
-/// Beyond the offset.
+/// Allocates a matrix with the alignment that it asks for; fills it with noise if `fill`.
 Tensor ProductTrial::matrix(const Matrix& m, bool fill) {
   const auto size = static_cast<long long>(size_of(m.dtype));
   if (m.bytes_off() % size != 0) {
-    throw InvalidArgument(str("[cublas] ", m.dtype, " cannot lie ", m.bytes_off(), " B off in ",
-                              to_string(spec_, kProduct)));
+    throw InvalidArgument(str("[cublas] ", m.dtype, " cannot start ", m.bytes_off(),
+                              " bytes off alignment in ", to_string(spec_, kProduct)));
   }
   const long long off = m.bytes_off() / size, count = m.rows * m.row() * m.problems;
   const Tensor all = Tensor::empty({count + off}, m.dtype, device_);
@@ -133,15 +134,15 @@ ProductTrial::ProductTrial(const jit::Runtime& runtime, const jit::Spec& spec,
       limits_(runtime.limits()) {
   const bool sized = std::all_of(sizes.begin(), sizes.end(), [](auto n) { return n >= 1; });
   if (!is_known(spec) || !sized) {
-    throw InvalidArgument(str("[cublas] there is no product ", to_string(spec, kProduct),
+    throw InvalidArgument(str("[cublas] unknown product ", to_string(spec, kProduct),
                               "; expected f32, f32; f64, f64; bf16, bf16 or bf16, f32, the "
-                              "constants that docs/cuda.md lists, and sizes of 1 or more"));
+                              "constants listed in docs/cuda.md, and sizes of at least 1"));
   }
   if (runtime.target().backend == jit::Backend::kHost)
-    throw InvalidArgument("[cublas] its products are a GPU's: --device cuda");
+    throw InvalidArgument("[cublas] cuBLASLt needs a GPU: use --device cuda");
   std::string why;
   const std::optional<jit::CublasApi> api = jit::find_cublas(runtime.options(), why);
-  if (!api) throw InvalidArgument("[cublas] there is nothing to tune: " + why);
+  if (!api) throw InvalidArgument("[cublas] cuBLASLt is not available: " + why);
   device_ = make_device(runtime.options());
   memory_.push_back(
       Tensor::empty({CublasGemm::kWorkspaceBytes / sizeof(float)}, DType::kF32, device_));
@@ -150,7 +151,7 @@ ProductTrial::ProductTrial(const jit::Runtime& runtime, const jit::Spec& spec,
   set_operands(sizes);
   algorithms_ = gemm_->algorithms(args_, in_, out_, kMostAlgorithms);
   if (algorithms_.empty()) {
-    throw InvalidArgument(str("[cublas] ", gemm_->library(), " has no product ",
+    throw InvalidArgument(str("[cublas] ", gemm_->library(), " does not support ",
                               to_string(spec, kProduct), " of ", sizes[0], " x ", sizes[1], " x ",
                               sizes[2]));
   }
@@ -233,7 +234,7 @@ jit::Spec ProductTrial::spec_of(const jit::ConfigRecord& config) const {
   return spec;
 }
 
-/// The library's own are ready.
+/// Algorithms of the library need no compilation.
 void ProductTrial::prepare(const std::vector<jit::ConfigRecord*>& configs, const Say& say) const {
   if (say) say(str("  ", configs.size(), " algorithms of ", gemm_->library()));
 }

@@ -1,5 +1,6 @@
 #pragma once
-// One of a library's products with operands of its own, and its algorithms as what is tuned. Internal to core.
+// A cuBLASLt product with generated operands, as a subject of the tuner, which chooses among its
+// algorithms. Internal to core.
 
 #include <memory>
 #include <vector>
@@ -13,22 +14,25 @@
 
 namespace eflow::detail {
 
+/// Threads: one at a time.
 class ProductTrial final : public jit::TuningSubject {
  public:
-  /// How many algorithms the library is asked for.
+  /// Maximum number of algorithms requested from the library.
   static constexpr int kMostAlgorithms = 16;
 
-  /// sizes: m, n, k, problems. Throws InvalidArgument where the library has no such product or is not there, and for a
-  /// Spec that names none.
+  /// sizes: m, n, k, problems. Throws InvalidArgument if the Spec does not name a product, the
+  /// library does not support it, or there is no library or GPU.
   ProductTrial(const jit::Runtime& runtime, const jit::Spec& spec,
                const std::vector<std::int64_t>& sizes);
 
-  /// By the algorithm that the Spec chooses; C = A B, with the Spec's epilogue.
+  /// Computes C = A B with the Spec's epilogue, by the algorithm that its kProductChoice selects.
   void launch(const jit::Spec& spec);
-  /// NaN into the rows of C that result() reads: some hundred, evenly spaced, as C may be larger than memory for doubles.
+  /// Fills the rows of C that result() reads with NaN, so that a stale result is detected.
   void clear();
+  /// Returns some hundred evenly spaced rows of C: all of C may be too large as doubles.
   [[nodiscard]] std::vector<double> result() const;
   [[nodiscard]] jit::ShapeBucket shape() const;
+  /// Relative difference allowed between the results of two algorithms.
   [[nodiscard]] double tolerance() const;
 
   [[nodiscard]] jit::TuningRecord blank() const override;

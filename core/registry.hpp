@@ -1,5 +1,6 @@
 #pragma once
-// The list of all ops with the samples that they are checked on.
+// The list of all ops with their test samples. The op tests and the GPU agreement tests iterate
+// over it.
 
 #include <span>
 
@@ -7,23 +8,26 @@
 
 namespace eflow {
 
+/// An op without its attribute type.
 struct OpEntry {
-  std::string_view name;
-  bool differentiable;
-  std::vector<Sample> (*samples)();
+  std::string_view name = {};
+  bool differentiable = false;
+  std::vector<Sample> (*samples)() = nullptr;
 };
 
-/// Every op, in a fixed order. Explicit, because a static library would drop units that register themselves.
+/// Returns every op, in a fixed order. The list is explicit because a linker drops self-registering
+/// units of a static library.
 [[nodiscard]] std::vector<OpEntry> all_ops();
 
 namespace detail {
 
+/// Erases the attribute type of an op.
 template <class Attrs>
 [[nodiscard]] OpEntry entry_of(const OpDef<Attrs>& op) {
   return {op.name, op.vjp != nullptr, op.samples};
 }
 
-// One function a file of core/ops.
+// One function per file of core/ops; to add an op, extend its family's list.
 std::vector<OpEntry> elementwise_ops();
 std::vector<OpEntry> layout_ops();
 std::vector<OpEntry> reduce_ops();

@@ -1,4 +1,4 @@
-// The attention's texts as `eflow jit tune` and `eflow jit bench` run them.
+// The glga kernels for `eflow jit tune` and `eflow jit bench`.
 
 #include <algorithm>
 #include <limits>
@@ -18,36 +18,36 @@ using jit::Workload;
 using Sizes = std::vector<std::int64_t>;
 using Operands = std::shared_ptr<GlgaOperands>;
 
-/// One of the texts.
+/// A glga text: its cost, its launch and its results.
 struct Text {
   std::string name;
-  double per_pair;    ///< operations a pair of tokens and channel
-  double per_square;  ///< operations a token and pair of channels
-  /// One launch, with what else belongs to it.
+  double per_pair;    ///< operations per pair of tokens and channel
+  double per_square;  ///< operations per token and pair of channels
+  /// Launches the text, with a second one if it depends on it.
   void (*launch)(jit::Runtime&, const GlgaProblem&, const GlgaOperands&, const jit::Spec&);
   Tensors (*results)(const GlgaOperands&);
-  detail::GlgaTile detail::GlgaTiles::*tile;
+  detail::GlgaTile detail::GlgaTiles::*tile;  ///< its default tile; nullptr for glga_state
 };
 
 std::int64_t blocks_of(std::int64_t tokens, std::int64_t tile) {
   return (tokens + tile - 1) / tile;
 }
 
-/// A block a tile of so many tokens.
+/// Launches one block per tile of `tile` tokens.
 void launch_tiles(const char* name, jit::Runtime& runtime, const GlgaProblem& p,
                   const jit::Spec& spec, int tile, args::Glga a) {
   const jit::Spec with = detail::with_tensor_maps(runtime, spec, 1, a);
   runtime.launch(name, with, {blocks_of(p.tokens, tile), p.heads, 1}, a);
 }
 
-/// A block a tile of queries, in all texts but two.
+/// Launches one block per tile of queries.
 template <const char* kName>
 void launch_rows(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
                  const jit::Spec& spec) {
   launch_tiles(kName, runtime, p, spec, detail::glga_tile(spec).rows, o.args);
 }
 
-/// As in inference: the softmax branch is not kept.
+/// As in inference: the output of the softmax branch is not stored.
 void launch_forward(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
                     const jit::Spec& spec) {
   args::Glga a = o.args;
@@ -61,7 +61,7 @@ void launch_keys(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands
   launch_tiles("glga_keys_grad", runtime, p, spec, detail::glga_tile(spec).keys, o.args);
 }
 
-/// With the join of its parts, whose tiles are the same.
+/// Also launches glga_join_grad, with the same tile, which sums the partial dq.
 void launch_band(jit::Runtime& runtime, const GlgaProblem& p, const GlgaOperands& o,
                  const jit::Spec& spec) {
   jit::Spec join = spec;
@@ -138,7 +138,7 @@ Workload workload_of(const Text& text, jit::Runtime& runtime, const jit::Spec& s
   return out;
 }
 
-/// The tile that glga() takes untuned, where the Spec has none.
+/// Replaces a tile of 0 in the Spec by the default tile of glga().
 jit::Spec with_tile(const Text& text, jit::Backend backend, jit::Spec spec, const Sizes& sizes) {
   const GlgaProblem p(backend, text.name, spec, sizes);
   const detail::GlgaTiles tiles = detail::default_glga_tiles(p.call, p.options);

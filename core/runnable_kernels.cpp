@@ -11,6 +11,7 @@ namespace {
 using jit::Workload;
 using Sizes = std::vector<std::int64_t>;
 
+/// Returns an operand filled with noise.
 template <class T>
 std::vector<T> operand(std::int64_t count) {
   std::vector<T> out(static_cast<std::size_t>(count));
@@ -63,7 +64,8 @@ Workload gemm_workload(jit::Runtime& runtime, const Sizes& sizes) {
 Workload make_gemm(jit::Runtime& runtime, const jit::Spec& spec, const Sizes& sizes) {
   if (runtime.target().backend != jit::Backend::kHost) {
     throw InvalidArgument(
-        "[gemm] its configs are the CPU's; a GPU's products are tuned as cublaslt<in, out>(...), see docs/cuda.md");
+        "[gemm] only the CPU's kernel has configs; tune a GPU's products as "
+        "cublaslt<in, out>(...), see docs/cuda.md");
   }
   const auto a = static_cast<DType>(spec.dtypes[0]), c = static_cast<DType>(spec.dtypes[1]);
   if (a == DType::kF32 && c == a) return gemm_workload<float, float>(runtime, sizes);

@@ -1,5 +1,6 @@
 #pragma once
-// Our kernels as `eflow jit tune` and `eflow jit bench` run them: by name, with operands of their own.
+// The kernels that `eflow jit tune` and `eflow jit bench` can run: by name, with generated
+// operands.
 
 #include <vector>
 
@@ -7,18 +8,23 @@
 
 namespace eflow {
 
-/// gemm: C = A B, row-major, `problems` of them; sizes m, n, k, problems.
-/// glga_forward, glga_state, glga_rows_grad, glga_queries_grad, glga_keys_grad, glga_band_grad: attention of one sample;
-/// sizes n (tokens that are there), heads, radius (in places of the raster, where the Spec has none). A tile of 0 is the one
-/// that glga() takes untuned; glga_join_grad takes that of glga_band_grad and runs with it.
-/// cublaslt: a GPU library's products, whose algorithms are what is tuned (core/product_key.hpp); sizes m, n, k, problems.
+/// Returns the kernels, with their sizes:
+/// - gemm: C = A B, row-major, for a batch of `problems`; sizes m, n, k, problems.
+/// - glga_forward, glga_state, glga_rows_grad, glga_queries_grad, glga_keys_grad, glga_band_grad:
+///   attention of one sample; sizes n (tokens after dropping), heads, radius (in raster positions,
+///   if the Spec has none). A tile of 0 in the Spec is replaced by the default. glga_join_grad runs
+///   with glga_band_grad and uses its tile.
+/// - cublaslt: products of cuBLASLt, whose algorithms are tuned (core/product_key.hpp); sizes m, n,
+///   k, problems.
 [[nodiscard]] std::vector<jit::RunnableKernel> runnable_kernels();
 
-/// How a linear layer's product ends.
+/// Epilogue of a linear layer's product. kBiasGeluKept also stores the input of GELU, for the
+/// backward pass.
 enum class ProductEnd { kPlain, kBias, kBiasGelu, kBiasGeluKept, kGeluGradient };
 
-/// The product of a linear layer, by that name: in: dtype of A and B, out: of C; A stored [K, M], B stored [N, K] where they
-/// are transposed. Operands and rows on 16 bytes, f32 as TF32.
+/// Returns the cublaslt kernel of a linear layer's product. in: dtype of A and B; out: of C. A
+/// transposed operand is stored as [K, M] or [N, K]. Operands and rows are 16-byte aligned, and f32
+/// factors are rounded to TF32.
 [[nodiscard]] jit::KernelRef product_kernel(DType in, DType out, bool a_transposed,
                                             bool b_transposed, ProductEnd end);
 

@@ -1,4 +1,4 @@
-// A library's matrix products as `eflow jit tune` and `eflow jit bench` run them.
+// cuBLASLt products for `eflow jit tune` and `eflow jit bench`.
 
 #include "eflow/core/product_trial.hpp"
 #include "eflow/core/runnable_kernels.hpp"
@@ -8,6 +8,7 @@ namespace eflow {
 jit::KernelRef product_kernel(DType in, DType out, bool a_transposed, bool b_transposed,
                               ProductEnd end) {
   using namespace detail;
+  // By ProductEnd.
   constexpr int kEpilogues[] = {0, kProductBias, kProductBias | kProductGelu,
                                 kProductBias | kProductGelu | kProductAux,
                                 kProductGeluGradient | kProductAux};

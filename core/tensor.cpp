@@ -68,12 +68,16 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, const DevicePtr& device) {
 }
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype, const DevicePtr& device) {
-  const Tensor one = dtype == DType::kF64    ? from(std::vector<double>{value}, {1}, device)
-                     : dtype == DType::kBF16 ? from(std::vector<bfloat16>{bfloat16(static_cast<float>(value))}, {1}, device)
-                     : dtype == DType::kF32  ? from(std::vector<float>{static_cast<float>(value)}, {1}, device)
-                     : dtype == DType::kI64  ? from(std::vector<std::int64_t>{static_cast<std::int64_t>(value)}, {1}, device)
-                     : dtype == DType::kI32  ? from(std::vector<std::int32_t>{static_cast<std::int32_t>(value)}, {1}, device)
-                                             : from(std::vector<std::uint8_t>{static_cast<std::uint8_t>(value)}, {1}, device);
+  const Tensor one =
+      dtype == DType::kF64 ? from(std::vector<double>{value}, {1}, device)
+      : dtype == DType::kBF16
+          ? from(std::vector<bfloat16>{bfloat16(static_cast<float>(value))}, {1}, device)
+      : dtype == DType::kF32 ? from(std::vector<float>{static_cast<float>(value)}, {1}, device)
+      : dtype == DType::kI64
+          ? from(std::vector<std::int64_t>{static_cast<std::int64_t>(value)}, {1}, device)
+      : dtype == DType::kI32
+          ? from(std::vector<std::int32_t>{static_cast<std::int32_t>(value)}, {1}, device)
+          : from(std::vector<std::uint8_t>{static_cast<std::uint8_t>(value)}, {1}, device);
   Tensor t = empty(shape, dtype, device);
   Strides zero = shape;
   for (int i = 0; i < zero.rank(); ++i) zero[i] = 0;
@@ -84,7 +88,7 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype, const DeviceP
 Tensor Tensor::from_bytes(const void* values, std::size_t count, const Shape& shape, DType dtype,
                           const DevicePtr& device) {
   if (static_cast<std::int64_t>(count) != element_count(shape)) {
-    throw ShapeError(str("[Tensor::from] ", count, " values for shape ", shape, ", which has ",
+    throw ShapeError(str("[Tensor::from] ", count, " values for shape ", shape, "; expected ",
                          element_count(shape)));
   }
   Tensor t = empty(shape, dtype, device);
@@ -130,11 +134,10 @@ void* Tensor::data() const {
 
 Tensor Tensor::view(const Shape& shape, const Strides& strides, std::int64_t offset) const {
   EFLOW_ASSERT(defined() && shape.rank() == strides.rank());
-  return Tensor(
-      detail::make_node(shape, strides, dtype(), node_->offset + offset, node_->storage));
+  return Tensor(detail::make_node(shape, strides, dtype(), node_->offset + offset, node_->storage));
 }
 
-/// The values of an index tensor when the host still has them; else nullptr.
+/// Returns the host copy of an i64 tensor's values if it is still valid, otherwise nullptr.
 static const std::vector<std::int64_t>* host_values(const Tensor& t) {
   const detail::Storage& storage = *t.node()->storage;
   const bool whole = t.node()->offset == 0 && t.is_contiguous() && t.dtype() == DType::kI64 &&
@@ -155,12 +158,24 @@ std::vector<T> Tensor::to_vector() const {
   device()->copy_out(bytes.data(), dense.data(), bytes.size(), {});
   device()->synchronize({});
   switch (dtype()) {
-    case DType::kF32: convert<float>(bytes, out); break;
-    case DType::kF64: convert<double>(bytes, out); break;
-    case DType::kBF16: convert<bfloat16>(bytes, out); break;
-    case DType::kI32: convert<std::int32_t>(bytes, out); break;
-    case DType::kI64: convert<std::int64_t>(bytes, out); break;
-    case DType::kU8: convert<std::uint8_t>(bytes, out); break;
+    case DType::kF32:
+      convert<float>(bytes, out);
+      break;
+    case DType::kF64:
+      convert<double>(bytes, out);
+      break;
+    case DType::kBF16:
+      convert<bfloat16>(bytes, out);
+      break;
+    case DType::kI32:
+      convert<std::int32_t>(bytes, out);
+      break;
+    case DType::kI64:
+      convert<std::int64_t>(bytes, out);
+      break;
+    case DType::kU8:
+      convert<std::uint8_t>(bytes, out);
+      break;
   }
   return out;
 }
@@ -171,13 +186,13 @@ template std::vector<std::int64_t> Tensor::to_vector() const;
 template std::vector<bfloat16> Tensor::to_vector() const;
 
 double Tensor::item() const {
-  if (count() != 1) throw ShapeError(str("[item] ", *this, " has more than one element"));
+  if (count() != 1) throw ShapeError(str("[item] ", *this, " does not have exactly one element"));
   return to_vector<double>()[0];
 }
 
 void Tensor::assign(const Tensor& source) const {
   if (source.shape() != shape()) {
-    throw ShapeError(str("[assign] ", source, " does not fit ", *this));
+    throw ShapeError(str("[assign] shapes differ: ", source, " to ", *this));
   }
   detail::copy_elements(source, *this);
   detail::mark_written(*this);
@@ -185,8 +200,8 @@ void Tensor::assign(const Tensor& source) const {
 
 void Tensor::assign_bytes(std::span<const std::byte> row_major) const {
   if (row_major.size() != byte_count(*this) || !is_contiguous()) {
-    throw ShapeError(str("[assign] ", row_major.size(), " bytes for ", *this, ", which has ",
-                         byte_count(*this)));
+    throw ShapeError(str("[assign] ", row_major.size(), " bytes for ", *this, "; expected ",
+                         byte_count(*this), " and a contiguous tensor"));
   }
   device()->copy_in(data(), row_major.data(), row_major.size(), {});
   detail::mark_written(*this);
@@ -194,11 +209,13 @@ void Tensor::assign_bytes(std::span<const std::byte> row_major) const {
 
 const Tensor& Tensor::set_requires_grad(bool on) const {
   if (on && !is_floating(dtype())) {
-    throw InvalidArgument(str("[set_requires_grad] ", *this, " cannot have a gradient: its dtype is not floating"));
+    throw InvalidArgument(
+        str("[set_requires_grad] ", *this, " cannot have a gradient: its dtype is not floating"));
   }
   if (node_->maker) {
-    throw InvalidArgument(str("[set_requires_grad] ", *this, " was computed by ", node_->maker->name,
-                              "; only leaves can be asked for gradients (detach() makes one)"));
+    throw InvalidArgument(str("[set_requires_grad] ", *this, " was computed by ",
+                              node_->maker->name,
+                              "; only a leaf can require a gradient (detach() returns one)"));
   }
   node_->is_leaf_with_grad = on;
   return *this;
@@ -217,7 +234,9 @@ void Tensor::set_grad(const Tensor& grad) const {
   }
   node_->grad = grad;
 }
-void Tensor::clear_grad() const { node_->grad = Tensor(); }
+void Tensor::clear_grad() const {
+  node_->grad = Tensor();
+}
 
 Tensor Tensor::detach() const {
   EFLOW_ASSERT(defined());

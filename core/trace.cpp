@@ -9,7 +9,7 @@
 namespace eflow {
 namespace {
 
-/// A JSON string.
+/// Returns `text` as a JSON string; control characters become spaces.
 std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -19,6 +19,7 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
+/// Returns the metadata event that names a row of the viewer.
 std::string named_row(int row, const char* name) {
   return str("{\"name\": \"thread_name\", \"ph\": \"M\", \"pid\": 0, \"tid\": ", row,
              ", \"args\": {\"name\": \"", name, "\"}}");

@@ -1,6 +1,7 @@
 #pragma once
-// When a step did what, for chrome://tracing or Perfetto: kernels one by one, and named ranges around them. A device that is
-// traced waits for each kernel, so that its time is its own: a trace shows where the time goes, not how kernels overlap.
+// A timeline of a training step for chrome://tracing or Perfetto: individual kernels, and named
+// ranges around them. A traced device waits for each kernel, so kernel times are exact but overlap
+// is not shown.
 
 #include <filesystem>
 #include <string>
@@ -10,21 +11,23 @@
 
 namespace eflow {
 
-/// Threads: one at a time.
+/// Collects spans in memory. Attach it with Device::set_trace. Threads: one at a time.
 class Trace {
  public:
-  /// A range that others may lie in.
+  /// Opens a range. Ranges nest.
   void begin(std::string name) { open_.push_back({std::move(name), now(), 0, kRanges}); }
+  /// Closes the innermost open range.
   void end();
-  /// A kernel that ran from `begin`, in seconds of now(), until now.
+  /// Adds a kernel that ran from `begin`, a value of now(), until now.
   void kernel(std::string name, double begin) {
     spans_.push_back({std::move(name), begin, now() - begin, kKernels});
   }
-  /// Seconds since the trace was made.
+  /// Returns the seconds since construction.
   [[nodiscard]] double now() const { return watch_.seconds(); }
+  /// Number of kernels and closed ranges.
   [[nodiscard]] std::size_t size() const { return spans_.size(); }
 
-  /// The trace event format, which the viewers read. Throws IoError.
+  /// Writes the kernels and closed ranges in the Trace Event Format (JSON). Throws IoError.
   void write(const std::filesystem::path& path) const;
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
-// A named stretch of work on a device: in its trace, and for NVIDIA's profilers.
+// A named range of work on a device: appears in its trace and, as an NVTX range, in NVIDIA's
+// profilers.
 
 #include "eflow/core/device.hpp"
 #include "eflow/core/trace.hpp"
@@ -7,7 +8,8 @@
 
 namespace eflow {
 
-/// While it lives. `name` is a literal.
+/// Opens the range on construction and closes it on destruction. `name` must outlive it; use a
+/// literal. Must not outlive `device`.
 class TraceRange {
  public:
   TraceRange(const Device& device, const char* name)

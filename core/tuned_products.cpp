@@ -22,8 +22,8 @@ std::optional<jit::LtAlgo> TunedProducts::find(const LtProblem& problem,
   if (!record || !record->finished || record->tunables != algo_tunables()) return std::nullopt;
   if (record->text != library) {
     if (!said_) {
-      log_warning("[cublas] products were tuned with ", record->text, " and run with ", library,
-                  ", so untuned; `eflow jit tune run` tunes them again");
+      log_warning("[cublas] ignoring products tuned with ", record->text, ", this is ", library,
+                  "; run `eflow jit tune run` to tune again");
     }
     said_ = true;
     return std::nullopt;

@@ -1,6 +1,6 @@
 #pragma once
-// What the tuning database has of a library's products: the algorithm that a product takes. Anything wrong with a record is
-// as if it were not there. Internal to core.
+// Looks up tuned cuBLASLt algorithms in the tuning database. Invalid records are ignored. Internal
+// to core.
 
 #include <optional>
 #include <string>
@@ -12,13 +12,16 @@
 
 namespace eflow::detail {
 
+/// Threads: one at a time.
 class TunedProducts {
  public:
-  /// Of the device and the disk cache of `runtime`, which it outlives; finds nothing where tuning is off or there is no cache.
+  /// Uses the device and the disk cache of `runtime`, which need not outlive it. Without a cache,
+  /// or with tuning off, find() always returns nullopt.
   explicit TunedProducts(const jit::Runtime& runtime);
 
-  /// nullopt: nothing was tuned for such a product, the library's own first choice won, or the record is not of `library`
-  /// (CublasGemm::library), which is said once. Threads: one at a time.
+  /// Returns the fastest algorithm for a product. nullopt if no product of this kind and size was
+  /// tuned, the library's first choice won, or the record is from another version than `library`
+  /// (see CublasGemm::library), which is logged once.
   [[nodiscard]] std::optional<jit::LtAlgo> find(const LtProblem& problem,
                                                 const std::string& library);
 

@@ -16,8 +16,8 @@ namespace eflow {
 namespace fs = std::filesystem;
 namespace {
 
-/// A name in the same directory that no other process or thread uses.
-fs::path temporary_beside(const fs::path& path) {
+/// Returns a path in the same directory as `path` that no other process or thread uses.
+fs::path temporary_next_to(const fs::path& path) {
   static std::atomic<unsigned> counter{0};
   fs::path out = path;
   out += str(".tmp-", ::getpid(), "-", counter++);
@@ -60,8 +60,9 @@ void read_at(const FileDescriptor& file, const fs::path& path, std::uint64_t off
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw_errno("read", path.string());
     if (n == 0) {
-      throw CorruptData(str("[read] ", path.string(), " ends at byte ", offset + done,
-                            " but ", bytes.size() - done, " more are needed: it was cut short"));
+      throw CorruptData(str("[read] ", path.string(), " ends at byte ", offset + done, " but ",
+                            bytes.size() - done,
+                            " more bytes are expected: the file is truncated"));
     }
     done += static_cast<std::size_t>(n);
   }
@@ -83,15 +84,14 @@ void sync_file(const FileDescriptor& file, const fs::path& path) {
 void sync_directory(const fs::path& directory) {
   const FileDescriptor file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!file.valid()) throw_errno("open", directory.string());
-  // Some file systems cannot sync a directory; they say EINVAL, and there is nothing more to do.
+  // EINVAL: this file system cannot sync directories, so there is nothing to flush.
   if (::fsync(file.get()) != 0 && errno != EINVAL) throw_errno("fsync", directory.string());
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> content) {
-  const fs::path temporary = temporary_beside(path);
+  const fs::path temporary = temporary_next_to(path);
   try {
-    FileDescriptor file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (!file.valid()) throw_errno("create", temporary.string());
     write_all(file, temporary, content);
     sync_file(file, temporary);
@@ -137,7 +137,7 @@ void require_free_space(const fs::path& directory, std::uint64_t bytes) {
   if (space.available < bytes) {
     throw NoSpaceError(str("[free space] ", directory.string(), " has ", space.available >> 20,
                            " MiB free but ", (bytes >> 20) + 1,
-                           " MiB are needed; free some space there or choose another place"));
+                           " MiB are needed; free some space or choose another directory"));
   }
 }
 

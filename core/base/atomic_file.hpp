@@ -1,6 +1,7 @@
 #pragma once
-// Durable files: what was there before stays whole until the new content is complete and on disk.
-// write temporary in the same directory -> fsync -> rename -> fsync directory. Written once, here.
+// Durable file replacement: a reader, or a restart after a power cut, sees either the old content
+// or the complete new content. Sequence: write a temporary in the same directory, fsync it, rename
+// it, fsync the directory. Also POSIX reads and writes that retry, and an advisory file lock.
 
 #include <cstddef>
 #include <filesystem>
@@ -11,7 +12,7 @@
 
 namespace eflow {
 
-/// A POSIX descriptor, closed on destruction.
+/// Owns a POSIX file descriptor and closes it on destruction. Move-only.
 class FileDescriptor {
  public:
   FileDescriptor() = default;
@@ -21,43 +22,53 @@ class FileDescriptor {
   ~FileDescriptor();
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] bool valid() const { return fd_ >= 0; }
-  /// Closes and reports what close says (a full disk may show only here). Throws IoError.
+  /// Closes the descriptor and reports errors, because some file systems report a full disk only
+  /// here. `path` is for the message. Throws IoError, NoSpaceError.
   void close(const std::string& path);
 
  private:
   int fd_ = -1;
 };
 
-/// Opens for reading. Throws IoError naming the path.
+/// Opens `path` for reading. Throws IoError naming the path.
 [[nodiscard]] FileDescriptor open_read(const std::filesystem::path& path);
-/// Reads exactly bytes.size() bytes at offset. Throws CorruptData if the file ends before, IoError else.
+/// Reads exactly bytes.size() bytes at `offset`; `path` is for messages. Thread-safe on one
+/// descriptor. Throws CorruptData if the file ends too early, IoError if the read fails.
 void read_at(const FileDescriptor& file, const std::filesystem::path& path, std::uint64_t offset,
              std::span<std::byte> bytes);
-/// Writes all bytes at the current position, through short writes and EINTR. Throws IoError / NoSpaceError.
+/// Writes all bytes at the current position, retrying short writes and EINTR. Throws IoError,
+/// NoSpaceError.
 void write_all(const FileDescriptor& file, const std::filesystem::path& path,
                std::span<const std::byte> bytes);
+/// Flushes a file's content to disk (fsync). Throws IoError, NoSpaceError.
 void sync_file(const FileDescriptor& file, const std::filesystem::path& path);
-/// fsync of a directory, so that a rename inside it survives a power cut.
+/// Flushes a directory to disk (fsync) so that a rename inside it survives a power cut. Does
+/// nothing on file systems that cannot sync directories. Throws IoError.
 void sync_directory(const std::filesystem::path& directory);
 
-/// Replaces `path` by `content` durably and atomically. On any error `path` is as before and the temporary is gone.
+/// Replaces `path` with `content`, durably and atomically. If writing fails, `path` keeps its old
+/// content and the temporary file is removed. Throws IoError, NoSpaceError.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
-/// Renames, then syncs the directory that holds `to`. Both must be on one file system.
+/// Renames `from` to `to`, then syncs the directory that contains `to`. Both paths must be on the
+/// same file system. Throws IoError.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// The whole file. Throws IoError; InvalidArgument if it is larger than max_bytes.
+/// Returns the content of a regular file. Throws IoError, and InvalidArgument if the file is larger
+/// than max_bytes.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path,
                                     std::uint64_t max_bytes = 1ull << 30);
 
-/// Throws NoSpaceError, naming needed and free bytes, if the file system of `directory` cannot take `bytes` more.
+/// Throws NoSpaceError, with the free and needed MiB, if the file system of `directory` has fewer
+/// than `bytes` bytes available.
 void require_free_space(const std::filesystem::path& directory, std::uint64_t bytes);
 
-/// An exclusive advisory lock on a file, held until destruction.
+/// Holds an exclusive advisory lock (flock) on a file until destruction.
 class FileLock {
  public:
-  /// Takes the lock at once or throws IoError naming the holder's process id, if it wrote one.
+  /// Acquires the lock without waiting, creating the file if needed, and writes this process's id
+  /// into it. Throws IoError, naming the holder's process id if the file contains one.
   explicit FileLock(const std::filesystem::path& path);
 
  private:

@@ -8,6 +8,7 @@
 namespace eflow {
 namespace {
 
+/// One row per enumerator of DType, in its order.
 struct Row {
   std::string_view name;
   std::size_t bytes;
@@ -23,8 +24,12 @@ const Row& row(DType dtype) {
 
 }  // namespace
 
-std::size_t size_of(DType dtype) { return row(dtype).bytes; }
-std::string_view name_of(DType dtype) { return row(dtype).name; }
+std::size_t size_of(DType dtype) {
+  return row(dtype).bytes;
+}
+std::string_view name_of(DType dtype) {
+  return row(dtype).name;
+}
 
 std::optional<DType> dtype_from_name(std::string_view name) {
   for (std::size_t i = 0; i < kRows.size(); ++i) {
@@ -33,6 +38,8 @@ std::optional<DType> dtype_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
+std::ostream& operator<<(std::ostream& out, DType dtype) {
+  return out << name_of(dtype);
+}
 
 }  // namespace eflow

@@ -9,7 +9,7 @@ void throw_errno(const std::string& what, const std::string& path) {
   const int code = errno;
   const std::string text = str("[", what, "] ", path, ": ", std::strerror(code));
   if (code == ENOSPC || code == EDQUOT) {
-    throw NoSpaceError(text + "; free some space there or choose another place");
+    throw NoSpaceError(text + "; free some space or choose another directory");
   }
   throw IoError(text);
 }
@@ -17,7 +17,7 @@ void throw_errno(const std::string& what, const std::string& path) {
 namespace detail {
 
 void assertion_failed(const char* condition, std::source_location where) {
-  throw Error(str("internal error: ", condition, " does not hold in ", where.function_name(), " (",
+  throw Error(str("internal error: ", condition, " is false in ", where.function_name(), " (",
                   where.file_name(), ":", where.line(), "); please report it"),
               where);
 }

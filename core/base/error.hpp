@@ -1,6 +1,7 @@
 #pragma once
-// Every failure of eflow is one of the exceptions below: a text that says what, where, found, expected and what to do,
-// and the place in our source that noticed. Expected absence (a cache miss, the end of an epoch) is a value instead.
+// The exceptions that eflow throws. A message names the operation, what was found, what was
+// expected and, if known, the remedy: "[linear] x is [4, 128] f32, w is [96, 256] f32, ...".
+// Expected absence (a cache miss, the end of an epoch) is a return value, not an exception.
 
 #include <source_location>
 #include <sstream>
@@ -9,7 +10,7 @@
 
 namespace eflow {
 
-/// Concatenates its arguments as operator<< prints them.
+/// Concatenates the arguments, each printed with operator<<.
 template <class... Parts>
 [[nodiscard]] std::string str(const Parts&... parts) {
   std::ostringstream out;
@@ -17,7 +18,8 @@ template <class... Parts>
   return std::move(out).str();
 }
 
-/// Base of all errors. what() is the text alone; where() is for bug reports.
+/// Base of all exceptions of eflow. what() returns the message; where() returns the throwing source
+/// location, for bug reports.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& text,
@@ -29,24 +31,42 @@ class Error : public std::runtime_error {
   std::source_location where_;
 };
 
-/// A value that the caller chose is not allowed (an option, a range, a dtype).
-struct InvalidArgument : Error { using Error::Error; };
-/// Shapes do not fit each other or the operation.
-struct ShapeError : Error { using Error::Error; };
-/// The device failed or has no memory left.
-struct DeviceError : Error { using Error::Error; };
-/// A kernel text did not compile, or no compiled form of it exists.
-struct CompileError : Error { using Error::Error; };
-/// The operating system refused: text has the path and errno's words.
-struct IoError : Error { using Error::Error; };
-/// No space left for what is to be written; a kind of IoError with its own exit code.
-struct NoSpaceError : IoError { using IoError::IoError; };
-/// A file's bytes are not what they must be: text has the path, the offset, expected and found.
-struct CorruptData : Error { using Error::Error; };
-/// Training met a number that is not finite and stopped.
-struct NumericError : Error { using Error::Error; };
+/// The caller passed a value that is not allowed (an option, a range, a dtype).
+struct InvalidArgument : Error {
+  using Error::Error;
+};
+/// Shapes do not match each other or the operation.
+struct ShapeError : Error {
+  using Error::Error;
+};
+/// The device failed or is out of memory.
+struct DeviceError : Error {
+  using Error::Error;
+};
+/// A kernel text failed to compile, or no compiled form of it exists.
+struct CompileError : Error {
+  using Error::Error;
+};
+/// The operating system reported an error; the message contains the path and the errno text.
+struct IoError : Error {
+  using Error::Error;
+};
+/// The disk or quota is full. The program maps it to an exit code of its own.
+struct NoSpaceError : IoError {
+  using IoError::IoError;
+};
+/// A file's content is damaged or truncated; the message contains the path and, if known, the
+/// offset, the expected and the found value.
+struct CorruptData : Error {
+  using Error::Error;
+};
+/// Training stopped because a loss or gradient norm is not finite.
+struct NumericError : Error {
+  using Error::Error;
+};
 
-/// IoError (or NoSpaceError for ENOSPC, EDQUOT) for the current errno: "[what] path: No space left on device".
+/// Throws for the current errno: NoSpaceError for ENOSPC and EDQUOT, otherwise IoError. The message
+/// is "[what] path: errno text".
 [[noreturn]] void throw_errno(const std::string& what, const std::string& path);
 
 namespace detail {
@@ -55,8 +75,8 @@ namespace detail {
 
 }  // namespace eflow
 
-/// A broken invariant of ours, never a user's mistake.
-#define EFLOW_ASSERT(condition)                                                           \
-  (static_cast<bool>(condition)                                                           \
-       ? static_cast<void>(0)                                                             \
+/// Checks an internal invariant and throws Error if it is false. Never used for caller mistakes.
+#define EFLOW_ASSERT(condition) \
+  (static_cast<bool>(condition) \
+       ? static_cast<void>(0)   \
        : ::eflow::detail::assertion_failed(#condition, std::source_location::current()))

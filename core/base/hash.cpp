@@ -16,7 +16,9 @@ Hash128 hash128(std::span<const std::byte> bytes, std::uint64_t seed) {
   return {h.high64, h.low64};
 }
 
-std::uint64_t hash64(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+std::uint64_t hash64(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
+}
 
 std::string to_hex(std::uint64_t hash) {
   std::string out(16, '0');
@@ -26,7 +28,9 @@ std::string to_hex(std::uint64_t hash) {
   return out;
 }
 
-std::string to_hex(const Hash128& hash) { return to_hex(hash.high) + to_hex(hash.low); }
+std::string to_hex(const Hash128& hash) {
+  return to_hex(hash.high) + to_hex(hash.low);
+}
 
 std::optional<Hash128> hash128_from_hex(std::string_view text) {
   if (text.size() != 32) return std::nullopt;

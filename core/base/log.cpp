@@ -9,8 +9,9 @@ namespace {
 
 void write_to_stderr(LogLevel level, std::string_view text) {
   if (level < LogLevel::kWarning) return;
-  std::fprintf(stderr, "eflow: %s%.*s\n", level == LogLevel::kWarning ? "warning: " : "error: ",
-               static_cast<int>(text.size()), text.data());
+  std::fprintf(stderr, "eflow: %s%.*s\n",
+               level == LogLevel::kWarning ? "warning: " : "error: ", static_cast<int>(text.size()),
+               text.data());
 }
 
 struct Sink {

@@ -1,13 +1,14 @@
 #pragma once
-// Numbers of no particular content, for operands and clips that are only timed: cheap, the same everywhere, and not random
-// enough for anything else.
+// Reproducible pseudo-random fill for operands and clips in benchmarks. Too weak for training or
+// tests of distributions; use random_uniform for those.
 
 #include <cstdint>
 #include <span>
 
 namespace eflow {
 
-/// Values in [-1, 1) that differ from neighbour to neighbour and repeat late.
+/// Fills `out` with values in [-1, 1) from a 32-bit linear congruential generator (period 2^32).
+/// The result depends on the seed alone.
 template <class T>
 void fill_with_noise(std::span<T> out, std::uint32_t seed) {
   for (T& x : out) {

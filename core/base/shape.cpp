@@ -17,7 +17,8 @@ Dims::Dims(std::span<const std::int64_t> values) {
 std::size_t Dims::index(int i) const {
   const int resolved = i < 0 ? i + rank_ : i;
   if (resolved < 0 || resolved >= rank_) {
-    throw InvalidArgument(str("[shape] dimension ", i, " of ", *this, ", which has ", rank_));
+    throw InvalidArgument(
+        str("[shape] dimension ", i, " of ", *this, " is out of range; its rank is ", rank_));
   }
   return static_cast<std::size_t>(resolved);
 }
@@ -35,12 +36,6 @@ void Dims::insert(int position, std::int64_t value) {
   std::rotate(values_.begin() + at, values_.begin() + rank_ - 1, values_.begin() + rank_);
 }
 
-void Dims::erase(int position) {
-  const int at = static_cast<int>(index(position));
-  std::copy(values_.begin() + at + 1, values_.begin() + rank_, values_.begin() + at);
-  --rank_;
-}
-
 bool operator==(const Dims& a, const Dims& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
@@ -55,7 +50,7 @@ std::int64_t element_count(const Shape& shape) {
   std::int64_t n = 1;
   for (const std::int64_t d : shape) {
     if (d < 0 || __builtin_mul_overflow(n, d, &n)) {
-      throw InvalidArgument(str("[shape] ", shape, " is not a size that memory can have"));
+      throw InvalidArgument(str("[shape] ", shape, " has a negative size or too many elements"));
     }
   }
   return n;
@@ -79,7 +74,7 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where) {
     const std::int64_t x = longer[-i], y = shorter[-i];
     if (x != y && x != 1 && y != 1) {
       throw ShapeError(str("[", where, "] shapes ", a, " and ", b, " do not broadcast: dimension ",
-                           -i, " is ", a[-i], " against ", b[-i]));
+                           -i, " is ", a[-i], " and ", b[-i]));
     }
     out[-i] = x == 1 ? y : x;
   }

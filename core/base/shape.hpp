@@ -1,5 +1,6 @@
 #pragma once
-// Sizes of a tensor, outermost dimension first, with the broadcasting rule of NumPy. At most kMaxRank dimensions, held inline.
+// Tensor shapes and strides, outermost dimension first, stored inline, with NumPy's broadcasting
+// rule.
 
 #include <array>
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace eflow {
 
-/// Up to kMaxRank 64-bit numbers, one a dimension. Used for shapes and for strides (in elements).
+/// Up to kMaxRank 64-bit values, one per dimension: a shape, or strides in elements. A value type.
+/// Exceeding kMaxRank throws InvalidArgument.
 class Dims {
  public:
   static constexpr int kMaxRank = 8;
@@ -19,15 +21,17 @@ class Dims {
   explicit Dims(std::span<const std::int64_t> values);
 
   [[nodiscard]] int rank() const { return rank_; }
-  /// Dimension i; negative i counts from the end. Throws InvalidArgument if there is no such dimension.
+  /// Returns dimension i; negative i counts from the end. Throws InvalidArgument if i is out of
+  /// range.
   [[nodiscard]] std::int64_t operator[](int i) const { return values_[index(i)]; }
   std::int64_t& operator[](int i) { return values_[index(i)]; }
-  /// i as a position in [0, rank): resolves negative i. Throws InvalidArgument.
+  /// Resolves a possibly negative axis to [0, rank). Throws InvalidArgument if out of range.
   [[nodiscard]] int axis(int i) const { return static_cast<int>(index(i)); }
 
+  /// Appends a dimension.
   void push_back(std::int64_t value);
+  /// Inserts a dimension before `position`.
   void insert(int position, std::int64_t value);
-  void erase(int position);
 
   [[nodiscard]] const std::int64_t* begin() const { return values_.data(); }
   [[nodiscard]] const std::int64_t* end() const { return values_.data() + rank_; }
@@ -40,16 +44,19 @@ class Dims {
   int rank_ = 0;
 };
 
+/// Prints "[2, 3, 4]".
 std::ostream& operator<<(std::ostream& out, const Dims& dims);
 
 using Shape = Dims;
 using Strides = Dims;
 
-/// Product of the sizes; 1 for a scalar. Throws InvalidArgument where it does not fit 63 bits or a size is negative.
+/// Returns the product of the sizes; 1 for rank 0. Throws InvalidArgument if a size is negative or
+/// the product exceeds 63 bits.
 [[nodiscard]] std::int64_t element_count(const Shape& shape);
-/// Row-major strides, in elements.
+/// Returns row-major strides in elements.
 [[nodiscard]] Strides contiguous_strides(const Shape& shape);
-/// The shape that both broadcast to. Throws ShapeError naming `where` when they do not.
+/// Returns the shape that both shapes broadcast to. `where` names the op in messages. Throws
+/// ShapeError if they do not broadcast.
 [[nodiscard]] Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where);
 
 }  // namespace eflow

@@ -1,5 +1,5 @@
 #pragma once
-// How long something takes: by a clock that never jumps, and by the CPU's.
+// Elapsed wall-clock time (monotonic) and CPU time, in seconds.
 
 #include <chrono>
 #include <ctime>
@@ -7,11 +7,12 @@
 
 namespace eflow {
 
+/// Measures wall-clock time with a monotonic clock. Threads: one at a time.
 class Stopwatch {
  public:
-  /// Since it was made, or since the last lap.
+  /// Returns the seconds since construction or the last lap().
   [[nodiscard]] double seconds() const { return between(begin_, Clock::now()); }
-  /// The same; the next lap begins.
+  /// Returns seconds() and restarts the measurement.
   double lap() {
     const auto now = Clock::now();
     return between(std::exchange(begin_, now), now);
@@ -25,7 +26,7 @@ class Stopwatch {
   Clock::time_point begin_ = Clock::now();
 };
 
-/// CPU time of all threads of the process so far.
+/// Returns the CPU seconds used by all threads of the process so far.
 inline double process_cpu_seconds() {
   timespec t{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);

@@ -1,5 +1,5 @@
 #pragma once
-// What AdamW's kernels are told of a step.
+// Arguments that both AdamW kernels compute from the hyperparameters of a step. Internal to core.
 
 #include <cmath>
 
@@ -7,7 +7,7 @@
 
 namespace eflow::detail {
 
-/// Fills the fields that args::AdamW and args::AdamWList share.
+/// Fills the fields shared by args::AdamW and args::AdamWList, bias corrections included.
 template <class Args>
 void fill_adamw(const AdamWStep& step, Args& a) {
   const auto count = static_cast<double>(step.step);

@@ -1,6 +1,7 @@
-// Attention over all keys or a window of the token raster, block of queries by block of queries: what is kept between
-// forward and backward is q, k and v, and what is held at once is one block's scores. Made of matrix products and the
-// rows of band_softmax.h, it runs on every device and dtype; fused kernels take its place where they exist.
+// Attention over all keys or a window of the token raster, one block of queries at a time. Only q,
+// k and v are saved for the backward pass, and only one block's scores are in memory at once. It
+// consists of matrix products and the row-wise kernel band_softmax.h, so it runs on every device
+// and dtype. GLGA's fused kernels (glga.cpp) are faster.
 
 #include <algorithm>
 
@@ -14,26 +15,31 @@
 namespace eflow {
 namespace {
 
+/// Attributes of the op.
 struct Attention {
   double scale = 1;
   Band band;
 };
 
-/// Queries [q0, q1) of samples [b0, b1), and the keys [k0, k1) that any of them sees.
+/// Queries [q0, q1) of samples [b0, b1), and the range [k0, k1) of keys that any of them attends
+/// to.
 struct Piece {
   std::int64_t b0, b1, q0, q1, k0, k1;
 };
 
+/// Queries of a piece.
 constexpr std::int64_t kQueries = 128;
-/// Scores held at once, in elements: large enough for all threads, small enough for the outer caches.
+/// Maximum number of scores in memory: enough work for all threads, small enough for the outer
+/// caches.
 constexpr std::int64_t kScores = std::int64_t{1} << 21;
 
-/// Cuts the work into pieces, in a fixed order.
+/// Partitions the work into pieces, in a fixed order.
 std::vector<Piece> pieces_of(const Shape& q, std::int64_t keys, const Band& band) {
   const std::int64_t samples = q[0], tokens = q[1], heads = q[2];
-  const std::vector<std::int64_t> positions =
-      band.positions.defined() ? band.positions.to_vector<std::int64_t>() : std::vector<std::int64_t>();
-  const auto place = [&](std::int64_t b, std::int64_t i) {
+  const std::vector<std::int64_t> positions = band.positions.defined()
+                                                  ? band.positions.to_vector<std::int64_t>()
+                                                  : std::vector<std::int64_t>();
+  const auto position = [&](std::int64_t b, std::int64_t i) {
     return positions.empty() ? i : positions[static_cast<std::size_t>(b * tokens + i)];
   };
   const auto first_at_least = [&](std::int64_t b, std::int64_t value) {
@@ -48,8 +54,10 @@ std::vector<Piece> pieces_of(const Shape& q, std::int64_t keys, const Band& band
       Piece piece{b0, b0, q0, q1, keys, 0};
       do {
         const std::int64_t b = piece.b1++;
-        piece.k0 = std::min(piece.k0, band.full ? 0 : first_at_least(b, place(b, q0) - band.left));
-        piece.k1 = std::max(piece.k1, band.full ? keys : first_at_least(b, place(b, q1 - 1) + band.right + 1));
+        piece.k0 =
+            std::min(piece.k0, band.full ? 0 : first_at_least(b, position(b, q0) - band.left));
+        piece.k1 = std::max(
+            piece.k1, band.full ? keys : first_at_least(b, position(b, q1 - 1) + band.right + 1));
       } while (piece.b1 < samples &&
                (piece.b1 - b0 + 1) * heads * (q1 - q0) * (piece.k1 - piece.k0) <= kScores);
       out.push_back(piece);
@@ -59,18 +67,21 @@ std::vector<Piece> pieces_of(const Shape& q, std::int64_t keys, const Band& band
   return out;
 }
 
-/// Rows [from, to) of samples [b0, b1) of x [B, N, H, d], as [b, H, rows, d].
-Tensor heads_of(const Tensor& x, std::int64_t b0, std::int64_t b1, std::int64_t from, std::int64_t to) {
+/// Returns rows [from, to) of samples [b0, b1) of x [B, N, H, d] as a view [b1 - b0, H, to - from,
+/// d].
+Tensor heads_of(const Tensor& x, std::int64_t b0, std::int64_t b1, std::int64_t from,
+                std::int64_t to) {
   return transpose(narrow(narrow(x, 0, b0, b1 - b0), 1, from, to - from), 1, 2);
 }
 
-/// The operands and scratch of one piece.
+/// The operands of one piece, and its probabilities p = softmax(scale q k^T) [b, H, queries, keys].
 struct Block {
   const Attention& attention;
   const Piece& piece;
   Tensor q, k, v, p;
 
-  Block(const Attention& a, const Piece& where, const Tensor& all_q, const Tensor& all_k, const Tensor& all_v)
+  Block(const Attention& a, const Piece& where, const Tensor& all_q, const Tensor& all_k,
+        const Tensor& all_v)
       : attention(a), piece(where) {
     const auto [b0, b1, q0, q1, k0, k1] = where;
     q = heads_of(all_q, b0, b1, q0, q1);
@@ -81,7 +92,7 @@ struct Block {
     launch("band_softmax", Tensor());
   }
 
-  /// dp becomes the gradient of scale q k^T's operands' product.
+  /// Replaces dp, the gradient of p, by the gradient of q k^T (before scaling).
   void softmax_grad(const Tensor& dp) const { launch("band_softmax_grad", dp); }
 
  private:
@@ -105,7 +116,8 @@ struct Block {
     a.full = band.full ? 1 : 0;
     a.rows = p.size(0) * a.heads * a.queries;
     a.rows_per_block = detail::rows_per_block(a.keys);
-    p.device()->launch(text, jit::Spec(text, {p.dtype()}), {detail::blocks(a.rows, a.rows_per_block)}, a);
+    p.device()->launch(text, jit::Spec(text, {p.dtype()}),
+                       {detail::blocks(a.rows, a.rows_per_block)}, a);
   }
 };
 
@@ -120,14 +132,18 @@ std::vector<TensorSpec> infer(std::span<const Tensor> x, const Attention& a) {
   if (k.size(1) == 0) throw ShapeError(str("[attention] no keys: k is ", k));
   if (!a.band.full) {
     if (q.size(1) != k.size(1)) {
-      throw ShapeError(str("[attention] a window needs as many queries as keys; q is ", q, ", k is ", k));
+      throw ShapeError(
+          str("[attention] a window requires as many queries as keys; q is ", q, ", k is ", k));
     }
     if (a.band.left < 0 || a.band.right < 0) {
-      throw InvalidArgument(str("[attention] window radii (", a.band.left, ", ", a.band.right, "); expected 0 or more"));
+      throw InvalidArgument(str("[attention] window radii (", a.band.left, ", ", a.band.right,
+                                "); expected 0 or more"));
     }
     const Tensor& positions = a.band.positions;
-    if (positions.defined() && (positions.dtype() != DType::kI64 || positions.shape() != Shape{q.size(0), q.size(1)})) {
-      throw ShapeError(str("[attention] positions are ", positions, "; expected [", q.size(0), ", ", q.size(1), "] i64"));
+    if (positions.defined() &&
+        (positions.dtype() != DType::kI64 || positions.shape() != Shape{q.size(0), q.size(1)})) {
+      throw ShapeError(str("[attention] positions are ", positions, "; expected [", q.size(0), ", ",
+                           q.size(1), "] i64"));
     }
   }
   return {{q.shape(), detail::floating_dtype(q, "attention")}};
@@ -145,7 +161,7 @@ void forward(Call<Attention>& call) {
 
 Tensors vjp(const Call<Attention>& call, std::span<const Tensor> dys) {
   const Tensor &q = call.saved[0], &k = call.saved[1], &v = call.saved[2];
-  // Sums over pieces are kept in the accumulator's dtype and rounded once.
+  // dk and dv are sums over pieces: accumulated in the wide dtype and rounded once.
   const DType sums = accumulator_of(q.dtype());
   const Tensor dq = Tensor::empty(q.shape(), q.dtype(), q.device());
   const Tensor dk = Tensor::zeros(k.shape(), sums, q.device());
@@ -165,17 +181,21 @@ Tensors vjp(const Call<Attention>& call, std::span<const Tensor> dys) {
   return {dq, cast(dk, q.dtype()), cast(dv, q.dtype())};
 }
 
-/// The mask that the band means, as an addend of the scores: for checks only.
-Tensor additive_mask(const Band& band, std::int64_t samples, std::int64_t tokens, const Tensor& like) {
-  const std::vector<std::int64_t> places =
-      band.positions.defined() ? band.positions.to_vector<std::int64_t>() : std::vector<std::int64_t>();
+/// Returns the band as a mask [B, 1, N, N] added to the scores, for the reference.
+Tensor additive_mask(const Band& band, std::int64_t samples, std::int64_t tokens,
+                     const Tensor& like) {
+  const std::vector<std::int64_t> positions = band.positions.defined()
+                                                  ? band.positions.to_vector<std::int64_t>()
+                                                  : std::vector<std::int64_t>();
   std::vector<double> mask(static_cast<std::size_t>(samples * tokens * tokens));
   std::size_t at = 0;
   for (std::int64_t b = 0; b < samples; ++b) {
     for (std::int64_t i = 0; i < tokens; ++i) {
       for (std::int64_t j = 0; j < tokens; ++j, ++at) {
-        const auto place = [&](std::int64_t n) { return places.empty() ? n : places[static_cast<std::size_t>(b * tokens + n)]; };
-        const std::int64_t gap = place(j) - place(i);
+        const auto position = [&](std::int64_t n) {
+          return positions.empty() ? n : positions[static_cast<std::size_t>(b * tokens + n)];
+        };
+        const std::int64_t gap = position(j) - position(i);
         if (gap < -band.left || gap > band.right) mask[at] = -1e30;
       }
     }
@@ -185,23 +205,27 @@ Tensor additive_mask(const Band& band, std::int64_t samples, std::int64_t tokens
 
 Sample sample(std::string label, const Shape& q, const Shape& k, Band band) {
   const double scale = 0.7;
-  return {std::move(label), {{q}, {k}, {k}},
-          [band, scale](const Tensors& x) { return Tensors{attention(x[0], x[1], x[2], scale, band)}; },
-          [band, scale](const Tensors& x) {
-            const auto heads = [](const Tensor& t) { return transpose(t, 1, 2); };
-            Tensor scores = matmul(heads(x[0]), transpose(heads(x[1]), -1, -2)) * scale;
-            if (!band.full) scores = scores + additive_mask(band, x[0].size(0), x[0].size(1), x[0]);
-            const Tensor weights = exp(scores);
-            return Tensors{heads(matmul(weights / sum(weights, {-1}, true), heads(x[2])))};
-          }};
+  return {
+      std::move(label),
+      {{q}, {k}, {k}},
+      [band, scale](const Tensors& x) { return Tensors{attention(x[0], x[1], x[2], scale, band)}; },
+      [band, scale](const Tensors& x) {
+        const auto heads = [](const Tensor& t) { return transpose(t, 1, 2); };
+        Tensor scores = matmul(heads(x[0]), transpose(heads(x[1]), -1, -2)) * scale;
+        if (!band.full) scores = scores + additive_mask(band, x[0].size(0), x[0].size(1), x[0]);
+        const Tensor weights = exp(scores);
+        return Tensors{heads(matmul(weights / sum(weights, {-1}, true), heads(x[2])))};
+      }};
 }
 
 std::vector<Sample> samples() {
-  std::vector<Sample> out{sample("all keys", {2, 5, 2, 4}, {2, 5, 2, 4}, {}),
-                          sample("cross", {2, 3, 1, 8}, {2, 7, 1, 8}, {}),
-                          sample("self only", {1, 6, 1, 3}, {1, 6, 1, 3}, {.full = false}),
-                          sample("window", {2, 9, 2, 4}, {2, 9, 2, 4}, {.full = false, .left = 2, .right = 3}),
-                          sample("several blocks", {1, 150, 1, 2}, {1, 150, 1, 2}, {.full = false, .left = 5, .right = 5})};
+  std::vector<Sample> out{
+      sample("all keys", {2, 5, 2, 4}, {2, 5, 2, 4}, {}),
+      sample("cross", {2, 3, 1, 8}, {2, 7, 1, 8}, {}),
+      sample("self only", {1, 6, 1, 3}, {1, 6, 1, 3}, {.full = false}),
+      sample("window", {2, 9, 2, 4}, {2, 9, 2, 4}, {.full = false, .left = 2, .right = 3}),
+      sample("several blocks", {1, 150, 1, 2}, {1, 150, 1, 2},
+             {.full = false, .left = 5, .right = 5})};
   Band kept{.full = false, .left = 3, .right = 3};
   kept.positions = Tensor::from(std::vector<std::int64_t>{0, 2, 3, 7, 8, 1, 4, 5, 9, 11}, {2, 5});
   out.push_back(sample("kept tokens", {2, 5, 2, 4}, {2, 5, 2, 4}, kept));
@@ -212,10 +236,13 @@ constexpr OpDef<Attention> kAttention{"attention", infer, forward, vjp, samples}
 
 }  // namespace
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Band& band) {
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
+                 const Band& band) {
   return apply(kAttention, {q, k, v}, Attention{scale, band})[0];
 }
 
-std::vector<OpEntry> detail::attention_ops() { return {entry_of(kAttention)}; }
+std::vector<OpEntry> detail::attention_ops() {
+  return {entry_of(kAttention)};
+}
 
 }  // namespace eflow

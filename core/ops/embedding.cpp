@@ -1,4 +1,4 @@
-// Rows of a table looked up by number, and the gradient that adds them up again.
+// Lookup of table rows by index. The gradient sums the rows of repeated indices in a fixed order.
 
 #include "eflow/kernels/args/embedding.h"
 
@@ -15,14 +15,14 @@
 namespace eflow {
 namespace {
 
-/// Where each table row went, row after row, places in ascending order.
-struct Places {
-  std::vector<std::int64_t> order;   ///< one an id
-  std::vector<std::int64_t> starts;  ///< row r: order[starts[r]] .. order[starts[r + 1] - 1]
+/// For each table row, the output positions that use it, in ascending order.
+struct Uses {
+  /// One per id. Row r is used by order[starts[r]] .. order[starts[r + 1] - 1].
+  std::vector<std::int64_t> order, starts;
 };
 
-Places places_of(const std::vector<std::int64_t>& ids, std::int64_t rows) {
-  Places p;
+Uses uses_of(const std::vector<std::int64_t>& ids, std::int64_t rows) {
+  Uses p;
   p.starts.assign(static_cast<std::size_t>(rows) + 1, 0);
   for (const std::int64_t id : ids) ++p.starts[static_cast<std::size_t>(id) + 1];
   std::partial_sum(p.starts.begin(), p.starts.end(), p.starts.begin());
@@ -55,9 +55,9 @@ constexpr OpDef<NoAttrs> kEmbedding{
       detail::launch_select(dense.view({1, rows, width}, {rows * width, width, 1}), contiguous(ids),
                             Tensor(), y);
       if (!call.recording) return;
-      const Places places = places_of(values, rows);
-      call.save(Tensor::from(places.order, {count}, table.device()));
-      call.save(Tensor::from(places.starts, {rows + 1}, table.device()));
+      const Uses uses = uses_of(values, rows);
+      call.save(Tensor::from(uses.order, {count}, table.device()));
+      call.save(Tensor::from(uses.starts, {rows + 1}, table.device()));
     },
     [](const Call<NoAttrs>& call, std::span<const Tensor> dys) -> Tensors {
       const TensorSpec& table = call.in[0];

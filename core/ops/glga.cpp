@@ -1,6 +1,8 @@
-// GLGA as one op over the glga_*.h texts. Forward: the linear branch's state in parts, their sum, then a tile of queries a
-// block. Backward: gradients before the norms, the state's gradient, then one walk over chunks of keys with partial sums of
-// dq, or dq by tiles of queries and dk, dv by tiles of keys: every number has one writer and a fixed order.
+// GLGA as one op on the glga_*.h texts. Forward: partial sums of the linear branch's state, their
+// sum, then one block per tile of queries. Backward: gradients through gates and norms, the
+// gradient of the state, then either one pass over chunks of keys with partial sums of dq, or one
+// pass for dq by tiles of queries and one for dk and dv by tiles of keys. Every value has one
+// writer and a fixed order of additions, so results do not depend on threads.
 
 #include "eflow/core/glga.hpp"
 
@@ -23,19 +25,21 @@ using detail::GlgaGateKind;
 using detail::GlgaKernels;
 using Local = GlgaOptions::Local;
 
+/// Indices of the inputs.
 enum Input { kQ, kK, kV, kGates, kGlobalWeight, kLocalWeight };
-/// What the forward pass leaves for the backward one, after the inputs.
+/// Indices of the saved tensors that follow the inputs.
 enum Saved { kLocalOut = 6, kLse, kState, kRanges };
 
-/// Chunks of tokens that the state's sum is cut into, so that few heads still fill the machine. A function of the number
-/// of tokens alone: results must not depend on threads.
+/// Tokens per partial sum of the state, and the maximum number of partial sums: enough blocks for
+/// many threads even with few heads. The split depends only on the number of tokens, so results do
+/// not depend on threads.
 constexpr std::int64_t kChunk = 1024, kMostSplits = 16;
 
 void* data_or_null(const Tensor& x) {
   return x.defined() ? x.data() : nullptr;
 }
 
-/// Channels of a head must be neighbours; any other strides will do.
+/// Returns x, copied if the channels of a head are not adjacent. Other strides are arbitrary.
 Tensor with_channels(const Tensor& x) {
   return !x.defined() || x.strides()[-1] == 1 || x.size(-1) == 1 ? x : contiguous(x);
 }
@@ -51,7 +55,8 @@ args::GlgaGates gates_of(const Tensor& x) {
   return {x.data(), s[0], s[1], s[2], x.size(3) == 1 ? 0 : s[3]};
 }
 
-/// Ranges [B, N, 2] i32 of kept tokens within the radius.
+/// Returns, for each token, the range of tokens within the radius: [B, N, 2] i32. Undefined unless
+/// there is a window and tokens were dropped.
 Tensor ranges_of(const GlgaOptions& options) {
   if (options.local != Local::kWindow || !options.positions.defined()) return {};
   const Tensor positions = contiguous(options.positions);
@@ -68,7 +73,7 @@ Tensor ranges_of(const GlgaOptions& options) {
   return out;
 }
 
-/// scale sum_i x_i^T y_i a head: [B, H, d, d] in the accumulator's dtype.
+/// Returns scale sum_i x_i^T y_i for each head: [B, H, d, d] in the accumulator's dtype.
 Tensor state_of(const jit::Spec& spec, const Tensor& x, const Tensor& y, double scale) {
   const std::int64_t samples = x.size(0), tokens = x.size(1), heads = x.size(2), d = x.size(3);
   const std::int64_t splits = std::clamp<std::int64_t>(tokens / kChunk, 1, kMostSplits);
@@ -89,7 +94,7 @@ Tensor state_of(const jit::Spec& spec, const Tensor& x, const Tensor& y, double 
   return splits == 1 ? reshape(parts, {samples, heads, d, d}) : sum(parts, {2});
 }
 
-/// What all texts are told.
+/// Returns the arguments that all texts share.
 args::Glga common_args(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
                        const GlgaOptions& options) {
   args::Glga a{};
@@ -106,11 +111,11 @@ args::Glga common_args(const Tensor& q, const Tensor& k, const Tensor& v, const 
   return a;
 }
 
-/// Blocks of tiles of so many tokens.
+/// Returns the grid of one block per tile of `tile` tokens, head and sample of x.
 jit::Grid grid_of(const Tensor& x, int tile) {
   return {detail::blocks(x.size(1), tile), x.size(2), x.size(0)};
 }
-/// Launches a text that walks over the window. x: the tensor whose tiles the blocks own.
+/// Launches a text that iterates over the window. Each block owns a tile of x.
 void launch_walk(const char* name, const jit::Spec& spec, const Tensor& x, int tile, args::Glga a) {
   const jit::Spec with = detail::with_tensor_maps(x.device()->runtime(), spec, x.size(0), a);
   x.device()->launch(name, with, grid_of(x, tile), a);
@@ -154,18 +159,18 @@ void forward(Call<GlgaOptions>& call) {
     call.save(t);
 }
 
-/// Partial sums [B, tiles, 2, H, d] to the gradient of one branch's factor.
+/// Sums partial sums [B, tiles, 2, H, d] to the gradient of one branch's norm weight.
 Tensor weight_grad(const Tensor& partials, int branch, const TensorSpec& spec) {
   return cast(reshape(sum(narrow(partials, 2, branch, 1), {0, 1}), spec.shape), spec.dtype);
 }
 
-/// Sums a head, [B, N, 2, H, width], to the gradient of the logits.
-Tensor gate_grad(const Tensor& a_head, const TensorSpec& spec) {
-  const Tensor all = spec.shape[3] == 1 ? sum(a_head, {3}, true) : a_head;
+/// Reduces per-head gradients [B, N, 2, H, width] to the shape of the gate logits.
+Tensor gate_grad(const Tensor& per_head, const TensorSpec& spec) {
+  const Tensor all = spec.shape[3] == 1 ? sum(per_head, {3}, true) : per_head;
   return cast(reshape(all, spec.shape), spec.dtype);
 }
 
-/// dq where wanted, dk and dv where wanted.
+/// Computes dq, and dk and dv, if their pointers in `a` are set: one pass for each.
 void walk_twice(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const args::Glga& a) {
   if (a.dq.p != nullptr)
     launch_walk("glga_queries_grad", kernels.queries, q, rows_of_tile(kernels.queries), a);
@@ -173,7 +178,7 @@ void walk_twice(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, co
     launch_walk("glga_keys_grad", kernels.keys, k, detail::glga_tile(kernels.keys).keys, a);
 }
 
-/// All three.
+/// Computes dq, dk and dv in one pass if a.dq is set.
 void walk_once(const GlgaKernels& kernels, const Tensor& q, const Tensor& k, const GlgaOptions& o,
                args::Glga a) {
   if (a.dq.p == nullptr) return;
@@ -203,14 +208,14 @@ Tensors vjp(const Call<GlgaOptions>& call, std::span<const Tensor> dys) {
     return wanted ? Tensor::empty(x.shape(), x.dtype(), device) : Tensor();
   };
 
-  // Gradients of both branches before their norms, of gates and factors.
+  // Gradients of both branches before their norms, of the gates and of the norm weights.
   const Tensor d_global = like(q, o.global), d_local = like(q, softmax);
   const Tensor delta = like(saved[kLse], softmax);
   Tensor d_gates, d_weights;
   if (call.needs[kGates]) {
     const std::int64_t width = gates.size(4);
     const Shape shape{q.size(0), q.size(1), 2, q.size(2), width};
-    // A branch that is not there leaves its gate's gradient alone.
+    // The kernel does not write the gate gradient of a disabled branch: it must be zero.
     d_gates = o.global && softmax ? Tensor::empty(shape, sums, device)
                                   : Tensor::zeros(shape, sums, device);
   }
@@ -267,7 +272,7 @@ void require_weight(const Tensor& q, const Tensor& weight) {
   if (!weight.defined()) return;
   const Shape expected{q.size(2) * q.size(3)};
   if (weight.shape() != expected)
-    throw ShapeError(str("[glga] a norm's weight is ", weight, "; expected ", expected));
+    throw ShapeError(str("[glga] the norm weight is ", weight, "; expected ", expected));
 }
 
 }  // namespace
@@ -287,10 +292,12 @@ void detail::require_glga(const Tensor& q, const Tensor& k, const Tensor& v, con
   require_weight(q, global_weight);
   require_weight(q, local_weight);
   if (o.local == Local::kNone && !o.global)
-    throw InvalidArgument("[glga] neither branch is asked for; switch on global or local");
+    throw InvalidArgument(
+        "[glga] both branches are disabled; enable options.global or options.local");
   if (o.local != Local::kWindow) return;
   if (q.size(1) != k.size(1)) {
-    throw ShapeError(str("[glga] a window needs as many queries as keys; q is ", q, ", k is ", k));
+    throw ShapeError(
+        str("[glga] a window requires as many queries as keys; q is ", q, ", k is ", k));
   }
   if (o.radius < 0)
     throw InvalidArgument(str("[glga] window radius ", o.radius, "; expected 0 or more"));

@@ -1,4 +1,5 @@
-// GLGA by plain ops: what the fused kernels are checked against, and what runs where they cannot be had.
+// GLGA composed of elementary ops: the oracle for the fused kernels, and the fallback if they are
+// unavailable.
 
 #include <cmath>
 
@@ -11,7 +12,7 @@ namespace {
 
 using Local = GlgaOptions::Local;
 
-/// RMS norm of each head's channels.
+/// RMS norm over the channels of each head, unless norms are disabled.
 Tensor normed(const Tensor& x, const Tensor& weight, const GlgaOptions& options) {
   if (!options.normed) return x;
   const Shape rows{x.size(0), x.size(1), x.size(2) * x.size(3)};

@@ -1,4 +1,4 @@
-// Operations and bytes of a GLGA call, by walking the windows of its tokens.
+// Counts operations and bytes of a GLGA call from the windows of its tokens.
 
 #include <algorithm>
 
@@ -11,28 +11,28 @@ namespace {
 
 using Local = GlgaOptions::Local;
 
-/// Keys [begin, end) that each query of one sample sees; both ends ascend.
+/// The range of keys [begin, end) inside each query's window, for one sample; both ends ascend.
 struct Windows {
   std::vector<std::int64_t> begin, end;
 
   Windows(std::int64_t sample, std::int64_t queries, std::int64_t keys, const GlgaOptions& o)
       : begin(static_cast<std::size_t>(queries), 0), end(begin) {
     if (o.local == Local::kNone) return;
-    std::vector<std::int64_t> places(begin.size());
+    std::vector<std::int64_t> positions(begin.size());
     const std::vector<std::int64_t> given =
         o.positions.defined() ? o.positions.to_vector<std::int64_t>() : std::vector<std::int64_t>();
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      places[i] = given.empty() ? static_cast<std::int64_t>(i)
-                                : given[static_cast<std::size_t>(sample * queries) + i];
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      positions[i] = given.empty() ? static_cast<std::int64_t>(i)
+                                   : given[static_cast<std::size_t>(sample * queries) + i];
     }
-    for (std::size_t i = 0; i < places.size(); ++i) {
+    for (std::size_t i = 0; i < positions.size(); ++i) {
       end[i] = keys;
       if (o.local == Local::kFull) continue;
-      const auto at_least = [&](std::int64_t place) {
-        return std::lower_bound(places.begin(), places.end(), place) - places.begin();
+      const auto at_least = [&](std::int64_t position) {
+        return std::lower_bound(positions.begin(), positions.end(), position) - positions.begin();
       };
-      begin[i] = at_least(places[i] - o.radius);
-      end[i] = at_least(places[i] + o.radius + 1);
+      begin[i] = at_least(positions[i] - o.radius);
+      end[i] = at_least(positions[i] + o.radius + 1);
     }
   }
 
@@ -41,7 +41,7 @@ struct Windows {
     for (std::size_t i = 0; i < begin.size(); ++i) sum += static_cast<double>(end[i] - begin[i]);
     return sum;
   }
-  /// Pairs in the tiles that `rows` queries at a time walk, `columns` keys a step.
+  /// Pairs in the visited tiles, of `rows` queries by `columns` keys.
   double visited(int rows, int columns) const {
     double sum = 0;
     for (std::size_t i = 0; i < begin.size(); i += static_cast<std::size_t>(rows)) {
@@ -57,7 +57,7 @@ struct Windows {
 
 GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& options) {
   const detail::GlgaKernels kernels(q, Tensor(), options, true);
-  // Where one walk makes all gradients, its tiles are those of both.
+  // If one pass computes all gradients, the band's tiles count.
   const detail::GlgaTile forward = detail::glga_tile(kernels.forward),
                          queries = detail::glga_tile(kernels.queries),
                          keys = detail::glga_tile(kernels.once ? kernels.band : kernels.keys);
@@ -67,14 +67,14 @@ GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& option
     pairs += of_queries.pairs();
     forward_pairs += of_queries.visited(forward.rows, forward.keys);
     queries_pairs += of_queries.visited(queries.rows, queries.keys);
-    // The window is symmetric: what a key is seen by is what a query there would see.
+    // The window is symmetric: the queries of a key are the keys of the query at its position.
     keys_pairs += Windows(b, k.size(1), q.size(1), options).visited(keys.keys, keys.rows);
   }
   const double samples = static_cast<double>(q.size(0)), heads = static_cast<double>(q.size(2)),
                d = static_cast<double>(q.size(3)), nq = static_cast<double>(q.size(1)),
                nk = static_cast<double>(k.size(1)),
                element = static_cast<double>(size_of(q.dtype()));
-  // k^T v and q S forward; backward q S again, q^T dA, dA S^T, v dS^T and k dS.
+  // Forward: k^T v and q S. Backward: q S again, q^T dA, dA S^T, v dS^T and k dS.
   const double linear = options.global ? 2 * samples * heads * d * d : 0;
   const double state = linear * nk, rows = linear * nq;
   GlgaCosts out;
@@ -82,7 +82,7 @@ GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& option
   out.forward.executed = heads * 4 * d * forward_pairs + state + rows;
   out.forward.bytes = element * samples * heads * d * (3 * nq + 2 * nk);
   out.backward.useful = heads * 10 * d * pairs + 2 * state + 3 * rows;
-  // A GPU walks once for dk and once for dv of a wide head.
+  // For wide heads, a GPU computes dk and dv in separate passes.
   const bool gpu = q.device()->runtime().target().backend == jit::Backend::kCuda;
   const double of_keys = gpu && q.size(3) > jit::detail::GlgaTiles::kWidestPair ? 10 : 8;
   const double walked = kernels.once ? 10 * keys_pairs : 6 * queries_pairs + of_keys * keys_pairs;

@@ -18,8 +18,8 @@ GlgaGateKind glga_gate_kind(const Tensor& q, const Tensor& gates) {
       leading && gates.size(4) == 1 && (gates.size(3) == 1 || gates.size(3) == q.size(2));
   const bool channels = leading && gates.size(4) == q.size(3) && gates.size(3) == q.size(2);
   if (!rows && !channels) {
-    throw ShapeError(str("[glga] gates are ", gates, " beside q ", q, "; expected [", q.size(0),
-                         ", ", q.size(1), ", 2, h, c] with h, c = 1, 1 or ", q.size(2), ", 1 or ",
+    throw ShapeError(str("[glga] gates are ", gates, ", q is ", q, "; expected [", q.size(0), ", ",
+                         q.size(1), ", 2, h, c] with h, c = 1, 1 or ", q.size(2), ", 1 or ",
                          q.size(2), ", ", q.size(3)));
   }
   return rows ? GlgaGateKind::kRow : GlgaGateKind::kChannel;
@@ -36,7 +36,7 @@ bool GlgaKernels::fits(const Tensor& q) {
 GlgaKernels::GlgaKernels(const GlgaSignature& call, const GlgaOptions& options,
                          jit::Runtime* runtime, bool gradients)
     : global_(options.global) {
-  // A GPU has too few registers for all three gradients of a tile.
+  // A GPU has too few registers to accumulate all three gradients of a tile.
   once = options.local != GlgaOptions::Local::kNone && call.backend == jit::Backend::kHost &&
          options.backward_walk != GlgaOptions::Walk::kTwice;
   const GlgaTiles tiles = default_glga_tiles(call, options);
@@ -51,7 +51,8 @@ GlgaKernels::GlgaKernels(const GlgaSignature& call, const GlgaOptions& options,
                 row_shape);
   forward = tuned(true, "glga_forward", glga_spec("glga_forward", call, options, tiles.forward),
                   walk_shape);
-  // No window appears here, neither gates nor norms in the walks: fewer kernels serve all.
+  // rows_grad does not depend on the window, and the passes over the window depend on neither gates
+  // nor norms. Normalising these constants lets more calls share a kernel.
   GlgaSignature everywhere = call;
   everywhere.kept = false;
   GlgaOptions anywhere = options;
@@ -68,7 +69,7 @@ GlgaKernels::GlgaKernels(const GlgaSignature& call, const GlgaOptions& options,
   queries = walk(!once, "glga_queries_grad", tiles.queries);
   keys = walk(!once, "glga_keys_grad", tiles.keys);
   band = walk(once, "glga_band_grad", tiles.walk);
-  // Parts begin at a tile of the band.
+  // Parts start at a tile of the band, so both use the same tile.
   join = glga_spec("glga_join_grad", ungated, bare, glga_tile(band));
 }
 
@@ -105,7 +106,8 @@ bool GlgaKernels::ready(const jit::Runtime& runtime, bool gradients) const {
 }
 
 GlgaParts glga_parts(const GlgaSizes& sizes, const GlgaOptions& options, GlgaTile tile) {
-  // Enough blocks for many threads, but few queries that two chunks share: their sums are made twice.
+  // Enough blocks for many threads, but chunks long enough that few queries belong to two of them:
+  // each of those is computed twice.
   constexpr std::int64_t kBlocks = 64, kSmallest = 256;
   const auto [heads, queries, keys] = sizes;
   const bool windowed = options.local == GlgaOptions::Local::kWindow;
@@ -116,9 +118,9 @@ GlgaParts glga_parts(const GlgaSizes& sizes, const GlgaOptions& options, GlgaTil
   GlgaParts out{};
   out.chunk = ((keys + wanted - 1) / wanted + tile.keys - 1) / tile.keys * tile.keys;
   out.count = (keys + out.chunk - 1) / out.chunk;
-  // Kept tokens within a radius are never more than places within it.
+  // Dropping tokens only reduces the number of tokens within the radius.
   out.rows = windowed ? std::min(queries, out.chunk + 2 * reach) : queries;
-  out.rows += tile.rows;  // the first row is that of a tile
+  out.rows += tile.rows;  // a part starts at a tile boundary
   return out;
 }
 
@@ -140,7 +142,8 @@ bool prepare_glga(const Tensor& q, const Tensor& gates, const GlgaOptions& optio
     if (made.ok()) continue;
     static std::once_flag said;
     std::call_once(said, [&] {
-      log_warning("[glga] no fused kernel, plain ops compute the same more slowly: ", made.error);
+      log_warning("[glga] fused kernels are unavailable, using slower elementary ops: ",
+                  made.error);
     });
     return false;
   }

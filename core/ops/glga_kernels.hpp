@@ -1,5 +1,5 @@
 #pragma once
-// Which kernels serve a call of glga(): their Specs, tile shapes included. Internal to core.
+// Selects the kernels of a glga() call: their Specs, with tile sizes. Internal to core.
 
 #include "eflow/core/glga.hpp"
 #include "eflow/core/ops/glga_tiles.hpp"
@@ -8,45 +8,51 @@
 namespace eflow::detail {
 
 using eflow::GlgaGateKind;
-/// Throws ShapeError naming what gates would fit q.
+/// Returns the kind of the gates. Throws ShapeError, with the accepted shapes, if they do not match
+/// q.
 [[nodiscard]] GlgaGateKind glga_gate_kind(const Tensor& q, const Tensor& gates);
 
-/// Throws ShapeError or InvalidArgument for what glga() cannot take.
+/// Throws ShapeError or InvalidArgument unless these are valid arguments of glga().
 void require_glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
                   const Tensor& global_weight, const Tensor& local_weight,
                   const GlgaOptions& options);
 
+/// The Specs of a call's kernels. Only those that the call uses are tuned and prepared.
 struct GlgaKernels {
-  bool once = false;  ///< backward: band and join instead of queries and keys
+  bool once = false;  ///< backward in one pass: band and join instead of queries and keys
   jit::Spec state, forward, rows, queries, keys, band, join;
 
-  /// Whether a call may be fused at all.
+  /// Whether fused kernels exist for such a call.
   [[nodiscard]] static bool fits(jit::Backend backend, DType dtype, std::int64_t head);
   [[nodiscard]] static bool fits(const Tensor& q);
-  /// With tiles as they were tuned for the runtime's device; null: the default ones. Prepares what was tuned of the kernels
-  /// that are needed, with those of the backward pass where `gradients`.
+  /// Selects the tiles that were tuned for the runtime's device, and prepares those kernels;
+  /// nullptr: the default tiles. Includes the kernels of the backward pass if `gradients`.
   GlgaKernels(const GlgaSignature& call, const GlgaOptions& options, jit::Runtime* runtime,
               bool gradients);
   GlgaKernels(const Tensor& q, const Tensor& gates, const GlgaOptions& options, bool gradients);
 
+  /// Returns the kernels of the call.
   [[nodiscard]] std::vector<jit::KernelRef> all(bool gradients) const;
+  /// Whether the runtime has loaded all of them.
   [[nodiscard]] bool ready(const jit::Runtime& runtime, bool gradients) const;
 
  private:
   bool global_ = false;
 };
 
-/// The parts that a backward pass in one walk sums the queries' gradient in (glga_band_grad.h).
+/// The partial sums of dq in a one-pass backward: one part per chunk of keys (glga_band_grad.h).
 struct GlgaParts {
-  std::int64_t chunk;  ///< keys of one, a multiple of the tile's
-  std::int64_t count;
-  std::int64_t rows;  ///< of one, enough for any
+  std::int64_t chunk;  ///< keys per part, a multiple of the tile's
+  std::int64_t count;  ///< number of parts
+  std::int64_t rows;   ///< queries per part: enough for any chunk
 };
+/// Sizes of a call.
 struct GlgaSizes {
-  std::int64_t heads;  ///< of all samples
+  std::int64_t heads;  ///< heads times samples
   std::int64_t queries, keys;
 };
-/// A function of the sizes and the tile alone, never of threads: the sums' order depends on it.
+/// Depends only on the sizes, the options and the tile, never on threads: it determines the order
+/// of additions.
 [[nodiscard]] GlgaParts glga_parts(const GlgaSizes& sizes, const GlgaOptions& options,
                                    GlgaTile tile);
 

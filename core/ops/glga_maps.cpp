@@ -6,15 +6,16 @@
 namespace eflow::detail {
 namespace {
 
-/// Of heads of `tokens` rows, copied by tiles of so many rows. A tile lies in columns of 16-byte chunks, so a row is a
-/// dimension of chunks and one of the elements in a chunk: the box [chunks][rows][elements] is the tile as it lies. A row's
-/// last chunk may lie outside; it becomes 0, which is what a tile is padded with.
+/// Describes x, heads of `tokens` rows, for copies of tiles of `tile_rows` rows. A tile is stored
+/// as columns of 16-byte chunks, so a row is split into a dimension of chunks and one of elements
+/// within a chunk: the box [chunks][rows][elements] has the layout of the tile. Chunks beyond the
+/// end of a row are read as 0, which is the tile's padding.
 jit::TensorBox walk_box(const args::GlgaRows& x, const jit::detail::GlgaTiles& tiles, DType dtype,
                         std::int64_t tokens, std::int64_t tile_rows, std::int64_t heads,
                         std::int64_t samples) {
   constexpr std::int64_t kChunk = 16;
   const std::int64_t in_chunk = kChunk / tiles.element;
-  // The stride of a dimension of one is never used, and has to be a multiple of 16 all the same.
+  // The stride of a dimension of size 1 is unused, but must still be a multiple of 16.
   const auto bytes = [&](std::int64_t stride, std::int64_t size) {
     return size == 1 ? kChunk : stride * tiles.element;
   };
@@ -33,7 +34,7 @@ jit::Spec with_tensor_maps(const jit::Runtime& runtime, const jit::Spec& spec, s
                            args::Glga& a) {
   if (spec.constants[jit::detail::GlgaConstant::kBulkCopies] == 0) return spec;
   const auto context = runtime.cuda_context();
-  // Elsewhere the kernel has no use for them.
+  // Other architectures ignore tensor maps.
   if (!context || context->device().arch() != "sm_90a") return spec;
   const jit::detail::GlgaTiles tiles(spec);
   const bool by_keys = spec.text == jit::text_id("glga_keys_grad");

@@ -5,7 +5,7 @@
 namespace eflow::detail {
 namespace {
 
-/// q, k, v, gates, both weights.
+/// Inputs: q, k, v, gates, both norm weights.
 Sample sample(std::string label, const Shape& q, std::int64_t keys, const Shape& gates,
               const GlgaOptions& options) {
   const Shape k{q[0], keys, q[2], q[3]};
@@ -24,7 +24,7 @@ Sample sample(std::string label, const Shape& q, std::int64_t keys, const Shape&
 }  // namespace
 
 std::vector<Sample> glga_samples() {
-  // The norms' eps is large enough for its derivative to show.
+  // eps is large so that an error in its gradient terms is visible.
   GlgaOptions kept{.eps = 1e-2, .radius = 4};
   kept.positions = Tensor::from(
       std::vector<std::int64_t>{0, 2, 3, 7, 8, 15, 16, 1, 4, 5, 9, 11, 12, 30}, {2, 7});

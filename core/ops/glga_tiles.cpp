@@ -10,12 +10,14 @@ namespace {
 using Local = GlgaOptions::Local;
 namespace bytes = jit::detail;
 
-/// Up to so many keys a query walks in small tiles: of large ones too much would lie outside its window.
+/// Windows of at most this many keys use small tiles: too much of a large tile would be outside the
+/// window.
 constexpr std::int64_t kFewKeys = 192;
-/// Shared memory of sm_89 and sm_120, and what rows_grad has beside what it asks for.
+/// Shared memory per block on sm_89 and sm_120, the smallest of the targets; and static shared
+/// memory of glga_rows_grad.
 constexpr std::int64_t kLeastShared = 99 << 10, kSharedSums = 2048;
 
-/// How many keys a query in the middle of a window sees, about.
+/// Returns the approximate number of keys in a window that is not cut off by an end of the raster.
 std::int64_t keys_in_window(const GlgaSignature& call, const GlgaOptions& o) {
   const std::int64_t span = 2 * std::min<std::int64_t>(o.radius, 1 << 30) + 1;
   return call.kept ? span * std::clamp(o.kept_percent, 1, 100) / 100 : span;
@@ -27,8 +29,9 @@ GlgaTiles cpu_tiles(const GlgaSignature& call, const GlgaOptions& o) {
   return {walk, rows, walk, walk, walk, 64};
 }
 
-/// A block has four warps of 16 rows, and a thread 255 registers: keys_grad holds two tiles of sums of the head's width
-/// beside two of scores. What all take fits kLeastShared, half of what sm_80 has.
+/// A block has four warps of 16 rows, and a thread 255 registers: glga_keys_grad holds two tiles of
+/// sums of the head's width and two tiles of scores in them. Every tile's shared memory fits in
+/// kLeastShared.
 GlgaTiles gpu_tiles(DType dtype, std::int64_t head) {
   const bool exact = dtype == DType::kF32;
   if (exact && head > 64) return {{64, 16}, {32, 64}, {32, 16}, {16, 32}, {32, 64}, 32};
@@ -41,7 +44,7 @@ GlgaTiles gpu_tiles(DType dtype, std::int64_t head) {
   return out;
 }
 
-/// Of tiles of so many rows whose walk makes such steps, the first of these that fits.
+/// Returns the first candidate tile whose shared memory fits in `room`.
 template <class MakeSpec>
 GlgaTile first_that_fits(std::int64_t (*bytes_of)(const jit::Spec&), MakeSpec&& spec,
                          std::int64_t room = kLeastShared) {
@@ -54,14 +57,16 @@ GlgaTile first_that_fits(std::int64_t (*bytes_of)(const jit::Spec&), MakeSpec&& 
   return {16, 16};
 }
 
-/// A thread has registers for one tile of sums of a wide head and a few scores.
+/// For wide heads a thread has registers for one tile of sums and a few scores only; tiles are
+/// limited by shared memory.
 GlgaTiles wide_gpu_tiles(const GlgaSignature& call, const GlgaOptions& o) {
   const auto by_rows = [&](int rows, int step) { return glga_spec("", call, o, {rows, step}); };
   const auto by_keys = [&](int rows, int step) { return glga_spec("", call, o, {step, rows}); };
   GlgaTiles out{};
   out.forward = first_that_fits(bytes::glga_forward_bytes, by_rows);
   out.queries = first_that_fits(bytes::glga_queries_grad_bytes, by_rows);
-  out.rows = {first_that_fits(bytes::glga_rows_grad_bytes, by_rows, kLeastShared - kSharedSums).rows, 64};
+  out.rows = {
+      first_that_fits(bytes::glga_rows_grad_bytes, by_rows, kLeastShared - kSharedSums).rows, 64};
   const GlgaTile keys = first_that_fits(bytes::glga_keys_grad_bytes, by_keys);
   out.keys = {keys.keys, keys.rows};
   out.walk = out.rows;
@@ -75,8 +80,8 @@ GlgaTiles wide_gpu_tiles(const GlgaSignature& call, const GlgaOptions& o) {
 jit::Spec glga_spec(std::string_view name, const GlgaSignature& call, const GlgaOptions& o,
                     GlgaTile tile) {
   const bool kept = o.local == GlgaOptions::Local::kWindow && call.kept;
-  // Kept tokens find their window in a table; a window that covers everything is an argument too, for its constant
-  // would not fit.
+  // The radius is an argument if tokens were dropped (their windows are in a table), or if it does
+  // not fit in an int.
   const bool radius_in_code = o.local == GlgaOptions::Local::kWindow && o.radius_in_code && !kept &&
                               o.radius < (std::int64_t{1} << 31);
   return jit::Spec(name, {call.dtype},
@@ -92,7 +97,8 @@ GlgaTile glga_tile(const jit::Spec& spec) {
 
 GlgaTiles default_glga_tiles(const GlgaSignature& call, const GlgaOptions& o) {
   if (call.backend == jit::Backend::kHost) return cpu_tiles(call, o);
-  return call.head > bytes::GlgaTiles::kWidestPair ? wide_gpu_tiles(call, o) : gpu_tiles(call.dtype, call.head);
+  return call.head > bytes::GlgaTiles::kWidestPair ? wide_gpu_tiles(call, o)
+                                                   : gpu_tiles(call.dtype, call.head);
 }
 
 jit::ShapeBucket glga_walk_shape(const GlgaSignature& call, const GlgaOptions& o) {

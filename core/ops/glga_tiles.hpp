@@ -1,30 +1,34 @@
 #pragma once
-// Tiles of the glga texts where nothing was tuned, and what a tuned choice is kept for. Internal to core.
+// Default tile sizes of the glga texts, and the shape keys of tuned ones. Internal to core.
 
 #include "eflow/core/glga.hpp"
 #include "eflow/jit/shape_bucket.hpp"
 
 namespace eflow::detail {
 
+/// Queries and keys of a tile.
 struct GlgaTile {
   int rows, keys;
 };
 
-/// A Spec of one of the glga texts but glga_state.
+/// Returns the Spec of a glga text other than glga_state.
 [[nodiscard]] jit::Spec glga_spec(std::string_view name, const GlgaSignature& call,
                                   const GlgaOptions& options, GlgaTile tile);
-/// The tile of such a Spec.
+/// Returns the tile of such a Spec.
 [[nodiscard]] GlgaTile glga_tile(const jit::Spec& spec);
 
+/// Tiles of all kernels of a call.
 struct GlgaTiles {
   GlgaTile forward, rows, queries, keys;
-  GlgaTile walk;  ///< of band and join
-  int state;      ///< tokens
+  GlgaTile walk;  ///< of glga_band_grad and glga_join_grad
+  int state;      ///< tokens per tile of glga_state
 };
+/// Returns the tiles used if none were tuned.
 [[nodiscard]] GlgaTiles default_glga_tiles(const GlgaSignature& call, const GlgaOptions& options);
 
-/// Tiles of walks are tuned for the queries of a call and the keys that one sees, where it does not see all of them; those
-/// of rows and of the state for the queries alone. How many heads and samples there are decides nothing but how many blocks.
+/// Shape keys of tuned tiles. Kernels that iterate over the window are tuned for the number of
+/// queries and the keys per window (0 if all); the others for the number of queries. Heads and
+/// samples only change the number of blocks.
 [[nodiscard]] jit::ShapeBucket glga_walk_shape(const GlgaSignature& call,
                                                const GlgaOptions& options);
 [[nodiscard]] jit::ShapeBucket glga_row_shape(const GlgaSignature& call);

@@ -28,7 +28,7 @@ std::vector<std::int64_t> inverse_indices(const std::vector<std::int64_t>& ids,
       const std::int64_t id = ids[static_cast<std::size_t>(b * chosen + m)];
       std::int64_t& at = inverse[static_cast<std::size_t>(b * tokens + id)];
       if (at >= 0)
-        throw InvalidArgument(str("[", op, "] token ", id, " is named twice in sample ", b));
+        throw InvalidArgument(str("[", op, "] token ", id, " appears twice in sample ", b));
       at = m;
     }
   }

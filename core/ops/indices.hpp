@@ -1,5 +1,6 @@
 #pragma once
-// Integer tensors that name rows: brought to the host and checked once, before a kernel trusts them.
+// Validation of index tensors: they are checked once on the host, because kernels do not check
+// bounds. Internal to core.
 
 #include <cstdint>
 #include <string_view>
@@ -9,12 +10,14 @@
 
 namespace eflow::detail {
 
-/// The values of an i64 tensor. Throws InvalidArgument naming `what` for another dtype or a value outside [0, limit).
+/// Returns the values of an i64 tensor. Throws InvalidArgument for another dtype or a value outside
+/// [0, limit). `op` and `what` ("token") name the op and the index in messages. May wait for the
+/// device.
 [[nodiscard]] std::vector<std::int64_t> checked_indices(const Tensor& ids, std::int64_t limit,
                                                         std::string_view op, std::string_view what);
 
-/// For each sample b and token n of [B, tokens]: the m with ids[b, m] = n, or -1. ids are the checked values of [B, M].
-/// Throws InvalidArgument when a sample names a token twice.
+/// Returns, for each sample b and token n of [B, tokens], the m with ids[b, m] = n, or -1. ids:
+/// checked values [B, M]. Throws InvalidArgument if an id is repeated within a sample.
 [[nodiscard]] std::vector<std::int64_t> inverse_indices(const std::vector<std::int64_t>& ids,
                                                         std::int64_t batches, std::int64_t tokens,
                                                         std::string_view op);

@@ -1,4 +1,5 @@
-// Where elements stand: views that change only shape and strides, and the copies behind contiguous, concat and their kin.
+// Layout ops: views that change only shape and strides, and copies (contiguous, concat, some
+// reshapes).
 
 #include <algorithm>
 #include <numeric>
@@ -12,8 +13,9 @@
 namespace eflow {
 namespace {
 
-/// Strides under which the memory of x reads as `shape` without a copy, if there are such.
-/// Groups of old and new dimensions with equal products are matched; inside a group the old ones must be dense.
+/// Returns strides that present the memory of x with `shape`, or nullopt if that needs a copy.
+/// Matches groups of old and new dimensions with equal products; within a group the old dimensions
+/// must be dense.
 std::optional<Strides> view_strides(const Tensor& x, const Shape& shape) {
   Shape size;
   Strides stride;
@@ -45,7 +47,7 @@ std::optional<Strides> view_strides(const Tensor& x, const Shape& shape) {
     from = from_end;
     to = to_end;
   }
-  for (; to < shape.rank(); ++to) out[to] = 1;  // what is left has size 1
+  for (; to < shape.rank(); ++to) out[to] = 1;  // the remaining dimensions have size 1
   return out;
 }
 
@@ -55,6 +57,7 @@ Tensor dense_copy(const Tensor& x) {
   return y;
 }
 
+/// Attributes of reshape and broadcast_to.
 struct To {
   Shape shape;
 };
@@ -63,21 +66,32 @@ constexpr OpDef<To> kReshape{
     "reshape", nullptr,
     [](Call<To>& call) {
       const Tensor& x = call.inputs[0];
-      const auto strides = x.count() == 0 ? contiguous_strides(call.attrs.shape)
-                                          : view_strides(x, call.attrs.shape);
-      call.outputs = {strides ? x.view(call.attrs.shape, *strides)
-                              : dense_copy(x).view(call.attrs.shape, contiguous_strides(call.attrs.shape))};
+      const auto strides =
+          x.count() == 0 ? contiguous_strides(call.attrs.shape) : view_strides(x, call.attrs.shape);
+      call.outputs = {
+          strides ? x.view(call.attrs.shape, *strides)
+                  : dense_copy(x).view(call.attrs.shape, contiguous_strides(call.attrs.shape))};
     },
     [](const Call<To>& call, std::span<const Tensor> dy) -> Tensors {
       return {reshape(dy[0], call.in[0].shape)};
     },
     []() -> std::vector<Sample> {
-      return {{"merge", {{{2, 3, 4}}}, [](const Tensors& x) { return Tensors{reshape(x[0], {6, 4})}; }},
-              {"split with -1", {{{6, 4}}}, [](const Tensors& x) { return Tensors{reshape(x[0], {2, -1, 2, 2})}; }},
-              {"needs a copy", {{{3, 4}}},
+      return {{"merge",
+               {{{2, 3, 4}}},
+               [](const Tensors& x) {
+                 return Tensors{reshape(x[0], {6, 4})};
+               }},
+              {"split with -1",
+               {{{6, 4}}},
+               [](const Tensors& x) {
+                 return Tensors{reshape(x[0], {2, -1, 2, 2})};
+               }},
+              {"needs a copy",
+               {{{3, 4}}},
                [](const Tensors& x) { return Tensors{reshape(transpose(x[0], 0, 1), {12})}; }},
-              {"splits a strided row", {{{2, 3, 8}}},
-               [](const Tensors& x) { return Tensors{reshape(narrow(x[0], 2, 4, 4), {2, 3, 2, 2})}; }}};
+              {"splits a strided row", {{{2, 3, 8}}}, [](const Tensors& x) {
+                 return Tensors{reshape(narrow(x[0], 2, 4, 4), {2, 3, 2, 2})};
+               }}};
     }};
 
 struct Axes {
@@ -103,10 +117,16 @@ constexpr OpDef<Axes> kPermute{
       return {permute(dy[0], inverse)};
     },
     []() -> std::vector<Sample> {
-      return {{"rotate", {{{2, 3, 4}}}, [](const Tensors& x) { return Tensors{permute(x[0], {2, 0, 1})}; }},
-              {"matrix", {{{3, 5}}}, [](const Tensors& x) { return Tensors{transpose(x[0], 0, -1)}; }}};
+      return {
+          {"rotate",
+           {{{2, 3, 4}}},
+           [](const Tensors& x) {
+             return Tensors{permute(x[0], {2, 0, 1})};
+           }},
+          {"matrix", {{{3, 5}}}, [](const Tensors& x) { return Tensors{transpose(x[0], 0, -1)}; }}};
     }};
 
+/// Attributes of split and concat. forward of concat sets `sizes`, for its vjp.
 struct Cut {
   std::vector<std::int64_t> sizes;
   int axis = 0;
@@ -125,7 +145,8 @@ constexpr OpDef<Cut> kSplit{
     },
     [](const Call<Cut>& call, std::span<const Tensor> dy) -> Tensors {
       Tensors parts(dy.begin(), dy.end());
-      const Tensor& some = *std::find_if(parts.begin(), parts.end(), [](const Tensor& t) { return t.defined(); });
+      const Tensor& some =
+          *std::find_if(parts.begin(), parts.end(), [](const Tensor& t) { return t.defined(); });
       for (std::size_t i = 0; i < parts.size(); ++i) {
         if (parts[i].defined()) continue;
         Shape shape = call.in[0].shape;
@@ -135,9 +156,14 @@ constexpr OpDef<Cut> kSplit{
       return {concat(parts, call.attrs.axis)};
     },
     []() -> std::vector<Sample> {
-      return {{"last axis", {{{2, 3, 6}}}, [](const Tensors& x) { return Tensors(split(x[0], {1, 2, 3}, -1)); }},
-              {"first axis, one part unused", {{{5, 2}}},
-               [](const Tensors& x) { return Tensors{split(x[0], {2, 3}, 0)[1]}; }}};
+      return {{"last axis",
+               {{{2, 3, 6}}},
+               [](const Tensors& x) {
+                 return Tensors(split(x[0], {1, 2, 3}, -1));
+               }},
+              {"first axis, one part unused", {{{5, 2}}}, [](const Tensors& x) {
+                 return Tensors{split(x[0], {2, 3}, 0)[1]};
+               }}};
     }};
 
 struct Range {
@@ -155,11 +181,14 @@ constexpr OpDef<Range> kNarrow{
     },
     [](const Call<Range>& call, std::span<const Tensor> dy) -> Tensors {
       Tensor dx = Tensor::zeros(call.in[0].shape, call.in[0].dtype, dy[0].device());
-      detail::copy_elements(dy[0], narrow(dx, call.attrs.axis, call.attrs.begin, call.attrs.length));
+      detail::copy_elements(dy[0],
+                            narrow(dx, call.attrs.axis, call.attrs.begin, call.attrs.length));
       return {dx};
     },
     []() -> std::vector<Sample> {
-      return {{"middle", {{{2, 5, 3}}}, [](const Tensors& x) { return Tensors{narrow(x[0], 1, 1, 3)}; }}};
+      return {{"middle", {{{2, 5, 3}}}, [](const Tensors& x) {
+                 return Tensors{narrow(x[0], 1, 1, 3)};
+               }}};
     }};
 
 constexpr OpDef<Cut> kConcat{
@@ -174,7 +203,8 @@ constexpr OpDef<Cut> kConcat{
           rest[a.axis] = shape[a.axis];
           fits = rest == shape;
         }
-        if (!fits) throw ShapeError(str("[concat] ", t, " does not fit ", x[0], " along axis ", a.axis));
+        if (!fits)
+          throw ShapeError(str("[concat] ", t, " does not fit ", x[0], " along axis ", a.axis));
         shape[a.axis] += t.size(a.axis);
       }
       return {{shape, x[0].dtype()}};
@@ -193,10 +223,14 @@ constexpr OpDef<Cut> kConcat{
       return split(dy[0], call.attrs.sizes, call.attrs.axis);
     },
     []() -> std::vector<Sample> {
-      return {{"middle axis", {{{2, 1, 3}}, {{2, 4, 3}}},
-               [](const Tensors& x) { return Tensors{concat({x[0], x[1]}, 1)}; }},
-              {"last axis, three parts", {{{2, 2}}, {{2, 1}}, {{2, 3}}},
-               [](const Tensors& x) { return Tensors{concat({x[0], x[1], x[2]}, -1)}; }}};
+      return {{"middle axis",
+               {{{2, 1, 3}}, {{2, 4, 3}}},
+               [](const Tensors& x) {
+                 return Tensors{concat({x[0], x[1]}, 1)};
+               }},
+              {"last axis, three parts", {{{2, 2}}, {{2, 1}}, {{2, 3}}}, [](const Tensors& x) {
+                 return Tensors{concat({x[0], x[1], x[2]}, -1)};
+               }}};
     }};
 
 constexpr OpDef<To> kBroadcast{
@@ -213,18 +247,22 @@ constexpr OpDef<To> kBroadcast{
       return {detail::sum_to(dy[0], call.in[0].shape)};
     },
     []() -> std::vector<Sample> {
-      return {{"new and stretched axes", {{{3, 1}}},
-               [](const Tensors& x) { return Tensors{broadcast_to(x[0], {2, 3, 4})}; }}};
+      return {{"new and stretched axes", {{{3, 1}}}, [](const Tensors& x) {
+                 return Tensors{broadcast_to(x[0], {2, 3, 4})};
+               }}};
     }};
 
 constexpr OpDef<NoAttrs> kContiguous{
     "contiguous",
-    [](std::span<const Tensor> x, const NoAttrs&) -> std::vector<TensorSpec> { return {x[0].spec()}; },
+    [](std::span<const Tensor> x, const NoAttrs&) -> std::vector<TensorSpec> {
+      return {x[0].spec()};
+    },
     [](Call<NoAttrs>& call) { detail::copy_elements(call.inputs[0], call.outputs[0]); },
     [](const Call<NoAttrs>&, std::span<const Tensor> dy) -> Tensors { return {dy[0]}; },
     []() -> std::vector<Sample> {
-      return {{"transposed", {{{3, 4}}},
-               [](const Tensors& x) { return Tensors{contiguous(transpose(x[0], 0, 1))}; }}};
+      return {{"transposed", {{{3, 4}}}, [](const Tensors& x) {
+                 return Tensors{contiguous(transpose(x[0], 0, 1))};
+               }}};
     }};
 
 }  // namespace
@@ -234,12 +272,15 @@ Tensor reshape(const Tensor& x, const Shape& wanted) {
   std::int64_t known = 1;
   int open = -1;
   for (int i = 0; i < shape.rank(); ++i) {
-    if (shape[i] == -1 && open < 0) open = i;
-    else known *= shape[i];
+    if (shape[i] == -1 && open < 0)
+      open = i;
+    else
+      known *= shape[i];
   }
   if (open >= 0 && known > 0) shape[open] = x.count() / known;
   if (known < 0 || element_count(shape) != x.count()) {
-    throw ShapeError(str("[reshape] ", x, " has ", x.count(), " elements and cannot become ", wanted));
+    throw ShapeError(
+        str("[reshape] ", x, " has ", x.count(), " elements and cannot be reshaped to ", wanted));
   }
   return shape == x.shape() ? x : apply(kReshape, {x}, To{shape})[0];
 }
@@ -251,8 +292,10 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
     a.axes.push_back(x.shape().axis(axis));
     seen[static_cast<std::size_t>(a.axes.back())] = true;
   }
-  if (static_cast<int>(axes.size()) != x.rank() || std::count(seen.begin(), seen.end(), false) > 0) {
-    throw ShapeError(str("[permute] axes must name each of the ", x.rank(), " axes of ", x, " once"));
+  if (static_cast<int>(axes.size()) != x.rank() ||
+      std::count(seen.begin(), seen.end(), false) > 0) {
+    throw ShapeError(
+        str("[permute] axes must name each of the ", x.rank(), " axes of ", x, " once"));
   }
   return apply(kPermute, {x}, a)[0];
 }
@@ -260,14 +303,16 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
 Tensor transpose(const Tensor& x, int a, int b) {
   std::vector<int> axes(static_cast<std::size_t>(x.rank()));
   std::iota(axes.begin(), axes.end(), 0);
-  std::swap(axes[static_cast<std::size_t>(x.shape().axis(a))], axes[static_cast<std::size_t>(x.shape().axis(b))]);
+  std::swap(axes[static_cast<std::size_t>(x.shape().axis(a))],
+            axes[static_cast<std::size_t>(x.shape().axis(b))]);
   return permute(x, axes);
 }
 
 Tensor narrow(const Tensor& x, int axis, std::int64_t begin, std::int64_t length) {
   const int a = x.shape().axis(axis);
   if (begin < 0 || length < 0 || begin + length > x.size(a)) {
-    throw ShapeError(str("[narrow] [", begin, ", ", begin + length, ") of axis ", a, " of ", x));
+    throw ShapeError(str("[narrow] [", begin, ", ", begin + length, ") is out of range for axis ",
+                         a, " of ", x));
   }
   return apply(kNarrow, {x}, Range{a, begin, length})[0];
 }
@@ -275,14 +320,16 @@ Tensor narrow(const Tensor& x, int axis, std::int64_t begin, std::int64_t length
 std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, int axis) {
   const int a = x.shape().axis(axis);
   const std::int64_t total = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
-  if (total != x.size(a) || std::any_of(sizes.begin(), sizes.end(), [](std::int64_t n) { return n < 0; })) {
-    throw ShapeError(str("[split] parts that add up to ", total, " of axis ", a, " of ", x));
+  if (total != x.size(a) ||
+      std::any_of(sizes.begin(), sizes.end(), [](std::int64_t n) { return n < 0; })) {
+    throw ShapeError(
+        str("[split] the sizes add up to ", total, ", not to the size of axis ", a, " of ", x));
   }
   return apply(kSplit, {x}, Cut{sizes, a});
 }
 
 Tensor concat(const std::vector<Tensor>& parts, int axis) {
-  if (parts.empty()) throw InvalidArgument("[concat] of no tensors");
+  if (parts.empty()) throw InvalidArgument("[concat] no tensors given");
   return apply(kConcat, std::span<const Tensor>(parts), Cut{{}, parts[0].shape().axis(axis)})[0];
 }
 
@@ -293,10 +340,12 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   return apply(kBroadcast, {x}, To{shape})[0];
 }
 
-Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : apply(kContiguous, {x})[0]; }
+Tensor contiguous(const Tensor& x) {
+  return x.is_contiguous() ? x : apply(kContiguous, {x})[0];
+}
 
 std::vector<OpEntry> detail::layout_ops() {
-  return {entry_of(kReshape), entry_of(kPermute), entry_of(kSplit),     entry_of(kNarrow),
+  return {entry_of(kReshape), entry_of(kPermute),   entry_of(kSplit),     entry_of(kNarrow),
           entry_of(kConcat),  entry_of(kBroadcast), entry_of(kContiguous)};
 }
 

@@ -1,5 +1,6 @@
-// y = x w^T + b, and two of them around GELU. With x of bf16 weights may be masters of f32: rounded where they are multiplied,
-// with gradients that are not.
+// Linear layers, y = x w^T + b, and a feed-forward layer: two of them with GELU between. If x is
+// bf16, weights may be f32 master weights: they are rounded for the products, but their gradients
+// are f32.
 
 #include <optional>
 
@@ -15,52 +16,59 @@ namespace {
 using detail::gemm;
 using detail::GemmEpilogue;
 
-struct Result {
-  std::optional<DType> dtype;  ///< that of x unless given
+/// Attributes: the dtype of the result.
+struct LinearAttrs {
+  std::optional<DType> dtype;  ///< by default that of x
 };
 
-/// x as [rows, K].
+/// Returns x as [rows, K].
 Tensor flat(const Tensor& x) {
   return x.rank() == 2 ? x : reshape(x, {-1, x.size(-1)});
 }
 
-Tensor empty_like(const TensorSpec& spec, const Tensor& beside) {
-  return Tensor::empty(spec.shape, spec.dtype, beside.device());
+/// Allocates a tensor of `spec` on the device of x.
+Tensor empty_like(const TensorSpec& spec, const Tensor& x) {
+  return Tensor::empty(spec.shape, spec.dtype, x.device());
 }
 
-// ---- parts ----------------------------------------------------------------------------------------------------------
+// ---- shared -------------------------------------------------------------------------------------
 
 void check_layer(const Tensor& x, const Tensor& w, const Tensor& b, std::string_view op) {
   const bool masters = x.dtype() == DType::kBF16 && w.dtype() == DType::kF32;
-  if (masters) detail::require_same_dtype(op, {w, b});
-  else detail::require_same_dtype(op, {x, w, b});
+  if (masters)
+    detail::require_same_dtype(op, {w, b});
+  else
+    detail::require_same_dtype(op, {x, w, b});
   const bool fits = x.rank() >= 1 && w.rank() == 2 && x.size(-1) == w.size(1);
   if (!fits || (b.defined() && b.shape() != Shape{w.size(0)})) {
-    throw ShapeError(str("[", op, "] x is ", x, ", w is ", w, ", b is ", b, "; expected [..., K], [N, K] and [N]"));
+    throw ShapeError(str("[", op, "] x is ", x, ", w is ", w, ", b is ", b,
+                         "; expected [..., K], [N, K] and [N]"));
   }
 }
 
-DType checked_dtype(const Tensor& x, const Result& result, std::string_view op) {
-  const DType in = detail::floating_dtype(x, op), out = result.dtype.value_or(in);
+DType checked_dtype(const Tensor& x, const LinearAttrs& attrs, std::string_view op) {
+  const DType in = detail::floating_dtype(x, op), out = attrs.dtype.value_or(in);
   if (out != in && !(in == DType::kBF16 && out == DType::kF32)) {
-    throw InvalidArgument(str("[", op, "] of ", x, " cannot be ", out, "; expected ", in,
-                              in == DType::kBF16 ? " or f32" : ""));
+    throw InvalidArgument(str("[", op, "] the result for x ", x, " cannot be ", out, "; expected ",
+                              in, in == DType::kBF16 ? " or f32" : ""));
   }
   return out;
 }
 
-/// y = x w^T, with b and then `epilogue` on the way; x, y flat.
-void multiply(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& y, GemmEpilogue epilogue = {}) {
+/// Computes y = epilogue(x w^T + b); x, y flat.
+void multiply(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& y,
+              GemmEpilogue epilogue = {}) {
   if (b.defined()) epilogue.bias = cast(b, y.dtype());
   gemm(x, transpose(cast(w, x.dtype()), 0, 1), y, 1, 0, epilogue);
 }
 
-/// dy w
-void input_grad(const Tensor& dy, const Tensor& w, const Tensor& dx, const GemmEpilogue& epilogue = {}) {
+/// dx = epilogue(dy w)
+void input_grad(const Tensor& dy, const Tensor& w, const Tensor& dx,
+                const GemmEpilogue& epilogue = {}) {
   gemm(dy, cast(w, dy.dtype()), dx, 1, 0, epilogue);
 }
 
-/// dy^T x
+/// Returns dy^T x.
 Tensor weight_grad(const Tensor& dy, const Tensor& x, const TensorSpec& spec) {
   const Tensor dw = empty_like(spec, dy);
   gemm(transpose(dy, 0, 1), x, dw);
@@ -71,24 +79,24 @@ Tensor bias_grad(const Tensor& dy, const TensorSpec& spec) {
   return cast(detail::wide_sum_to(dy, spec.shape), spec.dtype);
 }
 
-// ---- linear: x, w, b ------------------------------------------------------------------------------------------------
+// ---- linear: x, w, b ----------------------------------------------------------------------------
 
-constexpr OpDef<Result> kLinear{
+constexpr OpDef<LinearAttrs> kLinear{
     "linear",
-    [](std::span<const Tensor> in, const Result& result) -> std::vector<TensorSpec> {
+    [](std::span<const Tensor> in, const LinearAttrs& attrs) -> std::vector<TensorSpec> {
       check_layer(in[0], in[1], in[2], "linear");
       Shape shape = in[0].shape();
       shape[-1] = in[1].size(0);
-      return {{shape, checked_dtype(in[0], result, "linear")}};
+      return {{shape, checked_dtype(in[0], attrs, "linear")}};
     },
-    [](Call<Result>& call) {
+    [](Call<LinearAttrs>& call) {
       const NoGrad off;
       const Tensor &x = call.inputs[0], &w = call.inputs[1];
       multiply(flat(x), w, call.inputs[2], flat(call.outputs[0]));
       call.save(call.needs[1] ? x : Tensor());
       call.save(call.needs[0] ? w : Tensor());
     },
-    [](const Call<Result>& call, std::span<const Tensor> dys) -> Tensors {
+    [](const Call<LinearAttrs>& call, std::span<const Tensor> dys) -> Tensors {
       const Tensor wide = flat(dys[0]), dy = cast(wide, call.in[0].dtype);
       Tensors out(3);
       if (call.needs[0]) {
@@ -101,36 +109,44 @@ constexpr OpDef<Result> kLinear{
     },
     []() -> std::vector<Sample> {
       const auto run = [](const Tensors& x) { return Tensors{linear(x[0], x[1], x[2])}; };
-      const auto small_ops = [](const Tensors& x) { return Tensors{matmul(x[0], transpose(x[1], 0, 1)) + x[2]}; };
+      const auto small_ops = [](const Tensors& x) {
+        return Tensors{matmul(x[0], transpose(x[1], 0, 1)) + x[2]};
+      };
       return {{"tokens", {{{2, 3, 4}}, {{5, 4}}, {{5}}}, run, small_ops},
               {"one row", {{{1, 7}}, {{3, 7}}, {{3}}}, run, small_ops},
               {"vector", {{{7}}, {{3, 7}}, {{3}}}, run},
-              {"no bias", {{{4, 3}}, {{6, 3}}}, [](const Tensors& x) { return Tensors{linear(x[0], x[1])}; }}};
+              {"no bias", {{{4, 3}}, {{6, 3}}}, [](const Tensors& x) {
+                 return Tensors{linear(x[0], x[1])};
+               }}};
     }};
 
-// ---- feed-forward: x, up, its bias, down, its bias ------------------------------------------------------------------
+// ---- feed-forward: x, up, its bias, down, its bias ----------------------------------------------
 
 enum FeedForwardInput { kX, kUp, kUpBias, kDown, kDownBias };
 
-// A GPU's products do GELU and its gradient on the way, which saves it passes over memory. On a CPU a pass over what is still in
-// its cache costs less than leaving the product's fast way of storing (by 2 % of a training step).
+// On a GPU, GELU and its gradient are epilogues of the products, which saves passes over memory. On
+// a CPU the data is still in the cache, and a separate pass is cheaper than the product's slower
+// epilogue path (2 % of a training step).
 
-/// h = gelu(before), before = x w^T + b; it is kept where it is defined.
-void multiply_gelu(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& before, const Tensor& h) {
-  if (!x.device()->on_host()) return multiply(x, w, b, h, {.gelu = args::kGeluOfSum, .aux = before});
+/// Computes before = x w^T + b, stored if `before` is defined, and h = gelu(before).
+void multiply_gelu(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& before,
+                   const Tensor& h) {
+  if (!x.device()->on_host())
+    return multiply(x, w, b, h, {.gelu = args::kGeluOfSum, .aux = before});
   const Tensor& sums = before.defined() ? before : h;
   multiply(x, w, b, sums);
   detail::launch_elementwise(args::kGelu, h, {sums});
 }
 
-/// (dy w) gelu'(before)
+/// dx = (dy w) gelu'(before)
 void input_grad_gelu(const Tensor& dy, const Tensor& w, const Tensor& before, const Tensor& dx) {
-  if (!dy.device()->on_host()) return input_grad(dy, w, dx, {.gelu = args::kGeluGradient, .aux = before});
+  if (!dy.device()->on_host())
+    return input_grad(dy, w, dx, {.gelu = args::kGeluGradient, .aux = before});
   input_grad(dy, w, dx);
   detail::launch_elementwise(args::kGeluGrad, dx, {before, dx});
 }
 
-void forward_feed_forward(Call<Result>& call) {
+void forward_feed_forward(Call<LinearAttrs>& call) {
   const NoGrad off;
   const Tensor &x = call.inputs[kX], &up = call.inputs[kUp], &y = call.outputs[0];
   const Tensor rows = flat(x);
@@ -142,9 +158,9 @@ void forward_feed_forward(Call<Result>& call) {
   for (const Tensor& t : {x, up, call.inputs[kDown], before, h}) call.save(t);
 }
 
-Tensors vjp_feed_forward(const Call<Result>& call, std::span<const Tensor> dys) {
-  const Tensor &x = call.saved[0], &up = call.saved[1], &down = call.saved[2], &before = call.saved[3],
-               &h = call.saved[4];
+Tensors vjp_feed_forward(const Call<LinearAttrs>& call, std::span<const Tensor> dys) {
+  const Tensor &x = call.saved[0], &up = call.saved[1], &down = call.saved[2],
+               &before = call.saved[3], &h = call.saved[4];
   const Tensor wide = flat(dys[0]), dy = cast(wide, x.dtype());
   Tensors out(call.in.size());
   if (call.needs[kDown]) out[kDown] = weight_grad(dy, h, call.in[kDown]);
@@ -161,23 +177,26 @@ Tensors vjp_feed_forward(const Call<Result>& call, std::span<const Tensor> dys) 
   return out;
 }
 
-constexpr OpDef<Result> kFeedForward{
+constexpr OpDef<LinearAttrs> kFeedForward{
     "feed_forward",
-    [](std::span<const Tensor> in, const Result& result) -> std::vector<TensorSpec> {
+    [](std::span<const Tensor> in, const LinearAttrs& attrs) -> std::vector<TensorSpec> {
       check_layer(in[kX], in[kUp], in[kUpBias], "feed_forward");
       detail::require_same_dtype("feed_forward", {in[kUp], in[kDown], in[kDownBias]});
       const Tensor &up = in[kUp], &down = in[kDown], &bias = in[kDownBias];
-      if (down.rank() != 2 || down.size(1) != up.size(0) || (bias.defined() && bias.shape() != Shape{down.size(0)})) {
+      if (down.rank() != 2 || down.size(1) != up.size(0) ||
+          (bias.defined() && bias.shape() != Shape{down.size(0)})) {
         throw ShapeError(str("[feed_forward] up is ", up, ", down is ", down, " with bias ", bias,
                              "; expected [F, K], [N, F] and [N]"));
       }
       Shape shape = in[kX].shape();
       shape[-1] = down.size(0);
-      return {{shape, checked_dtype(in[kX], result, "feed_forward")}};
+      return {{shape, checked_dtype(in[kX], attrs, "feed_forward")}};
     },
     forward_feed_forward, vjp_feed_forward,
     []() -> std::vector<Sample> {
-      const auto run = [](const Tensors& x) { return Tensors{feed_forward(x[0], x[1], x[2], x[3], x[4])}; };
+      const auto run = [](const Tensors& x) {
+        return Tensors{feed_forward(x[0], x[1], x[2], x[3], x[4])};
+      };
       const auto small_ops = [](const Tensors& x) {
         return Tensors{linear(gelu(linear(x[0], x[1], x[2])), x[3], x[4])};
       };
@@ -193,13 +212,15 @@ constexpr OpDef<Result> kFeedForward{
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, std::optional<DType> out) {
-  return apply(kLinear, {x, w, b}, Result{out})[0];
+  return apply(kLinear, {x, w, b}, LinearAttrs{out})[0];
 }
 Tensor feed_forward(const Tensor& x, const Tensor& up, const Tensor& up_bias, const Tensor& down,
                     const Tensor& down_bias, std::optional<DType> out) {
-  return apply(kFeedForward, {x, up, up_bias, down, down_bias}, Result{out})[0];
+  return apply(kFeedForward, {x, up, up_bias, down, down_bias}, LinearAttrs{out})[0];
 }
 
-std::vector<OpEntry> detail::linear_ops() { return {entry_of(kLinear), entry_of(kFeedForward)}; }
+std::vector<OpEntry> detail::linear_ops() {
+  return {entry_of(kLinear), entry_of(kFeedForward)};
+}
 
 }  // namespace eflow

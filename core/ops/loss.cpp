@@ -1,4 +1,4 @@
-// Cross-entropy, for the classifier that judges samples.
+// Cross-entropy, for the classifier that evaluation uses to judge samples.
 
 #include "eflow/kernels/args/loss.h"
 

@@ -1,4 +1,4 @@
-// Products of stacks of matrices.
+// Batched matrix products.
 
 #include "eflow/base/error.hpp"
 #include "eflow/core/gemm.hpp"
@@ -9,9 +9,11 @@
 namespace eflow {
 namespace {
 
-Shape leading(const Shape& shape) { return Shape(shape.span().first(static_cast<std::size_t>(shape.rank() - 2))); }
+Shape leading(const Shape& shape) {
+  return Shape(shape.span().first(static_cast<std::size_t>(shape.rank() - 2)));
+}
 
-/// An uninitialised [leading..., m, n] beside x.
+/// Allocates [leading..., m, n] with the dtype and device of x.
 Tensor product_like(const Tensor& x, Shape lead, std::int64_t m, std::int64_t n) {
   lead.push_back(m);
   lead.push_back(n);
@@ -24,7 +26,8 @@ constexpr OpDef<NoAttrs> kMatmul{
       const Tensor &a = x[0], &b = x[1];
       detail::require_same_dtype("matmul", {a, b});
       if (a.rank() < 2 || b.rank() < 2 || a.size(-1) != b.size(-2)) {
-        throw ShapeError(str("[matmul] a is ", a, ", b is ", b, "; expected [..., M, K] and [..., K, N]"));
+        throw ShapeError(
+            str("[matmul] a is ", a, ", b is ", b, "; expected [..., M, K] and [..., K, N]"));
       }
       Shape shape = broadcast_shapes(leading(a.shape()), leading(b.shape()), "matmul");
       shape.push_back(a.size(-2));
@@ -61,15 +64,21 @@ constexpr OpDef<NoAttrs> kMatmul{
               {"heads of a row",
                {{{2, 3, 8}}, {{2, 5, 8}}},
                [](const Tensors& x) {  // [B, N, H d] seen as [B, H, N, d]
-                 const auto heads = [](const Tensor& t) { return transpose(reshape(t, {2, -1, 2, 4}), 1, 2); };
+                 const auto heads = [](const Tensor& t) {
+                   return transpose(reshape(t, {2, -1, 2, 4}), 1, 2);
+                 };
                  return Tensors{matmul(heads(x[0]), transpose(heads(x[1]), -1, -2))};
                }}};
     }};
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) { return apply(kMatmul, {a, b})[0]; }
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  return apply(kMatmul, {a, b})[0];
+}
 
-std::vector<OpEntry> detail::matmul_ops() { return {entry_of(kMatmul)}; }
+std::vector<OpEntry> detail::matmul_ops() {
+  return {entry_of(kMatmul)};
+}
 
 }  // namespace eflow

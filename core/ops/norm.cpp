@@ -1,5 +1,6 @@
-// Layer norm, AdaLN and RMS norm. All are one pair of kernel texts (kernels_src/norm.h): they differ in whether rows are
-// centred, in how many parts a row is normalised, and in whether factor and offset belong to a row's batch.
+// Layer norm, AdaLN and RMS norm. One pair of kernel texts (kernels_src/norm.h) implements them.
+// They differ in whether rows are centred, in how many groups a row is divided into, and in whether
+// factor and offset belong to a sample or to all rows.
 
 #include "eflow/kernels/args/norm.h"
 
@@ -14,52 +15,54 @@
 namespace eflow {
 namespace {
 
-struct Kind {
-  bool centred = true;
-  bool modulated = false;  ///< factor is 1 + scale of the batch
+struct NormAttrs {
+  bool centred = true;     ///< whether the mean is subtracted
+  bool modulated = false;  ///< factor is 1 + scale, and factor and offset are per sample
   int groups = 1;
   double eps = 0;
-  std::optional<DType> out = {};  ///< that of x unless given
+  std::optional<DType> out = {};  ///< by default that of x
 };
 
-/// Where x [batches, rows, groups * width] stands.
+/// x as [batches, rows, groups * width].
 struct Geometry {
   std::int64_t batches, rows, groups, width, per_block;
 
-  Geometry(const Shape& x, const Kind& kind)
-      : batches(kind.modulated ? x[0] : 1),
-        rows(kind.modulated ? x[1] : element_count(x) / x[-1]),
-        groups(kind.groups),
-        width(x[-1] / kind.groups),
-        // Enough rows to keep the partial sums small beside them, few enough for the second-level cache.
+  Geometry(const Shape& x, const NormAttrs& attrs)
+      : batches(attrs.modulated ? x[0] : 1),
+        rows(attrs.modulated ? x[1] : element_count(x) / x[-1]),
+        groups(attrs.groups),
+        width(x[-1] / attrs.groups),
+        // Enough rows that the partial sums are small in comparison, few enough for the
+        // second-level cache.
         per_block(std::clamp<std::int64_t>(detail::rows_per_block(x[-1]), 16, 256)) {}
 
   [[nodiscard]] jit::Grid grid() const { return {detail::blocks(rows, per_block), batches}; }
   [[nodiscard]] bool empty() const { return batches * rows == 0; }
 };
 
-/// beside: factor or offset; undefined where there is neither.
-jit::Spec spec_of(const char* text, const Tensor& x, DType y, const Tensor& beside, const Kind& kind) {
-  return jit::Spec(text, {x.dtype(), y, (beside.defined() ? beside : x).dtype()},
-                   {kind.centred ? 1 : 0});
+/// parameter: factor or offset, which have one dtype; undefined if there is neither.
+jit::Spec spec_of(const char* text, const Tensor& x, DType y, const Tensor& parameter,
+                  const NormAttrs& attrs) {
+  return jit::Spec(text, {x.dtype(), y, (parameter.defined() ? parameter : x).dtype()},
+                   {attrs.centred ? 1 : 0});
 }
 
 void* data_or_null(const Tensor& t) {
   return t.defined() ? t.data() : nullptr;
 }
 
-/// inputs: x, factor or undefined, offset or undefined. Saves x, factor, mean, rstd.
-void forward_norm(Call<Kind>& call) {
-  const Kind& kind = call.attrs;
+/// Inputs: x, factor or undefined, offset or undefined. Saves x, factor, mean, rstd.
+void forward_norm(Call<NormAttrs>& call) {
+  const NormAttrs& attrs = call.attrs;
   const Tensor& x = call.inputs[0];
-  const Geometry at(x.shape(), kind);
+  const Geometry at(x.shape(), attrs);
   if (at.empty()) return;
   const detail::Rows rows = detail::rows_of(x);
   args::Norm a{};
   a.x = rows.x.data();
   a.y = call.outputs[0].data();
-  a.base = kind.modulated || !call.inputs[1].defined() ? 1 : 0;
-  a.eps = kind.eps;
+  a.base = attrs.modulated || !call.inputs[1].defined() ? 1 : 0;
+  a.eps = attrs.eps;
   a.rows = at.rows;
   a.groups = at.groups;
   a.width = at.width;
@@ -69,39 +72,40 @@ void forward_norm(Call<Kind>& call) {
   if (call.inputs[1].defined()) {
     factor = detail::rows_of(call.inputs[1]);
     a.factor = factor.x.data();
-    a.factor_stride = kind.modulated ? factor.stride : 0;
+    a.factor_stride = attrs.modulated ? factor.stride : 0;
   }
   if (call.inputs.size() > 2 && call.inputs[2].defined()) {
     offset = detail::rows_of(call.inputs[2]);
     a.offset = offset.x.data();
-    a.offset_stride = kind.modulated ? offset.stride : 0;
+    a.offset_stride = attrs.modulated ? offset.stride : 0;
   }
   Tensor mean, rstd;
   if (call.recording) {
     const Shape statistics{at.batches * at.rows, at.groups};
     rstd = Tensor::empty(statistics, accumulator_of(x.dtype()), x.device());
-    if (kind.centred) mean = Tensor::empty(statistics, accumulator_of(x.dtype()), x.device());
+    if (attrs.centred) mean = Tensor::empty(statistics, accumulator_of(x.dtype()), x.device());
     a.mean = data_or_null(mean);
     a.rstd = rstd.data();
   }
-  const Tensor& beside = factor.x.defined() ? factor.x : offset.x;
-  x.device()->launch("norm", spec_of("norm", x, call.outputs[0].dtype(), beside, kind), at.grid(), a);
+  const Tensor& parameter = factor.x.defined() ? factor.x : offset.x;
+  x.device()->launch("norm", spec_of("norm", x, call.outputs[0].dtype(), parameter, attrs),
+                     at.grid(), a);
   call.save(rows.x);
   call.save(factor.x);
   call.save(mean);
   call.save(rstd);
 }
 
-/// Partial sums [batches, blocks, D] to the gradient of a factor or offset.
+/// Sums partial sums [batches, blocks, D] to the gradient of a factor or offset.
 Tensor sum_blocks(const Tensor& partials, const TensorSpec& spec) {
   const Tensor total = partials.size(1) == 1 ? partials : sum(partials, {1});
   return cast(reshape(total, spec.shape), spec.dtype);
 }
 
-Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
-  const Kind& kind = call.attrs;
+Tensors vjp_norm(const Call<NormAttrs>& call, std::span<const Tensor> dys) {
+  const NormAttrs& attrs = call.attrs;
   const TensorSpec& in = call.in[0];
-  const Geometry at(in.shape, kind);
+  const Geometry at(in.shape, attrs);
   Tensors out(call.in.size());
   const DevicePtr& device = dys[0].device();
   if (at.empty()) {
@@ -117,10 +121,10 @@ Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
   a.dy = dy.x.data();
   a.dy_stride = dy.stride;
   a.factor = data_or_null(call.saved[1]);
-  a.factor_stride = kind.modulated && a.factor ? detail::rows_of(call.saved[1]).stride : 0;
+  a.factor_stride = attrs.modulated && a.factor ? detail::rows_of(call.saved[1]).stride : 0;
   a.mean = data_or_null(call.saved[2]);
   a.rstd = call.saved[3].data();
-  a.base = kind.modulated || !a.factor ? 1 : 0;
+  a.base = attrs.modulated || !a.factor ? 1 : 0;
   a.rows = at.rows;
   a.groups = at.groups;
   a.width = at.width;
@@ -135,40 +139,43 @@ Tensors vjp_norm(const Call<Kind>& call, std::span<const Tensor> dys) {
   a.dx = data_or_null(out[0]);
   a.dfactor = data_or_null(dfactor);
   a.doffset = data_or_null(doffset);
-  device->launch("norm_grad", spec_of("norm_grad", x.x, dy.x.dtype(), call.saved[1], kind), at.grid(), a);
+  device->launch("norm_grad", spec_of("norm_grad", x.x, dy.x.dtype(), call.saved[1], attrs),
+                 at.grid(), a);
   if (dfactor.defined()) out[1] = sum_blocks(dfactor, call.in[1]);
   if (doffset.defined()) out[2] = sum_blocks(doffset, call.in[2]);
   return out;
 }
 
-/// Checks x and, where defined, a [D] or [B, D] beside it.
-TensorSpec infer_norm(std::span<const Tensor> x, const Kind& kind, std::string_view op) {
+/// Checks x, and factor and offset if defined: [D], or [B, D] if modulated.
+TensorSpec infer_norm(std::span<const Tensor> x, const NormAttrs& attrs, std::string_view op) {
   const DType dtype = detail::floating_dtype(x[0], op);
-  if (x[0].rank() < 1 || x[0].size(-1) == 0 || (kind.modulated && x[0].rank() != 3)) {
+  if (x[0].rank() < 1 || x[0].size(-1) == 0 || (attrs.modulated && x[0].rank() != 3)) {
     throw ShapeError(str("[", op, "] x is ", x[0], "; expected ",
-                         kind.modulated ? "[B, N, D]" : "[..., D]", ", D > 0"));
+                         attrs.modulated ? "[B, N, D]" : "[..., D]", ", D > 0"));
   }
-  if (kind.groups < 1 || x[0].size(-1) % kind.groups != 0) {
+  if (attrs.groups < 1 || x[0].size(-1) % attrs.groups != 0) {
     throw ShapeError(
-        str("[", op, "] ", kind.groups, " groups do not divide the last axis of ", x[0]));
+        str("[", op, "] ", attrs.groups, " groups do not divide the last axis of ", x[0]));
   }
-  const Shape expected = kind.modulated ? Shape{x[0].size(0), x[0].size(-1)} : Shape{x[0].size(-1)};
+  const Shape expected =
+      attrs.modulated ? Shape{x[0].size(0), x[0].size(-1)} : Shape{x[0].size(-1)};
   for (const Tensor& t : x.subspan(1)) {
     if (t.defined() && t.shape() != expected) {
-      throw ShapeError(str("[", op, "] ", t, " beside x ", x[0], "; expected ", expected));
+      throw ShapeError(str("[", op, "] parameter ", t, " for x ", x[0], "; expected ", expected));
     }
-    const bool master = !kind.centred && dtype == DType::kBF16 && t.defined() && t.dtype() == DType::kF32;
+    const bool master =
+        !attrs.centred && dtype == DType::kBF16 && t.defined() && t.dtype() == DType::kF32;
     if (t.defined() && !master) detail::require_same_dtype(op, {x[0], t});
   }
-  const DType out = kind.out.value_or(dtype);
-  if (out != dtype && !(kind.centred && dtype == DType::kF32 && out == DType::kBF16)) {
-    throw InvalidArgument(str("[", op, "] of ", x[0], " cannot be ", out, "; expected ", dtype,
-                              dtype == DType::kF32 ? " or bf16" : ""));
+  const DType out = attrs.out.value_or(dtype);
+  if (out != dtype && !(attrs.centred && dtype == DType::kF32 && out == DType::kBF16)) {
+    throw InvalidArgument(str("[", op, "] the result for x ", x[0], " cannot be ", out,
+                              "; expected ", dtype, dtype == DType::kF32 ? " or bf16" : ""));
   }
   return {x[0].shape(), out};
 }
 
-// ---- layer norm -----------------------------------------------------------------------------------------------------
+// ---- layer norm ---------------------------------------------------------------------------------
 
 constexpr double kEps = 1e-5;
 
@@ -177,10 +184,10 @@ Tensor plain_layer_norm(const Tensor& x) {
   return centred * rsqrt(mean(square(centred), {-1}, true) + kEps);
 }
 
-constexpr OpDef<Kind> kLayerNorm{
+constexpr OpDef<NormAttrs> kLayerNorm{
     "layer_norm",
-    [](std::span<const Tensor> x, const Kind& kind) -> std::vector<TensorSpec> {
-      return {infer_norm(x, kind, "layer_norm")};
+    [](std::span<const Tensor> x, const NormAttrs& attrs) -> std::vector<TensorSpec> {
+      return {infer_norm(x, attrs, "layer_norm")};
     },
     forward_norm, vjp_norm,
     []() -> std::vector<Sample> {
@@ -208,17 +215,17 @@ constexpr OpDef<Kind> kLayerNorm{
       return out;
     }};
 
-// ---- AdaLN ----------------------------------------------------------------------------------------------------------
+// ---- AdaLN --------------------------------------------------------------------------------------
 
 Tensor plain_modulated(const Tensor& x, const Tensor& scale, const Tensor& shift) {
   const Shape one{x.size(0), 1, x.size(2)};
   return plain_layer_norm(x) * (reshape(scale, one) + 1.0) + reshape(shift, one);
 }
 
-constexpr OpDef<Kind> kModulatedLayerNorm{
+constexpr OpDef<NormAttrs> kModulatedLayerNorm{
     "modulated_layer_norm",
-    [](std::span<const Tensor> x, const Kind& kind) -> std::vector<TensorSpec> {
-      return {infer_norm(x, kind, "modulated_layer_norm")};
+    [](std::span<const Tensor> x, const NormAttrs& attrs) -> std::vector<TensorSpec> {
+      return {infer_norm(x, attrs, "modulated_layer_norm")};
     },
     forward_norm, vjp_norm,
     []() -> std::vector<Sample> {
@@ -245,17 +252,17 @@ constexpr OpDef<Kind> kModulatedLayerNorm{
       return out;
     }};
 
-// ---- RMS norm -------------------------------------------------------------------------------------------------------
+// ---- RMS norm -----------------------------------------------------------------------------------
 
 Tensor plain_rms_norm(const Tensor& x, int groups) {
   const Tensor parts = reshape(x, {x.count() / x.size(-1), groups, x.size(-1) / groups});
   return reshape(parts * rsqrt(mean(square(parts), {-1}, true) + kEps), x.shape());
 }
 
-constexpr OpDef<Kind> kRmsNorm{
+constexpr OpDef<NormAttrs> kRmsNorm{
     "rms_norm",
-    [](std::span<const Tensor> x, const Kind& kind) -> std::vector<TensorSpec> {
-      return {infer_norm(x, kind, "rms_norm")};
+    [](std::span<const Tensor> x, const NormAttrs& attrs) -> std::vector<TensorSpec> {
+      return {infer_norm(x, attrs, "rms_norm")};
     },
     forward_norm, vjp_norm,
     []() -> std::vector<Sample> {
@@ -281,14 +288,14 @@ constexpr OpDef<Kind> kRmsNorm{
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                   std::optional<DType> out) {
-  return apply(kLayerNorm, {x, weight, bias}, Kind{true, false, 1, eps, out})[0];
+  return apply(kLayerNorm, {x, weight, bias}, NormAttrs{true, false, 1, eps, out})[0];
 }
 Tensor modulated_layer_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double eps,
                             std::optional<DType> out) {
-  return apply(kModulatedLayerNorm, {x, scale, shift}, Kind{true, true, 1, eps, out})[0];
+  return apply(kModulatedLayerNorm, {x, scale, shift}, NormAttrs{true, true, 1, eps, out})[0];
 }
 Tensor rms_norm(const Tensor& x, const Tensor& weight, int groups, double eps) {
-  return apply(kRmsNorm, {x, weight}, Kind{false, false, groups, eps})[0];
+  return apply(kRmsNorm, {x, weight}, NormAttrs{false, false, groups, eps})[0];
 }
 
 std::vector<OpEntry> detail::norm_ops() {

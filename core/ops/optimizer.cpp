@@ -1,4 +1,5 @@
-// What a training step does in place, outside the graph: parameter update, moving average, accumulation, norm.
+// In-place operations of a training step, not recorded: parameter update, moving average,
+// accumulation, norm.
 
 #include "eflow/kernels/args/optimizer.h"
 
@@ -10,6 +11,7 @@
 namespace eflow {
 namespace {
 
+/// Elements per block.
 constexpr std::int64_t kPerBlock = 16384;
 
 /// Throws unless `target` can be written in place from `source`.
@@ -26,7 +28,7 @@ void check_pair(std::string_view op, const Tensor& target, const Tensor& source)
   }
 }
 
-/// Throws unless x can hold what an optimizer keeps.
+/// Throws unless x is f32 or f64, as optimizer state must be.
 void check_master(std::string_view op, const Tensor& x) {
   if (x.dtype() != DType::kF32 && x.dtype() != DType::kF64) {
     throw InvalidArgument(str("[", op, "] ", x, " must be f32 or f64"));
@@ -43,7 +45,8 @@ void adamw_(const Tensor& p, const Tensor& m, const Tensor& v, const Tensor& gra
     detail::require_same_dtype("adamw", {p, state});
   }
   check_pair("adamw", p, grad);
-  if (step.step < 1) throw InvalidArgument(str("[adamw] step is ", step.step, "; the first is 1"));
+  if (step.step < 1)
+    throw InvalidArgument(str("[adamw] step is ", step.step, "; expected 1 or more"));
   if (p.count() == 0) return;
   args::AdamW a{};
   a.p = p.data();

@@ -1,4 +1,5 @@
-// Random tensors whose rows follow their sample and nothing else: not the batch, its order, the rank or the device.
+// Counter-based random tensors. A row depends only on the key and its sample id, not on the batch,
+// its order, the rank or the device.
 
 #include "eflow/kernels/args/random.h"
 
@@ -13,20 +14,21 @@
 namespace eflow {
 namespace {
 
+/// Attributes of the op.
 struct Draw {
   RandomKey key;
   Shape shape;
   DType dtype = DType::kF32;
 };
 
-/// inputs: the sample ids, i64 [B].
+/// Inputs: the sample ids, i64 [B].
 std::vector<TensorSpec> infer_random(std::span<const Tensor> x, const Draw& draw) {
   if (!is_floating(draw.dtype)) {
     throw InvalidArgument(str("[random] dtype is ", draw.dtype, "; expected f32, f64 or bf16"));
   }
   if (draw.shape.rank() < 1 || draw.shape[0] != x[0].count()) {
     throw ShapeError(str("[random] ", x[0].count(), " sample ids for shape ", draw.shape,
-                         "; its first axis must have one for each"));
+                         "; expected one per row"));
   }
   return {{draw.shape, draw.dtype}};
 }
@@ -72,6 +74,7 @@ constexpr OpDef<Draw> kNormal{"random_normal", infer_random, forward_random<true
 constexpr OpDef<Draw> kUniform{"random_uniform", infer_random, forward_random<false>,
                                kNotDifferentiable<Draw>, samples_random<false>};
 
+/// Checks the ids and copies them to the device.
 Tensor ids_tensor(const std::vector<std::int64_t>& ids, const DevicePtr& device) {
   for (const std::int64_t id : ids) {
     if (id < 0) throw InvalidArgument(str("[random] sample id ", id, " is negative"));
@@ -95,13 +98,13 @@ Tensor random_uniform(const Shape& shape, const RandomKey& key,
 
 namespace {
 
-/// at(key, sample, element) for all elements.
+/// Evaluates at(key, sample, element) for all elements.
 template <class At>
 std::vector<double> values_on_host(const Shape& shape, const RandomKey& random,
                                    const std::vector<std::int64_t>& ids, At&& at) {
   if (shape.rank() < 1 || shape[0] != static_cast<std::int64_t>(ids.size()))
-    throw ShapeError(str("[random] ", ids.size(), " sample ids for shape ", shape,
-                         "; its first axis must have one for each"));
+    throw ShapeError(
+        str("[random] ", ids.size(), " sample ids for shape ", shape, "; expected one per row"));
   const eflow_text::StreamKey key =
       eflow_text::stream_key(random.seed, random.purpose, random.step);
   std::vector<double> out(static_cast<std::size_t>(element_count(shape)));

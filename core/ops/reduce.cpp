@@ -1,21 +1,24 @@
 // Sums and means over axes.
 
+#include "eflow/kernels/args/reduce.h"
+
 #include <algorithm>
 
 #include "eflow/base/error.hpp"
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/reduce.h"
 
 namespace eflow {
 namespace {
 
+/// Attributes: the axes to reduce.
 struct Over {
-  std::vector<bool> reduced;  ///< one an axis
-  double scale = 1;
+  std::vector<bool> reduced;  ///< one per axis
+  double scale = 1;           ///< factor of the sum; 1 / count for a mean
 };
 
+/// Returns the shape with reduced axes of size 1.
 Shape kept_shape(const Shape& shape, const std::vector<bool>& reduced) {
   Shape out = shape;
   for (int i = 0; i < out.rank(); ++i) {
@@ -24,8 +27,8 @@ Shape kept_shape(const Shape& shape, const std::vector<bool>& reduced) {
   return out;
 }
 
-/// x, and z where products are summed, as row-major [outer, reduce, inner] with the reduced axes together in the middle:
-/// as they stand when they are neighbours, else moved behind the others.
+/// x, and z if products are summed, as row-major [outer, reduce, inner]. If the reduced axes are
+/// not adjacent, they are moved to the end.
 struct Folded {
   Tensor x, z;
   std::int64_t outer = 1, reduce = 1, inner = 1;
@@ -34,10 +37,13 @@ struct Folded {
 Folded fold(const Tensor& x, const Tensor& z, const std::vector<bool>& reduced) {
   std::vector<int> front, middle, back;
   for (int i = 0; i < x.rank(); ++i) {
-    if (reduced[static_cast<std::size_t>(i)]) middle.push_back(i);
-    else (middle.empty() ? front : back).push_back(i);
+    if (reduced[static_cast<std::size_t>(i)])
+      middle.push_back(i);
+    else
+      (middle.empty() ? front : back).push_back(i);
   }
-  const bool together = middle.empty() || middle.back() - middle.front() + 1 == static_cast<int>(middle.size());
+  const bool together =
+      middle.empty() || middle.back() - middle.front() + 1 == static_cast<int>(middle.size());
   if (!together) {
     front.insert(front.end(), back.begin(), back.end());
     back.clear();
@@ -45,7 +51,9 @@ Folded fold(const Tensor& x, const Tensor& z, const std::vector<bool>& reduced) 
   std::vector<int> order = front;
   order.insert(order.end(), middle.begin(), middle.end());
   order.insert(order.end(), back.begin(), back.end());
-  const auto arrange = [&](const Tensor& t) { return contiguous(together ? t : permute(t, order)); };
+  const auto arrange = [&](const Tensor& t) {
+    return contiguous(together ? t : permute(t, order));
+  };
   Folded out;
   out.x = arrange(x);
   if (z.defined()) out.z = arrange(broadcast_to(z, x.shape()));
@@ -67,16 +75,18 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   a.inner = f.inner;
   a.outer_per_block = detail::rows_per_block(f.reduce);
   a.inner_per_block = 64;
-  const jit::Grid grid = f.inner == 1 ? jit::Grid{detail::blocks(f.outer, a.outer_per_block)}
-                                      : jit::Grid{detail::blocks(f.inner, a.inner_per_block), f.outer};
+  const jit::Grid grid = f.inner == 1
+                             ? jit::Grid{detail::blocks(f.outer, a.outer_per_block)}
+                             : jit::Grid{detail::blocks(f.inner, a.inner_per_block), f.outer};
   const jit::Spec spec("reduce", {f.x.dtype(), y.dtype()}, {f.z.defined() ? 1 : 0});
   y.device()->launch("reduce", spec, grid, a);
 }
 
-/// Long sums are cut into this many parts, summed one by one and then together, so that all threads have work; the
-/// number is fixed, and so is the order of the additions.
+/// Long sums are split into this many parts so that all threads have work. The number is fixed, so
+/// the order of additions does not depend on threads.
 constexpr std::int64_t kParts = 16;
 
+/// Writes scale times the sum to y.
 void sum_folded(Folded f, const Tensor& y, double scale) {
   const DType sums = accumulator_of(f.x.dtype());
   if (f.reduce % kParts == 0 && f.reduce >= 32 * kParts && f.outer * f.inner <= 4096) {
@@ -87,7 +97,7 @@ void sum_folded(Folded f, const Tensor& y, double scale) {
     launch_reduce(first, parts, 1);
     const Tensor total = y.dtype() == sums ? y : Tensor::empty(y.shape(), sums, y.device());
     launch_reduce({parts, Tensor(), f.outer, kParts, f.inner}, total, scale);
-    if (!total.is(y)) detail::copy_elements(total, y);  // narrow dtypes are rounded once
+    if (!total.is(y)) detail::copy_elements(total, y);  // narrow dtypes are rounded once, here
   } else {
     launch_reduce(f, y, scale);
   }
@@ -100,7 +110,8 @@ constexpr OpDef<Over> kSum{
     },
     [](Call<Over>& call) {
       const NoGrad off;
-      sum_folded(fold(call.inputs[0], Tensor(), call.attrs.reduced), call.outputs[0], call.attrs.scale);
+      sum_folded(fold(call.inputs[0], Tensor(), call.attrs.reduced), call.outputs[0],
+                 call.attrs.scale);
     },
     [](const Call<Over>& call, std::span<const Tensor> dy) -> Tensors {
       const Tensor scaled = call.attrs.scale == 1 ? dy[0] : affine(dy[0], call.attrs.scale, 0);
@@ -110,15 +121,19 @@ constexpr OpDef<Over> kSum{
       std::vector<Sample> out;
       for (const std::vector<int>& axes :
            {std::vector<int>{}, {0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}}) {
-        out.push_back({str(axes.size(), " axes from ", axes.empty() ? -1 : axes[0]), {{{3, 4, 5}}},
+        out.push_back({str(axes.size(), " axes from ", axes.empty() ? -1 : axes[0]),
+                       {{{3, 4, 5}}},
                        [axes](const Tensors& x) { return Tensors{sum(x[0], axes)}; }});
       }
-      out.push_back({"mean of long columns", {{{1024, 3}}},
-                     [](const Tensors& x) { return Tensors{mean(x[0], {0}, true)}; }});
-      out.push_back({"one long row", {{{2048}}}, [](const Tensors& x) { return Tensors{sum(x[0])}; }});
+      out.push_back({"mean of long columns", {{{1024, 3}}}, [](const Tensors& x) {
+                       return Tensors{mean(x[0], {0}, true)};
+                     }});
+      out.push_back(
+          {"one long row", {{{2048}}}, [](const Tensors& x) { return Tensors{sum(x[0])}; }});
       return out;
     }};
 
+/// Sum, or mean if `average`.
 Tensor run(const Tensor& x, const std::vector<int>& axes, bool keep, bool average) {
   Over a;
   a.reduced.assign(static_cast<std::size_t>(x.rank()), axes.empty());
@@ -137,7 +152,7 @@ Tensor run(const Tensor& x, const std::vector<int>& axes, bool keep, bool averag
   return reshape(y, shape);
 }
 
-/// x, or x z, summed to a shape that broadcasts to x's.
+/// Returns x, or x z if z is defined, summed to a shape that broadcasts to x's.
 Tensor summed(const Tensor& x, const Tensor& z, const Shape& shape, DType dtype) {
   std::vector<bool> reduced;
   const int extra = x.rank() - shape.rank();
@@ -151,8 +166,12 @@ Tensor summed(const Tensor& x, const Tensor& z, const Shape& shape, DType dtype)
 
 }  // namespace
 
-Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) { return run(x, axes, keep, false); }
-Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) { return run(x, axes, keep, true); }
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  return run(x, axes, keep, false);
+}
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  return run(x, axes, keep, true);
+}
 
 namespace detail {
 
@@ -172,6 +191,8 @@ Tensor sum_product_to(const Tensor& x, const Tensor& z, const Shape& shape) {
 
 }  // namespace detail
 
-std::vector<OpEntry> detail::reduce_ops() { return {entry_of(kSum)}; }
+std::vector<OpEntry> detail::reduce_ops() {
+  return {entry_of(kSum)};
+}
 
 }  // namespace eflow

@@ -1,4 +1,4 @@
-// Rotary position embedding of the heads of each token.
+// Rotary position embedding [arXiv 2104.09864]. Its gradient is the rotation by the negative angle.
 
 #include "eflow/kernels/args/rope.h"
 
@@ -11,11 +11,12 @@
 namespace eflow {
 namespace {
 
+/// Attributes: the number of heads.
 struct Heads {
   int count = 1;
 };
 
-/// inputs: x, cos, sin.
+/// Inputs: x, cos, sin.
 std::vector<TensorSpec> infer_rope(std::span<const Tensor> t, const Heads& heads) {
   const Tensor &x = t[0], &cos = t[1], &sin = t[2];
   const DType dtype = detail::floating_dtype(x, "rope");
@@ -41,6 +42,7 @@ std::vector<TensorSpec> infer_rope(std::span<const Tensor> t, const Heads& heads
   return {x.spec()};
 }
 
+/// sign: 1 rotates forward, -1 back.
 void launch_rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int heads, double sign,
                  const Tensor& y) {
   if (x.count() == 0) return;

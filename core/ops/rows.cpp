@@ -5,7 +5,8 @@
 namespace eflow::detail {
 namespace {
 
-/// Whether axes [first, last) of x are walked with one stride; sets it when there is more than one step to take.
+/// Whether axes [first, last) of x can be traversed with one stride. Sets `stride` unless they have
+/// only one element.
 bool merge(const Tensor& x, int first, int last, std::int64_t& stride) {
   std::int64_t step = 0;
   std::int64_t count = 1;

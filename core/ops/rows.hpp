@@ -1,20 +1,21 @@
 #pragma once
-// A tensor seen as rows: what the ops that work row by row hand to their kernel texts. Views whose rows are a fixed
-// distance apart (a third of a wider product, a broadcast row) are used in place.
+// A tensor as equally spaced rows, as row-wise kernels take it. Views with a fixed row stride (a
+// slice of a wider product, a broadcast row) are used without a copy. Internal to core.
 
 #include "eflow/core/tensor.hpp"
 
 namespace eflow::detail {
 
+/// Rows of a tensor; sizes in elements.
 struct Rows {
-  Tensor x;  ///< keeps the memory
+  Tensor x;  ///< owns the memory
   std::int64_t count = 0;
-  std::int64_t width = 0;
-  std::int64_t stride = 0;  ///< from row to row, in elements
+  std::int64_t width = 0;   ///< elements per row
+  std::int64_t stride = 0;  ///< from row to row
 };
 
-/// The last `axes` axes of x are a row, stored without gaps. Copies only when the strides do not allow this; not
-/// recorded.
+/// Returns x as rows that consist of its last `axes` axes, without gaps. Copies if the strides
+/// require it. Not recorded.
 [[nodiscard]] Rows rows_of(const Tensor& x, int axes = 1);
 
 }  // namespace eflow::detail

@@ -1,4 +1,5 @@
-// Taking tokens out of their samples and putting them back: the two ends of token dropping. Each is the other's gradient.
+// Selecting tokens of a sample and putting them back, for token dropping. Each op is the other's
+// gradient.
 
 #include "eflow/kernels/args/tokens.h"
 
@@ -22,7 +23,7 @@ void check_tokens(std::string_view op, const Tensor& x, const Tensor& ids) {
   }
 }
 
-// ---- gather ---------------------------------------------------------------------------------------------------------
+// ---- gather -------------------------------------------------------------------------------------
 
 constexpr OpDef<NoAttrs> kGather{
     "gather_tokens",
@@ -53,13 +54,14 @@ constexpr OpDef<NoAttrs> kGather{
            [](const Tensors& t) { return Tensors{gather_tokens(narrow(t[0], 2, 33, 33), t[1])}; }}};
     }};
 
-// ---- scatter --------------------------------------------------------------------------------------------------------
+// ---- scatter ------------------------------------------------------------------------------------
 
+/// Attributes: tokens per sample of the result.
 struct Tokens {
   std::int64_t count = 0;
 };
 
-/// Sum over all samples of the rows of dy that came from the fill.
+/// Returns the sum of the rows of dy whose output is the fill value, over all samples.
 Tensor fill_gradient(const Tensor& dy, const Tensor& inverse, const TensorSpec& spec) {
   const detail::Rows rows = detail::rows_of(dy);
   const std::int64_t per_block =
@@ -75,7 +77,7 @@ Tensor fill_gradient(const Tensor& dy, const Tensor& inverse, const TensorSpec& 
   return cast(sum(partial, {0}), spec.dtype);
 }
 
-/// inputs: x, ids, fill. Saves ids and their inverse.
+/// Inputs: x, ids, fill. Saves ids and their inverse.
 constexpr OpDef<Tokens> kScatter{
     "scatter_tokens",
     [](std::span<const Tensor> t, const Tokens& tokens) -> std::vector<TensorSpec> {
@@ -127,7 +129,8 @@ Tensor gather_tokens(const Tensor& x, const Tensor& ids) {
 }
 
 Tensor scatter_tokens(const Tensor& x, const Tensor& ids, const Tensor& fill, std::int64_t tokens) {
-  if (tokens < 0) throw InvalidArgument(str("[scatter_tokens] ", tokens, " tokens"));
+  if (tokens < 0)
+    throw InvalidArgument(str("[scatter_tokens] ", tokens, " tokens; expected 0 or more"));
   return apply(kScatter, {x, ids, fill}, Tokens{tokens})[0];
 }
 

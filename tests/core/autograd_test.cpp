@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(a_hundred_thousand_ops_deep_is_fine) {
     backward(sum(y));
   }
   BOOST_TEST(x.grad().item() == 1);
-  Tensor dropped = x;  // and is freed without recursion when never differentiated
+  Tensor dropped = x;  // also freed without recursion if backward() never runs
   for (int i = 0; i < 100000; ++i) dropped = dropped + 1.0;
 }
 

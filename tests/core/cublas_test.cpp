@@ -1,5 +1,5 @@
-// Matrix products by cuBLASLt, against a stand-in that multiplies by its descriptors; and those descriptors against the real
-// library where it is installed, which takes them without a GPU.
+// Matrix products by cuBLASLt. A fake library multiplies as its descriptors say; if the real
+// library is installed, it must accept the same descriptors, which needs no GPU.
 #define BOOST_TEST_MODULE cublas
 #include <boost/test/unit_test.hpp>
 
@@ -75,7 +75,7 @@ struct Session {
   }
 };
 
-/// Whether it was served; then it is right.
+/// Returns whether the library took the product, and checks the result if so.
 template <class T, class O>
 bool serves(CublasGemm& gemm, const Case& c) {
   bool served = false;
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(what_it_does_not_have_is_left_to_others) {
                         Case{.m = 4, .n = 8, .k = 3, .batch0 = 65, .batch1 = 66}})
     BOOST_TEST(!(serves<float, float>(gemm, c)), c);
   BOOST_TEST(s.cublas.products == 0);
-  // Rows or columns with strides along both axes, or that overlap.
+  // Not supported: strides along both axes, and overlapping rows.
   test::Problem<float, float> p(kPlain);
   for (const auto& [rows, columns] : {std::pair{64, 2}, {0, 1}, {-16, 1}}) {
     args::Gemm g = p.g;
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(what_it_does_not_have_is_left_to_others) {
   s.cublas.serves = false;
   BOOST_TEST(!(serves<float, float>(gemm, kPlain)));
   BOOST_TEST(!(serves<float, float>(gemm, kPlain)));
-  BOOST_TEST(s.cublas.heuristics == 1);  // asked once
+  BOOST_TEST(s.cublas.heuristics == 1);  // one query per problem
 }
 
 BOOST_AUTO_TEST_CASE(a_problem_is_planned_once) {
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_problem_is_planned_once) {
     for (int i = 0; i < 3; ++i) BOOST_TEST((serves<float, float>(gemm, kPlain)));
     BOOST_TEST(s.cublas.heuristics == 1);
     BOOST_TEST(s.cublas.products == 3);
-    // Heads are issued one by one where both dimensions of the batch remain.
+    // With two batch dimensions, heads are issued one by one.
     const int before = s.cublas.products;
     BOOST_TEST((serves<float, float>(
         gemm, {.m = 6, .n = 16, .k = 16, .batch0 = 2, .batch1 = 3, .heads = true})));
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(a_device_without_it_says_so_and_goes_on) {
   Session s;
   s.cublas.failing["cublasLtCreate"] = 1;
   const DevicePtr device = s.device();
-  BOOST_TEST(device->memory().in_use == 0u);  // its workspace was given back
+  BOOST_TEST(device->memory().in_use == 0u);  // the workspace is released
   test::Problem<float, float> p(kPlain);
   BOOST_TEST(!device->multiply(p.g, DType::kF32, DType::kF32, {}));
 }
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(the_real_library_takes_our_descriptors) {
     return;
   }
   Session s;
-  // All but what needs a GPU is the real one's.
+  // The real library, except for functions that need a GPU.
   jit::CublasApi mixed = *real;
   mixed.create = s.cublas_api.create;
   mixed.destroy = s.cublas_api.destroy;

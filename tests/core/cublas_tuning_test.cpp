@@ -1,5 +1,5 @@
-// Tuning among cuBLASLt's algorithms, with a stand-in for the library and made-up times: what wins is kept, and taken by the
-// next process where it still serves.
+// Tuning cuBLASLt's algorithms, with a fake library and simulated times: the winner is recorded,
+// and the next process uses it if it is still valid.
 #define BOOST_TEST_MODULE cublas_tuning
 #include <boost/test/unit_test.hpp>
 #include <sstream>
@@ -24,14 +24,14 @@ namespace {
 
 constexpr std::int64_t kM = 40, kN = 24, kK = 16;
 
-/// A machine with a GPU and a cache. The third algorithm is the fastest, the second computes something else.
+/// A machine with a GPU and a cache. The third algorithm is the fastest; the second is wrong.
 struct Session {
   test::TempDir dir;
   RecordingDriver driver;
   FakeCublas cublas;
   jit::CudaApi cuda_api = RecordingDriver::api();
   jit::CublasApi cublas_api = FakeCublas::api();
-  std::vector<double> seconds{1, 0.1, 0.5, 0.99};  ///< of a launch, by algorithm
+  std::vector<double> seconds{1, 0.1, 0.5, 0.99};  ///< per launch, by algorithm
   jit::Options options;
 
   Session() {
@@ -43,7 +43,7 @@ struct Session {
     options.device = "cuda";
   }
 
-  /// y = x w^T of ones, on the device of a new process.
+  /// Computes y = x w^T of ones in a new process and returns the algorithm used.
   std::uint64_t algorithm_taken(std::int64_t rows = kM) {
     const DevicePtr device = make_device(options);
     const Tensor x = Tensor::from(std::vector<float>(static_cast<std::size_t>(rows * kK), 1),
@@ -73,7 +73,7 @@ struct Session {
 
 constexpr std::uint64_t kDefault = FakeCublas::kFirst, kFastest = FakeCublas::kFirst + 2;
 
-/// Makes the only record's winner this algorithm, as if it came from another machine.
+/// Rewrites the only record so that this algorithm wins, as if imported from another machine.
 void let_win(const Session& s, std::uint64_t algorithm) {
   const jit::TuningDatabase database(s.dir / "cache");
   for (jit::TuningRecord& record : database.all()) {
@@ -98,8 +98,8 @@ BOOST_AUTO_TEST_CASE(the_fastest_that_is_right_is_taken_by_the_next_process) {
   BOOST_TEST(name_of(tuned.record.configs[1].state) == "wrong");
   BOOST_TEST(tuned.record.configs[2].label == "algorithm 79, tile 4, stages 4, split-k 4");
   BOOST_TEST(s.algorithm_taken() == kFastest);
-  BOOST_TEST(s.algorithm_taken(kM - 7) == kFastest);  // of the same bucket
-  BOOST_TEST(s.algorithm_taken(4 * kM) == kDefault);  // of another
+  BOOST_TEST(s.algorithm_taken(kM - 7) == kFastest);  // same bucket
+  BOOST_TEST(s.algorithm_taken(4 * kM) == kDefault);  // another bucket
   s.timed = 0;
   BOOST_TEST(s.tune().known);
   BOOST_TEST(s.timed == 0);
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(candidates_add_up_in_a_fixed_order) {
   static_cast<void>(s.tune());
   BOOST_TEST(s.cublas.last_preference.get<std::uint32_t>(jit::lt::kReductionSchemes) ==
              jit::lt::kFixedOrderReductions);
-  for (int i = 0; i < 4; ++i)  // they serve whatever lies as well as a record says
+  for (int i = 0; i < 4; ++i)  // candidates must work for the alignment that the record states
     BOOST_TEST(s.cublas.last_preference.get<std::uint32_t>(jit::lt::kAlignmentA + i) == 16u);
 }
 
@@ -146,16 +146,16 @@ BOOST_AUTO_TEST_CASE(what_does_not_serve_is_not_taken_and_says_so_once) {
   BOOST_TEST(s.algorithm_taken() == kFastest);
 
   s.cublas.version = 130100;
-  expect_default("tuned with cuBLASLt 130000 and run with cuBLASLt 130100");
+  expect_default("tuned with cuBLASLt 130000, this is cuBLASLt 130100");
   s.seconds = {1, 0.1, 0.9, 0.5};
-  BOOST_TEST(s.tune().record.best == 3);  // not known: times were of another library
+  BOOST_TEST(s.tune().record.best == 3);  // tuned again: the old times are from another version
   BOOST_TEST(s.algorithm_taken() == kDefault + 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_record_that_is_no_algorithm_is_not_there) {
   Session s;
   static_cast<void>(s.tune());
-  let_win(s, kDefault + 1);  // which computes something else
+  let_win(s, kDefault + 1);  // a wrong algorithm
   BOOST_TEST(s.algorithm_taken() == kDefault);
   const jit::TuningDatabase database(s.dir / "cache");
   jit::TuningRecord record = database.all().at(0);
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_record_that_is_no_algorithm_is_not_there) {
   BOOST_TEST(s.algorithm_taken() == kDefault);
 }
 
-/// Each of these changes what an algorithm may do, or how fast it is.
+/// Each of these properties affects the choice of an algorithm, so it is part of the key.
 BOOST_AUTO_TEST_CASE(kinds_of_products_have_keys_of_their_own) {
   const auto spec_of = [](const test::Case& c) {
     const test::Problem<float, float> p(c);
@@ -206,12 +206,12 @@ BOOST_AUTO_TEST_CASE(kinds_of_products_have_keys_of_their_own) {
   auto narrow = lt_problem(p.g, DType::kF32, DType::kF32, 0, true).value();
   for (int& alignment : narrow.alignment) alignment = 256;
   narrow.alignment[1] = 8;  // of our A
-  narrow.alignment[2] = 4;  // of what is added, where C is
+  narrow.alignment[2] = 4;  // of the addend, here C
   BOOST_TEST(product_spec(narrow).constants[detail::kProductNarrow] == (1 | 2 << 6));
   BOOST_TEST((product_shape(narrow) == jit::ShapeBucket{40, 24, 16, 1}));
 }
 
-/// The operands that the tuner makes for a key are of that key.
+/// The operands that the tuner generates for a key have that key.
 BOOST_AUTO_TEST_CASE(trials_are_what_their_names_say) {
   Session s;
   const jit::RunnableKernel product = detail::runnable_product();
@@ -271,8 +271,8 @@ BOOST_AUTO_TEST_CASE(the_command_tunes_shows_and_times_them) {
   args.erase(args.begin() + 1);
   says(run(args), "GFLOP/s");
 
-  // Another machine's, by its file.
+  // Imported from another machine's file.
   s.options.cache.named = s.dir / "other";
-  says(run({"tune", "import", file}), "1 records taken");
+  says(run({"tune", "import", file}), "1 records imported");
   says(run({"tune", "show"}), "algorithm 80");
 }

@@ -1,5 +1,6 @@
-// Attention whose walks load by bulk copies, as tuned for it: on an emulated GPU against the composition of plain ops on the
-// CPU, forward and backward, with heads taken out of wider rows. Where a tensor cannot be mapped, ordinary loads take over.
+// Attention with bulk copies (TMA), enabled by tuning records: on an emulated GPU against the
+// composition of elementary ops on the CPU, forward and backward, with heads inside wider rows. If
+// a tensor cannot be mapped, ordinary loads are used.
 #define BOOST_TEST_MODULE cuda_bulk_copies
 #include <array>
 #include <boost/test/unit_test.hpp>
@@ -31,7 +32,7 @@ BOOST_AUTO_TEST_CASE(rows_that_no_map_can_tell_of_are_loaded_otherwise) {
   BOOST_TEST(gpu.bulk_copies() == 0);
 }
 
-// Those that tests/gpu/hopper_test.cpp runs.
+// The kernels that tests/gpu/hopper_test.cpp runs.
 BOOST_AUTO_TEST_CASE(default_tiles_may_be_had_with_bulk_copies) {
   const test::EmulatedGpu gpu;
   const test::TempDir cache;
@@ -57,7 +58,8 @@ BOOST_AUTO_TEST_CASE(maps_tell_of_heads_in_rows_of_chunks) {
   options.cuda = &api;
   const jit::Runtime runtime(options);
 
-  // Heads of 24 channels, the last two thirds of rows of 3 x 4 heads; 100 keys, 3 samples, tiles of 64 keys.
+  // Heads of 24 channels, the last two thirds of rows of 3 x 4 heads; 100 keys, 3 samples, tiles of
+  // 64 keys.
   alignas(16) static char memory[16];
   args::Glga a{};
   a.k = {memory, 100 * 288, 288, 24};
@@ -75,10 +77,11 @@ BOOST_AUTO_TEST_CASE(maps_tell_of_heads_in_rows_of_chunks) {
   const auto all = boost::test_tools::per_element();
   BOOST_TEST(map.sizes == (std::array<std::uint64_t, 5>{8, 100, 3, 4, 3}), all);
   BOOST_TEST(map.strides == (std::array<std::uint64_t, 4>{576, 16, 48, 57600}), all);
-  BOOST_TEST(map.box == (std::array<std::uint16_t, 5>{8, 64, 4, 1, 1}), all);  // a chunk of padding
+  BOOST_TEST(map.box == (std::array<std::uint16_t, 5>{8, 64, 4, 1, 1}),
+             all);  // includes a chunk of padding
   BOOST_TEST(map.address == reinterpret_cast<std::uint64_t>(memory));
 
-  // Where blocks own keys the walk is over queries. One sample needs no stride.
+  // If blocks own keys, the loop is over queries. With one sample, its stride is unused.
   spec.text = jit::text_id("glga_keys_grad");
   BOOST_TEST((detail::with_tensor_maps(runtime, spec, 1, a) == spec));
   std::memcpy(&map, &a.walk[0], sizeof map);
@@ -86,7 +89,7 @@ BOOST_AUTO_TEST_CASE(maps_tell_of_heads_in_rows_of_chunks) {
   BOOST_TEST(map.strides == (std::array<std::uint64_t, 4>{192, 16, 48, 16}), all);
   BOOST_TEST(map.box == (std::array<std::uint16_t, 5>{8, 32, 4, 1, 1}), all);
 
-  // Samples that are one and the same, or rows that do not begin on 16 bytes, cannot be mapped.
+  // Broadcast samples (stride 0) and rows that are not 16-byte aligned cannot be mapped.
   jit::Spec plain = spec;
   plain.constants[jit::detail::GlgaConstant::kBulkCopies] = 0;
   BOOST_TEST((detail::with_tensor_maps(runtime, spec, 2, a) == plain));

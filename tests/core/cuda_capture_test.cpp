@@ -1,4 +1,4 @@
-// A miss while a stream is captured, on an emulated GPU: what tests/gpu does on a real one.
+// Compiling a missing kernel during a capture, on an emulated GPU; tests/gpu does it on a real one.
 #define BOOST_TEST_MODULE cuda_capture
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
-// The CUDA device up to the driver's door: what tensors and ops ask of a driver that records. Its memory is the host's, so
-// copies are real; kernels are compiled where NVRTC is there, and run nowhere.
+// The CUDA device with a recording driver: the driver calls of tensors and ops. Its memory is host
+// memory, so copies are real. Kernels are compiled if NVRTC is installed, but never run.
 #define BOOST_TEST_MODULE cuda_device
 #include <boost/test/unit_test.hpp>
 #include <numeric>
@@ -33,7 +33,7 @@ struct Session {
   DevicePtr device;
 
   Session() {
-    api.kernel_parameter = nullptr;  // kernels have arguments of all sizes, the recorder knows one
+    api.kernel_parameter = nullptr;  // the recorder supports one argument size only
     jit::Options options;
     options.cache.named = "";
     options.cuda = &api;
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(values_go_there_and_back) {
     BOOST_TEST(s.device->memory().in_use >= 12'000'000u);
   }
   BOOST_TEST(s.device->memory().in_use == 0u);
-  BOOST_TEST(s.driver.allocated.size() == 2U);  // kept for the next
+  BOOST_TEST(s.driver.allocated.size() == 2U);  // cached for reuse
   const int calls = s.driver.count("cuMemAllocAsync");
   { const Tensor again = Tensor::empty({1000, 3000}, DType::kF32, s.device); }
   BOOST_TEST(s.driver.count("cuMemAllocAsync") == calls);
@@ -118,12 +118,12 @@ BOOST_AUTO_TEST_CASE(small_copies_do_not_wait_for_each_other) {
     static_cast<void>(Tensor::from(std::vector<float>(100), {100}, s.device));
   BOOST_TEST(s.driver.count("cuEventSynchronize") == 0);
   BOOST_TEST(s.driver.pinned == 1);
-  // Five segments' worth come round to the first.
+  // Five segments' worth of data reuses the first segment.
   const std::vector<float> segment(1 << 20);
   for (int i = 0; i < 5; ++i) static_cast<void>(Tensor::from(segment, {1 << 20}, s.device));
   BOOST_TEST(s.driver.pinned == 4);
   BOOST_TEST(s.driver.count("cuEventSynchronize") > 0);
-  // What goes to another stream lies in a segment of its own.
+  // Copies to another stream use a segment of their own.
   int other = 0;
   const int records = s.driver.count("cuEventRecord");
   s.device->copy_in(Tensor::empty({1}, DType::kF32, s.device).data(), segment.data(), 4,
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(indices_are_read_without_waiting) {
   BOOST_TEST((ids.to_vector<std::int64_t>() == values));
   BOOST_TEST((ids.view({4}, {1}).to_vector<double>() == std::vector<double>{3, 1, 2, 0}));
   BOOST_TEST(s.driver.count("cuStreamSynchronize") == 0);
-  // A part of it, or what was written since, comes from the device.
+  // A slice, or a tensor written since, is read from the device.
   BOOST_TEST((ids.view({2}, {1}, 2).to_vector<std::int64_t>() == std::vector<std::int64_t>{2, 0}));
   const std::vector<std::int64_t> others{9, 8, 7, 6};
   ids.assign_bytes(std::as_bytes(std::span(others)));
@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(all_work_goes_to_a_stream_of_the_device) {
   static_cast<void>(x.to_vector<float>());
   BOOST_TEST(s.driver.used_streams.size() == 1U);
   BOOST_TEST(*s.driver.used_streams.begin() !=
-             nullptr);  // the legacy stream waits for others, and cannot be captured
+             nullptr);  // the legacy stream synchronises with others and cannot be captured
 }
 
 BOOST_AUTO_TEST_CASE(each_stream_reuses_its_own_memory) {
@@ -176,21 +176,21 @@ BOOST_AUTO_TEST_CASE(a_full_device_says_what_holds_it) {
   s.driver.capacity = 10 << 20;
   const Tensor held = Tensor::empty({1 << 20}, DType::kF32, s.device);
   { const Tensor cached = Tensor::empty({1 << 20}, DType::kF32, s.device); }
-  // What is cached is given back before anything fails.
+  // Cached memory is returned to the driver before an allocation fails.
   BOOST_TEST(message_of([&] { (void)Tensor::empty({5 << 18}, DType::kF32, s.device); }) == "");
   const std::string message =
       message_of([&] { (void)Tensor::empty({1 << 22}, DType::kF32, s.device); });
   for (const char* part :
-       {"no 16 MiB left; tensors hold 4 MiB", "cuda:0 (Recorded GPU) has 6 of 10 MiB free",
+       {"cannot allocate 16 MiB; tensors hold 4 MiB", "cuda:0 (Recorded GPU) has 6 of 10 MiB free",
         "activations 4 MiB, parameters 0 MiB",
-        "train.recompute = true, if it is not yet (about 3 MiB)",
-        "train.accumulation twice as large (about 2 MiB)"})
+        "train.recompute = true, if it is not set (about 3 MiB)",
+        "double train.accumulation (about 2 MiB)"})
     BOOST_TEST(contains(message, part), message);
   note_use(held, MemoryUse::kParameters);
   const std::string other =
       message_of([&] { (void)Tensor::empty({1 << 22}, DType::kF32, s.device); });
   BOOST_TEST(contains(other, "parameters 4 MiB"), other);
-  BOOST_TEST(contains(other, "most: a model of half the parameters"), other);
+  BOOST_TEST(contains(other, "savings: a model with half the parameters"), other);
 }
 
 BOOST_AUTO_TEST_CASE(refusals_name_call_and_device) {
@@ -246,5 +246,5 @@ BOOST_AUTO_TEST_CASE(ops_are_compiled_once_and_launched) {
   const int loads = s.driver.loaded;
   (void)matmul(x, w);
   BOOST_TEST(s.driver.launches.size() == 2U);
-  BOOST_TEST(s.driver.loaded == loads);  // compiled and loaded once
+  BOOST_TEST(s.driver.loaded == loads);  // compiled and loaded only once
 }

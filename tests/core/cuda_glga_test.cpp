@@ -1,5 +1,5 @@
-// Fused attention on an emulated GPU, forward and backward: its kernels' launches as core makes them, tiles, grids and shared
-// memory, against the composition of plain ops on the CPU.
+// Fused attention on an emulated GPU, forward and backward, launched by core with its own tiles,
+// grids and shared memory, against the composition of elementary ops on the CPU.
 #define BOOST_TEST_MODULE cuda_glga
 #include <boost/test/unit_test.hpp>
 

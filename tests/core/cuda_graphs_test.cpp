@@ -1,4 +1,4 @@
-// Gathering a step's work into graphs, up to the driver's door.
+// Capturing the work of a step into CUDA graphs, with a recording driver.
 #define BOOST_TEST_MODULE cuda_graphs
 #include "eflow/core/cuda_graphs.hpp"
 
@@ -39,10 +39,10 @@ BOOST_AUTO_TEST_CASE(one_graph_up_to_every_wait) {
   Session s;
   s.graphs.add(1);
   s.graphs.flush();
-  BOOST_TEST(s.count("cuStreamBeginCapture") == 0);  // nothing was begun
+  BOOST_TEST(s.count("cuStreamBeginCapture") == 0);  // gathering was not started
   s.graphs.begin();
   s.graphs.flush();
-  BOOST_TEST(s.count("cuStreamBeginCapture") == 0);  // nothing to gather
+  BOOST_TEST(s.count("cuStreamBeginCapture") == 0);  // no work was issued yet
   for (int step = 0; step < 3; ++step) {
     s.graphs.begin();
     s.graphs.add(1);
@@ -54,9 +54,9 @@ BOOST_AUTO_TEST_CASE(one_graph_up_to_every_wait) {
     s.graphs.end();
   }
   BOOST_TEST(s.count("cuGraphLaunch") == 6);
-  BOOST_TEST(s.count("cuGraphInstantiate") == 2);  // of the first step
+  BOOST_TEST(s.count("cuGraphInstantiate") == 2);  // both in the first step
   BOOST_TEST(s.count("cuGraphExecUpdate") == 4);
-  BOOST_TEST(s.driver.graphs == 0);  // captured ones are destroyed at once
+  BOOST_TEST(s.driver.graphs == 0);  // captured graphs are destroyed immediately
   BOOST_TEST(s.driver.executables == 2);
 }
 
@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(a_device_gathers_and_a_miss_leaves_the_capture_alive) {
   }
   RecordingDriver driver;
   jit::CudaApi api = RecordingDriver::api();
-  api.kernel_parameter = nullptr;  // kernels have arguments of all sizes, the recorder knows one
+  api.kernel_parameter = nullptr;  // the recorder supports one argument size only
   jit::Options options;
   options.cuda = &api;
   options.cublas_library = "off";
@@ -128,23 +128,23 @@ BOOST_AUTO_TEST_CASE(a_device_gathers_and_a_miss_leaves_the_capture_alive) {
     device->fill_zero(x.data(), 4, {});
     BOOST_TEST(driver.capturing == 1);
     const int ends = driver.count("cuStreamEndCapture");
-    const Tensor y = exp(x);  // its kernel is not there yet
+    const Tensor y = exp(x);  // its kernel is not compiled yet
     BOOST_TEST(driver.loading_relaxed);
     BOOST_TEST(driver.launches.size() == 1u);
-    BOOST_TEST(driver.count("cuStreamEndCapture") == ends);  // still the same capture
-    // New memory comes from the driver only outside of one.
+    BOOST_TEST(driver.count("cuStreamEndCapture") == ends);  // the capture continues
+    // Allocating new memory from the driver ends the capture.
     const int allocations = driver.count("cuMemAllocAsync");
     const Tensor z = Tensor::zeros({5000}, DType::kF32, device);
     BOOST_TEST(driver.count("cuMemAllocAsync") == allocations + 1);
     BOOST_TEST(driver.count("cuStreamEndCapture") == ends + 1);
-    // Reading a result runs what it depends on.
+    // Reading a result runs the gathered work.
     static_cast<void>(y.to_vector<float>());
     BOOST_TEST(driver.capturing == 0);
     BOOST_TEST(driver.count("cuGraphLaunch") == 2);
     work.finish();
   }
   {
-    // Left by an exception: what was gathered is dropped, the device goes on.
+    // An exception discards the gathered work; the device remains usable.
     GatheredWork work(device);
     device->fill_zero(x.data(), 4, {});
   }

@@ -1,5 +1,5 @@
-// Every op on an emulated GPU: geometry, arguments, barriers and indices of all launches, and that no op touches the device's
-// memory from the host. Not what only a GPU can show.
+// Every op on an emulated GPU: geometry, arguments, barriers and indices of all launches, and that
+// no op accesses device memory from the host. Timing and races need a real GPU.
 #define BOOST_TEST_MODULE cuda_ops
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,5 @@
-// Every primitive of the tile vocabulary on an emulated GPU, launched as core launches kernels: what tests/gpu does on a real one.
+// Every primitive of the tile vocabulary on an emulated GPU, launched as core launches kernels;
+// tests/gpu does it on a real GPU.
 #define BOOST_TEST_MODULE cuda_primitives
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,6 @@
-// The fused GLGA kernels against their composition in f64, over a set of cases in which any two properties meet in every
-// pair of their values; `test.core.glga -- long 3 8064` walks the 3rd part of 8064 of the full grid (scripts/glga_grid.sh).
+// The fused GLGA kernels against their composition in f64, over a pairwise covering of the
+// properties. `test.core.glga -- long 3 8064` runs part 3 of 8064 of the full grid
+// (scripts/glga_grid.sh).
 
 #define BOOST_TEST_MODULE glga_op
 #include "eflow/core/glga.hpp"
@@ -20,8 +21,9 @@ namespace {
 
 using Local = GlgaOptions::Local;
 
-/// One call. gates: 0 none, 1 a token, 2 a head, 3 a channel. form: 0 glga, 1 sum of both branches, 2 window alone, 3 linear
-/// alone, 4 all keys and linear, 5 plain softmax, 6 cross (other number of keys).
+/// One call. gates: 0 none, 1 per token, 2 per head, 3 per channel. form: 0 glga, 1 sum of both
+/// branches, 2 window only, 3 linear only, 4 all keys and linear, 5 softmax only, 6 cross attention
+/// (Nk != Nq).
 struct Case {
   int head, tokens, window, kept, gates, form;
   DType dtype;
@@ -36,7 +38,7 @@ struct Case {
 
 constexpr int kHeads[] = {8, 16, 24, 40, 64, 72, 96, 128, 136, 256};
 constexpr int kTokens[] = {1, 63, 64, 65, 130, 700};
-/// In percent of the tokens; 0 sees itself.
+/// Radii in percent of the tokens; 0 selects the token itself.
 constexpr int kWindows[] = {0, 5, 30, 100};
 constexpr int kKept[] = {100, 50, 25};
 constexpr int kGates[] = {0, 1, 2, 3};
@@ -55,7 +57,7 @@ Case case_of(const Indices& i) {
           at(kGates, i[4]), at(kForms, i[5]),  at(kDTypes, i[6]),  at(kWalks, i[7])};
 }
 
-/// Greedy pairwise covering: every value of every property meets every value of every other one.
+/// Greedy pairwise covering: every pair of values of two properties occurs in a case.
 std::vector<Case> pairwise_cases() {
   std::set<std::array<int, 4>> open;
   for (int p = 0; p < kProperties; ++p) {
@@ -171,7 +173,7 @@ Result run(Op op, const Problem& p, DType dtype) {
   return out;
 }
 
-/// The inputs as the narrow type stores them.
+/// Rounds the inputs to the narrow dtype.
 void round_inputs(Problem& p, DType dtype) {
   for (Tensor& t : p.inputs) {
     if (t.defined()) t = cast(cast(t, dtype), DType::kF64);
@@ -190,7 +192,7 @@ double distance(const std::vector<double>& x, const std::vector<double>& y) {
   return norm(d);
 }
 
-/// Returns the largest error as a share of what is allowed.
+/// Returns the largest error divided by its tolerance.
 double check(const Case& c) {
   double worst = 0;
   BOOST_TEST_CONTEXT(c) {
@@ -200,20 +202,20 @@ double check(const Case& c) {
     BOOST_REQUIRE(prepare_glga(q, gates, p.options, true));
     const Result fused = run(glga, p, c.dtype), oracle = run(glga_composition, p, DType::kF64);
     BOOST_REQUIRE(fused.values.size() == oracle.values.size());
-    // Where exact terms cancel, a narrow type is as far off as the composition in it.
+    // If terms cancel, the composition in the narrow dtype has a similar error: it sets a scale.
     const bool narrow = c.dtype != DType::kF64;
     const Result same = narrow ? run(glga_composition, p, c.dtype) : Result{};
     const double limit = c.dtype == DType::kF64 ? 1e-11 : c.dtype == DType::kF32 ? 2e-5 : 4e-2;
     for (std::size_t i = 0; i < fused.values.size(); ++i) {
       const std::vector<double>&x = fused.values[i], &y = oracle.values[i];
       if (y.empty() || x.empty()) {
-        // An input that nothing depends on: its gradient is absent or zero.
+        // The output does not depend on this input: its gradient is undefined or zero.
         BOOST_TEST(norm(x) + norm(y) == 0);
         continue;
       }
       BOOST_REQUIRE(x.size() == y.size());
       const double error = distance(x, y);
-      // Sums are of terms of order one, of which little may be left.
+      // Terms are of order one and may cancel, so the tolerance has an absolute part.
       double most = limit * (norm(y) + 1e-1 * std::sqrt(static_cast<double>(y.size())));
       if (narrow) most = std::max(most, 2 * distance(same.values[i], y));
       BOOST_TEST(error <= most, (i == 0 ? "output" : str("gradient ", i))
@@ -224,7 +226,7 @@ double check(const Case& c) {
   return worst;
 }
 
-/// What stands after "--": nothing, or "long", or "long PART PARTS".
+/// The arguments after "--": none, "long", or "long PART PARTS".
 std::vector<std::string> words() {
   const auto& suite = boost::unit_test::framework::master_test_suite();
   return {suite.argv + 1, suite.argv + suite.argc};
@@ -238,12 +240,13 @@ BOOST_AUTO_TEST_CASE(fused_agrees_with_the_composition) {
   for (const Case& c : cases) check(c);
 }
 
-/// The combinations that share their kernels are a group, and a part is every PARTS-th group: so it compiles what it needs and
-/// no more, and parts may be run one after another or left out. The window is an argument, else each one would be compiled
-/// alone. Prints a line that scripts/glga_grid.sh keeps.
+/// Combinations that share kernels form a group, and a part is every PARTS-th group. So a part
+/// compiles only its own kernels, and parts can be run in any order. The radius is an argument; as
+/// a constant, every window would need its own kernels. Prints a line that scripts/glga_grid.sh
+/// collects.
 BOOST_AUTO_TEST_CASE(fused_agrees_with_the_composition_on_the_full_grid) {
   constexpr std::size_t kInner[] = {1, 2, 7}, kOuter[] = {0, 3, 4, 5, 6};  // of kSizes
-  constexpr int kMostHeads = 32;  // here every head of 8 to 256 channels
+  constexpr int kMostHeads = 32;  // all head widths from 8 to 256
   const std::vector<std::string> asked = words();
   if (asked.empty()) return;
   BOOST_REQUIRE(asked[0] == "long");
@@ -296,7 +299,7 @@ BOOST_AUTO_TEST_CASE(the_window_as_an_argument_gives_the_same_bits) {
   BOOST_TEST(in_code.values == run(glga, p, DType::kF32).values);
 }
 
-/// Large enough for several tiles, and for the state's sum to be split.
+/// Large enough for several tiles and for a split sum of the state.
 BOOST_AUTO_TEST_CASE(runs_and_threads_give_the_same_bits) {
   const DevicePtr before = default_device();
   for (const int kept : {100, 50}) {
@@ -315,7 +318,7 @@ BOOST_AUTO_TEST_CASE(runs_and_threads_give_the_same_bits) {
   set_default_device(before);
 }
 
-/// q, k and v as views of one product, heads and tokens swapped in memory.
+/// q, k and v are views of one product, with heads and tokens swapped in memory.
 BOOST_AUTO_TEST_CASE(operands_may_have_any_strides) {
   const Problem p = problem_of({16, 65, 30, 100, 2, 0, DType::kF64});
   BOOST_REQUIRE(prepare_glga(p.inputs[0], p.inputs[3], p.options, false));

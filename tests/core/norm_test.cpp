@@ -1,5 +1,5 @@
-// What the op list does not check of the norms: plain f64 loops on known rows, strided rows used in place, long sums that are split,
-// and what is refused.
+// Norms beyond the op list: agreement with plain f64 loops, strided rows used without a copy, long
+// sums that are split, and rejected arguments.
 
 #define BOOST_TEST_MODULE norm
 #include <boost/test/unit_test.hpp>
@@ -21,7 +21,7 @@ Tensor normals(const Shape& shape, std::uint32_t purpose, DType dtype = DType::k
                  shape);
 }
 
-/// One row's norm, and with dy its gradient, in the order of the equations.
+/// The norm of one row and, given dy, its gradient, by the equations.
 struct Row {
   Values xhat;
   double rstd = 0;
@@ -38,7 +38,7 @@ struct Row {
     for (double& v : xhat) v *= rstd;
   }
 
-  /// g: dy times the factor.
+  /// g: dy times factor.
   [[nodiscard]] Values gradient(const Values& g, bool centred) const {
     double mean_g = 0, mean_gx = 0;
     const auto width = static_cast<double>(g.size());
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_constant_row_becomes_zero_and_a_large_offset_does_no_harm
 BOOST_AUTO_TEST_CASE(norms_follow_plain_loops) {
   for (const DType dtype : {DType::kF64, DType::kF32}) {
     for (const bool centred : {true, false}) {
-      // 700 rows are split into several blocks, whose sums are added up.
+      // 700 rows take several blocks, whose partial sums are added.
       constexpr std::size_t kRows = 700, kWidth = 50;
       const int groups = centred ? 1 : 2;
       const std::size_t part = kWidth / static_cast<std::size_t>(groups);
@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_saved_without_a_gradient_and_little_with_one) {
   const std::size_t result = device->memory().in_use - before;
   x.set_requires_grad();
   const Tensor recorded = layer_norm(x, {}, {}, kEps);
-  // Beside its result the recorded one keeps a mean and a deviation for each row.
+  // When recorded, the op also keeps a mean and a reciprocal deviation per row.
   BOOST_TEST(device->memory().in_use - before <= 2 * result + 2 * 64 * 64);
   BOOST_TEST((plain.to_vector<float>() == recorded.to_vector<float>()));
 }

@@ -1,4 +1,4 @@
-// The in-place ops against plain f64 loops, and what they refuse.
+// The in-place ops against plain f64 loops, and rejected arguments.
 
 #define BOOST_TEST_MODULE optimizer
 #include <boost/test/unit_test.hpp>

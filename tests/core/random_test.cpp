@@ -1,5 +1,6 @@
-// Philox against its published vectors, normals and uniforms as distributions, and the promise that a value depends on
-// nothing but seed, purpose, step, sample and element: not on the instruction set, threads, batch or dtype.
+// Philox against its published test vectors, the distributions of normal and uniform values, and
+// that a value depends only on seed, purpose, step, sample and element: not on the instruction set,
+// the threads, the batch or the dtype.
 
 #define BOOST_TEST_MODULE random
 #include <algorithm>
@@ -24,7 +25,7 @@ std::vector<std::int64_t> first_ids(std::int64_t count) {
 }
 
 BOOST_AUTO_TEST_CASE(philox_gives_the_known_answers) {
-  // kat_vectors of Random123.
+  // From kat_vectors of Random123.
   struct Case {
     eflow_text::Words4 counter;
     std::uint32_t key[2];
@@ -51,7 +52,7 @@ BOOST_AUTO_TEST_CASE(log_and_angle_polynomials_are_accurate) {
   }
   BOOST_TEST(worst < 2e-7);
   BOOST_TEST(eflow_text::log_of_unit(1.0f) == 0.0f);
-  // A pair lies on the circle of its radius, at the angle of its second word.
+  // Box-Muller: the first word gives the radius of a pair, the second its angle.
   double off = 0;
   for (std::uint32_t w = 0; w < 0xffff0000u; w += 65521 * 7) {
     const eflow_text::NormalPair z = eflow_text::normal_pair(0x40000000u, w);
@@ -105,7 +106,7 @@ BOOST_AUTO_TEST_CASE(normals_have_the_moments_and_tails_of_a_normal) {
     BOOST_TEST(std::abs(beyond[k] - expected) < 5 * std::sqrt(expected) + 1,
                beyond[k] << " beyond " << k << " sigma, expected " << expected);
   }
-  BOOST_TEST(largest > 4.8);  // 4 million draws: below that with probability 0.001
+  BOOST_TEST(largest > 4.8);  // smaller with probability 0.001 in 4 million draws
   BOOST_TEST(largest < 6.67);
 }
 
@@ -163,7 +164,7 @@ BOOST_AUTO_TEST_CASE(bits_are_the_same_on_every_instruction_set_and_thread_count
       }
     }
   }
-  // The host computes them too, one at a time.
+  // The host computes the same values, one at a time.
   const auto key = eflow_text::stream_key(kKey.seed, kKey.purpose, kKey.step);
   for (std::size_t e = 0; e < 4999; ++e) {
     BOOST_REQUIRE_EQUAL(eflow_text::normal_at(key, 2, e), normals[4999 + e]);
@@ -175,8 +176,10 @@ BOOST_AUTO_TEST_CASE(the_host_draws_the_same_bits) {
   const RandomKey key{7, 3, 11};
   const std::vector<std::int64_t> ids{5, 0, 123456789012};
   for (const Shape& shape : {Shape{3}, Shape{3, 2, 100}}) {
-    BOOST_TEST((uniform_values(shape, key, ids) == random_uniform(shape, key, ids).to_vector<double>()));
-    BOOST_TEST((normal_values(shape, key, ids) == random_normal(shape, key, ids).to_vector<double>()));
+    BOOST_TEST(
+        (uniform_values(shape, key, ids) == random_uniform(shape, key, ids).to_vector<double>()));
+    BOOST_TEST(
+        (normal_values(shape, key, ids) == random_normal(shape, key, ids).to_vector<double>()));
   }
   BOOST_CHECK_THROW((void)uniform_values({2}, key, ids), ShapeError);
 }

@@ -1,4 +1,5 @@
-// Softmax, rope, embedding, tokens and cross-entropy beyond the op list: known answers, extreme values, strides, refusals.
+// Softmax, rope, embedding, tokens and cross-entropy beyond the op list: known results, extreme
+// values, strides, rejected arguments.
 
 #define BOOST_TEST_MODULE rows
 #include <boost/test/unit_test.hpp>
@@ -57,7 +58,7 @@ BOOST_AUTO_TEST_CASE(rope_keeps_f32_tables_for_bf16_rows) {
   BOOST_TEST(y.dtype() == DType::kBF16);
   const Values expected =
       rope(cast(x, DType::kF32), cos(angles), sin(angles), 2).to_vector<double>();
-  require_close(y, expected, 1.0 / 16);  // half a unit in the last place below 32
+  require_close(y, expected, 1.0 / 16);  // half an ulp of bf16 below 32
 }
 
 BOOST_AUTO_TEST_CASE(embedding_looks_up_and_adds_back) {

@@ -1,4 +1,4 @@
-// Our kernels by name: timed, tuned, and then taken by the op that launches them.
+// Named kernels are timed and tuned, and the ops then launch the tuned configs.
 #define BOOST_TEST_MODULE runnable_kernels
 #include "eflow/core/runnable_kernels.hpp"
 
@@ -35,7 +35,7 @@ std::string run(const jit::Options& options, const std::vector<std::string>& arg
   return out.str();
 }
 
-/// Makes the best config of the only record of a kernel the one with these values, as if it had won.
+/// Rewrites the only tuning record of a kernel so that the config with these values is the best.
 void let_win(const test::TempDir& dir, const std::string& kernel, const std::vector<int>& values) {
   const jit::TuningDatabase database(dir / "cache");
   int found = 0;
@@ -81,7 +81,8 @@ BOOST_AUTO_TEST_CASE(gemm_is_tuned_and_the_op_takes_the_config) {
   BOOST_TEST(device->runtime().has(tuned));
 }
 
-/// Each pair computes the same: the window as a constant and as an argument, and other tiles.
+/// The two Specs of a pair compute the same function: radius as a constant or an argument,
+/// different tiles.
 BOOST_AUTO_TEST_CASE(attention_is_timed_against_other_forms_of_itself) {
   const test::TempDir dir;
   const jit::Options options = test::quick_options(dir);
@@ -103,7 +104,7 @@ struct Attention {
   std::vector<float> out, dq, dk, dv;
 };
 
-/// Of 150 tokens and two heads of 16 channels, all of it irregular.
+/// A call with 150 tokens, two heads of 16 channels, and irregular values.
 Attention attention_on(const DevicePtr& device) {
   std::vector<Tensor> x;
   for (const Shape& shape :
@@ -133,7 +134,8 @@ void check_close(const std::vector<float>& x, const std::vector<float>& y) {
 
 }  // namespace
 
-/// For real: every tile that may be chosen computes the same, and the op then takes those that won, for sizes like theirs.
+/// Real tuning: all candidate tiles agree, and the op uses the winners for sizes in the same
+/// bucket.
 BOOST_AUTO_TEST_CASE(attention_is_tuned_and_the_op_takes_the_tiles) {
   const test::TempDir dir;
   const jit::Options options = test::quick_options(dir);
@@ -169,7 +171,7 @@ BOOST_AUTO_TEST_CASE(attention_is_tuned_and_the_op_takes_the_tiles) {
     BOOST_TEST(!plain->runtime().has(spec), kernel);
   }
 
-  // Other sizes are another record.
+  // Other sizes have a record of their own.
   const Tensor q = Tensor::zeros({1, 700, 2, 16}, DType::kF32, tuned);
   const Tensor gates = Tensor::zeros({1, 700, 2, 1, 1}, DType::kF32, tuned);
   const jit::Spec untuned =
@@ -179,7 +181,7 @@ BOOST_AUTO_TEST_CASE(attention_is_tuned_and_the_op_takes_the_tiles) {
   BOOST_TEST(tuned->runtime().has(untuned));
 }
 
-/// Their two walks, which a GPU makes, in two tiles each.
+/// The two-pass backward, which a GPU uses, with two tiles for each pass.
 BOOST_AUTO_TEST_CASE(gradients_by_two_walks_are_timed) {
   const test::TempDir dir;
   const jit::Options options = test::quick_options(dir);
@@ -207,7 +209,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_kernel_is_refused) {
   }
 }
 
-/// Its configs are those of the CPU's form.
+/// Only the CPU's gemm kernel has configs.
 BOOST_AUTO_TEST_CASE(products_are_tuned_by_that_name_on_the_cpu_only) {
   const test::RecordingDriver driver;
   const jit::CudaApi api = test::RecordingDriver::api();

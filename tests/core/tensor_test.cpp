@@ -1,6 +1,5 @@
 #define BOOST_TEST_MODULE tensor
 #include <boost/test/unit_test.hpp>
-
 #include <numeric>
 
 #include "eflow/base/error.hpp"
@@ -30,7 +29,8 @@ BOOST_AUTO_TEST_CASE(views_share_memory_and_copies_do_not) {
 BOOST_AUTO_TEST_CASE(reshape_is_a_view_wherever_strides_allow) {
   const Tensor x = counting({2, 3, 8});
   BOOST_TEST(reshape(x, {6, 8}).data() == x.data());
-  const Tensor part = narrow(x, 2, 4, 4);  // rows of 4 in rows of 8: splitting keeps the view, merging cannot
+  const Tensor part =
+      narrow(x, 2, 4, 4);  // rows of 4 inside rows of 8: can be split as a view, but not merged
   BOOST_TEST(reshape(part, {2, 3, 2, 2}).data() == part.data());
   BOOST_TEST(reshape(part, {24}).data() != part.data());
   BOOST_TEST(reshape(part, {24}).to_vector<float>()[4] == 12.0f);
@@ -48,17 +48,19 @@ BOOST_AUTO_TEST_CASE(broadcast_costs_no_memory) {
 }
 
 BOOST_AUTO_TEST_CASE(conversion_rounds_to_nearest_even) {
-  const Tensor x = Tensor::from(std::vector<float>{1.0f, 1.00390625f, 1.01171875f, -0.0f, 3e38f}, {5});
+  const Tensor x =
+      Tensor::from(std::vector<float>{1.0f, 1.00390625f, 1.01171875f, -0.0f, 3e38f}, {5});
   const auto bits = cast(x, DType::kBF16).to_vector<bfloat16>();
   BOOST_TEST(bits[0].bits == 0x3f80);
-  BOOST_TEST(bits[1].bits == 0x3f80);  // half way: to the even neighbour below
-  BOOST_TEST(bits[2].bits == 0x3f82);  // half way: to the even neighbour above
+  BOOST_TEST(bits[1].bits == 0x3f80);  // a tie: rounds down to even
+  BOOST_TEST(bits[2].bits == 0x3f82);  // a tie: rounds up to even
   BOOST_TEST(bits[3].bits == 0x8000);
   BOOST_TEST(cast(x, DType::kF64).to_vector<double>()[1] == 1.00390625);
 }
 
 BOOST_AUTO_TEST_CASE(full_and_zeros_fill_every_dtype) {
-  for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kI32, DType::kI64, DType::kU8}) {
+  for (const DType dtype :
+       {DType::kF32, DType::kF64, DType::kBF16, DType::kI32, DType::kI64, DType::kU8}) {
     BOOST_TEST(Tensor::full({2, 3}, 7, dtype).to_vector<double>() == std::vector<double>(6, 7.0));
     BOOST_TEST(Tensor::zeros({4}, dtype).to_vector<double>() == std::vector<double>(4, 0.0));
   }
@@ -67,7 +69,8 @@ BOOST_AUTO_TEST_CASE(full_and_zeros_fill_every_dtype) {
 BOOST_AUTO_TEST_CASE(empty_tensors_are_tensors) {
   const Tensor x = Tensor::empty({0, 4});
   BOOST_TEST((x + 1.0).count() == 0);
-  BOOST_TEST(matmul(Tensor::zeros({2, 0}), Tensor::zeros({0, 3})).to_vector<float>() == std::vector<float>(6, 0.0f));
+  BOOST_TEST(matmul(Tensor::zeros({2, 0}), Tensor::zeros({0, 3})).to_vector<float>() ==
+             std::vector<float>(6, 0.0f));
 }
 
 BOOST_AUTO_TEST_CASE(errors_name_the_op_and_the_shapes) {
@@ -80,15 +83,20 @@ BOOST_AUTO_TEST_CASE(errors_name_the_op_and_the_shapes) {
     return "nothing thrown";
   };
   const Tensor a = counting({4, 128}), b = counting({96, 256});
-  BOOST_TEST(message([&] { (void)matmul(a, b); }).find("[matmul] a is [4, 128] f32, b is [96, 256] f32") == 0);
+  BOOST_TEST(message([&] {
+               (void)matmul(a, b);
+             }).find("[matmul] a is [4, 128] f32, b is [96, 256] f32") == 0);
   BOOST_TEST(message([&] { (void)(a + b); }).find("[add] shapes [4, 128] and [96, 256]") == 0);
   BOOST_TEST(message([&] { (void)(a + cast(a, DType::kF64)); }).find("[add] dtypes differ") == 0);
-  BOOST_TEST(message([&] { (void)split(a, {3, 2}, 0); }).find("[split] parts that add up to 5") == 0);
+  BOOST_TEST(message([&] {
+               (void)split(a, {3, 2}, 0);
+             }).find("[split] the sizes add up to 5") == 0);
   BOOST_TEST(message([&] { (void)permute(a, {0, 0}); }).find("[permute]") == 0);
   BOOST_TEST(message([&] { (void)narrow(a, 0, 3, 2); }).find("[narrow]") == 0);
   BOOST_TEST(message([&] { (void)exp(Tensor::zeros({2}, DType::kI64)); }).find("[exp]") == 0);
   BOOST_TEST(message([&] { (void)a.item(); }).find("[item]") == 0);
-  BOOST_TEST(message([&] { (void)Tensor::from(std::vector<float>{1}, {2}); }).find("[Tensor::from]") == 0);
+  BOOST_TEST(
+      message([&] { (void)Tensor::from(std::vector<float>{1}, {2}); }).find("[Tensor::from]") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(memory_is_kept_for_the_next_tensor_of_its_size) {

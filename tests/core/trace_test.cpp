@@ -1,4 +1,4 @@
-// A trace of work on the CPU, read back as the viewers read it.
+// A trace of work on the CPU, parsed as the viewers do.
 #define BOOST_TEST_MODULE trace
 #include <boost/test/unit_test.hpp>
 #include <fstream>

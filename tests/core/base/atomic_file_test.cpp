@@ -1,14 +1,14 @@
 #define BOOST_TEST_MODULE atomic_file
-#include <boost/test/unit_test.hpp>
+#include "eflow/base/atomic_file.hpp"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <fstream>
 
-#include "eflow/base/atomic_file.hpp"
 #include "eflow/base/error.hpp"
 #include "support/temp_dir.hpp"
 
@@ -18,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::size_t files_in(const fs::path& directory) {
-  return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
 }
 
 BOOST_AUTO_TEST_CASE(replaces_the_whole_content) {
@@ -34,7 +35,7 @@ BOOST_AUTO_TEST_CASE(a_failed_write_leaves_the_old_content_and_no_temporary) {
   write_file_atomically(dir / "a", "old");
   const pid_t child = fork();
   if (child == 0) {
-    // In a process of its own: no file may grow past 4 KiB, as on a full disk.
+    // In a child process with a file size limit of 4 KiB, which acts like a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{4096, 4096};
     setrlimit(RLIMIT_FSIZE, &limit);
@@ -80,7 +81,9 @@ BOOST_AUTO_TEST_CASE(errors_name_path_and_reason) {
   write_file_atomically(dir / "short", "abc");
   std::byte bytes[8];
   BOOST_CHECK_EXCEPTION(read_at(open_read(dir / "short"), dir / "short", 1, bytes), CorruptData,
-                        [](const CorruptData& e) { return std::string(e.what()).find("ends at byte 3") != std::string::npos; });
+                        [](const CorruptData& e) {
+                          return std::string(e.what()).find("ends at byte 3") != std::string::npos;
+                        });
   BOOST_CHECK_THROW((void)read_file(dir.path()), IoError);
   BOOST_CHECK_THROW(require_free_space(dir.path(), std::uint64_t{1} << 60), NoSpaceError);
 }

@@ -1,8 +1,9 @@
 #define BOOST_TEST_MODULE shape
+#include "eflow/base/shape.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include "eflow/base/error.hpp"
-#include "eflow/base/shape.hpp"
 
 namespace eflow {
 namespace {
@@ -22,7 +23,8 @@ BOOST_AUTO_TEST_CASE(counts_and_strides) {
   BOOST_TEST(element_count({}) == 1);
   BOOST_TEST(element_count({5, 0}) == 0);
   BOOST_TEST(contiguous_strides({2, 3, 4}) == (Strides{12, 4, 1}));
-  BOOST_CHECK_THROW((void)element_count({std::int64_t{1} << 40, std::int64_t{1} << 40}), InvalidArgument);
+  BOOST_CHECK_THROW((void)element_count({std::int64_t{1} << 40, std::int64_t{1} << 40}),
+                    InvalidArgument);
   BOOST_CHECK_THROW((void)element_count({-1}), InvalidArgument);
 }
 
