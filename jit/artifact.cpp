@@ -61,7 +61,7 @@ std::optional<Parts> split(std::string_view bytes, std::string& why) {
   const Parts parts{in.raw(sizes[0]), in.raw(sizes[1]), in.raw(sizes[2])};
   if (!in.done()) {
     return why = str("sizes at byte 16 (", sizes[0], ", ", sizes[1], ", ", sizes[2],
-                     ") do not add up to the ", bytes.size(), " bytes there are"),
+                     ") do not add up to the ", bytes.size(), " bytes of the file"),
            std::nullopt;
   }
   return parts;

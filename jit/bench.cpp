@@ -9,7 +9,7 @@
 namespace eflow::jit {
 namespace {
 
-/// A launch that takes this long needs no warm-up of its own.
+/// A launch that takes this long, in seconds, needs no separate warm-up.
 constexpr double kLongLaunch = 0.02;
 
 std::vector<double> results_of(const Contestant& c) {
@@ -18,7 +18,7 @@ std::vector<double> results_of(const Contestant& c) {
   return c.workload->result();
 }
 
-/// Nanoseconds of one call, the median of several batches.
+/// Nanoseconds per call: the median over several batches.
 template <class F>
 double nanoseconds(int calls, F&& call) {
   std::vector<double> samples;
@@ -44,7 +44,8 @@ struct Nothing {
   long long n;
 };
 
-/// A Runtime that has the empty kernel's text; prepares it and says how long all that took.
+/// Creates a Runtime with the empty kernel's text and prepares the kernel; also returns the total
+/// time.
 std::unique_ptr<Runtime> start(const Options& options, const KernelRef& kernel, double& seconds,
                                std::string& error) {
   const Stopwatch watch;
@@ -94,7 +95,7 @@ double BatchTimer::operator()(int contestant) {
   const auto i = static_cast<std::size_t>(contestant);
   const Contestant& c = contestants_[i];
   if (launches_[i] == 0) launches_[i] = find_batch(c);
-  // What ran before left its own data in the caches.
+  // The previous contestant evicted this one's data from the caches.
   if (batch_seconds_ < kLongLaunch || launches_[i] > 1)
     static_cast<void>(clock_(*c.workload, c.spec, 1));
   return clock_(*c.workload, c.spec, launches_[i]) / launches_[i];
@@ -108,7 +109,7 @@ Comparison compare(const Contestant& a, const Contestant& b, const LaunchClock& 
   std::vector<std::vector<double>> samples(2);
   const Stopwatch watch;
   RaceOptions both = options;
-  both.min_rounds = std::max(options.min_rounds, 15);  // nobody leaves before
+  both.min_rounds = std::max(options.min_rounds, 15);  // no early exit: both need samples
   run_race(samples, 1,
            {.time = std::ref(timer), .now = [watch] { return watch.seconds(); }, .after_round = {}},
            both);

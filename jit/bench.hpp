@@ -1,8 +1,10 @@
 #pragma once
-// Timing kernels: batches of launches, warmed up, in turn with others. What the tuner and `eflow jit bench` share.
+// Timing of kernels in warmed-up batches of launches, alternating between candidates. Shared by the
+// tuner and `eflow jit bench`.
 //
-// On the CPU operands are as warm as launches leave them, which is how a step runs them. On a GPU a batch is timed from the
-// host, from its first launch until the stream is empty: long batches hide that, but nothing flushes the L2 cache.
+// On the CPU, operands stay in cache between launches, as they do in a training step. On a GPU, a
+// batch is timed on the host from its first launch until the stream is empty: long batches amortise
+// the synchronisation, but the L2 cache is not flushed.
 
 #include <functional>
 #include <vector>
@@ -12,56 +14,62 @@
 
 namespace eflow::jit {
 
-/// Seconds that `count` launches take, one after the other. A test's may be made up.
+/// Returns the seconds that `count` consecutive launches take. Tests substitute a fake.
 using LaunchClock = std::function<double(const Workload&, const Spec&, int count)>;
+/// Elapsed time.
 [[nodiscard]] LaunchClock wall_clock(const Runtime& runtime);
-/// The CPU's time a thread of the pool: steadier where the machine does other things too, blind to threads that wait.
+/// CPU time per pool thread: less noisy on a busy machine, but ignores time spent waiting.
 [[nodiscard]] LaunchClock cpu_clock(const Runtime& runtime);
 
-/// What a race times. The kernel of `spec` is prepared.
+/// One candidate of a race. The kernel of `spec` must be prepared.
 struct Contestant {
-  const Workload* workload;
-  Spec spec;
+  const Workload* workload = nullptr;
+  Spec spec = {};
 };
 
-/// Seconds of one launch, from batches of at least `batch_seconds`. The first sample of each contestant finds its batch.
+/// Measures the seconds of one launch, averaged over a batch of at least `batch_seconds`. The first
+/// sample of each contestant also determines its batch size.
 class BatchTimer {
  public:
+  /// The workloads must outlive the timer.
   BatchTimer(std::vector<Contestant> contestants, LaunchClock clock, double batch_seconds = 2e-3);
+  /// One sample of the contestant with this index.
   [[nodiscard]] double operator()(int contestant);
 
  private:
   [[nodiscard]] int find_batch(const Contestant& c) const;
 
   std::vector<Contestant> contestants_;
-  std::vector<int> launches_;  // of a batch; 0: not known yet
+  std::vector<int> launches_;  // launches per batch; 0: not yet determined
   LaunchClock clock_;
   double batch_seconds_;
 };
 
-/// Two kernels, timed in turn.
+/// The result of timing two kernels alternately.
 struct Comparison {
-  MedianInterval a, b;     ///< seconds of a launch
-  double gain = 0;         ///< 1 - a / b; below 0 when a is slower
-  bool separated = false;  ///< whether the intervals are disjoint
-  double difference = 0;   ///< of a's results from b's, as relative_difference
+  MedianInterval a = {}, b = {};  ///< seconds per launch
+  double gain = 0;                ///< 1 - a / b; negative if a is slower
+  bool separated = false;         ///< whether the two confidence intervals are disjoint
+  double difference = 0;          ///< relative_difference of a's result from b's
 };
+/// Races `a` against `b` and compares their results.
 [[nodiscard]] Comparison compare(const Contestant& a, const Contestant& b, const LaunchClock& clock,
                                  const RaceOptions& options);
 
-/// What the JIT itself costs, measured in a cache directory of its own.
+/// The overhead of the JIT itself, measured with a temporary cache directory.
 struct Overheads {
   double lookup_ns = 0;      ///< Runtime::has
-  double tuned_ns = 0;       ///< Runtime::tuned, nothing tuned
-  double launch_one_ns = 0;  ///< a launch of one empty block
-  double launch_all_ns = 0;  ///< of one empty block a thread
-  double compile_s = 0;      ///< a small kernel nobody has, until it could be launched
-  double disk_s = 0;         ///< the same in the next process
-  double runtime_s = 0;      ///< a Runtime, without any of these
+  double tuned_ns = 0;       ///< Runtime::tuned with an empty database
+  double launch_one_ns = 0;  ///< launch of one empty block
+  double launch_all_ns = 0;  ///< launch of one empty block per thread
+  double compile_s = 0;  ///< from Runtime construction to launchable for a small kernel, not cached
+  double disk_s = 0;     ///< the same with a warm disk cache, as in the next process
+  double runtime_s = 0;  ///< construction of a Runtime
   int threads = 1;
-  std::string error;  ///< why kernels could not be compiled; then all but runtime_s is 0
+  std::string error = "";  ///< why kernels could not be compiled; if set, only runtime_s is valid
 };
-/// `options` say device, compiler, temporary directory. Throws IoError when the latter cannot be written.
+/// `options` supply the device, the compiler and the temporary directory. Throws IoError if that
+/// directory is not writable.
 [[nodiscard]] Overheads measure_overheads(Options options);
 
 }  // namespace eflow::jit

@@ -1,5 +1,5 @@
 #pragma once
-// What preparing kernels tells: where each came from, what happens meanwhile, and the counts.
+// Reporting of prepare(): where each kernel came from, callbacks during compiles, and counters.
 
 #include <cstdint>
 #include <functional>
@@ -9,23 +9,25 @@
 
 namespace eflow::jit {
 
-/// Where a kernel came from.
+/// The source of a kernel.
 enum class Origin { kBuiltin, kMemory, kPack, kDisk, kCompiled };
-/// "built in", "memory", "pack", "disk cache", "compiled".
+/// Returns "built in", "memory", "pack", "disk cache" or "compiled".
 [[nodiscard]] std::string_view name_of(Origin origin);
 
-/// What a user may want to be told. Called from compile threads, several at once; must not throw.
+/// Callbacks; each may be empty. Called concurrently from compile threads; must not throw.
 struct Events {
-  std::function<void(const BuildRequest&, std::string_view why)>
-      on_miss;  ///< no cache had it; why the last one had not
-  std::function<void(const BuildRequest&)> on_compile_begin;
-  /// error is empty when it compiled.
-  std::function<void(const BuildRequest&, double seconds, std::string_view error)> on_compile_end;
+  /// Called if no cache has the kernel; `why` is the last cache's reason.
+  std::function<void(const BuildRequest&, std::string_view why)> on_miss = {};
+  std::function<void(const BuildRequest&)> on_compile_begin = {};
+  /// `error` is empty on success.
+  std::function<void(const BuildRequest&, double seconds, std::string_view error)> on_compile_end =
+      {};
 };
 
+/// Counters of a KernelBuilder since its construction.
 struct Stats {
   std::uint64_t memory_hits = 0, pack_hits = 0, disk_hits = 0, misses = 0, compiled = 0, failed = 0;
-  double compile_seconds = 0;  ///< of all threads together
+  double compile_seconds = 0;  ///< summed over all threads
 };
 
 }  // namespace eflow::jit

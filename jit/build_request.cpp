@@ -87,7 +87,7 @@ std::string BuildRequest::title() const {
 }
 
 std::string make_program(Backend backend, const ProgramParts& p) {
-  // Both ask the function itself for the types of its block and its arguments.
+  // Both back ends deduce the types of block and arguments from the function itself.
   const std::string head = str(
       p.prologue, "#include \"", p.text, "\"\n#line 1 \"", p.title, "\"\n",
       "namespace EFLOW_TEXT { inline constexpr auto eflow_entry = &", p.expression, "; }\n",
@@ -104,7 +104,8 @@ std::string make_program(Backend backend, const ProgramParts& p) {
                "                          *static_cast<const EflowTypes::A*>(args));\n"
                "}\n");
   }
-  // One block a multiprocessor is the least asked for: without it ptxas spills to reach an occupancy of its own choice.
+  // The minimum of one block per multiprocessor keeps ptxas from spilling to reach a higher
+  // occupancy of its own choice.
   return str("#define EFLOW_TEXT eflow_text\n#define EFLOW_THREADS ", p.threads, "\n", head,
              "extern \"C\" __global__ void __launch_bounds__(", p.threads,
              ", 1) eflow_kernel(const __grid_constant__ EflowTypes::A args) {\n"

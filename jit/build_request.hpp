@@ -1,6 +1,6 @@
 #pragma once
-// BuildRequest: everything a compiler is told, and all it is told. Its canonical bytes are stored
-// with what was built and compared whole on every hit; their hash only names the entry.
+// BuildRequest: the complete input of a compiler. Its canonical bytes are stored with the artifact
+// and compared in full on every cache hit; their hash only names the entry.
 
 #include <array>
 #include <compare>
@@ -17,60 +17,62 @@ namespace eflow::jit {
 
 enum class Backend : std::uint8_t { kHost, kCuda };
 
-/// What is compiled for: an instruction set of the CPU ("avx2", as name_of(Isa)) or a GPU
-/// architecture ("sm_90a").
+/// A compile target: an instruction set of the CPU ("avx2", see name_of(Isa)) or a GPU architecture
+/// ("sm_90a").
 struct Target {
   Backend backend = Backend::kHost;
-  std::string arch;
+  std::string arch = "";
   friend bool operator==(const Target&, const Target&) = default;
 };
 
-/// 256 bits: two 128-bit hashes of the same bytes with different seeds.
+/// A 256-bit key: two 128-bit hashes of the same bytes with different seeds.
 struct Key {
-  std::array<Hash128, 2> half;
+  std::array<Hash128, 2> half = {};
   friend auto operator<=>(const Key&, const Key&) = default;
 };
 [[nodiscard]] Key key_of(std::string_view bytes);
-/// 64 lower-case hexadecimal digits.
+/// Formats the key as 64 lower-case hexadecimal digits.
 [[nodiscard]] std::string to_hex(const Key& key);
+/// Parses 64 lower-case hexadecimal digits; nullopt for anything else.
 [[nodiscard]] std::optional<Key> key_from_hex(std::string_view text);
 
 struct BuildRequest {
-  /// Raised when the encoding changes.
+  /// Must be incremented when the encoding changes.
   static constexpr std::uint64_t kSchema = 1;
 
-  std::string name;  ///< the kernel's name: what Spec::text was made of
-  Spec spec;
-  Target target;
-  std::string
-      program;  ///< the translation unit: includes the texts' root, then wraps the specialisation
-  std::shared_ptr<const TextClosure> texts;
-  std::string toolchain;             ///< which compiler, down to its build
-  std::vector<std::string> options;  ///< in the order the compiler gets them
+  std::string name = "";  ///< the kernel's name, of which Spec::text is the hash
+  Spec spec = {};
+  Target target = {};
+  /// The translation unit: includes the root text and instantiates the specialisation.
+  std::string program = "";
+  std::shared_ptr<const TextClosure> texts = {};
+  std::string toolchain = "";             ///< compiler version and build; empty without a compiler
+  std::vector<std::string> options = {};  ///< in command-line order
 
-  /// All fields. Starts with portable_bytes().
+  /// The encoding of all fields. Starts with portable_bytes().
   [[nodiscard]] std::string canonical_bytes() const;
-  /// All but toolchain and options: what a machine without the compiler can still ask for.
+  /// The encoding of all fields except toolchain and options: the key for machines without a
+  /// compiler.
   [[nodiscard]] std::string portable_bytes() const;
-  /// nullopt when the bytes are no request of this schema.
+  /// Parses canonical bytes; nullopt if they are not a request of this schema.
   [[nodiscard]] static std::optional<BuildRequest> decode(std::string_view bytes);
 
-  /// "gemm<f32, f32>() for avx512".
+  /// For messages: "gemm<f32, f32>() for avx512".
   [[nodiscard]] std::string title() const;
 };
 
-/// What kernel text and expression make a program of. threads: of a block, on a GPU.
+/// The parts that make_program combines into a translation unit.
 struct ProgramParts {
-  std::string_view title;       ///< what error messages call the specialisation
-  std::string_view text;        ///< path of the root text
-  std::string_view expression;  ///< names the function, for example "gemm<float, float>", in the
-                                ///< texts' namespace
-  int threads = 256;
-  std::string_view prologue = "";  ///< whole lines before the text
+  std::string_view title = "";  ///< name of the specialisation in error messages
+  std::string_view text = "";   ///< path of the root text
+  /// Names the function within the texts' namespace: "gemm<float, float>".
+  std::string_view expression = "";
+  int threads = 256;               ///< per block, on a GPU
+  std::string_view prologue = "";  ///< whole lines inserted before the text
 };
 
-/// The translation unit for a back end. Host: exports eflow_run(block, args) and eflow_args_bytes.
-/// CUDA: one kernel, eflow_kernel(args).
+/// Returns the translation unit for a back end. Host: exports eflow_run(block, args) and
+/// eflow_args_bytes. CUDA: defines one kernel, eflow_kernel(args).
 [[nodiscard]] std::string make_program(Backend backend, const ProgramParts& parts);
 
 }  // namespace eflow::jit

@@ -1,5 +1,6 @@
 #pragma once
-// The built-in table: kernel texts that need no run-time specialisation, compiled into the library for each instruction set.
+// The built-in table: kernels that are compiled into the library for each instruction set and need
+// no run-time compilation.
 
 #include <unordered_map>
 
@@ -10,7 +11,7 @@ namespace eflow::jit {
 
 using BuiltinIndex = std::unordered_map<Spec, const BuiltinEntry*, SpecHash>;
 
-/// Every built-in specialisation, in its best form that needs no more than `isa`.
+/// Returns every built-in specialisation, in its best form that requires no more than `isa`.
 [[nodiscard]] BuiltinIndex builtin_index(Isa isa);
 
 }  // namespace eflow::jit

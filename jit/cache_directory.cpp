@@ -17,21 +17,22 @@ std::string refused(const fs::path& path, const std::string& why) {
   return str(path.string(), ": ", why);
 }
 
-/// Whether `path` is a directory of ours that nobody else can change.
+/// Returns "" if `path` is a directory that the user owns and nobody else can write to, else why
+/// not.
 std::string inspect(const fs::path& path) {
   struct stat info {};
-  // A link is as good as its target, if it is ours: then nobody else chose the target.
+  // A symbolic link of the user's own is followed: nobody else chose its target.
   if (lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode) && info.st_uid != geteuid()) {
-    return refused(path, "is a link of another user");
+    return refused(path, "is a symbolic link that belongs to another user");
   }
   if (stat(path.c_str(), &info) != 0) return refused(path, std::strerror(errno));
   if (!S_ISDIR(info.st_mode)) return refused(path, "is not a directory");
   if (info.st_uid != geteuid()) {
-    return refused(path, str("belongs to user ", info.st_uid, ", not to ", geteuid(),
-                             "; code is loaded from here"));
+    return refused(path, str("it belongs to user ", info.st_uid, ", not to ", geteuid(),
+                             ", and code is loaded from it"));
   }
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return refused(path, "others may write to it; code is loaded from here: chmod go-w it");
+    return refused(path, "others may write to it, and code is loaded from it; run chmod go-w");
   }
   return "";
 }
@@ -45,7 +46,7 @@ std::string secure_directory(const fs::path& path) {
   }
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
     const std::string why = std::strerror(errno);
-    if (!fs::is_directory(path, code)) return refused(path, "cannot be made: " + why);
+    if (!fs::is_directory(path, code)) return refused(path, "cannot be created: " + why);
   }
   return inspect(path);
 }

@@ -38,7 +38,7 @@ void write_stamps(const fs::path& path, const Stamps& stamps) {
   try {
     publish(path, text);
   } catch (const Error&) {
-    // A directory we may only read, or a full disk: entries age, nothing breaks.
+    // On a read-only or full disk the stamps go stale, which is harmless.
   }
 }
 
@@ -56,7 +56,7 @@ void CacheUse::touch(const Key& key, std::int64_t now) {
   const fs::path path = directory_ / shard(key);
   Stamps stamps;
   read_stamps(path, stamps);
-  // A stamp from the future is of a wrong clock, and replaced.
+  // A stamp in the future comes from a wrong clock and is replaced.
   if (const auto known = stamps.find(key);
       known != stamps.end() && std::abs(now - known->second) < every_.count())
     return;

@@ -1,7 +1,7 @@
 #pragma once
-// When cache entries were last used. Not the file system's access times, which are often off: one small file for each of
-// 256 shards, rewritten at most once in a while. Lossy: two processes may overwrite each other's stamps, which costs an
-// entry its place in the queue and nothing else.
+// CacheUse: records when cache entries were last used, because file access times are often
+// disabled. One small file per shard of 256 is rewritten at most once per interval. Updates may be
+// lost between processes, which only affects the order of eviction.
 
 #include <chrono>
 #include <filesystem>
@@ -12,16 +12,18 @@
 
 namespace eflow::jit {
 
+/// Threads: all members may be called concurrently.
 class CacheUse {
  public:
+  /// `every` is the least time between two rewrites of a shard.
   CacheUse(std::filesystem::path directory, std::chrono::seconds every)
       : directory_(std::move(directory)), every_(every) {}
 
-  /// Notes that the entry was used now (seconds since 1970).
+  /// Records that the entry was used at `now` (seconds since 1970).
   void touch(const Key& key, std::int64_t now);
-  /// All stamps.
+  /// Returns all time stamps, in seconds since 1970.
   [[nodiscard]] std::map<Key, std::int64_t> read() const;
-  /// Forgets all entries but these, which bounds the files.
+  /// Forgets all entries but these, which bounds the size of the files.
   void keep_only(const std::map<Key, std::int64_t>& stamps);
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-// Canonical bytes: little-endian integers and length-prefixed strings, so that different values
-// never share an encoding and equal values share one on every machine, locale and run.
+// Canonical bytes: little-endian integers and length-prefixed strings. The encoding is injective
+// and independent of machine, locale and run.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 namespace eflow::jit {
 
+/// Appends values to a canonical encoding.
 class ByteWriter {
  public:
   ByteWriter& u64(std::uint64_t value) {
@@ -32,8 +33,8 @@ class ByteWriter {
   std::string bytes_;
 };
 
-/// Reads what ByteWriter wrote; nothing it is given makes it read outside. After a read that did
-/// not fit, ok() is false and every value is empty.
+/// Reads a ByteWriter's encoding with bounds checks. After a read past the end, ok() is false and
+/// every value is empty.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : bytes_(bytes) {}

@@ -1,4 +1,4 @@
-// eflow jit bench: one kernel's time, two kernels against each other, or what the JIT itself costs.
+// eflow jit bench: times one kernel, compares two, or measures the JIT's overhead.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -26,7 +26,7 @@ void row(char letter, const std::string& title, const MedianInterval& seconds, d
   out << '\n';
 }
 
-/// Both kernels, prepared and with operands of their own.
+/// Prepares both kernels; each gets operands of its own.
 struct Side {
   std::string title;
   Spec spec;
@@ -35,9 +35,8 @@ struct Side {
 
 Side make_side(Runtime& runtime, const NamedKernel& named, const std::vector<std::int64_t>& sizes) {
   const RunnableKernel& k = *named.kernel;
-  const Spec spec = k.default_config
-                        ? k.default_config(runtime.target().backend, named.spec, sizes)
-                        : named.spec;
+  const Spec spec =
+      k.default_config ? k.default_config(runtime.target().backend, named.spec, sizes) : named.spec;
   if (k.is_text()) {
     const Prepared made = runtime.prepare({{k.definition.name, spec}})[0];
     if (!made.ok()) throw CompileError(made.error);
@@ -48,13 +47,13 @@ Side make_side(Runtime& runtime, const NamedKernel& named, const std::vector<std
 void verdict(const Comparison& c, std::ostream& out) {
   const std::string share = fixed(std::abs(c.gain) * 100, 1) + " %";
   if (!c.separated)
-    out << "No gain: the two cannot be told apart (the medians differ by " << share << ").\n";
+    out << "No gain: the difference is not significant (the medians differ by " << share << ").\n";
   else if (c.gain > 0)
     out << "A takes " << share << " less time than B.\n";
   else
-    out << "No gain: A takes more time than B, which takes "
+    out << "No gain: A takes more time than B; B takes "
         << fixed((1 - c.b.median / c.a.median) * 100, 1) << " % less.\n";
-  out << "Their results differ by " << c.difference << " of the largest value.\n";
+  out << "Their results differ by at most " << c.difference << " of the largest value.\n";
 }
 
 int bench_one(const Side& a, const LaunchClock& clock, const RaceOptions& options,
@@ -66,15 +65,15 @@ int bench_one(const Side& a, const LaunchClock& clock, const RaceOptions& option
 
 int bench_overheads(const Options& options, std::ostream& out) {
   const Overheads o = measure_overheads(options);
-  out << "a Runtime, with nothing run-time compiled   " << time_text(o.runtime_s) << '\n';
+  out << "construction of a Runtime                   " << time_text(o.runtime_s) << '\n';
   if (!o.error.empty()) {
-    out << "kernels cannot be compiled here: " << o.error << '\n';
+    out << "kernels cannot be compiled on this machine: " << o.error << '\n';
     return 1;
   }
-  out << "a Runtime and a small kernel, compiled      " << time_text(o.compile_s) << '\n'
-      << "a Runtime and the same from the disk cache  " << time_text(o.disk_s) << '\n'
+  out << "the same, and compiling a small kernel      " << time_text(o.compile_s) << '\n'
+      << "the same, with the kernel in the disk cache " << time_text(o.disk_s) << '\n'
       << "lookup of a prepared kernel                 " << time_text(o.lookup_ns * 1e-9) << '\n'
-      << "choice of a config, nothing tuned           " << time_text(o.tuned_ns * 1e-9) << '\n'
+      << "lookup of a config, nothing tuned           " << time_text(o.tuned_ns * 1e-9) << '\n'
       << "launch of one empty block                   " << time_text(o.launch_one_ns * 1e-9) << '\n'
       << "launch of an empty block on each of " << o.threads << " threads "
       << time_text(o.launch_all_ns * 1e-9) << '\n';
@@ -93,7 +92,7 @@ NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels, const Kern
     if (k.definition.name == ref.name) return {&k, ref.spec};
     names += (names.empty() ? "" : ", ") + k.definition.name;
   }
-  throw InvalidArgument(str("no kernel that can be run here is called ", ref.name, "; there is ",
+  throw InvalidArgument(str("no runnable kernel is called ", ref.name, "; expected one of ",
                             names.empty() ? "none" : names));
 }
 
@@ -118,8 +117,8 @@ std::vector<std::int64_t> parse_sizes(const std::string& text, const RunnableKer
     const bool elsewhere = std::any_of(known.begin(), known.end(), is_it);
     if (code != std::errc() || rest != last || value < 0 ||
         (found == kernel.sizes.end() && !elsewhere)) {
-      throw InvalidArgument(str("--sizes ", text, ": \"", part, "\" is no size of ",
-                                kernel.definition.name, "; it has ", names));
+      throw InvalidArgument(str("--sizes ", text, ": \"", part, "\" does not set a size of ",
+                                kernel.definition.name, "; expected ", names));
     }
     if (found != kernel.sizes.end())
       out[static_cast<std::size_t>(found - kernel.sizes.begin())] = value;
@@ -134,7 +133,7 @@ double number_option(const CommandLine& line, const std::string& name, double ot
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size() || !(value > 0))
-    throw InvalidArgument(str("--", name, " ", text, " is not a number above 0"));
+    throw InvalidArgument(str("--", name, " ", text, " is not a positive number"));
   return value;
 }
 
@@ -163,7 +162,7 @@ int run_bench(const CommandLine& line, const std::vector<RunnableKernel>& kernel
   Runtime runtime(on);
   define_texts(runtime.builder().definitions(), kernels);
   const std::string sizes = line.value("sizes", "");
-  std::vector<SizeParameter> known;  // a size may be one of the other kernel only
+  std::vector<SizeParameter> known;  // a size may belong to the other kernel only
   for (const NamedKernel& n : named)
     known.insert(known.end(), n.kernel->sizes.begin(), n.kernel->sizes.end());
   std::vector<Side> sides;

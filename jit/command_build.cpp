@@ -1,4 +1,4 @@
-// eflow jit compile, repro, why: from a kernel's name to what a cache has or lacks.
+// eflow jit compile, repro and why: compiles one kernel, or compares its request with the cache.
 #include <algorithm>
 
 #include "eflow/base/atomic_file.hpp"
@@ -8,7 +8,7 @@
 namespace eflow::jit {
 namespace {
 
-/// The parts of a request by name, for telling two apart.
+/// The named parts of a request, for comparing two requests.
 std::vector<std::pair<std::string, std::string>> parts_of(const BuildRequest& r) {
   std::string options;
   for (const std::string& option : r.options) options += (options.empty() ? "" : " ") + option;
@@ -20,7 +20,7 @@ std::vector<std::pair<std::string, std::string>> parts_of(const BuildRequest& r)
   return out;
 }
 
-/// What of `wanted` is different in `cached`, one line each; what is too long to show is only named.
+/// Lists the parts of `wanted` that differ from `cached`; values that are too long are omitted.
 std::vector<std::string> differences(const BuildRequest& wanted, const BuildRequest& cached) {
   constexpr std::size_t kShown = 300;
   const auto theirs = parts_of(cached);
@@ -52,18 +52,19 @@ int run_compile(const CommandLine& line, KernelBuilder& builder, const Options& 
 
 namespace {
 
-/// Compiles a request as it was written, past all caches.
+/// Compiles a saved request, bypassing all caches.
 int compile_again(const std::string& file, KernelBuilder& builder, const Options& options,
                   std::ostream& out) {
   const std::optional<BuildRequest> request = BuildRequest::decode(read_file(file));
   if (!request) {
-    throw CorruptData(str(file, " is no build request of this version; expected request.bin of a ",
+    throw CorruptData(str(file,
+                          " is not a build request of this version; expected request.bin from a ",
                           "folder that `eflow jit repro` or EFLOW_DUMP_DIR wrote"));
   }
   const FoundCompiler& found = builder.compiler(request->target.backend);
   if (!found) throw CompileError(found.why);
   if (found.compiler->toolchain() != request->toolchain) {
-    out << "note: it was made for " << request->toolchain << ", here is "
+    out << "note: the request was made for " << request->toolchain << ", but this machine has "
         << found.compiler->toolchain() << '\n';
   }
   const Compiled made =
@@ -87,7 +88,7 @@ int run_repro(const CommandLine& line, KernelBuilder& builder, const Options& op
     out << "no compiler: " << builder.compiler(request.target.backend).why << '\n';
   const auto folder = dump_build(line.value("to", "."), request, "", "");
   out << folder.string()
-      << "\n  compile.txt has the command, request.bin is for `eflow jit repro`\n";
+      << "\n  compile.txt contains the command; `eflow jit repro` compiles request.bin\n";
   return 0;
 }
 
@@ -116,7 +117,8 @@ int run_why(const CommandLine& line, KernelBuilder& builder, const Options& opti
   } else if (best.empty()) {
     out << wanted.title() << " is cached: " << best_title << '\n';
   } else {
-    out << wanted.title() << " is not cached. Nearest is " << best_title << ", which differs in\n";
+    out << wanted.title() << " is not cached. The nearest entry is " << best_title
+        << ", which differs in:\n";
     for (const std::string& d : best) out << "  " << d << '\n';
   }
   return 0;

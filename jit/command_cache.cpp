@@ -1,4 +1,4 @@
-// eflow jit ls, show, dump, verify, gc, pack: the disk cache for people.
+// eflow jit ls, show, dump, verify, gc and pack: inspection and maintenance of the disk cache.
 #include <charconv>
 #include <ctime>
 
@@ -11,7 +11,7 @@ namespace {
 DiskCache& disk_of(KernelBuilder& builder) {
   if (DiskCache* disk = builder.disk()) return *disk;
   throw InvalidArgument(
-      str("there is no disk cache: ", builder.disk_why(), "; EFLOW_CACHE_DIR names one"));
+      str("there is no disk cache: ", builder.disk_why(), "; EFLOW_CACHE_DIR selects one"));
 }
 
 std::string date_text(std::int64_t seconds) {
@@ -29,7 +29,8 @@ struct Entry {
   BuildRequest request;
 };
 
-/// The one entry whose key starts with these digits.
+/// Finds the entry whose key starts with these digits. Throws InvalidArgument unless there is
+/// exactly one.
 Entry find_entry(DiskCache& disk, const std::string& digits) {
   std::vector<CacheEntry> found;
   for (const CacheEntry& entry : disk.entries()) {
@@ -43,7 +44,7 @@ Entry find_entry(DiskCache& disk, const std::string& digits) {
   ArtifactPtr artifact = disk.read(found[0], why);
   if (!artifact) throw CorruptData(str(found[0].path.string(), ": ", why));
   std::optional<BuildRequest> request = BuildRequest::decode(artifact->request);
-  if (!request) throw CorruptData(str(found[0].path.string(), " is of another version"));
+  if (!request) throw CorruptData(str(found[0].path.string(), " was written by another version"));
   return {found[0], std::move(artifact), *std::move(request)};
 }
 
@@ -57,7 +58,7 @@ int run_ls(KernelBuilder& builder, std::ostream& out) {
     const ArtifactPtr artifact = builder.disk()->read(entry, why);
     const auto request = artifact ? BuildRequest::decode(artifact->request) : std::nullopt;
     out << to_hex(entry.key).substr(0, 12) << "  " << date_text(entry.used) << "  "
-        << bytes_text(entry.bytes) << "  " << (request ? request->title() : "unsound: " + why)
+        << bytes_text(entry.bytes) << "  " << (request ? request->title() : "corrupt: " + why)
         << '\n';
     bytes += entry.bytes;
   }
@@ -101,7 +102,7 @@ int run_verify(KernelBuilder& builder, std::ostream& out) {
     for (const CacheEntry& entry : builder.disk()->entries()) {
       const ArtifactPtr artifact = builder.disk()->read(entry, why);
       const bool named_right = artifact && artifact->key == entry.key;
-      if (artifact && !named_right) why = "its name is not the hash of its request";
+      if (artifact && !named_right) why = "its file name is not the hash of its request";
       check(named_right, entry.path.string());
     }
   }
@@ -111,7 +112,7 @@ int run_verify(KernelBuilder& builder, std::ostream& out) {
             str(pack->path().string(), " entry ", i));
     }
   }
-  out << sound << " sound, " << unsound << " unsound\n";
+  out << sound << " valid, " << unsound << " corrupt\n";
   return unsound == 0 ? 0 : 1;
 }
 
@@ -120,14 +121,14 @@ int run_gc(const CommandLine& line, Options options, std::ostream& out) {
     std::uint64_t megabytes = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), megabytes);
     if (code != std::errc() || end != text.data() + text.size()) {
-      throw InvalidArgument(str("--max-mb ", text, " is not a number of megabytes"));
+      throw InvalidArgument(str("--max-mb ", text, " is not a non-negative number of megabytes"));
     }
     options.cache_max_bytes = megabytes << 20;
   }
   KernelBuilder builder(options);
   const CollectReport report = disk_of(builder).collect();
   out << "removed " << report.removed_entries << " files, " << bytes_text(report.removed_bytes)
-      << "; " << report.entries << " kernels, " << bytes_text(report.bytes) << " are left\n";
+      << "; " << report.entries << " kernels, " << bytes_text(report.bytes) << " remain\n";
   return 0;
 }
 
@@ -144,8 +145,8 @@ int run_pack(const CommandLine& line, KernelBuilder& builder, const Options& opt
     if (request && (!only || request->target == *only)) chosen.push_back(std::move(artifact));
   }
   write_pack(line.words[0], chosen);
-  out << chosen.size() << " kernels in " << line.words[0] << "; EFLOW_PACKS=" << line.words[0]
-      << " uses it\n";
+  out << chosen.size() << " kernels in " << line.words[0] << "; set EFLOW_PACKS=" << line.words[0]
+      << " to use them\n";
   return 0;
 }
 

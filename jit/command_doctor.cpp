@@ -1,4 +1,4 @@
-// eflow jit doctor: what is there, and what a missing part costs, in plain words.
+// eflow jit doctor: reports which tools are available and what each missing one costs.
 #include "eflow/base/error.hpp"
 #include "eflow/jit/command_line.hpp"
 #include "eflow/jit/cublas_api.hpp"
@@ -9,7 +9,7 @@
 namespace eflow::jit {
 namespace {
 
-/// A kernel that every machine can try its compiler on.
+/// A kernel that any working compiler can build.
 constexpr const char* kTrial = "reduce<f32, f32>(0)";
 
 void cpu(const Options& options, std::ostream& out) {
@@ -20,7 +20,7 @@ void cpu(const Options& options, std::ostream& out) {
       << (options.threads > 0 ? options.threads : available_threads()) << " threads\n";
 }
 
-/// Compiles the trial kernel past all caches. Returns whether that worked.
+/// Compiles the trial kernel, bypassing all caches. Returns whether that succeeded.
 bool try_compile(KernelBuilder& builder, const Target& target, std::ostream& out) {
   try {
     const BuildRequest request = builder.request(parse_kernel(kTrial), target);
@@ -42,9 +42,11 @@ bool host_compiler(KernelBuilder& builder, const Options& options, std::ostream&
     return try_compile(builder, parse_target("cpu", options), out);
   }
   out << "host compiler   " << found.why << "\n"
-      << "                cost: kernels specialised at run time are not made on the CPU; their "
-         "plain compositions run,\n"
-      << "                correct but slower, unless a pack or the cache has them\n";
+      << "                cost: kernels specialised at run time are unavailable on the CPU unless "
+         "a "
+         "pack or the\n"
+      << "                cache contains them; their compositions of built-in kernels are correct "
+         "but slower\n";
   return false;
 }
 
@@ -55,7 +57,7 @@ void nvrtc(KernelBuilder& builder, std::ostream& out) {
     try_compile(builder, {Backend::kCuda, "sm_90a"}, out);
   } else {
     out << "nvrtc           " << found.why << "\n"
-        << "                cost: no kernels for a GPU can be made here; nothing on the CPU needs "
+        << "                cost: kernels for a GPU cannot be compiled; the CPU does not need "
            "it\n";
   }
 }
@@ -74,9 +76,9 @@ void driver(std::ostream& out) {
 
 void cublas(const Options& options, std::ostream& out) {
   const char* const cost =
-      "                cost: matrix products on a GPU run on our own kernels\n";
+      "                cost: matrix products on a GPU use eflow's own kernels\n";
   if (options.cublas_library == "off") {
-    out << "cublaslt        off, by EFLOW_CUBLASLT\n" << cost;
+    out << "cublaslt        disabled by EFLOW_CUBLASLT\n" << cost;
     return;
   }
   std::string why;
@@ -98,7 +100,7 @@ void caches(KernelBuilder& builder, const Options& options, std::ostream& out) {
         << " kernels, " << bytes_text(bytes) << " of " << bytes_text(disk->options().max_bytes)
         << '\n';
     if (!disk->writable())
-      out << "                it cannot be written: new kernels are compiled again in each run\n";
+      out << "                it is not writable: new kernels are compiled again in every run\n";
   } else {
     out << "disk cache      none: " << builder.disk_why() << "\n"
         << "                cost: every run compiles its kernels again\n";
@@ -106,7 +108,7 @@ void caches(KernelBuilder& builder, const Options& options, std::ostream& out) {
   for (const auto& pack : builder.packs())
     out << "pack            " << pack->path().string() << ": " << pack->size() << " kernels\n";
   if (builder.packs().size() < options.packs.size())
-    out << "pack            some named packs cannot be read\n";
+    out << "pack            some packs in EFLOW_PACKS cannot be read\n";
 }
 
 }  // namespace
@@ -118,11 +120,11 @@ int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out
   driver(out);
   cublas(options, out);
   caches(builder, options, out);
-  const char* modes[] = {"on", "forbid: nothing is compiled, caches and packs only",
+  const char* modes[] = {"on", "forbid: kernels come from caches and packs only",
                          "off: built-in kernels only"};
   out << "jit             " << modes[static_cast<int>(options.mode)] << '\n';
   if (!options.kernel_dir.empty())
-    out << "texts           " << options.kernel_dir.string() << " before the embedded ones\n";
+    out << "texts           " << options.kernel_dir.string() << " override the embedded ones\n";
   return sound ? 0 : 1;
 }
 

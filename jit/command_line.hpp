@@ -1,5 +1,5 @@
 #pragma once
-// What the commands of `eflow jit` share. Internal to jit.
+// Declarations shared by the commands of `eflow jit`. Internal to jit.
 
 #include <map>
 #include <ostream>
@@ -12,46 +12,48 @@
 
 namespace eflow::jit {
 
-/// Words and --options of one command, checked against what it takes.
+/// The arguments of one command, validated against what it accepts.
 struct CommandLine {
-  std::vector<std::string> words;
-  std::map<std::string, std::string> values;  ///< by name, without --
+  std::vector<std::string> words = {};
+  std::map<std::string, std::string> values = {};  ///< by name, without --
 
-  /// `allowed`: names of options, all of which take a value. Throws InvalidArgument.
+  /// `allowed` lists the option names; every option takes a value. Throws InvalidArgument.
   static CommandLine parse(const std::vector<std::string>& args,
                            const std::vector<std::string>& allowed, std::size_t min_words,
                            std::size_t max_words);
   [[nodiscard]] std::string value(const std::string& name, const std::string& otherwise) const;
 };
 
-/// "cpu" or "" is the instruction set that options name or this machine's best. Throws InvalidArgument.
+/// Parses --arch. "cpu" or "" is the instruction set from the options, or this machine's best.
+/// Throws InvalidArgument.
 [[nodiscard]] Target parse_target(const std::string& text, const Options& options);
 
 /// "1.2 MB".
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 /// "0.35 s".
 [[nodiscard]] std::string seconds_text(double seconds);
-/// "40 registers, no spills, 512 B shared"; empty for the CPU.
+/// "40 registers, no spills, 512 B shared"; empty for a CPU kernel.
 [[nodiscard]] std::string resources_text(const Resources& resources);
 
-/// Among those that can be run, the kernel that a word names or that a reference stands for. Throws InvalidArgument listing them.
+/// The runnable kernel with this name or reference. Throws InvalidArgument with the list of known
+/// names.
 struct NamedKernel {
   const RunnableKernel* kernel;
-  Spec spec;
+  Spec spec = {};
 };
 [[nodiscard]] NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels,
                                         const std::string& word);
 [[nodiscard]] NamedKernel find_runnable(const std::vector<RunnableKernel>& kernels,
                                         const KernelRef& ref);
-/// "m=512,n=64" for the kernel's sizes, its own values for those that are not named. `known`: sizes of other kernels that
-/// may be named too. Throws InvalidArgument.
+/// Parses "m=512,n=64" into the kernel's sizes; sizes that are not named keep their defaults.
+/// `known` lists sizes of other kernels that may be named too. Throws InvalidArgument.
 [[nodiscard]] std::vector<std::int64_t> parse_sizes(const std::string& text,
                                                     const RunnableKernel& kernel,
                                                     const std::vector<SizeParameter>& known = {});
-/// A positive number of option `name`, or `otherwise`. Throws InvalidArgument.
+/// The positive number given for option `name`, or `otherwise`. Throws InvalidArgument.
 [[nodiscard]] double number_option(const CommandLine& line, const std::string& name,
                                    double otherwise);
-/// One line about a kernel that was made or found.
+/// One line about a kernel that was compiled or found in a cache.
 [[nodiscard]] std::string built_text(const BuildRequest& request, const Built& built);
 /// "1.234 ms".
 [[nodiscard]] std::string time_text(double seconds);

@@ -1,4 +1,5 @@
-// eflow jit prepare: many kernels for one or several targets, in parallel, and a report of what they need.
+// eflow jit prepare: compiles many kernels for one or several targets in parallel, and reports
+// their resource usage.
 #include <algorithm>
 #include <mutex>
 #include <sstream>
@@ -19,7 +20,7 @@ const BuiltinIndex& builtin() {
   return index;
 }
 
-/// All built-in kernels, in the order of their names.
+/// All built-in kernels, sorted by name.
 std::vector<KernelRef> builtin_for_gpu() {
   std::vector<KernelRef> out;
   for (const auto& [spec, entry] : builtin()) out.emplace_back(entry->text, spec);
@@ -40,8 +41,9 @@ std::vector<KernelRef> kernels_in_file(const std::string& file) {
   return out;
 }
 
-/// Kernels named as words, those of a list (a known name, or a file: one a line, # begins a comment), and for a GPU, where
-/// none is named one by one, all built-in ones.
+/// Collects the kernels named as words and those of the list: a known name, or a file with one
+/// kernel per line and comments after #. For a GPU, if none is named individually, also all
+/// built-in kernels.
 std::vector<KernelRef> kernels_of(const CommandLine& line, const KernelLists& lists,
                                   const Target& target) {
   std::vector<KernelRef> out;
@@ -67,14 +69,14 @@ std::vector<Target> parse_targets(const std::string& text, const Options& option
   return out;
 }
 
-/// What prepare was asked to do, and what came of it.
+/// The work list of a prepare command and its results.
 struct Work {
   struct Item {
     KernelRef kernel;
     Target target;
   };
   std::vector<Item> items;
-  std::mutex mutex;  // of what follows, and of the output
+  std::mutex mutex;  // guards the members below and the output
   std::vector<ReportedKernel> made;
   int failed = 0, spilling = 0;
 };
@@ -119,8 +121,8 @@ int run_prepare(const CommandLine& line, const KernelLists& lists, KernelBuilder
       work.items.push_back({std::move(kernel), target});
   }
   if (work.items.empty()) {
-    out << "Nothing to do: built-in kernels are compiled for the CPU already. Name kernels, a "
-           "--list or an --arch sm_NN.\n";
+    out << "Nothing to do: the built-in kernels are already compiled for the CPU. Name kernels, a "
+           "--list or --arch sm_NN.\n";
     return 0;
   }
   const Stopwatch watch;

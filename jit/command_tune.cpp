@@ -1,4 +1,4 @@
-// eflow jit tune: the autotuner and its database, for people.
+// eflow jit tune: runs the autotuner and manages its database.
 #include <cstdio>
 
 #include "eflow/base/error.hpp"
@@ -12,8 +12,8 @@ namespace {
 
 TuningDatabase database_of(KernelBuilder& builder) {
   if (builder.disk() == nullptr) {
-    throw InvalidArgument(str("there is nowhere to keep what is tuned: ", builder.disk_why(),
-                              "; EFLOW_CACHE_DIR names a directory"));
+    throw InvalidArgument(str("there is no cache directory for tuning records: ",
+                              builder.disk_why(), "; set EFLOW_CACHE_DIR"));
   }
   return TuningDatabase(builder.disk()->options().root);
 }
@@ -35,7 +35,7 @@ std::string shape_text(ShapeBucket shape) {
   return out;
 }
 
-/// "--sizes n=2048,heads=4".
+/// Formats sizes as an option: "--sizes n=2048,heads=4".
 std::string sizes_text(const RunnableKernel& k, const std::vector<std::int64_t>& sizes) {
   std::string out;
   for (std::size_t i = 0; i < sizes.size(); ++i)
@@ -50,8 +50,8 @@ std::vector<TuningJob> jobs_of_list(const TuningLists& lists, const std::string&
     return known->second({backend, static_cast<std::int64_t>(number_option(line, "batch", 1))});
   std::string names;
   for (const auto& [other, jobs] : lists) names += (names.empty() ? "" : ", ") + other;
-  throw InvalidArgument(str("there is no list ", name, " of kernels to tune; there is ",
-                            names.empty() ? "none" : names));
+  throw InvalidArgument(
+      str("there is no tuning list ", name, "; expected one of ", names.empty() ? "none" : names));
 }
 
 void describe(const TuningRecord& r, std::ostream& out) {
@@ -69,17 +69,17 @@ void report(const TuneOutcome& outcome, std::ostream& out) {
   const TuningRecord& r = outcome.record;
   describe(r, out);
   if (outcome.known) {
-    out << "  tuned on " << r.at << "; --again yes measures anew\n";
+    out << "  already tuned at " << r.at << "; --again yes measures again\n";
   } else if (r.best == 0) {
-    out << "  the default stays: nothing is surely more than 3 % faster (" << outcome.rounds
-        << " rounds)\n";
+    out << "  the default stays: no config is significantly more than 3 % faster ("
+        << outcome.rounds << " rounds)\n";
   } else {
     out << "  " << r.text_of(r.configs[static_cast<std::size_t>(r.best)]) << " takes "
         << percent(r.gain) << " less time than the default (" << outcome.rounds << " rounds)\n";
   }
 }
 
-/// The kernels that the command names, with their sizes: one by one, or those of a list.
+/// The kernels that the command names, with their sizes: individually or through a list.
 std::vector<TuningJob> jobs_of(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
                                const TuningLists& lists, Backend backend) {
   const std::string name = line.value("list", "");
@@ -117,7 +117,7 @@ int tune_kernels(const CommandLine& line, const std::vector<RunnableKernel>& ker
   return 0;
 }
 
-/// Every kernel that can be tuned, or what a list has.
+/// Lists every tunable kernel, or the kernels of one tuning list.
 int list(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
          const TuningLists& lists, const Options& options, std::ostream& out) {
   const std::string name = line.words.size() == 2 ? line.words[1] : line.value("list", "");
@@ -135,7 +135,7 @@ int list(const CommandLine& line, const std::vector<RunnableKernel>& kernels,
     std::vector<std::int64_t> sizes;
     for (const SizeParameter& s : k.sizes) sizes.push_back(s.value);
     out << k.definition.name << ' ' << sizes_text(k, sizes) << ": ";
-    if (!k.is_text()) out << " algorithms of a GPU's library";
+    if (!k.is_text()) out << " algorithms of the GPU library";
     for (const Tunable& t : k.definition.space.tunables) {
       out << ' ' << t.name;
       for (std::size_t i = 0; i < t.values.size(); ++i)
@@ -159,7 +159,7 @@ int run_tune(const CommandLine& line, const std::vector<RunnableKernel>& kernels
   if (what == "list" && line.words.size() <= 2) return list(line, kernels, lists, options, out);
   KernelBuilder builder(options);
   const auto unsound = [&](const std::filesystem::path& path, const std::string& why) {
-    out << "left out: " << path.string() << ": " << why << '\n';
+    out << "ignored: " << path.string() << ": " << why << '\n';
   };
   if (what == "show" && line.words.size() == 1) {
     const std::vector<TuningRecord> records = database_of(builder).all(unsound);
@@ -169,15 +169,15 @@ int run_tune(const CommandLine& line, const std::vector<RunnableKernel>& kernels
   }
   if (line.words.size() == 2 && what == "export") {
     out << database_of(builder).export_to(line.words[1]) << " records in " << line.words[1]
-        << "; `eflow jit tune import` gives them to another cache\n";
+        << "; `eflow jit tune import` adds them to another cache\n";
     return 0;
   }
   if (line.words.size() == 2 && what == "import") {
-    out << database_of(builder).import_from(line.words[1], unsound) << " records taken\n";
+    out << database_of(builder).import_from(line.words[1], unsound) << " records imported\n";
     return 0;
   }
   throw InvalidArgument(
-      "eflow jit tune takes: run KERNEL..., run --list MODEL, list, show, export FILE or import "
+      "eflow jit tune expects: run KERNEL..., run --list MODEL, list, show, export FILE or import "
       "FILE\n" +
       jit_usage());
 }

@@ -35,7 +35,7 @@ CommandLine CommandLine::parse(const std::vector<std::string>& args,
   if (out.words.size() < min_words || out.words.size() > max_words) {
     throw InvalidArgument(str("eflow jit ", args[0], " takes ",
                               min_words == max_words ? "" : "at least ", min_words,
-                              " arguments, it was given ", out.words.size(), "\n", jit_usage()));
+                              " arguments, but ", out.words.size(), " were given\n", jit_usage()));
   }
   return out;
 }
@@ -85,30 +85,33 @@ std::string resources_text(const Resources& r) {
 }
 
 std::string jit_usage() {
-  return "eflow jit doctor                           what is there, and what a missing part costs\n"
-         "eflow jit compile KERNEL [--arch A] [--dump DIR]      one kernel; needs no GPU\n"
-         "eflow jit prepare [KERNEL...] [--list default|FILE] [--arch A,...]    many, in parallel\n"
-         "                  [--report FILE] [--spills refuse]    a table of what they need\n"
-         "eflow jit ls | verify | gc [--max-mb N]    the disk cache\n"
-         "eflow jit show KEY | dump KEY [--to DIR]   one entry of it\n"
-         "eflow jit why KERNEL [--arch A]            in what a kernel differs from the nearest "
+  return "eflow jit doctor                           reports the tools found, and what is missing\n"
+         "eflow jit compile KERNEL [--arch A] [--dump DIR]      compiles one kernel; needs no GPU\n"
+         "eflow jit prepare [KERNEL...] [--list default|FILE] [--arch A,...]    compiles many, in "
+         "parallel\n"
+         "                  [--report FILE] [--spills refuse]    and reports their resource usage\n"
+         "eflow jit ls | verify | gc [--max-mb N]    inspects or cleans the disk cache\n"
+         "eflow jit show KEY | dump KEY [--to DIR]   inspects one cache entry\n"
+         "eflow jit why KERNEL [--arch A]            shows how a kernel differs from the nearest "
          "cached one\n"
-         "eflow jit pack FILE [--arch A]             all cached kernels in one file, to ship\n"
-         "eflow jit repro KERNEL [--arch A] [--to DIR]    a folder that compiles it again, for a "
-         "report\n"
-         "eflow jit repro FILE                       compiles a request.bin of such a folder\n"
+         "eflow jit pack FILE [--arch A]             writes all cached kernels to one file to "
+         "ship\n"
+         "eflow jit repro KERNEL [--arch A] [--to DIR]    writes a folder that reproduces the "
+         "compile\n"
+         "eflow jit repro FILE                       compiles the request.bin of such a folder\n"
          "eflow jit tune run KERNEL... [--sizes S] [--budget-s N] [--again yes] [--device D]\n"
-         "                   [--cpu-time yes]        by the CPU's clock, where other work runs "
-         "too\n"
-         "eflow jit tune run --list MODEL [--batch N]    all of a model's kernels, at its sizes; "
-         "on a\n"
-         "                                           GPU its products too, of N samples (1)\n"
-         "eflow jit tune list [MODEL] [--device D] [--batch N]    what can be tuned; what `run "
-         "--list\n"
-         "                                           MODEL` does there\n"
-         "eflow jit tune show | export FILE | import FILE    what was tuned, for all devices\n"
-         "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or two in turn\n"
-         "eflow jit bench                            what the JIT itself costs on this machine\n"
+         "                   [--cpu-time yes]        measures CPU time, for busy machines\n"
+         "eflow jit tune run --list MODEL [--batch N]    tunes a model's kernels at its sizes; on "
+         "a "
+         "GPU also\n"
+         "                                           its matrix products, for N samples (default "
+         "1)\n"
+         "eflow jit tune list [MODEL] [--device D] [--batch N]    lists what can be tuned, or what "
+         "`run\n"
+         "                                           --list MODEL` would tune\n"
+         "eflow jit tune show | export FILE | import FILE    manages the records of all devices\n"
+         "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or compares two\n"
+         "eflow jit bench                            measures the JIT's overhead on this machine\n"
          "KERNEL is like 'reduce<bf16, f32>(1)'; A is cpu, an instruction set, or sm_NN;\n"
          "S is like 'm=512,n=64'; D is cpu or cuda:0\n";
 }

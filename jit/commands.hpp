@@ -1,5 +1,5 @@
 #pragma once
-// The commands `eflow jit ...` as a function, for the eflow program and for programs of others.
+// The commands `eflow jit ...` as a function, for the eflow program and for other programs.
 
 #include <functional>
 #include <map>
@@ -13,35 +13,47 @@
 
 namespace eflow::jit {
 
-/// Lists of kernels that `prepare --list NAME` knows without a file.
+/// Named lists of kernels for `prepare --list NAME`.
 using KernelLists = std::map<std::string, std::function<std::vector<KernelRef>(Backend)>>;
-/// What a list is asked for.
+/// The arguments of a tuning list.
 struct TuningNeeds {
   Backend backend = Backend::kHost;
-  std::int64_t batch =
-      1;  ///< samples, where that counts: of kernels that run over all of them at once
+  std::int64_t batch = 1;  ///< samples per launch, for kernels whose sizes depend on it
 };
-/// What `tune run --list NAME` tunes one after another: a model's kernels, at its sizes.
+/// Named lists for `tune run --list NAME`: a model's kernels at its sizes.
 using TuningLists = std::map<std::string, std::function<std::vector<TuningJob>(TuningNeeds)>>;
 
-/// What stands behind `eflow jit`, one line a command.
+/// The help text of `eflow jit`, one line per command.
 [[nodiscard]] std::string jit_usage();
 
-/// Runs `args` (what follows `eflow jit`), writing to `out`.
-///   doctor                              what is there, and what a missing part costs
-///   compile KERNEL [--arch A] [--dump DIR]   one kernel through caches and compiler; works without a GPU
-///   prepare [KERNEL...] [--list LIST] [--arch A,...] [--report FILE] [--spills refuse]   many, in parallel; the report
-///     is a Markdown table of registers, shared memory and compile times
-///   ls | show KEY | dump KEY [--to DIR] | verify | gc [--max-mb N]   the disk cache
-///   why KERNEL [--arch A]               in what a kernel differs from the nearest cached one
-///   pack FILE [--arch A]                all cached kernels, or those for A, in one file to ship
-///   repro KERNEL [--arch A] [--to DIR] | repro FILE   a folder that compiles the kernel again; compiles one's request
-///   tune run KERNEL... [--sizes S] | run --list NAME | list [NAME] | show | export FILE | import FILE   the autotuner;
-///     NAME is one of `tuning_lists`; --batch N: of so many samples; list needs no GPU to say what --device cuda would do
-///   bench [KERNEL [KERNEL]] [--sizes S]   times one kernel, two in turn, or what the JIT itself costs
-/// LIST is one of `lists` or a file with a KERNEL a line; without KERNEL, a GPU gets all built-in kernels.
-/// KERNEL is like 'reduce<bf16, f32>(1)', KEY the first digits of an entry's key, A cpu (this machine), an instruction
-/// set or sm_NN, S like 'm=512,n=64'. `kernels` are those that tune and bench can run. Returns 0, or 1 when something was found wrong; throws InvalidArgument for wrong arguments.
+/// Runs `args` (the words after `eflow jit`) and writes to `out`.
+///
+///   doctor                     reports the tools found, and what each missing one costs
+///   compile KERNEL [--arch A] [--dump DIR]
+///                              compiles one kernel, through the caches; needs no GPU
+///   prepare [KERNEL...] [--list LIST] [--arch A,...] [--report FILE] [--spills refuse]
+///                              compiles many kernels in parallel; the report is a Markdown table
+///                              of registers, shared memory and compile times
+///   ls | show KEY | dump KEY [--to DIR] | verify | gc [--max-mb N]
+///                              inspects and maintains the disk cache
+///   why KERNEL [--arch A]      shows how a kernel differs from the nearest cached one
+///   pack FILE [--arch A]       writes cached kernels, all or those for A, to one file
+///   repro KERNEL [--arch A] [--to DIR]
+///                              writes a folder with everything needed to compile the kernel
+///   repro FILE                 compiles the request.bin of such a folder
+///   tune run KERNEL... [--sizes S] | run --list NAME | list [NAME] | show | export FILE
+///        | import FILE         runs the autotuner or manages its records; NAME is a key of
+///                              `tuning_lists`; --batch N sets the samples per launch; `list`
+///                              needs no GPU, even with --device cuda
+///   bench [KERNEL [KERNEL]] [--sizes S]
+///                              times one kernel, compares two, or measures the JIT's overhead
+///
+/// KERNEL is like 'reduce<bf16, f32>(1)'; KEY is a prefix of an entry's key; A is cpu (this
+/// machine), an instruction set or sm_NN; S is like 'm=512,n=64'; LIST is a key of `lists` or a
+/// file with one KERNEL per line. Without KERNEL, prepare compiles all built-in kernels for a GPU.
+///
+/// `kernels` are those that tune and bench can run. Returns 0, or 1 if a check or a kernel failed.
+/// Throws InvalidArgument for invalid arguments.
 int run_jit_command(const std::vector<std::string>& args, std::ostream& out, const Options& options,
                     const std::vector<RunnableKernel>& kernels = {}, const KernelLists& lists = {},
                     const TuningLists& tuning_lists = {});

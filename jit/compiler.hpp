@@ -1,6 +1,6 @@
 #pragma once
-// A compiler turns a BuildRequest, and nothing else, into bytes that can be loaded: a shared object for the CPU, a cubin
-// for a GPU.
+// Compiler: the interface of the back ends, which turn a BuildRequest into a loadable image: a
+// shared object for the CPU or a cubin for a GPU. The request is the only input.
 
 #include <chrono>
 #include <memory>
@@ -12,7 +12,8 @@
 
 namespace eflow::jit {
 
-/// What the assembler reports of a GPU kernel; all 0 for the CPU. Bytes a thread, shared: bytes a block.
+/// The assembler's report on a GPU kernel; all 0 for the CPU. Registers and bytes are per thread,
+/// `shared` is bytes per block.
 struct Resources {
   int registers = 0;
   int spill_stores = 0, spill_loads = 0;
@@ -20,36 +21,39 @@ struct Resources {
   int shared = 0;
 };
 
+/// The output of a compile.
 struct Compiled {
-  std::string image;
-  std::string log;  ///< warnings and resource report
-  Resources resources;
+  std::string image = "";
+  std::string log = "";  ///< warnings and the assembler's report
+  Resources resources = {};
   double seconds = 0;
 };
 
+/// When to abandon a compile.
 struct CompileLimits {
   std::chrono::milliseconds timeout{120'000};
-  std::stop_token stop;
+  std::stop_token stop = {};
 };
 
-/// Threads: compile() may run in several at once.
+/// Threads: compile() may be called concurrently.
 class Compiler {
  public:
   virtual ~Compiler() = default;
-  /// Part of every request: "g++ 12.2.0 ...", "nvrtc 13.0.88 ...".
+  /// Version and build, part of every request: "g++ 12.2.0 ...", "nvrtc 13.0.88 ...".
   [[nodiscard]] virtual const std::string& toolchain() const = 0;
-  /// In their order; part of the request.
+  /// The compiler's options for a target, in order; part of the request.
   [[nodiscard]] virtual std::vector<std::string> options(const Target& target) const = 0;
-  /// Throws CompileError: names kernel, specialisation and target, and carries the compiler's log, whose positions are
-  /// those of our texts; also when time is up or the caller stopped.
+  /// Throws CompileError if the compile fails, times out or is stopped. The message names kernel,
+  /// specialisation and target and includes the compiler's log, whose positions refer to the kernel
+  /// texts.
   [[nodiscard]] virtual Compiled compile(const BuildRequest& request,
                                          const CompileLimits& limits) const = 0;
 };
 
-/// A compiler, or why there is none and what to do about it.
+/// A compiler, or null with the reason and a remedy in `why`.
 struct FoundCompiler {
-  std::shared_ptr<const Compiler> compiler;
-  std::string why;
+  std::shared_ptr<const Compiler> compiler = {};
+  std::string why = "";
   explicit operator bool() const { return compiler != nullptr; }
 };
 

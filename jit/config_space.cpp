@@ -15,7 +15,8 @@ int& at(Spec& spec, const Tunable& tunable) {
   return spec.constants[tunable.constant];
 }
 
-/// "model name" of the first processor; only a name, nothing is decided by it.
+/// "model name" of the first processor. Identifies the machine in the tuning database; nothing else
+/// depends on it.
 std::string cpu_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {

@@ -38,7 +38,7 @@ std::optional<CublasApi> open_cublas(const std::string& library, std::string& wh
 std::optional<CublasApi> find_cublas(const Options& options, std::string& why) {
   if (options.cublas != nullptr) return *options.cublas;
   if (options.cublas_library != "off") return open_cublas(options.cublas_library, why);
-  why = "EFLOW_CUBLASLT is off";
+  why = "disabled by EFLOW_CUBLASLT=off";
   return std::nullopt;
 }
 

@@ -7,7 +7,7 @@
 namespace eflow::jit {
 namespace {
 
-/// Looks functions up by name and remembers the first that is missing.
+/// Looks functions up by name and records the first missing one.
 struct Binder {
   void* library;
   const char* missing = nullptr;
@@ -23,7 +23,7 @@ struct Binder {
   }
 };
 
-/// What is needed to say which devices there are.
+/// The functions that are needed to list devices.
 void bind_devices(Binder& bind, CudaApi& cuda) {
   bind.required("cuInit", cuda.init);
   bind.required("cuDriverGetVersion", cuda.driver_version);

@@ -1,6 +1,6 @@
 #pragma once
-// The functions of the CUDA driver that we call, as a table. It is filled from libcuda at run time, so that the library is
-// built and runs without CUDA; a test fills it with functions that record what they are asked.
+// CudaApi: the CUDA driver functions in use, as a table that is filled from libcuda at run time, so
+// that the library is built and runs without CUDA. Tests supply a recording fake.
 
 #include <cstddef>
 #include <optional>
@@ -11,7 +11,7 @@ namespace eflow::jit {
 /// CUresult; 0 is success.
 using CuResult = int;
 using CuDevice = int;
-// Declared here, so that they are ours also where CUDA's headers were included before.
+// In our namespace, so that they cannot collide with CUDA's own headers.
 struct CUctx_st;
 struct CUstream_st;
 struct CUlib_st;
@@ -32,7 +32,7 @@ using CuPool = CUmemPoolHandle_st*;
 using CuGraph = CUgraph_st*;
 using CuGraphNode = CUgraphNode_st*;
 using CuGraphExec = CUgraphExec_st*;
-/// CUdeviceptr: an address in a device's memory.
+/// CUdeviceptr: an address in device memory.
 using CuAddress = unsigned long long;
 
 /// CUlaunchConfig.
@@ -51,7 +51,7 @@ struct CuGraphUpdate {
   CuGraphNode node, from_node;
 };
 
-/// Numbers of the driver's enumerations.
+/// Values of the driver's enumerators.
 namespace cu {
 inline constexpr int kDeviceMultiprocessors = 16, kDeviceL2Bytes = 38, kDeviceMajor = 75,
                      kDeviceMinor = 76, kDeviceSharedPerBlockOptin = 97;
@@ -89,14 +89,14 @@ struct CudaApi {
   CuResult (*library_unload)(CuLibrary) = nullptr;
   CuResult (*library_kernel)(CuKernel*, CuLibrary, const char* name) = nullptr;
   CuResult (*kernel_function)(CuFunction*, CuKernel) = nullptr;
-  /// From 12.4 on; null in older drivers.
+  /// Requires driver 12.4; null in older ones.
   CuResult (*kernel_parameter)(CuKernel, std::size_t index, std::size_t* offset,
                                std::size_t* bytes) = nullptr;
   CuResult (*function_attribute)(int* value, int attribute, CuFunction) = nullptr;
   CuResult (*function_set_attribute)(CuFunction, int attribute, int value) = nullptr;
 
   CuResult (*launch)(const CuLaunchConfig*, CuFunction, void** parameters, void** extra) = nullptr;
-  /// Null in drivers that do not have it.
+  /// Null in drivers without tensor maps.
   CuResult (*tensor_map_encode)(void* map, int type, unsigned rank, void* address,
                                 const unsigned long long* sizes, const unsigned long long* strides,
                                 const unsigned* box, const unsigned* steps, int interleave,
@@ -131,11 +131,12 @@ struct CudaApi {
   CuResult (*graph_exec_destroy)(CuGraphExec) = nullptr;
   CuResult (*graph_destroy)(CuGraph) = nullptr;
 
-  /// "CUDA_ERROR_INVALID_VALUE (invalid argument)".
+  /// Formats an error code: "CUDA_ERROR_INVALID_VALUE (invalid argument)".
   [[nodiscard]] std::string error(CuResult code) const;
 };
 
-/// Opens `library` when it is named, else libcuda.so.1, for the life of the process. nullopt and why, in plain words.
+/// Opens `library` or, if empty, libcuda.so.1, for the life of the process. Returns nullopt and
+/// sets `why` if it is missing or too old.
 [[nodiscard]] std::optional<CudaApi> open_cuda_api(const std::string& library, std::string& why);
 
 }  // namespace eflow::jit

@@ -11,8 +11,9 @@ CudaContext::CudaContext(const CudaApi& cuda, int ordinal)
   const CudaDriver driver = probe_cuda_driver(cuda);
   const int count = static_cast<int>(driver.devices.size());
   if (ordinal < 0 || ordinal >= count) {
-    throw DeviceError(str("[cuda] there is no device cuda:", ordinal, ": ",
-                          driver.why.empty() ? str("the driver sees ", count) : driver.why));
+    throw DeviceError(
+        str("[cuda] no device cuda:", ordinal, ": ",
+            driver.why.empty() ? str("the number of devices is ", count) : driver.why));
   }
   device_ = driver.devices[static_cast<std::size_t>(ordinal)];
   check(cuda_.device_get(&handle_, ordinal), "cuDeviceGet", "the device");
@@ -37,8 +38,8 @@ void CudaContext::check(CuResult code, std::string_view call, std::string_view w
 void CudaContext::require_own_process() const {
   if (fork_count() == forks_) return;
   throw DeviceError(str("[cuda] ", name(),
-                        " belongs to the process before fork(); CUDA does not survive it. Start "
-                        "workers before the first use of the GPU, or with exec"));
+                        " was created before fork(), and CUDA does not survive a fork. Start "
+                        "workers before the first use of the GPU, or use exec"));
 }
 
 CudaContext::Current::Current(const CudaContext& context) : context_(context) {
@@ -52,7 +53,8 @@ CudaContext::Current::Current(const CudaContext& context) : context_(context) {
 
 CudaContext::Current::~Current() {
   CuContext popped = nullptr;
-  if (pushed_) static_cast<void>(context_.cuda_.context_pop(&popped));  // only if never pushed
+  // fails only if the context was never pushed
+  if (pushed_) static_cast<void>(context_.cuda_.context_pop(&popped));
 }
 
 }  // namespace eflow::jit

@@ -1,6 +1,7 @@
 #pragma once
-// CudaContext: a device's primary context, retained, so that memory and streams of other CUDA users of the process are ours
-// too; and the one place where the driver's answers are checked.
+// CudaContext: a device's primary context, which is shared with the process's other CUDA users, so
+// memory and streams are interchangeable with theirs. Also the one place that checks the driver's
+// return codes.
 
 #include <string>
 #include <string_view>
@@ -9,10 +10,12 @@
 
 namespace eflow::jit {
 
-/// Threads: all members may be called at once. After a fork the child must not use the parent's: every call throws.
+/// Threads: all members may be called concurrently. In a forked child every call throws, because
+/// CUDA does not survive a fork.
 class CudaContext {
  public:
-  /// `cuda` must outlive it. Throws DeviceError when there is no such device or its context cannot be had.
+  /// Retains the primary context. `cuda` must outlive the object. Throws DeviceError if the device
+  /// or its context is unavailable.
   CudaContext(const CudaApi& cuda, int ordinal);
   ~CudaContext();
   CudaContext(const CudaContext&) = delete;
@@ -25,10 +28,12 @@ class CudaContext {
   /// "cuda:0 (NVIDIA H100 80GB HBM3)".
   [[nodiscard]] std::string name() const;
 
-  /// Throws DeviceError "[cuda] cuLaunchKernelEx of axpy<f32>(3): CUDA_ERROR_... on cuda:0 (...)" unless code is 0.
+  /// Throws DeviceError unless `code` is 0: "[cuda] cuLaunchKernelEx of axpy<f32>(3):
+  /// CUDA_ERROR_... on cuda:0 (...)".
   void check(CuResult code, std::string_view call, std::string_view what) const;
 
-  /// While alive, the context is the calling thread's current one; what was current before returns.
+  /// Makes the context current on the calling thread for the object's lifetime, then restores the
+  /// previous one.
   class Current {
    public:
     /// Throws DeviceError.
@@ -47,7 +52,7 @@ class CudaContext {
 
   const CudaApi& cuda_;
   int ordinal_;
-  unsigned forks_;  // seen when it was made
+  unsigned forks_;  // fork_count() at construction
   CuDevice handle_ = 0;
   CuContext context_ = nullptr;
   CudaDevice device_;

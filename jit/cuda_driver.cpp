@@ -10,7 +10,7 @@ int attribute_of(const CudaApi& cuda, int device, int attribute) {
   return cuda.device_attribute(&value, attribute, device) == 0 ? value : 0;
 }
 
-/// 0 or the driver's error code.
+/// Lists the devices. Returns 0 or the driver's error code.
 int describe(const CudaApi& cuda, int ordinal, CudaDevice& out) {
   int device = 0;
   char name[256] = {};
@@ -40,15 +40,16 @@ void list_devices(const CudaApi& cuda, CudaDriver& out) {
     if (code == 0) out.devices.push_back(device);
   }
   if (code != 0)
-    out.why = str("the CUDA driver says ", cuda.error(code));
+    out.why = str("the CUDA driver reports ", cuda.error(code));
   else if (count == 0)
-    out.why = "the CUDA driver sees no GPU";
+    out.why = "the CUDA driver finds no GPU";
 }
 
 }  // namespace
 
 std::string CudaDevice::arch() const {
-  // From Hopper on, wgmma and TMA need the arch-specific set; consumer parts and what came before have none.
+  // wgmma needs Hopper's architecture-specific feature set; the kernels use no other architecture's
+  // set.
   const bool specific = (major == 9 && minor == 0);
   return str("sm_", major * 10 + minor, specific ? "a" : "");
 }

@@ -40,12 +40,13 @@ void launch_cuda(const CudaContext& context, const CudaKernel& kernel, std::stri
                               static_cast<CuStream>(stream.handle),
                               nullptr,
                               0};
-  void* parameters[] = {const_cast<void*>(args)};  // the driver only reads
+  void* parameters[] = {const_cast<void*>(args)};  // the driver only reads them
   const CuResult code = context.api().launch(&config, kernel.function, parameters, nullptr);
   if (code == 0) return;
-  context.check(code, "cuLaunchKernelEx",
-                str(to_string(spec, name), ", grid ", grid_text(grid), ", ", kernel.threads,
-                    " threads, ", kernel.shared_bytes, " B of shared memory (or of earlier work)"));
+  context.check(
+      code, "cuLaunchKernelEx",
+      str(to_string(spec, name), ", grid ", grid_text(grid), ", ", kernel.threads, " threads, ",
+          kernel.shared_bytes, " B of shared memory (or an error of earlier work)"));
 }
 
 bool is_capturing(const CudaContext& context, Stream stream) {

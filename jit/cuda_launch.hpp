@@ -1,6 +1,6 @@
 #pragma once
-// Launching on a GPU: one driver call on the caller's stream. Nothing is compiled, loaded, allocated or locked here, so a
-// launch may be captured into a graph.
+// Launching on a GPU: one driver call on the caller's stream. It neither compiles, loads, allocates
+// nor locks, so a launch can be captured into a graph.
 
 #include <string_view>
 
@@ -10,16 +10,17 @@
 
 namespace eflow::jit {
 
-/// args are copied by the driver before it returns. A grid without blocks is no launch. `name` and `spec` are for messages.
-/// Throws InvalidArgument for a grid no GPU takes (x up to 2^31 - 1, y and z up to 65535); DeviceError with geometry when
-/// the driver refuses, which may be for a failure of earlier work on the device.
+/// Launches a kernel. The driver copies `args` before it returns; a grid with zero blocks launches
+/// nothing. `name` and `spec` are for messages. Throws InvalidArgument if the grid exceeds the
+/// hardware's limits (x up to 2^31 - 1, y and z up to 65535), and DeviceError with the launch
+/// geometry if the driver reports an error, which may stem from earlier work on the device.
 void launch_cuda(const CudaContext& context, const CudaKernel& kernel, std::string_view name,
                  const Spec& spec, Grid grid, const void* args, Stream stream);
 
-/// Whether the stream is being captured; false also when the driver cannot tell.
+/// Whether the stream is being captured; false if the driver cannot tell.
 [[nodiscard]] bool is_capturing(const CudaContext& context, Stream stream);
 
-/// Returns when all work of the stream is done. Throws DeviceError with what failed in it.
+/// Waits for all work on the stream. Throws DeviceError if any of it failed.
 void synchronize_cuda(const CudaContext& context, Stream stream);
 
 }  // namespace eflow::jit

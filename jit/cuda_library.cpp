@@ -46,8 +46,8 @@ bool open_cuda_library(const CudaLibrary& library, const std::string& named,
     if (take(handle, path)) return true;
     why = str(path, " lacks functions that ", library.title, " 12 has");
   }
-  why = str("no ", library.title, " (", why, "); install CUDA's ", library.name,
-            ", or name it in ", library.variable);
+  why = str("no ", library.title, " (", why, "); install CUDA's ", library.name, ", or set ",
+            library.variable);
   return false;
 }
 

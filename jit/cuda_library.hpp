@@ -1,5 +1,5 @@
 #pragma once
-// Where a library of the CUDA toolkit may lie, and opening it.
+// Finds and opens libraries of the CUDA toolkit.
 
 #include <dlfcn.h>
 
@@ -10,23 +10,23 @@
 
 namespace eflow::jit {
 
-/// Names for the loader first ("libnvrtc.so.13"), then what lies in the toolkits' usual places, newest toolkit first. `name`
-/// is without its version: "libnvrtc.so".
+/// Candidate paths, best first: names for the loader ("libnvrtc.so.13"), then files in the usual
+/// toolkit directories, newest toolkit first. `name` excludes the version: "libnvrtc.so".
 [[nodiscard]] std::vector<std::string> cuda_library_paths(std::string_view name);
 
-/// A library of which version 12 or later is needed.
+/// A library of the toolkit, required in version 12 or later.
 struct CudaLibrary {
-  std::string_view title;     ///< "NVRTC"
-  std::string_view name;      ///< "libnvrtc"
-  std::string_view variable;  ///< what names another one: "EFLOW_NVRTC"
+  std::string_view title = "";     ///< "NVRTC"
+  std::string_view name = "";      ///< "libnvrtc"
+  std::string_view variable = "";  ///< variable that overrides the path: "EFLOW_NVRTC"
 };
-/// Opens `named`, or where that is empty the first that lies somewhere, for the life of the process: the first of which
-/// `take(handle, path)` finds all that it needs. False and why, in plain words.
+/// Opens `named` or, if empty, the first candidate for which `take(handle, path)` finds all
+/// required functions, for the life of the process. Returns false and sets `why` if there is none.
 [[nodiscard]] bool open_cuda_library(const CudaLibrary& library, const std::string& named,
                                      const std::function<bool(void*, const std::string&)>& take,
                                      std::string& why);
 
-/// Looks a function up in an opened library; false where it has none of this name.
+/// Looks up a function in an opened library. Returns false if it has no such symbol.
 template <class F>
 bool bind(void* library, const char* name, F& function) {
   function = reinterpret_cast<F>(dlsym(library, name));

@@ -6,11 +6,11 @@
 namespace eflow::jit {
 namespace {
 
-/// More than this a block has only when its kernel opts in.
+/// Larger blocks need an opt-in per kernel.
 constexpr std::int64_t kSharedWithoutOptIn = 48 << 10;
 
-/// While alive, loading does not disturb another stream that is being captured: without it the driver takes what loading
-/// does for part of the capture and makes that invalid.
+/// Keeps module loading from invalidating a stream capture in progress elsewhere. In the default
+/// mode, the driver treats the calls as unsafe during capture and invalidates it.
 class RelaxedCapture {
  public:
   explicit RelaxedCapture(const CudaApi& cuda) : cuda_(cuda) {
@@ -40,7 +40,7 @@ CudaModule::CudaModule(std::shared_ptr<const CudaContext> context, std::string_v
     find_function(title);
     opt_in(source, title);
   } catch (...) {
-    static_cast<void>(context_->api().library_unload(library_));  // what failed before is told
+    static_cast<void>(context_->api().library_unload(library_));  // the original error is reported
     throw;
   }
 }
@@ -50,7 +50,7 @@ CudaModule::~CudaModule() {
     const CudaContext::Current current(*context_);
     context_->check(context_->api().library_unload(library_), "cuLibraryUnload", "a kernel");
   } catch (const Error& e) {
-    log_warning("[cuda] a kernel stays loaded: ", e.what());
+    log_warning("[cuda] a kernel could not be unloaded: ", e.what());
   }
 }
 
@@ -68,7 +68,7 @@ void CudaModule::find_function(std::string_view title) {
   CuKernel kernel = nullptr;
   context_->check(cuda.library_kernel(&kernel, library_, "eflow_kernel"), "cuLibraryGetKernel",
                   title);
-  // Also loads it: with lazy loading the first launch would.
+  // Also loads the kernel; with lazy loading, the first launch would do so.
   context_->check(cuda.kernel_function(&kernel_.function, kernel), "cuKernelGetFunction", title);
   if (cuda.kernel_parameter != nullptr) {
     std::size_t offset = 0;
@@ -86,9 +86,9 @@ void CudaModule::opt_in(const KernelSource& source, std::string_view title) {
                   "cuFuncGetAttribute(SHARED_SIZE_BYTES)", title);
   const std::int64_t most = context_->device().shared_per_block;
   if (source.threads > threads || source.shared_bytes < 0 || source.shared_bytes + fixed > most) {
-    throw InvalidArgument(str("[cuda] ", title, " wants ", source.threads, " threads and ",
-                              source.shared_bytes, " + ", fixed, " B of shared memory a block; ",
-                              context_->name(), " gives it ", threads, " and ", most, " B"));
+    throw InvalidArgument(str("[cuda] ", title, " needs ", source.threads, " threads and ",
+                              source.shared_bytes, " + ", fixed, " B of shared memory per block; ",
+                              context_->name(), " offers ", threads, " and ", most, " B"));
   }
   kernel_.threads = static_cast<unsigned>(source.threads);
   kernel_.shared_bytes = static_cast<unsigned>(source.shared_bytes);

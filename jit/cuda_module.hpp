@@ -1,6 +1,6 @@
 #pragma once
-// Loading a cubin: from the verified bytes of an artifact to a function that can be launched, with its shared memory opted
-// in and loaded eagerly, so that a launch never waits for the driver's loader.
+// CudaModule: loads a cubin from an artifact's verified bytes. Shared memory is opted in and the
+// kernel is loaded eagerly, so that a launch never waits for the driver's loader.
 
 #include <memory>
 #include <string_view>
@@ -10,19 +10,21 @@
 
 namespace eflow::jit {
 
-/// A loaded kernel. Plain data: what a launch needs and nothing else.
+/// A loaded kernel: plain data with everything a launch needs.
 struct CudaKernel {
   CuFunction function = nullptr;
-  unsigned threads = 0;        ///< of a block
-  unsigned shared_bytes = 0;   ///< dynamic shared memory of a block
-  std::size_t args_bytes = 0;  ///< 0: the driver does not say (before 12.4)
+  unsigned threads = 0;        ///< per block
+  unsigned shared_bytes = 0;   ///< dynamic shared memory per block
+  std::size_t args_bytes = 0;  ///< 0 if the driver cannot tell (before 12.4)
 };
 
-/// The cubin of one kernel. Unloads it on destruction: nothing of it may be running then.
+/// Owns the loaded cubin of one kernel. Unloads it on destruction, when no launch of it may be
+/// running.
 class CudaModule {
  public:
-  /// `title` is for messages: "axpy<f32>(3) for sm_90a". Throws DeviceError when the driver refuses any step, with what it
-  /// said of the image; InvalidArgument when the kernel asks for more threads or shared memory than it can have.
+  /// `title` is for messages: "axpy<f32>(3) for sm_90a". Throws DeviceError with the driver's log
+  /// if loading fails, and InvalidArgument if the kernel needs more threads or shared memory than
+  /// the device offers.
   CudaModule(std::shared_ptr<const CudaContext> context, std::string_view image,
              const KernelSource& source, std::string_view title);
   ~CudaModule();

@@ -6,14 +6,14 @@
 namespace eflow::jit {
 namespace {
 
-/// For destructors: what cannot be destroyed is told and left.
+/// For destructors: an object that cannot be destroyed is leaked, with a warning.
 template <class F>
 void destroy(const CudaContext& context, const char* call, F&& f) noexcept {
   try {
     const CudaContext::Current current(context);
-    context.check(f(), call, "its owner's end");
+    context.check(f(), call, "destruction");
   } catch (const std::exception& e) {
-    log_warning("[cuda] something stays on the device: ", e.what());
+    log_warning("[cuda] a stream or event could not be destroyed: ", e.what());
   }
 }
 

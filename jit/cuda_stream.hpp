@@ -1,6 +1,6 @@
 #pragma once
-// A stream and an event of the CUDA driver's, destroyed with their owner. Streams are of the non-blocking kind: they do not
-// wait for the legacy default stream, and can be captured, which that one cannot.
+// Owning wrappers of a CUDA stream and event. Streams are non-blocking: they do not synchronise
+// with the legacy default stream and, unlike it, can be captured.
 
 #include <memory>
 
@@ -9,7 +9,7 @@
 
 namespace eflow::jit {
 
-/// Threads: work may be issued from several at once; its order is then theirs.
+/// Threads: several may issue work concurrently; the order of their work is then undefined.
 class CudaStream {
  public:
   /// Throws DeviceError.
@@ -26,7 +26,7 @@ class CudaStream {
   CuStream handle_ = nullptr;
 };
 
-/// A point in a stream that others can wait for. Measures no time.
+/// A point in a stream that the host or other streams can wait for. Does not measure time.
 class CudaEvent {
  public:
   /// Throws DeviceError.
@@ -35,11 +35,13 @@ class CudaEvent {
   CudaEvent(const CudaEvent&) = delete;
   CudaEvent& operator=(const CudaEvent&) = delete;
 
-  /// All that was issued to the stream so far. `what` is for messages, here and below. Throws DeviceError.
+  /// Records the work issued to the stream so far. `what` is for messages, here and below. Throws
+  /// DeviceError.
   void record(CuStream stream, std::string_view what);
-  /// The host waits; at once when nothing was recorded. Throws DeviceError, also for what failed on the device.
+  /// Blocks the host until the recorded work is done; returns at once if nothing was recorded.
+  /// Throws DeviceError, also if that work failed.
   void wait(std::string_view what) const;
-  /// The stream's later work waits. Throws DeviceError.
+  /// Makes later work of the stream wait for the recorded work. Throws DeviceError.
   void order_before(CuStream stream, std::string_view what) const;
 
  private:

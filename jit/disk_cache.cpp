@@ -19,9 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// No kernel is larger; a file that is was not written by us.
+/// Above any kernel's size; a larger file is not ours.
 constexpr off_t kMaxEntryBytes = off_t{512} << 20;
-/// How many of our own puts may pass before the directory is measured again: others write too.
+/// Puts by this process after which the directory is measured again, because other processes write
+/// to it too.
 constexpr std::uint64_t kMeasureEvery = 64;
 
 std::int64_t now_seconds() {
@@ -30,16 +31,17 @@ std::int64_t now_seconds() {
       .count();
 }
 
-/// The whole file if it is a regular one of ours; nullopt and why otherwise. ENOENT is "not there".
+/// Reads a whole file, if it is a regular file that the user owns. Otherwise returns nullopt and
+/// sets `why`; "not found" for ENOENT.
 std::optional<std::string> read_own_file(const fs::path& path, std::string& why) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   struct stat info {};
   if (!file.valid() || fstat(file.get(), &info) != 0) {
-    why = errno == ENOENT ? "not there" : str(path.string(), ": ", std::strerror(errno));
+    why = errno == ENOENT ? "not found" : str(path.string(), ": ", std::strerror(errno));
     return std::nullopt;
   }
   if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_size > kMaxEntryBytes) {
-    why = str(path.string(), " is not a file of ours");
+    why = str(path.string(), " is not a regular file that this user owns");
     return std::nullopt;
   }
   std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
@@ -65,7 +67,7 @@ std::unique_ptr<DiskCache> DiskCache::open(const DiskCacheOptions& options, std:
     if (why = secure_directory(path); !why.empty()) return nullptr;
   }
   for (const char* name : {"use", "lock", "quarantine"}) {
-    if (!secure_directory(cache->base_ / name).empty()) return cache;  // can be read all the same
+    if (!secure_directory(cache->base_ / name).empty()) return cache;  // entries can still be read
   }
   std::error_code ignored;
   if (const fs::path tag = options.root / "CACHEDIR.TAG"; !fs::exists(tag, ignored)) {
@@ -74,7 +76,7 @@ std::unique_ptr<DiskCache> DiskCache::open(const DiskCacheOptions& options, std:
               "Signature: 8a477f597d28d172789f06886806bc55\n# Compiled kernels of eflow; may be "
               "deleted at any time.\n");
     } catch (const Error&) {
-      // Backup programs then copy the cache.
+      // Without the tag, backup programs copy the cache, which is harmless.
     }
   }
   return cache;
@@ -94,7 +96,7 @@ ArtifactPtr DiskCache::get(const Key& key, std::string_view request, std::string
     return nullptr;
   }
   if (artifact->request != request) {
-    why = "the entry is of another request with the same key";
+    why = "the entry belongs to another request with the same key";
     return nullptr;
   }
   artifact->key = key;
@@ -128,7 +130,7 @@ bool DiskCache::writable() const {
 void DiskCache::write_entry(const Key& key, std::string_view container) {
   const fs::path path = path_of(key);
   if (mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST) {
-    throw_errno("cannot make", path.parent_path().string());
+    throw_errno("cannot create", path.parent_path().string());
   }
   publish(path, container);
 }
@@ -145,8 +147,8 @@ void DiskCache::quarantine(const Key& key, std::string_view reason) {
   const fs::path from = path_of(key);
   const fs::path to = base_ / "quarantine" / str(to_hex(key), '.', getpid(), ".art");
   if (std::rename(from.c_str(), to.c_str()) != 0) unlink(from.c_str());
-  log_info("[jit] ", from.string(), " is unsound (", reason,
-           "); moved to quarantine, it will be compiled anew");
+  log_info("[jit] ", from.string(), " is unusable (", reason,
+           "); moved to quarantine, and the kernel is compiled again");
 }
 
 KeyLock DiskCache::lock(const Key& key) const {

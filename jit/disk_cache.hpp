@@ -1,14 +1,16 @@
 #pragma once
-// DiskCache: one file an artifact, shared by all processes of a user, also over a network file system. An entry appears
-// whole by a rename or not at all; whatever is wrong with one is a miss. Nothing here throws for the state of the disk.
+// DiskCache: one file per artifact, shared by all processes of a user, also on network file
+// systems. Entries are published by rename, so they appear whole or not at all; a corrupt entry
+// counts as a miss. No member throws because of the state of the disk.
 //
 //   <root>/CACHEDIR.TAG
-//   <root>/v1/obj/ab/<64 digits>.art   containers (artifact.hpp); .tmp.* while one is written
-//   <root>/v1/use/ab                   when entries were last used: "<64 digits> <seconds since 1970>" lines
+//   <root>/v1/obj/ab/<64 digits>.art   containers (artifact.hpp); .tmp.* while being written
+//   <root>/v1/use/ab                   lines "<64 digits> <seconds since 1970>": last use of
+// entries
 //   <root>/v1/lock/00..ff, gc          advisory locks
-//   <root>/v1/quarantine/              unsound entries, for a day
+//   <root>/v1/quarantine/              corrupt entries, kept for a day
 //
-// Threads and processes: everything may be called at once.
+// Threads and processes: all members may be called concurrently.
 
 #include <atomic>
 #include <chrono>
@@ -24,30 +26,36 @@
 
 namespace eflow::jit {
 
+/// Limits and timings; the defaults suit all users.
 struct DiskCacheOptions {
-  std::filesystem::path root;  ///< from choose_cache_root
-  std::uint64_t max_bytes = std::uint64_t{1}
-                            << 30;           ///< of all entries; the least recently used go first
-  std::chrono::seconds min_age{600};         ///< younger entries are never collected
-  std::chrono::seconds temporary_age{3600};  ///< older temporaries are garbage of killed processes
-  std::chrono::seconds stamp_every{3600};    ///< how exact "last used" is
+  std::filesystem::path root = {};  ///< from choose_cache_root
+  /// Bound on the total size of all entries; the least recently used are removed first.
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  std::chrono::seconds min_age{600};  ///< younger entries are never removed
+  /// Older temporaries are leftovers of killed processes.
+  std::chrono::seconds temporary_age{3600};
+  std::chrono::seconds stamp_every{3600};  ///< resolution of "last used"
   std::chrono::milliseconds lock_timeout{60'000};
 };
 
+/// One file of the cache.
 struct CacheEntry {
-  Key key;
-  std::filesystem::path path;
+  Key key = {};
+  std::filesystem::path path = {};
   std::uint64_t bytes = 0;
   std::int64_t used = 0;  ///< seconds since 1970
 };
 
+/// The result of collect().
 struct CollectReport {
-  std::uint64_t entries = 0, bytes = 0;                  ///< left
-  std::uint64_t removed_entries = 0, removed_bytes = 0;  ///< with temporaries and old quarantine
+  std::uint64_t entries = 0, bytes = 0;  ///< remaining
+  /// Including temporaries and old quarantined files.
+  std::uint64_t removed_entries = 0, removed_bytes = 0;
 };
 
-/// While alive, other processes that ask for the same lock wait. held() is false after a time-out or where the file
-/// system has no locks: go on without.
+/// An advisory lock between processes, released on destruction. held() is false after a time-out or
+/// if the file system has no locks; the caller then proceeds without it, at the risk of duplicate
+/// work.
 class KeyLock {
  public:
   KeyLock() = default;
@@ -60,31 +68,34 @@ class KeyLock {
 
 class DiskCache {
  public:
-  /// nullptr, and the reason in `why`, when the directory is not ours or cannot be made. A directory that can only be
-  /// read serves hits.
+  /// Opens or creates the cache. Returns nullptr and sets `why` if the directory cannot be created
+  /// or is not safe. A read-only directory still serves hits.
   [[nodiscard]] static std::unique_ptr<DiskCache> open(const DiskCacheOptions& options,
                                                        std::string& why);
 
-  /// The artifact of exactly this request; else nullptr and the reason in `why`. An unsound entry is quarantined.
+  /// Returns the artifact of exactly this request, or nullptr with the reason in `why`. A corrupt
+  /// entry is quarantined.
   [[nodiscard]] ArtifactPtr get(const Key& key, std::string_view request, std::string& why);
 
-  /// Publishes; false, after one warning in the object's life, when the disk does not take it.
+  /// Publishes an artifact. Returns false if the disk refuses it; warns once per object.
   bool put(const Artifact& artifact);
 
-  /// Moves an entry away: it is sound but could not be loaded.
+  /// Moves a valid entry that could not be loaded to the quarantine.
   void quarantine(const Key& key, std::string_view reason);
 
-  /// Waits up to the time-out for the lock of the key's shard.
+  /// Acquires the lock of the key's shard, waiting up to the time-out.
   [[nodiscard]] KeyLock lock(const Key& key) const;
 
-  /// Removes old temporaries and quarantined files and, above max_bytes, the least recently used entries down to 80 %.
+  /// Removes old temporaries and quarantined files. If the total exceeds max_bytes, also removes
+  /// the least recently used entries until 80 % of it remain.
   CollectReport collect();
 
-  /// All entries, least recently used first, and one of them as it is; nullptr and why when it is unsound.
+  /// All entries, least recently used first.
   [[nodiscard]] std::vector<CacheEntry> entries() const;
+  /// Reads one entry; nullptr with the reason in `why` if it is corrupt.
   [[nodiscard]] ArtifactPtr read(const CacheEntry& entry, std::string& why) const;
   [[nodiscard]] const DiskCacheOptions& options() const { return options_; }
-  /// Whether a new entry could be put here now, but for the space.
+  /// Whether new entries can be written, free space aside.
   [[nodiscard]] bool writable() const;
 
  private:
@@ -98,7 +109,7 @@ class DiskCache {
   std::filesystem::path base_;  // <root>/v1
   CacheUse use_;
   std::mutex collecting_;
-  std::atomic<std::uint64_t> bytes_{0};  // our guess at the size of all entries
+  std::atomic<std::uint64_t> bytes_{0};  // estimated total size of all entries
   std::atomic<std::uint64_t> puts_{0};
   std::atomic<bool> warned_{false};
 };

@@ -1,5 +1,5 @@
-// Bounding the disk cache: what is there, and what goes when it is too much. Readers and writers need no lock against
-// this: an entry that goes while another process opens it is a miss there.
+// Garbage collection of the disk cache. It needs no lock against readers and writers: an entry
+// removed while another process opens it is a miss there.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -29,7 +29,7 @@ struct FileFact {
   std::int64_t changed;
 };
 
-/// Regular files directly in a directory; what goes meanwhile is left out.
+/// Regular files directly in a directory; files that vanish meanwhile are skipped.
 std::vector<FileFact> files_in(const fs::path& directory) {
   std::vector<FileFact> out;
   std::error_code code;
@@ -41,7 +41,7 @@ std::vector<FileFact> files_in(const fs::path& directory) {
   return out;
 }
 
-/// Every regular file of the two-digit directories.
+/// All regular files in the two-digit subdirectories.
 std::vector<FileFact> object_files(const fs::path& objects) {
   std::vector<FileFact> out;
   std::error_code code;
@@ -55,7 +55,8 @@ std::optional<Key> key_of_file(const fs::path& path) {
   return path.extension() == ".art" ? key_from_hex(path.stem().string()) : std::nullopt;
 }
 
-/// Older than `age`, or so far in the future that some clock was wrong: nothing must live for ever because of that.
+/// Whether a file is older than `age`. A time far in the future also counts, since it comes from a
+/// wrong clock and the file would otherwise live forever.
 bool is_old(std::int64_t changed, std::int64_t now, std::int64_t age) {
   return now - changed > age || changed - now > std::max<std::int64_t>(age, 3600);
 }
@@ -66,7 +67,7 @@ void remove(const FileFact& file, CollectReport& report) {
   report.removed_bytes += file.bytes;
 }
 
-/// What killed processes left behind, and quarantined files that nobody looked at for a day.
+/// Removes leftovers of killed processes, and quarantined files older than a day.
 void remove_litter(const fs::path& base, std::int64_t temporary_age, CollectReport& report) {
   const std::int64_t now = now_seconds();
   std::vector<FileFact> candidates = object_files(base / "obj");

@@ -1,4 +1,4 @@
-// Leaving a build on disk for people to look at.
+// Writes a build to a folder for inspection, see dump_build in kernel_builder.hpp.
 #include <algorithm>
 
 #include "eflow/base/atomic_file.hpp"
@@ -13,11 +13,11 @@ namespace fs = std::filesystem;
 void write(const fs::path& path, std::string_view text) {
   std::error_code code;
   fs::create_directories(path.parent_path(), code);
-  if (code) throw IoError(str("cannot make ", path.parent_path().string(), ": ", code.message()));
+  if (code) throw IoError(str("cannot create ", path.parent_path().string(), ": ", code.message()));
   write_file_atomically(path, text);
 }
 
-/// "gemm<f32, f32>()" as a directory's name: "gemm-f32-f32".
+/// A Spec's text as a directory name: "gemm<f32, f32>()" becomes "gemm-f32-f32".
 std::string file_name(const std::string& title) {
   std::string out;
   for (const char c : title) {
@@ -32,7 +32,7 @@ std::string file_name(const std::string& title) {
   return out;
 }
 
-/// A word of a shell's line.
+/// Quotes a word for the shell if necessary.
 std::string quoted(const std::string& word) {
   const bool plain = word.find_first_not_of(
                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -40,7 +40,8 @@ std::string quoted(const std::string& word) {
   return plain ? word : "'" + word + "'";
 }
 
-/// One line that compiles it again, to be run in the folder. NVRTC has no program: there it is ours.
+/// The command line that repeats the compile, run in the folder. NVRTC has no program of its own,
+/// so for a GPU it is eflow.
 std::string compile_command(const BuildRequest& request) {
   if (request.target.backend == Backend::kCuda) return "eflow jit repro request.bin\n";
   const bool clang = request.toolchain.find("clang") != std::string::npos;

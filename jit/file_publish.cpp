@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Unlike any other's on this machine or, over a network file system, on another.
+/// Unique among processes on this machine and on others that share the directory.
 std::string temporary_name() {
   static std::atomic<std::uint64_t> count{0};
   char host[65] = {};

@@ -1,16 +1,17 @@
 #pragma once
-// Publishing a file so that readers see all of it or none, without waiting for the disk: what a power cut leaves behind
-// is found by its checksum. Internal to jit.
+// Atomic publication of a file by rename: readers see all of it or nothing. It does not wait for
+// the disk; a file damaged by a power cut is detected by its checksum. Internal to jit.
 
 #include <filesystem>
 #include <string_view>
 
 namespace eflow::jit {
 
-/// What temporaries' names begin with.
+/// Prefix of temporary file names.
 inline constexpr std::string_view kTemporaryPrefix = ".tmp.";
 
-/// Writes a temporary beside `path` (0600) and renames it. Throws IoError; the temporary is then gone.
+/// Writes a temporary next to `path` (mode 0600) and renames it. Throws IoError and removes the
+/// temporary on failure.
 void publish(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace eflow::jit

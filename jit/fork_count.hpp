@@ -1,10 +1,11 @@
 #pragma once
-// How often this process's ancestors and itself were forked off since jit was first used: what started threads or a GPU
-// compares it to see that it now runs in a child, where neither exists. Cheaper than asking for the process id.
+// Detects that the process was forked. Owners of threads or GPU contexts compare the count with the
+// one at their construction: in a child, neither exists. Cheaper than getpid().
 
 namespace eflow::jit {
 
-/// Changes in the child of every fork(). The first call registers with pthread_atfork.
+/// A count that increases in the child of every fork(). The first call registers a pthread_atfork
+/// handler.
 [[nodiscard]] unsigned fork_count();
 
 }  // namespace eflow::jit

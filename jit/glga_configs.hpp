@@ -1,7 +1,7 @@
 #pragma once
-// What the tuner may choose for the glga texts: the queries and keys of a tile, or tokens of the state's; and, on sm_90a,
-// products by warpgroups and loads by bulk copies. The default is the caller's: it follows from how many keys a query sees,
-// which a Spec does not know. Internal to jit.
+// The config spaces of the glga kernels: tile sizes (queries and keys, or tokens of the state
+// kernel) and, on sm_90a, warpgroup products and bulk copies. The default is the caller's, because
+// it depends on the number of keys that a query sees, which is not in the Spec. Internal to jit.
 
 #include <algorithm>
 
@@ -10,16 +10,18 @@
 
 namespace eflow::jit::detail {
 
-/// Registers of a thread that sums may take on a GPU, of 255.
+/// Registers per GPU thread, of 255, that may hold accumulators.
 inline constexpr std::int64_t kRegistersForSums = 200;
 
-/// What a text holds at once: tiles of sums of a head's channels, and of scores; across their rows are queries, or keys.
+/// The accumulators that a kernel holds at once: tiles of a head's channels and tiles of scores.
+/// Their rows are queries or, if `across_keys`, keys.
 struct GlgaHolds {
   int channels, scores;
   bool across_keys;
 };
 
-/// One of four warps has every fourth strip of 16 rows, of which a thread has a half of each column.
+/// Whether accumulators fit the registers and tiles fit shared memory. Each of the 4 warps owns
+/// every fourth strip of 16 rows; a thread holds half of each column of a strip.
 inline bool glga_fits_gpu(const GlgaTiles& t, const GlgaHolds& holds, std::int64_t bytes,
                           const DeviceLimits& limits) {
   const std::int64_t across = holds.across_keys ? t.keys : t.rows,
@@ -29,7 +31,8 @@ inline bool glga_fits_gpu(const GlgaTiles& t, const GlgaHolds& holds, std::int64
   return bytes <= limits.block_bytes && numbers <= kRegistersForSums;
 }
 
-/// Operands and sums of a step should stay in a core's second cache, and must fit a block's scratch.
+/// Whether operands and accumulators stay within 3/4 of a core's L2 cache, and everything fits the
+/// block's scratch.
 inline bool glga_fits_cpu(const GlgaTiles& t, const GlgaHolds& holds, const DeviceLimits& limits) {
   const std::int64_t sum = std::max<std::int64_t>(t.element, 4);
   const std::int64_t across = holds.across_keys ? t.keys : t.rows;
@@ -40,7 +43,8 @@ inline bool glga_fits_cpu(const GlgaTiles& t, const GlgaHolds& holds, const Devi
          t.rows != 48 && t.keys >= 32;
 }
 
-/// Warpgroups where they are asked for: of whole groups of 64 rows in bf16. Elsewhere the kernel would be the same.
+/// Accepts warpgroup products only where they change the kernel: bf16 on sm_90a with whole groups
+/// of 64 rows.
 inline bool glga_has_warpgroups(const Spec& spec, const GlgaTiles& t, const GlgaHolds& holds,
                                 const DeviceLimits& limits) {
   const bool for_them = limits.arch == "sm_90a" && t.element == 2;
@@ -48,14 +52,16 @@ inline bool glga_has_warpgroups(const Spec& spec, const GlgaTiles& t, const Glga
          (for_them && (holds.across_keys ? t.keys : t.rows) % 64 == 0);
 }
 
-/// What barriers of bulk copies (kMostStages of matrix_tile_cuda.h) take of a block's shared memory, aligned as its tiles are.
+/// Shared memory for the barriers of bulk copies (kMostStages in matrix_tile_cuda.h), rounded up to
+/// the tile alignment.
 inline constexpr std::int64_t kCopyBarrierBytes = 128;
-/// Bulk copies where they are asked for.
+/// Accepts bulk copies only on sm_90a.
 inline bool glga_has_bulk_copies(const Spec& spec, const GlgaTiles& t, const DeviceLimits& limits) {
   return spec.constants[GlgaConstant::kBulkCopies] == 0 ||
          (limits.arch == "sm_90a" && t.element <= 4);
 }
 
+/// The `fits` function of a kernel, given its shared memory and its GlgaHolds.
 template <std::int64_t (*kBytes)(const Spec&), int kChannels, int kScores, bool kAcrossKeys>
 bool glga_config_fits(const Spec& spec, const DeviceLimits& limits) {
   const GlgaTiles tiles(spec);
@@ -83,12 +89,13 @@ inline ConfigSpace glga_tiles(FitsConfig fits) {
           .default_is_the_callers = true,
           .fits = fits};
 }
-/// Of texts that walk over a window.
+/// For the kernels that iterate over the window.
 inline ConfigSpace glga_walk_tiles(FitsConfig fits) {
   ConfigSpace out = glga_tiles(fits);
   out.tunables.push_back({"bulk_copies", GlgaConstant::kBulkCopies, {0, 1}});
   return out;
 }
+/// For kernels without a tile of keys.
 inline ConfigSpace glga_row_tiles(FitsConfig fits) {
   return {.tunables = {{"rows", GlgaConstant::kRows, {16, 32, 48, 64, 96, 128}},
                        {"warpgroups", GlgaConstant::kWarpgroups, {0, 1}}},

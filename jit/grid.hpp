@@ -1,5 +1,5 @@
 #pragma once
-// Grid: how many blocks a launch has, in each direction.
+// Grid: the number of blocks of a launch along each axis.
 
 #include <cstdint>
 

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxImageBytes = 256u << 20;
-/// As much of a log as a message can carry; the rest is in the dump.
+/// Bound on the log inside an error message; a dump contains all of it.
 constexpr std::size_t kMaxLog = 16 * 1024;
 
 class HostCompiler final : public Compiler {
@@ -31,7 +31,7 @@ class HostCompiler final : public Compiler {
                                  "-fvisibility=hidden", "-nostdinc", "-nostdinc++",
                                  "-ffp-contract=fast",  "-w"};
     const std::optional<Isa> isa = isa_from_name(target.arch);
-    if (!isa) throw InvalidArgument(str("[jit] no instruction set is called ", target.arch));
+    if (!isa) throw InvalidArgument(str("[jit] unknown instruction set ", target.arch));
     for (std::string& flag : compile_flags(*isa)) out.push_back(std::move(flag));
     return out;
   }
@@ -63,7 +63,7 @@ class HostCompiler final : public Compiler {
     write_plainly(directory / "kernel.cpp", request.program);
   }
 
-  /// The directory is gone after the compile: nothing here needs to survive a power cut.
+  /// Writes without fsync: the directory is removed after the compile.
   static void write_plainly(const fs::path& path, std::string_view text) {
     const FileDescriptor file(open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
     if (!file.valid()) throw_errno("cannot write a kernel text", path.string());
@@ -78,7 +78,7 @@ class HostCompiler final : public Compiler {
                                            : str("does not compile (exit code ", r.exit_code, ")");
     std::string log = r.output.substr(0, kMaxLog);
     if (log.size() < r.output.size())
-      log += str("\n[", r.output.size() - log.size(), " more bytes]\n");
+      log += str("\n[", r.output.size() - log.size(), " more bytes omitted]\n");
     throw CompileError(str("[jit] ", request.title(), " ", what, " with ", toolchain_, ":\n", log));
   }
 
@@ -91,7 +91,7 @@ bool is_program(const fs::path& path) {
   return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
 }
 
-/// Where a compiler of that name lies; a name with a '/' is a path.
+/// Finds a compiler by name; a name with a '/' is a path.
 std::optional<fs::path> look_up(const std::string& name, const std::string& search_path) {
   if (name.find('/') != std::string::npos)
     return is_program(name) ? std::optional<fs::path>(name) : std::nullopt;
@@ -104,7 +104,8 @@ std::optional<fs::path> look_up(const std::string& name, const std::string& sear
   return std::nullopt;
 }
 
-/// "gcc version 12.2.0 (...), x86_64-linux-gnu" from what `-v` prints; nullopt when it is no compiler we know.
+/// Returns "gcc version 12.2.0 (...), x86_64-linux-gnu" from the output of `-v`; nullopt if the
+/// program is not g++ or clang++.
 std::optional<std::string> ask_version(const fs::path& compiler, const std::string& search_path) {
   const ProcessResult r = run_process({.argv = {compiler.string(), "-v"},
                                        .environment = {"PATH=" + search_path, "LC_ALL=C"},
@@ -149,7 +150,7 @@ FoundCompiler find_host_compiler(const HostCompilerOptions& options) {
     }
   }
   return {nullptr, str("no C++ compiler (", tried, "; looked in ", options.search_path,
-                       "); install g++ or clang++, or name one in EFLOW_CXX")};
+                       "); install g++ or clang++, or set EFLOW_CXX")};
 }
 
 }  // namespace eflow::jit

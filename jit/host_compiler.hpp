@@ -1,6 +1,6 @@
 #pragma once
-// The CPU back end: g++ or clang++, run without a shell in a private directory that holds the request's texts and nothing
-// else. No system header can be reached (-nostdinc), so the texts of the request are all that is compiled.
+// The CPU back end: runs g++ or clang++, without a shell, in a private directory that contains only
+// the request's texts. -nostdinc excludes system headers, so the request determines the output.
 
 #include <filesystem>
 #include <string>
@@ -10,13 +10,12 @@
 namespace eflow::jit {
 
 struct HostCompilerOptions {
-  std::string cxx;  ///< a path or a name; empty: the first of g++, clang++, c++
-  std::string search_path =
-      "/usr/local/bin:/usr/bin:/bin";        ///< where names are looked up, parted by ':'
-  std::filesystem::path temporary = "/tmp";  ///< parent of the private directories
+  std::string cxx = "";  ///< path or name; empty: the first of g++, clang++, c++
+  std::string search_path = "/usr/local/bin:/usr/bin:/bin";  ///< directories separated by ':'
+  std::filesystem::path temporary = "/tmp";                  ///< parent of the private directories
 };
 
-/// Asks the compiler for its version once. Never throws.
+/// Finds a compiler and queries its version. Never throws.
 [[nodiscard]] FoundCompiler find_host_compiler(const HostCompilerOptions& options);
 
 }  // namespace eflow::jit

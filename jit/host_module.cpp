@@ -18,7 +18,7 @@ namespace {
       str("[jit] a compiled kernel ", what, ": ", error != nullptr ? error : "no reason given"));
 }
 
-/// Where memory files are forbidden: a private file that is gone as soon as it is mapped.
+/// Fallback without /proc: a private file that is unlinked as soon as it is mapped.
 void* load_from_disk(std::string_view image) {
   char name[] = "/tmp/eflow-kernel-XXXXXX";
   const FileDescriptor file(mkostemp(name, O_CLOEXEC));
@@ -30,7 +30,8 @@ void* load_from_disk(std::string_view image) {
 }
 
 void* load(std::string_view image) {
-  // The descriptor stays open: the loader knows an object by its path, and a number used twice would give it the first.
+  // The descriptor stays open. dlopen identifies an object by its path, so a reused descriptor
+  // number would return the first object.
   const int memory = memfd_create("eflow-kernel", MFD_CLOEXEC);
   if (memory < 0) return load_from_disk(image);
   const std::string path = str("/proc/self/fd/", memory);

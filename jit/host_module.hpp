@@ -1,7 +1,7 @@
 #pragma once
-// Loading a compiled shared object from the verified bytes of an artifact. The bytes go through an anonymous file in
-// memory, so that what was checked is what is loaded; it stays open and mapped for the process's life, since running code
-// must not go away.
+// Loads a shared object from an artifact's verified bytes. The bytes go through an anonymous memory
+// file, so that exactly the verified bytes are loaded. The object stays mapped for the life of the
+// process, because its code may be running.
 
 #include <string_view>
 
@@ -9,7 +9,7 @@
 
 namespace eflow::jit {
 
-/// Throws DeviceError with the loader's words.
+/// Loads the kernel. Throws DeviceError with the loader's message.
 [[nodiscard]] HostKernel load_host_kernel(std::string_view image);
 
 }  // namespace eflow::jit

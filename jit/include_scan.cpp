@@ -7,9 +7,9 @@
 namespace eflow::jit {
 namespace {
 
-/// The text as its preprocessor sees lines: comments become a space, continued lines are joined,
-/// string literals stay. One newline is kept for each newline of the text, so that line numbers
-/// hold (joined ones follow their line).
+/// The text as the preprocessor sees lines: comments become a space, continued lines are joined,
+/// string literals are kept. Each newline of the text yields one newline, so line numbers remain
+/// correct (those of joined lines follow the joined line).
 std::string plain_lines(std::string_view s) {
   enum { kCode, kLine, kBlock, kString, kChar } state = kCode;
   std::string out;
@@ -42,7 +42,7 @@ std::string plain_lines(std::string_view s) {
         continue;
       }
       if (c == '"') state = state == kCode ? kString : state == kString ? kCode : state;
-      // A ' between digits parts them and opens nothing.
+      // A ' between digits is a separator, not a quote.
       const bool digits = i > 0 && std::isalnum(static_cast<unsigned char>(s[i - 1])) != 0;
       if (c == '\'' && !(state == kCode && digits)) {
         state = state == kCode ? kChar : state == kChar ? kCode : state;
@@ -63,7 +63,7 @@ bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
 }
 
-/// Whether `word` stands in the line as a whole identifier.
+/// Whether the line contains `word` as a whole identifier.
 bool has_word(std::string_view line, std::string_view word) {
   for (std::size_t at = line.find(word); at != std::string_view::npos;
        at = line.find(word, at + 1)) {
@@ -77,12 +77,12 @@ bool has_word(std::string_view line, std::string_view word) {
 [[noreturn]] void reject(std::string_view name, int line, std::string_view found) {
   throw CompileError(
       str("[kernel text] ", name, ":", line, ": `", found,
-          "` is not allowed in a kernel text; includes are written #include \"path/from/root.h\" "
-          "and nothing may depend on the machine or the time"));
+          "` is not allowed in a kernel text; write includes as #include \"path/from/root.h\" "
+          "and do not depend on the machine or the time"));
 }
 
-/// The included path when the line is an include of ours, "" when it is no include; everything else
-/// is rejected.
+/// Returns the path if the line is an allowed include, and "" if it is no include. Rejects
+/// everything else.
 std::string include_of(std::string_view name, int number, std::string_view line) {
   for (const char* word : {"__has_include", "__has_include_next", "__has_embed", "__DATE__",
                            "__TIME__", "__TIMESTAMP__", "__COUNTER__"}) {

@@ -30,7 +30,7 @@ std::optional<Isa> isa_from_name(std::string_view name) {
 std::vector<Isa> usable_isas() {
   std::vector<Isa> out{Isa::kBaseline};
 #if defined(__x86_64__)
-  // The exact features that jit/CMakeLists.txt compiles each set with.
+  // Must list the features that jit/CMakeLists.txt enables for each set.
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("bmi2")) {
     out.push_back(Isa::kAvx2);

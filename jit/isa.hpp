@@ -1,5 +1,5 @@
 #pragma once
-// The instruction sets that kernel texts are compiled for when the library is built.
+// Isa: the CPU instruction sets for which kernel texts are compiled.
 
 #include <optional>
 #include <string>
@@ -8,17 +8,19 @@
 
 namespace eflow::jit {
 
-/// kAvx512Bf16 adds bf16 dot products; only texts that use them are compiled for it, the rest runs as kAvx512.
+/// kAvx512Bf16 adds bf16 dot products to kAvx512. Only texts that use them are compiled for it;
+/// others use their kAvx512 form.
 enum class Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16 };
 
-/// "baseline", "avx2", "avx512", "avx512_bf16".
+/// Returns "baseline", "avx2", "avx512" or "avx512_bf16".
 [[nodiscard]] std::string_view name_of(Isa isa);
 [[nodiscard]] std::optional<Isa> isa_from_name(std::string_view name);
 
-/// Those that both this build and this CPU have, best last. Found by cpuid feature bits, never by model names.
+/// The instruction sets that this CPU supports, best last. Detected by cpuid feature bits, not by
+/// model names.
 [[nodiscard]] std::vector<Isa> usable_isas();
 
-/// What a C++ compiler is told to compile a text for it: the same flags as for the built-in texts.
+/// The flags for compiling a text at run time; the same as for the built-in texts.
 [[nodiscard]] std::vector<std::string> compile_flags(Isa isa);
 
 }  // namespace eflow::jit

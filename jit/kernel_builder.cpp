@@ -18,7 +18,7 @@ std::int64_t now_seconds() {
       .count();
 }
 
-/// Whether a cached artifact is taken; why not otherwise.
+/// Offers a cached artifact to `accept`. Returns false and sets `why` if it is rejected.
 bool accepted(const KernelBuilder::Accept& accept, const Artifact& artifact, std::string& why) {
   if (!accept) return true;
   try {
@@ -61,7 +61,8 @@ struct KernelBuilder::State {
   std::unique_ptr<DiskCache> disk;
   std::string disk_why;
   std::vector<std::unique_ptr<Pack>> packs;
-  std::multimap<Key, ArtifactPtr> portable;  // of the disk cache, where there is no compiler
+  // entries of the disk cache by portable key, for machines without a compiler
+  std::multimap<Key, ArtifactPtr> portable;
 
   mutable std::mutex counting;
   Stats stats;
@@ -79,10 +80,10 @@ struct KernelBuilder::State {
       disk = DiskCache::open(cache, disk_why);
       if (disk) disk_why = root.warning;
     }
-    if (!disk && disk_why.empty()) disk_why = "no cache directory is chosen";
+    if (!disk && disk_why.empty()) disk_why = "no cache directory is set";
     if (!root.warning.empty()) {
       log_warning(
-          "[jit] the cache cannot be where it should: ", root.warning, ". Using ",
+          "[jit] the preferred cache directory is unusable: ", root.warning, ". Using ",
           disk ? root.path.string() : std::string("memory only; the next run compiles again"));
     }
   }
@@ -93,7 +94,7 @@ struct KernelBuilder::State {
       if (std::unique_ptr<Pack> pack = Pack::open(path, why))
         packs.push_back(std::move(pack));
       else
-        log_warning("[jit] a pack of compiled kernels is left out: ", why);
+        log_warning("[jit] a pack of compiled kernels is ignored: ", why);
     }
   }
 };
@@ -168,8 +169,8 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
                            const Accept& accept) {
   State& s = *state_;
   if (s.options.mode == JitMode::kOff) {
-    throw CompileError(
-        str("[jit] ", request.title(), " is not built in, and EFLOW_JIT=off allows nothing else"));
+    throw CompileError(str("[jit] ", request.title(),
+                           " is not built in, and EFLOW_JIT=off allows only built-in kernels"));
   }
   if (request.toolchain.empty()) return find_portable(request, accept);
 
@@ -177,11 +178,11 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
   const Key key = key_of(bytes);
   if (Built found = find_cached(key, bytes, accept, why); found.artifact) return found;
   if (s.options.mode == JitMode::kForbid) {
-    throw CompileError(
-        str("[jit] ", request.title(), " would have to be compiled (", why,
-            "), which EFLOW_JIT=forbid does not allow; run `eflow jit prepare` or name a pack"));
+    throw CompileError(str(
+        "[jit] ", request.title(), " must be compiled (", why,
+        "), but EFLOW_JIT=forbid does not allow it; run `eflow jit prepare` or set EFLOW_PACKS"));
   }
-  // Other processes that want the same wait here, and then find it.
+  // Processes that need the same kernel wait here and then find it in the cache.
   const KeyLock lock = disk() != nullptr ? disk()->lock(key) : KeyLock();
   if (lock.held()) {
     if (Built found = find_cached(key, bytes, accept, why); found.artifact) return found;
@@ -237,7 +238,7 @@ Built KernelBuilder::find_portable(const BuildRequest& request, const Accept& ac
   }
   throw CompileError(str(
       "[jit] ", request.title(),
-      " is in no pack or cache and cannot be compiled: ", compiler(request.target.backend).why));
+      " is not in a pack or cache and cannot be compiled: ", compiler(request.target.backend).why));
 }
 
 ArtifactPtr KernelBuilder::compile(const BuildRequest& request, const Key& key, std::string bytes,

@@ -1,6 +1,6 @@
 #pragma once
-// KernelBuilder: from a kernel's name and Spec to an artifact for a target, through packs, disk cache and compilers. It
-// needs no device: artifacts for a GPU are built where there is none.
+// KernelBuilder: obtains the artifact of a kernel for a target from packs, the disk cache or a
+// compiler. It needs no device, so GPU artifacts can be built on machines without a GPU.
 
 #include <functional>
 #include <memory>
@@ -16,12 +16,13 @@
 
 namespace eflow::jit {
 
+/// An artifact and its source.
 struct Built {
-  ArtifactPtr artifact;
+  ArtifactPtr artifact = {};
   Origin origin = Origin::kCompiled;
 };
 
-/// Threads: all members may be called at once, but set_events before any build.
+/// Threads: all members may be called concurrently, except that set_events comes first.
 class KernelBuilder {
  public:
   explicit KernelBuilder(const Options& options);
@@ -30,20 +31,21 @@ class KernelBuilder {
   [[nodiscard]] KernelTexts& texts();
   [[nodiscard]] KernelDefinitions& definitions();
 
-  /// What would be compiled. Without a compiler for the target its toolchain and options are empty. Throws CompileError
-  /// when the kernel is not defined or its texts are not sound.
+  /// Returns the complete compiler input. Toolchain and options are empty if no compiler for the
+  /// target exists. Throws CompileError if the kernel is undefined or its texts are invalid.
   [[nodiscard]] BuildRequest request(const KernelRef& kernel, const Target& target);
 
-  /// Throws to refuse an artifact, for example because it cannot be loaded. A cached one is then quarantined and the
-  /// request compiled, once.
+  /// Throws to reject an artifact, for example because it cannot be loaded. A rejected cache entry
+  /// is quarantined and the request is compiled once.
   using Accept = std::function<void(const Artifact&)>;
-  /// Packs, disk cache, compiler, in this order. Throws CompileError (texts, no compiler, JitMode::kForbid, time is up).
+  /// Searches packs, then the disk cache, then compiles. Throws CompileError for compile errors, a
+  /// missing compiler, JitMode::kForbid, and expired limits.
   [[nodiscard]] Built build(const BuildRequest& request, const CompileLimits& limits,
                             const Accept& accept = {});
 
-  /// Looks once; later calls give the same answer.
+  /// The compiler of a back end. Searched for on the first call; the result is cached.
   [[nodiscard]] const FoundCompiler& compiler(Backend backend);
-  /// nullptr: memory only, for the reason in disk_why().
+  /// The disk cache; nullptr if there is none, with the reason in disk_why().
   [[nodiscard]] DiskCache* disk();
   [[nodiscard]] const std::string& disk_why();
   [[nodiscard]] const std::vector<std::unique_ptr<Pack>>& packs();
@@ -62,9 +64,9 @@ class KernelBuilder {
   std::unique_ptr<State> state_;
 };
 
-/// Writes what was compiled, as files to read: program, texts, options, log, image, one line that compiles it again, and the
-/// request as it was (`eflow jit repro` takes it).
-/// Returns the new directory below `parent`. Throws IoError.
+/// Writes a build to a new folder below `parent`: program, texts, options, log, image, a command
+/// line that compiles it, and the request in binary form for `eflow jit repro`. Returns the folder.
+/// Throws IoError.
 std::filesystem::path dump_build(const std::filesystem::path& parent, const BuildRequest& request,
                                  std::string_view image, std::string_view log);
 

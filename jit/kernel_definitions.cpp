@@ -10,7 +10,7 @@
 namespace eflow::jit {
 namespace {
 
-/// A dtype as kernel texts spell it.
+/// A dtype's name in kernel texts.
 std::string_view cpp_name(DType dtype) {
   switch (dtype) {
     case DType::kF32:
@@ -38,7 +38,8 @@ bool is_kernel_name(std::string_view name) {
   return true;
 }
 
-/// What "$t0" or "$c11" at the beginning of `pattern` stands for; `used` is its length.
+/// Resolves the placeholder at the beginning of `pattern`, "$t0" or "$c11"; `used` receives its
+/// length.
 std::string substitute(std::string_view pattern, const KernelRef& kernel, std::size_t& used) {
   int index = 0;
   const char kind = pattern.size() > 2 ? pattern[1] : '\0';
@@ -50,7 +51,7 @@ std::string substitute(std::string_view pattern, const KernelRef& kernel, std::s
   if (code == std::errc() && kind == 't' && index < Spec::kDTypes) {
     if (kernel.spec.dtypes[index] == Spec::kNoDType) {
       throw CompileError(str("[jit] ", to_string(kernel.spec, kernel.name), " has no dtype ", index,
-                             ", which its kernel's expression asks for"));
+                             ", which its kernel's expression uses"));
     }
     return std::string(cpp_name(static_cast<DType>(kernel.spec.dtypes[index])));
   }
@@ -74,7 +75,7 @@ const BuiltinIndex& all_builtin() {
   return index;
 }
 
-/// Splits "a, b" at commas, without blanks around the parts.
+/// Splits "a, b" at commas and trims blanks.
 std::vector<std::string_view> split(std::string_view list) {
   std::vector<std::string_view> out;
   while (!list.empty()) {
@@ -88,15 +89,16 @@ std::vector<std::string_view> split(std::string_view list) {
   return out;
 }
 
-/// Throws InvalidArgument unless every tunable names a constant of its own and has values.
+/// Throws InvalidArgument unless every tunable has a name, a distinct constant and at least one
+/// value.
 void check_space(const KernelDefinition& d) {
   unsigned taken = 0;
   for (const Tunable& t : d.space.tunables) {
     const bool in_range = t.constant >= 0 && t.constant < Spec::kConstants;
     if (!in_range || (taken >> t.constant & 1u) != 0 || t.values.empty() || t.name.empty()) {
       throw InvalidArgument(str("[jit] kernel ", d.name, ", tunable \"", t.name, "\", constant ",
-                                t.constant, ": expected a name, a constant 0 to ",
-                                Spec::kConstants - 1, " of its own, and a value or more"));
+                                t.constant, ": expected a name, a distinct constant from 0 to ",
+                                Spec::kConstants - 1, ", and at least one value"));
     }
     taken |= 1u << t.constant;
   }
@@ -117,20 +119,19 @@ KernelDefinitions::KernelDefinitions() {
 void KernelDefinitions::add(const KernelDefinition& d) {
   if (!is_kernel_name(d.name) || d.threads < 32 || d.threads > 1024 || d.threads % 32 != 0) {
     throw InvalidArgument(str("[jit] kernel \"", d.name, "\" with ", d.threads,
-                              " threads: a name has letters, digits, ",
-                              "_, . and /, a block 32 to 1024 threads in steps of 32"));
+                              " threads: expected a name of letters, digits, ",
+                              "_, . and /, and 32 to 1024 threads per block in steps of 32"));
   }
   check_space(d);
   const std::lock_guard lock(mutex_);
   const auto [at, fresh] = added_.try_emplace(d.name, d);
   KernelDefinition& known = at->second;
-  if (!fresh &&
-      (known.text != d.text || known.expression != d.expression || known.threads != d.threads ||
-       known.prologue != d.prologue)) {
-    throw InvalidArgument(str("[jit] there is already a kernel ", d.name, ", ", known.expression,
+  if (!fresh && (known.text != d.text || known.expression != d.expression ||
+                 known.threads != d.threads || known.prologue != d.prologue)) {
+    throw InvalidArgument(str("[jit] there already is a kernel ", d.name, ", ", known.expression,
                               " of ", known.text));
   }
-  if (known.space.empty()) known.space = d.space;  // who can tune it may be told later
+  if (known.space.empty()) known.space = d.space;  // the config space may be added later
   if (!known.shared_bytes) known.shared_bytes = d.shared_bytes;
 }
 
@@ -142,7 +143,7 @@ KernelSource KernelDefinitions::source(const KernelRef& kernel) const {
   const std::lock_guard lock(mutex_);
   const auto added = added_.find(kernel.name);
   if (added == added_.end()) {
-    throw CompileError(str("[jit] no kernel is called ", kernel.name, " with the specialisation ",
+    throw CompileError(str("[jit] no kernel is called ", kernel.name, " with specialisation ",
                            to_string(kernel.spec, kernel.name),
                            "; define it with Runtime::define"));
   }
@@ -170,7 +171,7 @@ KernelRef parse_kernel(std::string_view text) {
     if (names.size() > Spec::kDTypes) malformed(text, "a Spec has at most 4 dtypes");
     for (std::size_t i = 0; i < names.size(); ++i) {
       const std::optional<DType> dtype = dtype_from_name(names[i]);
-      if (!dtype) malformed(text, str(names[i], " is no dtype"));
+      if (!dtype) malformed(text, str(names[i], " is not a dtype"));
       out.spec.dtypes[i] = static_cast<std::uint8_t>(*dtype);
     }
     rest.remove_prefix(end + 1);
@@ -183,7 +184,7 @@ KernelRef parse_kernel(std::string_view text) {
     const auto [end, code] = std::from_chars(values[i].data(), values[i].data() + values[i].size(),
                                              out.spec.constants[i]);
     if (code != std::errc() || end != values[i].data() + values[i].size())
-      malformed(text, str(values[i], " is no number"));
+      malformed(text, str(values[i], " is not a number"));
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #pragma once
-// Which text a kernel's name stands for, and how its Spec becomes the C++ name of a specialisation. Built-in kernels are
-// known; run-time specialised ones and users' own are added.
+// KernelDefinitions: maps a kernel's name to its text and to the C++ expression of a
+// specialisation. Built-in kernels and the library's run-time specialised ones are predefined;
+// users add their own.
 
 #include <map>
 #include <mutex>
@@ -12,46 +13,50 @@
 
 namespace eflow::jit {
 
-/// A kernel by name and how it is specialised.
+/// A kernel's name and one specialisation of it.
 struct KernelRef {
-  std::string name;
-  Spec spec;
+  std::string name = "";
+  Spec spec = {};
   KernelRef() = default;
   KernelRef(std::string kernel, const Spec& how) : name(std::move(kernel)), spec(how) {}
 };
 
+/// How the specialisations of a kernel are compiled.
 struct KernelDefinition {
-  std::string name;  ///< what Spec was made with
-  std::string text;  ///< path of the kernel text
-  std::string
-      expression;  ///< with $t0..$t3 for the Spec's dtypes and $c0..$c11 for its constants: "scale<$t0, $c0>"
-  int threads = 256;  ///< of a block, on a GPU
-  ConfigSpace space;  ///< what the tuner may choose
-  /// Bytes of dynamic shared memory of a block, on a GPU; empty: none.
-  std::function<std::int64_t(const Spec&)> shared_bytes;
-  /// What stands before the text, with the same $t and $c: "#define ROWS $c2\n".
+  std::string name = "";  ///< name that Specs are made with
+  std::string text = "";  ///< path of the kernel text
+  /// The C++ name of a specialisation, with $t0..$t3 for the Spec's dtypes and $c0..$c11 for its
+  /// constants: "scale<$t0, $c0>".
+  std::string expression = "";
+  int threads = 256;       ///< threads per block on a GPU
+  ConfigSpace space = {};  ///< configs that the tuner may choose from
+  /// Dynamic shared memory per block on a GPU, in bytes; empty: none.
+  std::function<std::int64_t(const Spec&)> shared_bytes = {};
+  /// Lines inserted before the text, with the same placeholders: "#define ROWS $c2\n".
   std::string prologue = "";
 };
 
-/// What a compiler needs to know of one specialisation.
+/// One specialisation, as a compiler and the module loader need it.
 struct KernelSource {
-  std::string text, expression;
+  std::string text = "", expression = "";
   int threads = 256;
   std::int64_t shared_bytes = 0;
   std::string prologue = "";
 };
 
-/// Threads: all members may be called at once.
+/// Threads: all members may be called concurrently.
 class KernelDefinitions {
  public:
   KernelDefinitions();
-  /// Adding the same twice is fine. Throws InvalidArgument when the name is malformed or stands for something else.
+  /// Adds a definition; adding it twice has no effect. Throws InvalidArgument if the name is
+  /// malformed or already has a different definition.
   void add(const KernelDefinition& definition);
 
-  /// Throws CompileError when there is no definition, or the Spec lacks what its expression asks for.
+  /// Resolves a kernel. Throws CompileError if it is not defined, or if its Spec lacks a dtype that
+  /// the expression uses.
   [[nodiscard]] KernelSource source(const KernelRef& kernel) const;
 
-  /// The config space of the kernel called `name`; an empty one when it has none.
+  /// The config space of the kernel `name`; empty if it has none.
   [[nodiscard]] ConfigSpace space(std::string_view name) const;
 
  private:
@@ -59,7 +64,8 @@ class KernelDefinitions {
   std::map<std::string, KernelDefinition, std::less<>> added_;
 };
 
-/// "scale<f32, bf16>(3, 4)" or without one or both lists, as to_string(Spec) prints it. Throws InvalidArgument.
+/// Parses "scale<f32, bf16>(3, 4)", the format of to_string(Spec); either list may be omitted.
+/// Throws InvalidArgument.
 [[nodiscard]] KernelRef parse_kernel(std::string_view text);
 
 }  // namespace eflow::jit

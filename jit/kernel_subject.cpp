@@ -9,7 +9,7 @@
 namespace eflow::jit {
 namespace {
 
-/// Of GPU kernels those that spill registers are no candidates, while others are left.
+/// Excludes GPU kernels that spill registers, unless all do.
 void drop_spilling(const std::vector<Prepared>& made, const std::vector<ConfigRecord*>& configs) {
   const auto spills = [](const Prepared& p) {
     return p.ok() && p.resources.spill_stores + p.resources.spill_loads > 0;
@@ -32,7 +32,7 @@ KernelSubject::KernelSubject(Runtime& runtime, const KernelRef& kernel, ShapeBuc
       space_(runtime.builder().definitions().space(kernel.name)) {
   if (space_.empty()) {
     throw InvalidArgument(
-        str("[jit] ", kernel.name, " has no config space; KernelDefinition::space declares one"));
+        str("[jit] ", kernel.name, " has no config space; declare one in KernelDefinition::space"));
   }
 }
 

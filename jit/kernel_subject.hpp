@@ -1,5 +1,5 @@
 #pragma once
-// A kernel as the tuner sees it: configs are those of its config space, made by compiling them. Internal to jit.
+// KernelSubject: tunes a kernel over its config space by compiling each config. Internal to jit.
 
 #include "eflow/jit/runtime.hpp"
 #include "eflow/jit/tuning_subject.hpp"
@@ -8,7 +8,7 @@ namespace eflow::jit {
 
 class KernelSubject final : public TuningSubject {
  public:
-  /// `kernel`'s tunables are ignored. Throws InvalidArgument when it has no config space.
+  /// Ignores the tunables of `kernel`. Throws InvalidArgument if the kernel has no config space.
   KernelSubject(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape);
 
   [[nodiscard]] TuningRecord blank() const override;

@@ -37,17 +37,18 @@ KernelTexts::KernelTexts(std::filesystem::path override_dir)
 
 void KernelTexts::add(std::string path, std::string text) {
   if (!is_text_path(path)) {
-    throw InvalidArgument(str("[jit] \"", path,
-                              "\" cannot name a kernel text; expected lower-case words, digits, _ "
-                              "and . parted by /, for example acme/scale.h"));
+    throw InvalidArgument(
+        str("[jit] \"", path,
+            "\" is not a valid path of a kernel text; expected lower-case letters, digits, _ "
+            "and . separated by /, for example acme/scale.h"));
   }
   const std::lock_guard lock(mutex_);
   const auto [at, fresh] = added_.try_emplace(path, text);
   if (find_embedded(path) != nullptr || (!fresh && at->second != text)) {
     if (fresh) added_.erase(at);
-    throw InvalidArgument(str("[jit] there is already a kernel text ", path,
-                              " with other content; "
-                              "choose a path of your own, for example acme/",
+    throw InvalidArgument(str("[jit] there already is a kernel text ", path,
+                              " with different content; "
+                              "choose another path, for example acme/",
                               path));
   }
 }
@@ -60,8 +61,8 @@ std::string KernelTexts::text_of(const std::string& path, const std::string& wan
   }
   if (const auto added = added_.find(path); added != added_.end()) return added->second;
   if (const std::string* text = find_embedded(path)) return *text;
-  throw CompileError(str("[kernel text] ", wanted_by, path, ": no text has this path",
-                         "; texts are those of kernels_src/ and those added to the Runtime"));
+  throw CompileError(str("[kernel text] ", wanted_by, path, ": there is no such text",
+                         "; texts come from kernels_src/ and Runtime::add_text"));
 }
 
 std::shared_ptr<const TextClosure> KernelTexts::closure(std::string_view path) const {
@@ -70,7 +71,7 @@ std::shared_ptr<const TextClosure> KernelTexts::closure(std::string_view path) c
 
   std::map<std::string, std::string> files;
   std::vector<std::pair<std::string, std::string>> open{
-      {std::string(path), ""}};  // path, who wants it
+      {std::string(path), ""}};  // path, chain of includes
   while (!open.empty()) {
     const auto [next, wanted_by] = std::move(open.back());
     open.pop_back();

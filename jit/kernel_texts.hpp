@@ -1,7 +1,7 @@
 #pragma once
-// The kernel texts a Runtime can compile: those embedded in the library (every file of
-// kernels_src/), those that a user adds, or, while a text is being written, files of a directory
-// that stand before the embedded ones.
+// KernelTexts: the kernel texts that a Runtime can compile. These are the ones embedded in the
+// library (every file of kernels_src/), those that a user adds, and, during development, files of a
+// directory that override the embedded ones.
 
 #include <filesystem>
 #include <map>
@@ -15,35 +15,36 @@
 
 namespace eflow::jit {
 
+/// One kernel text.
 struct TextFile {
-  std::string path;  ///< from the root of all texts, as #include spells it
-  std::string text;
+  std::string path = "";  ///< relative to the root of all texts, as written in #include
+  std::string text = "";
   friend bool operator==(const TextFile&, const TextFile&) = default;
 };
 
-/// A text and everything it includes, directly or not.
+/// A text and everything it includes, directly or indirectly.
 struct TextClosure {
-  std::string root;             ///< path of the text it was made for
-  std::vector<TextFile> files;  ///< sorted by path
-  Hash128 content;              ///< of all paths and texts
+  std::string root = "";             ///< path of the requested text
+  std::vector<TextFile> files = {};  ///< sorted by path
+  Hash128 content = {};              ///< hash of all paths and texts
 };
 
 /// The embedded texts, sorted by path.
 [[nodiscard]] const std::vector<TextFile>& embedded_texts();
 
-/// Threads: all members may be called at once.
+/// Threads: all members may be called concurrently.
 class KernelTexts {
  public:
-  /// A non-empty `override_dir` is read before the embedded texts; a closure once made is kept, so
-  /// files changed later count for the next KernelTexts.
+  /// Texts in `override_dir`, if set, take precedence over the embedded ones. Closures are cached:
+  /// a file changed later is only seen by a new KernelTexts.
   explicit KernelTexts(std::filesystem::path override_dir = {});
 
-  /// Adds a user's text under `path`, for example "acme/scale.h". Adding the same text twice is
-  /// fine. Throws InvalidArgument when the path is malformed or names another text already.
+  /// Adds a user's text under `path`, for example "acme/scale.h". Adding the same text twice has no
+  /// effect. Throws InvalidArgument if the path is malformed or already names a different text.
   void add(std::string path, std::string text);
 
-  /// Throws CompileError, naming the chain of includes, when a text is missing or includes what it
-  /// may not.
+  /// Returns the text `path` with all its includes. Throws CompileError with the chain of includes
+  /// if a text is missing or contains a forbidden directive (include_scan.hpp).
   [[nodiscard]] std::shared_ptr<const TextClosure> closure(std::string_view path) const;
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
-// MemCache: results by key, each made once. Who asks while another thread is making waits for it; a failure reaches all
-// who wait and is then forgotten, so that the next one tries again.
+// MemCache: values by key, each computed once. A thread that asks for a value in progress waits for
+// it. A failure is passed to all waiting threads and then forgotten, so the next call retries.
 //
-// Threads: get_or_make may be called at once. `make` runs without a lock held.
+// Threads: get_or_make may be called concurrently. `make` runs without a lock.
 
 #include <condition_variable>
 #include <exception>
@@ -22,9 +22,10 @@ class MemCache {
  public:
   using Ptr = std::shared_ptr<const Value>;
 
-  /// The value of the request, or make()'s. A key that already stands for another request is not trusted: that call gets
-  /// make()'s value and nothing is kept. What make() throws reaches the caller as it is, those who wait as a CompileError
-  /// with its text: one exception object is not for several threads.
+  /// Returns the cached value of the request, else make()'s. On a key collision (same key, other
+  /// request), returns make()'s value without caching it. An exception from make() propagates
+  /// unchanged to its caller; waiting threads get a CompileError with its text, because one
+  /// exception object must not be shared between threads.
   template <class Make>
   Ptr get_or_make(const Key& key, std::string_view request, Make&& make) {
     std::unique_lock lock(mutex_);
@@ -54,10 +55,10 @@ class MemCache {
 
  private:
   struct Slot {
-    std::string request;
+    std::string request = "";
     bool done = false;
     Ptr value;  // null after a failure
-    std::string error;
+    std::string error = "";
   };
 
   void finish(const Key& key, Slot& slot, Ptr value, std::string error) {

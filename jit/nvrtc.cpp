@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One program of NVRTC's.
+/// Owns one NVRTC program.
 class Program {
  public:
   Program(const NvrtcLibrary& library, const std::string& source, const char* name,
@@ -65,7 +65,7 @@ class Program {
   NvrtcProgram program_ = nullptr;
 };
 
-/// What the flow callback looks at while NVRTC works.
+/// The state of NVRTC's flow callback, which is polled during a compile.
 struct Watch {
   Clock::time_point deadline;
   std::stop_token stop;
@@ -86,11 +86,12 @@ class Nvrtc final : public Compiler {
   const std::string& toolchain() const override { return toolchain_; }
 
   std::vector<std::string> options(const Target& target) const override {
-    // Texts are plain functions, hence device code by default; nothing may be read from the disk.
+    // Texts contain no __device__ annotations, so functions are device code by default.
+    // --no-source-include keeps NVRTC from reading the disk.
     std::vector<std::string> out{"--gpu-architecture=" + target.arch, "--std=c++20",
                                  "--device-as-default-execution-space", "--no-source-include",
                                  "--ptxas-options=-v"};
-    // Its own cache would write below the home directory; ours does the work.
+    // NVRTC's own cache would write below the home directory and duplicate ours.
     if (library_.major * 100 + library_.minor >= 1209) out.emplace_back("--no-cache");
     return out;
   }
@@ -119,7 +120,8 @@ class Nvrtc final : public Compiler {
   std::string toolchain_;
 };
 
-/// Major and minor version do not tell builds apart; the header of any PTX does: "Build ID: CL-36424714".
+/// Major and minor version do not identify a build; the header of any PTX does: "Build ID:
+/// CL-36424714".
 std::string build_id(const NvrtcLibrary& library) {
   Program program(library, "\n", "empty.cu", {});
   if (program.compile({"--gpu-architecture=compute_80"}) != 0)
@@ -130,7 +132,7 @@ std::string build_id(const NvrtcLibrary& library) {
                                  : ptx.substr(at + 10, ptx.find('\n', at) - at - 10);
 }
 
-/// The number that ends right before `at` and one space.
+/// The number that ends one space before `at`.
 int number_before(std::string_view text, std::size_t at) {
   std::size_t begin = at;
   while (begin > 0 && text[begin - 1] >= '0' && text[begin - 1] <= '9') --begin;

@@ -1,6 +1,6 @@
 #pragma once
-// The GPU back end: NVRTC, opened at run time, needs neither a GPU nor the toolkit's headers. Texts come from memory and
-// one program is made for each compile, so compiles run in parallel.
+// The GPU back end: NVRTC, opened at run time. Needs neither a GPU nor the toolkit's headers. Texts
+// are passed from memory and each compile has its own program, so compiles run in parallel.
 
 #include <string>
 #include <string_view>
@@ -9,14 +9,15 @@
 
 namespace eflow::jit {
 
-/// Opens `library` when it is named; else the newest libnvrtc that the loader or /usr/local/cuda* has. Never throws.
+/// Opens `library` or, if empty, the newest libnvrtc known to the loader or found below
+/// /usr/local/cuda*. Never throws.
 [[nodiscard]] FoundCompiler find_nvrtc(const std::string& library);
 
-/// Registers, spills, stack and shared memory out of the assembler's report; the largest value of each where the report
-/// has several kernels.
+/// Extracts registers, spills, stack and shared memory from the assembler's report, as maxima over
+/// its kernels.
 [[nodiscard]] Resources parse_resources(std::string_view log);
 
-/// GPU architectures that default specialisations are checked for.
+/// The GPU architectures that CI compiles all default specialisations for.
 inline constexpr std::string_view kDefaultArchs[] = {"sm_80", "sm_89", "sm_90a", "sm_100",
                                                      "sm_120"};
 

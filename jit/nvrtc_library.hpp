@@ -1,5 +1,5 @@
 #pragma once
-// The functions of libnvrtc that we call, declared here so that no CUDA header is needed. Internal to jit.
+// The NVRTC functions in use, declared here so that no CUDA header is needed. Internal to jit.
 
 #include <cstddef>
 #include <optional>
@@ -25,11 +25,11 @@ struct NvrtcLibrary {
   int (*cubin)(NvrtcProgram, char*);
   int (*ptx_size)(NvrtcProgram, std::size_t*);
   int (*ptx)(NvrtcProgram, char*);
-  /// The callback returns 1 to end the compile. nullptr in versions that lack it.
+  /// The callback returns 1 to cancel the compile. Null in versions without it.
   int (*set_flow_callback)(NvrtcProgram, int (*callback)(void* payload, void*), void* payload);
 };
 
-/// nullopt and the reason in `why` when there is none. The library stays open for the process's life.
+/// Opens NVRTC for the life of the process. Returns nullopt and sets `why` if there is none.
 [[nodiscard]] std::optional<NvrtcLibrary> open_nvrtc(const std::string& named, std::string& why);
 
 }  // namespace eflow::jit

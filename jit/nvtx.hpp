@@ -1,10 +1,12 @@
 #pragma once
-// Ranges for NVIDIA's profilers, by the NVTX library where it is installed (libnvToolsExt); elsewhere they cost a test.
+// Named ranges for NVIDIA's profilers, through NVTX if libnvToolsExt is installed; otherwise each
+// call costs one branch.
 
 namespace eflow::jit {
 
-/// `name` need not outlive the call. Ranges nest; each thread has its own.
+/// Opens a range on the calling thread. `name` is copied; ranges nest.
 void nvtx_push(const char* name);
+/// Closes the innermost range of the calling thread.
 void nvtx_pop();
 
 }  // namespace eflow::jit

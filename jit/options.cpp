@@ -8,7 +8,7 @@
 namespace eflow::jit {
 namespace {
 
-/// The variable's value when it is set and not empty.
+/// The variable's value, if set and not empty.
 std::optional<std::string> variable(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? std::optional<std::string>(value) : std::nullopt;
@@ -28,7 +28,7 @@ std::optional<int> number(const char* name, const char* unit) {
   const auto [end, code] = std::from_chars(text->data(), text->data() + text->size(), value);
   if (code != std::errc() || end != text->data() + text->size() || value < 0) {
     throw InvalidArgument(
-        str("[jit] ", name, "=", *text, " is not a number of ", unit, " of 0 or more"));
+        str("[jit] ", name, "=", *text, " is not a non-negative number of ", unit));
   }
   return value;
 }
@@ -69,7 +69,7 @@ std::vector<std::filesystem::path> read_list(const char* name) {
 CacheChoice read_cache(const std::filesystem::path& temporary) {
   CacheChoice choice{
       .named = std::nullopt, .xdg_cache_home = "", .home = "", .temporary = temporary};
-  // Set but empty is a choice too: no disk cache.
+  // An empty EFLOW_CACHE_DIR disables the disk cache, so it differs from an unset one.
   if (const char* named = std::getenv("EFLOW_CACHE_DIR")) choice.named = named;
   read("XDG_CACHE_HOME", choice.xdg_cache_home);
   read("HOME", choice.home);

@@ -1,5 +1,5 @@
 #pragma once
-// Options of a Runtime. from_environment() is the only place where jit reads the environment.
+// Options of a Runtime. Within jit/, only from_environment() reads the environment.
 
 #include <chrono>
 #include <cstdint>
@@ -14,48 +14,70 @@
 namespace eflow::jit {
 
 enum class JitMode {
-  kOn,      ///< caches first, else compile
-  kForbid,  ///< caches only; a compile is an error that names the kernel (for tests of warm starts, for serving)
-  kOff,     ///< built-in kernels only
+  kOn,  ///< use caches, and compile on a miss
+  /// Use caches only; a miss is an error that names the kernel. For serving, and for tests of warm
+  /// starts.
+  kForbid,
+  kOff,  ///< use built-in kernels only
 };
 
-/// Whether launches use what was tuned for them (Runtime::tuned).
+/// Whether launches use tuned configs (Runtime::tuned).
 enum class TuneMode { kOff, kLookup };
 
 struct CublasApi;
 struct CudaApi;
 
+/// Plain data; every default suits a library user. Pointers are not owned and must outlive the
+/// Runtime.
 struct Options {
-  std::string device = "cpu";  ///< what a Runtime launches on, as resolve_device takes it
-  std::optional<Isa> isa;      ///< the best to use on the CPU; default: the best this CPU has
-  int threads = 0;             ///< of the CPU pool; 0 = all that the process may use
+  std::string device = "cpu";   ///< device that launches run on, in resolve_device's syntax
+  std::optional<Isa> isa = {};  ///< instruction set of CPU kernels; default: the best this CPU has
+  int threads = 0;              ///< size of the CPU pool; 0 = all threads that the process may use
 
   JitMode mode = JitMode::kOn;
   CacheChoice cache{.named = "", .xdg_cache_home = "", .home = ""};  ///< default: memory only
+  /// Bound on the disk cache; the least recently used entries are removed first.
   std::uint64_t cache_max_bytes = std::uint64_t{1} << 30;
-  std::vector<std::filesystem::path> packs;  ///< read-only, asked before the disk cache
+  std::vector<std::filesystem::path> packs = {};  ///< read-only; searched before the disk cache
 
-  std::string cxx;  ///< host compiler; empty: the first of g++, clang++, c++ on search_path
+  std::string cxx = "";  ///< host compiler; empty: the first of g++, clang++, c++ on search_path
   std::string search_path = "/usr/local/bin:/usr/bin:/bin";
-  std::string nvrtc;  ///< NVRTC's library; empty: the newest there is
+  /// Path or name of the NVRTC library; empty: the newest one found.
+  std::string nvrtc = "";
   std::filesystem::path temporary = "/tmp";
-  const CudaApi* cuda = nullptr;  ///< the driver; nullptr: the machine's, when one is needed
-  std::string cublas_library;     ///< cuBLASLt's library; empty: the newest there is; "off": none is used
-  const CublasApi* cublas = nullptr;  ///< in its place
-  /// Whether a GPU may gather a step's work into graphs. Off until it was run on one.
+  const CudaApi* cuda = nullptr;  ///< driver to use; nullptr: libcuda, opened when first needed
+  /// Path or name of the cuBLASLt library; empty: the newest one found; "off": none.
+  std::string cublas_library = "";
+  const CublasApi* cublas = nullptr;  ///< overrides cublas_library
+  /// Whether a training step on a GPU may be captured into CUDA graphs. Off by default until
+  /// validated on hardware.
   bool graphs = false;
-  bool tf32 = true;  ///< cuBLASLt may round the factors of f32 products to TF32
+  bool tf32 = true;  ///< whether cuBLASLt may round the operands of f32 products to TF32
   TuneMode tune = TuneMode::kLookup;
-  int compile_threads = 0;  ///< of one prepare(); 0 = as many as the process may use, at most 8
+  /// Parallel compiles of one prepare(); 0 = one per usable thread, at most 8.
+  int compile_threads = 0;
   std::chrono::milliseconds compile_timeout{120'000};
 
-  std::filesystem::path kernel_dir;  ///< texts here stand before the embedded ones
-  std::filesystem::path dump_dir;  ///< every compile leaves its texts, options, log and image here
+  std::filesystem::path kernel_dir = {};  ///< kernel texts here override the embedded ones
+  /// If set, every compile writes its texts, options, log and image to a folder below this
+  /// directory.
+  std::filesystem::path dump_dir = {};
 
-  /// EFLOW_DEVICE (cpu | cuda | cuda:N | auto), EFLOW_ISA (baseline | avx2 | avx512 | avx512_bf16), EFLOW_THREADS,
-  /// EFLOW_JIT (on | forbid | off), EFLOW_CACHE_DIR ("" = none), EFLOW_CACHE_MAX_MB, EFLOW_PACKS (parted by ':'),
-  /// EFLOW_CXX, EFLOW_NVRTC, EFLOW_CUBLASLT (a library or off), EFLOW_TF32 and EFLOW_GRAPHS (on | off), EFLOW_KERNEL_DIR,
-  /// EFLOW_DUMP_DIR, EFLOW_TUNE (off | lookup); and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument naming variable, value and what is allowed.
+  /// Reads these variables:
+  ///   EFLOW_DEVICE      cpu | cuda | cuda:N | auto
+  ///   EFLOW_ISA         baseline | avx2 | avx512 | avx512_bf16
+  ///   EFLOW_THREADS     threads of the CPU pool
+  ///   EFLOW_JIT         on | forbid | off
+  ///   EFLOW_CACHE_DIR   "" disables the disk cache
+  ///   EFLOW_CACHE_MAX_MB
+  ///   EFLOW_PACKS       paths separated by ':'
+  ///   EFLOW_CXX, EFLOW_NVRTC
+  ///   EFLOW_CUBLASLT    a library, or off
+  ///   EFLOW_TF32, EFLOW_GRAPHS   on | off
+  ///   EFLOW_KERNEL_DIR, EFLOW_DUMP_DIR
+  ///   EFLOW_TUNE        off | lookup
+  /// and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument with the variable, its value
+  /// and the allowed values.
   [[nodiscard]] static Options from_environment();
 };
 

@@ -42,29 +42,29 @@ Hash128 checksum(std::string_view index) {
 std::vector<Row> parse_index(std::string_view file, std::string& why) {
   ByteReader in(file);
   if (in.raw(kMagic.size()) != kMagic || in.u64() != kSchema)
-    return why = "it is not a pack of this version", std::vector<Row>();
+    return why = "not a pack of this version", std::vector<Row>();
   const std::uint64_t count = in.u64();
   Hash128 stored;
   stored.high = in.u64();
   stored.low = in.u64();
   if (!in.ok() || count > file.size() / kRowBytes)
-    return why = "its header is cut", std::vector<Row>();
+    return why = "the header is truncated", std::vector<Row>();
   const std::string_view index = in.raw(count * kRowBytes);
   if (!in.ok() || checksum(index) != stored)
-    return why = "the checksum of its index does not match", std::vector<Row>();
+    return why = "the checksum of the index does not match", std::vector<Row>();
   ByteReader rows(index);
   std::vector<Row> out;
   for (std::uint64_t i = 0; i < count; ++i) {
     const Key key = read_key(rows), portable = read_key(rows);
     const std::uint64_t offset = rows.u64(), size = rows.u64();
     if (offset > file.size() || size > file.size() - offset)
-      return why = "it is cut", std::vector<Row>();
+      return why = "the file is truncated", std::vector<Row>();
     out.push_back({key, portable, offset, size});
   }
   return out;
 }
 
-/// What the request says without toolchain and options; empty when it is no request of ours.
+/// The request without toolchain and options; empty if it is not a request of this version.
 std::string portable_part(std::string_view request) {
   const std::optional<BuildRequest> decoded = BuildRequest::decode(request);
   return decoded ? decoded->portable_bytes() : std::string();
@@ -121,10 +121,10 @@ ArtifactPtr Pack::get(const Key& key, std::string_view request, std::string& why
   const auto& rows = state_->rows;
   const auto row = std::lower_bound(rows.begin(), rows.end(), key,
                                     [](const Row& r, const Key& k) { return r.key < k; });
-  if (row == rows.end() || row->key != key) return why = "not there", nullptr;
+  if (row == rows.end() || row->key != key) return why = "not found", nullptr;
   ArtifactPtr artifact = state_->decode(*row, why);
   if (artifact && artifact->request != request)
-    return why = "of another request with the same key", nullptr;
+    return why = "the entry belongs to another request with the same key", nullptr;
   return artifact;
 }
 
@@ -134,7 +134,7 @@ ArtifactPtr Pack::get_portable(std::string_view portable, std::string& why) cons
     ArtifactPtr artifact = state_->decode(state_->rows[at->second], why);
     if (artifact && artifact->request.starts_with(portable)) return artifact;
   }
-  if (first == last) why = "not there";
+  if (first == last) why = "not found";
   return nullptr;
 }
 

@@ -1,10 +1,11 @@
 #pragma once
-// Pack: many artifacts in one read-only file, to ship compiled kernels or to carry them into CI. A machine that has the
-// compiler asks by the full request; one that has none asks for the same text, specialisation and target by whatever
-// compiler built it.
+// Pack: many artifacts in one read-only file, for shipping compiled kernels. A machine with a
+// compiler looks artifacts up by the full request. A machine without one looks them up by text,
+// specialisation and target, and accepts any compiler's output.
 //
-//   magic 8 | schema 8 | count 8 | checksum of the index 16 | index: count x { key 32 | portable key 32 | offset 8 | size 8 }
-//   | containers (artifact.hpp). The index is sorted by key.
+//   magic 8 | schema 8 | count 8 | checksum of the index 16
+//   | index: count x { key 32 | portable key 32 | offset 8 | size 8 }, sorted by key
+//   | containers (artifact.hpp)
 
 #include <filesystem>
 #include <memory>
@@ -15,21 +16,22 @@
 
 namespace eflow::jit {
 
-/// Threads: all members may be called at once.
+/// A pack, memory-mapped. Threads: all members may be called concurrently.
 class Pack {
  public:
-  /// nullptr, and the reason in `why`, when the file is missing or unsound.
+  /// Opens a pack. Returns nullptr and sets `why` if the file is missing or corrupt.
   [[nodiscard]] static std::unique_ptr<Pack> open(const std::filesystem::path& path,
                                                   std::string& why);
   ~Pack();
 
-  /// The artifact of exactly this request; else nullptr and the reason.
+  /// The artifact of exactly this request; nullptr with the reason in `why` if absent or corrupt.
   [[nodiscard]] ArtifactPtr get(const Key& key, std::string_view request, std::string& why) const;
-  /// An artifact whose request begins with these portable bytes (BuildRequest::portable_bytes), the first by key.
+  /// The first artifact by key whose request starts with these bytes
+  /// (BuildRequest::portable_bytes); nullptr with the reason in `why` if there is none.
   [[nodiscard]] ArtifactPtr get_portable(std::string_view portable, std::string& why) const;
 
   [[nodiscard]] std::size_t size() const;
-  /// The i-th container, unchecked.
+  /// The bytes of the i-th container, not validated. Valid for the life of the Pack.
   [[nodiscard]] std::string_view container(std::size_t i) const;
   [[nodiscard]] const std::filesystem::path& path() const;
 
@@ -39,7 +41,8 @@ class Pack {
   std::unique_ptr<State> state_;
 };
 
-/// Writes a pack durably and atomically. Of artifacts with one key the first counts. Throws IoError.
+/// Writes a pack durably and atomically. Of artifacts with the same key only the first is written.
+/// Throws IoError.
 void write_pack(const std::filesystem::path& path, const std::vector<ArtifactPtr>& artifacts);
 
 }  // namespace eflow::jit

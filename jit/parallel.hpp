@@ -1,5 +1,5 @@
 #pragma once
-// A few compiles at once. Internal to jit.
+// Runs a small number of compiles in parallel. Internal to jit.
 
 #include <algorithm>
 #include <atomic>
@@ -10,11 +10,12 @@
 
 namespace eflow::jit {
 
-/// A compiler needs some hundred megabytes: more of them than this help little and may not fit.
+/// A compile takes several hundred megabytes, so more threads risk running out of memory for little
+/// gain.
 inline constexpr int kMaxCompileThreads = 8;
 
-/// Calls f(0) .. f(count - 1), each once, on up to `threads` threads (0: as many as the process may use, at most
-/// kMaxCompileThreads), and waits for all. f must not throw.
+/// Calls f(0) .. f(count - 1) once each, on up to `threads` threads (0: one per usable CPU thread,
+/// at most kMaxCompileThreads), and waits for all. f must not throw.
 template <class F>
 void parallel_for(std::size_t count, int threads, F&& f) {
   if (threads == 0) threads = std::min(available_threads(), kMaxCompileThreads);

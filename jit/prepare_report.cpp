@@ -10,7 +10,7 @@
 namespace eflow::jit {
 namespace {
 
-/// What one cell of the table stands for: a kernel for an architecture, or all of a text's.
+/// One cell of the table: a kernel, or all kernels of a text, for one architecture.
 struct Cell {
   int kernels = 0, registers = 0, spilled = 0;
   std::int64_t shared = 0;
@@ -75,10 +75,10 @@ std::string prepare_report(const std::vector<ReportedKernel>& kernels,
     Row& row = k.builtin ? builtin[k.text] : specialised[to_string(k.kernel.spec, k.kernel.name)];
     row.cells[k.arch].add(k);
   }
-  std::string out = str(kernels.size(), " kernels, ", spilling, " of them spilling registers. ");
+  std::string out = str(kernels.size(), " kernels, ", spilling, " of which spill registers. ");
   out +=
-      "Cells: registers a thread, seconds that the compile took; of built-in texts the most that "
-      "any of their kernels needs.\n";
+      "Cells: registers per thread, seconds to compile; for a built-in text, the maximum over its "
+      "kernels.\n";
   if (!specialised.empty()) {
     out += heading("kernel", archs);
     for (const auto& [name, row] : specialised) out += line(str("`", name, "`"), row, archs);
@@ -88,7 +88,7 @@ std::string prepare_report(const std::vector<ReportedKernel>& kernels,
     for (const auto& [name, row] : builtin)
       out += line(str(name, ", ", row.kernels(), " kernels"), row, archs);
   }
-  out += "\n| | all compiles, one after the other |\n| --- | --- |\n";
+  out += "\n| | sum of all compile times |\n| --- | --- |\n";
   for (const std::string& arch : archs)
     out += str("| ", arch, " | ", seconds_text(seconds[arch]), " |\n");
   return out;

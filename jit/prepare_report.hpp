@@ -1,6 +1,6 @@
 #pragma once
-// What `eflow jit prepare --report FILE` writes: a table of kernels by architecture, with what the assembler said of each.
-// Internal to jit.
+// The report of `eflow jit prepare --report FILE`: a table of kernels by architecture with the
+// assembler's resource usage. Internal to jit.
 
 #include <string>
 #include <vector>
@@ -10,19 +10,20 @@
 
 namespace eflow::jit {
 
-/// One kernel for one architecture.
+/// One kernel compiled for one architecture.
 struct ReportedKernel {
-  KernelRef kernel;
-  std::string text;  ///< its root text
+  KernelRef kernel = {};
+  std::string text = "";  ///< root text
   bool builtin = false;
-  std::string arch;
-  std::int64_t dynamic_shared = 0;  ///< bytes
-  Resources resources;
-  double seconds = 0;  ///< that the compile took when it was made
+  std::string arch = "";
+  std::int64_t dynamic_shared = 0;  ///< bytes per block
+  Resources resources = {};
+  double seconds = 0;  ///< duration of the original compile, also for a cached artifact
 };
 
-/// Markdown: one row a run-time specialised kernel, one a text of built-in ones with the most
-/// that any of its kernels needs, and the sums of compile times. Architectures in the order given.
+/// Returns a Markdown report: one row per run-time specialised kernel, one row per built-in text
+/// with the maximum over its kernels, and total compile times. Architectures are columns in the
+/// given order.
 [[nodiscard]] std::string prepare_report(const std::vector<ReportedKernel>& kernels,
                                          const std::vector<std::string>& archs);
 

@@ -24,7 +24,8 @@ std::vector<MedianInterval> intervals(const Samples& samples) {
   return out;
 }
 
-/// Who may still win: those whose interval reaches down to the best upper end of all, or so near that they count as equal.
+/// The candidates that may still win: those whose interval reaches down to the least upper end of
+/// all, within `equal`.
 std::vector<int> still_in(const Samples& samples, int incumbent, const RaceOptions& o) {
   const std::vector<MedianInterval> at = intervals(samples);
   double reach = at[0].high;
@@ -40,7 +41,8 @@ std::vector<int> still_in(const Samples& samples, int incumbent, const RaceOptio
   return out;
 }
 
-/// One more sample of each, in an order that changes: nobody always comes first, or always after the same one.
+/// Takes one more sample of each. The order rotates and alternates, so that no candidate always
+/// runs first or always after the same one.
 void one_round(Samples& samples, std::vector<int> order, int round, const Race& race) {
   std::rotate(order.begin(), order.begin() + round % static_cast<int>(order.size()), order.end());
   if (round % 2 == 1) std::reverse(order.begin(), order.end());
@@ -66,7 +68,8 @@ std::size_t fewest(const Samples& samples) {
   return least;
 }
 
-/// Whether more rounds could not change the answer: incumbent and fastest are told apart, and no third one is left.
+/// Whether more rounds cannot change the answer: incumbent and fastest are separated, and no other
+/// candidate remains.
 bool decided(const Samples& samples, int incumbent, const RaceOptions& o) {
   if (static_cast<int>(fewest(samples)) < std::min(o.min_rounds, o.max_rounds)) return false;
   const RaceResult now = judge(samples, incumbent, o);

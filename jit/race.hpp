@@ -1,50 +1,56 @@
 #pragma once
-// race: which of several candidates is the fastest, from noisy times. All that run are timed in turn, round after round,
-// so that what slows the machine for a while slows all of them; a candidate leaves when its median lies surely above the
-// leader's. It knows nothing of kernels: the clock is a function, and a test's may be a fake.
+// race: finds the fastest of several candidates from noisy timings. All remaining candidates are
+// timed in turn, round after round, so that a temporary slowdown of the machine affects all of
+// them. A candidate drops out when its confidence interval lies above the leader's. Independent of
+// kernels: the clock is a function, which tests replace.
 
 #include <functional>
 #include <vector>
 
 namespace eflow::jit {
 
-/// Where the median of what the samples were drawn from lies with 95 % confidence, by order statistics: nothing is assumed
-/// of how times are distributed, and outliers move nothing.
+/// A 95 % confidence interval of the median, from order statistics: it assumes no distribution and
+/// is robust to outliers.
 struct MedianInterval {
   double low = 0, median = 0, high = 0;
 };
-/// samples must not be empty. With fewer than 6 the interval is all of them, and less sure.
+/// `samples` must not be empty. With fewer than 6 samples the interval spans all of them and its
+/// coverage is below 95 %.
 [[nodiscard]] MedianInterval median_interval(std::vector<double> samples);
 
 struct RaceOptions {
-  int min_rounds = 7;          ///< before anyone leaves
-  int max_rounds = 60;         ///< then what is not separated counts as equal
-  double budget_seconds = 20;  ///< then, too; asked after each round
-  double hysteresis =
-      0.03;  ///< the incumbent stays unless it is surely slower, and by more than this share
-  double equal = 0.01;  ///< medians this close count as equal: the first listed wins
+  int min_rounds = 7;          ///< rounds before a candidate may drop out
+  int max_rounds = 60;         ///< rounds after which unseparated candidates count as equal
+  double budget_seconds = 20;  ///< time limit with the same effect, checked after each round
+  /// The incumbent is replaced only by a candidate that is faster by more than this share, with
+  /// disjoint intervals.
+  double hysteresis = 0.03;
+  double equal = 0.01;  ///< medians within this share count as equal; the first listed wins
 };
 
 struct RaceResult {
-  int best = 0;     ///< the winner; the incumbent unless it was surely beaten
-  int fastest = 0;  ///< by median, whether or not that is enough
+  int best = 0;     ///< the winner: the incumbent unless it was beaten with confidence
+  int fastest = 0;  ///< the candidate with the least median, significant or not
   double gain = 0;  ///< 1 - time of best / time of the incumbent
-  bool separated =
-      false;  ///< whether the incumbent's and the fastest's intervals are disjoint (or they are one)
-  int rounds = 0;
+  /// Whether the intervals of the incumbent and the fastest are disjoint, or both are the same
+  /// candidate.
+  bool separated = false;
+  int rounds = 0;  ///< rounds run by this call
 };
 
+/// The callbacks of a race.
 struct Race {
-  /// One sample of each candidate's time, of any unit; called in turn for those still in the race.
-  std::function<double(int candidate)> time;
-  /// Seconds since some moment, for the budget.
-  std::function<double()> now;
-  /// After each round, for saving what is known; may be empty.
-  std::function<void()> after_round;
+  /// Returns one time sample of a candidate, in any unit. Called in turn for the remaining
+  /// candidates.
+  std::function<double(int candidate)> time = {};
+  /// Returns a monotonic time in seconds, for the budget.
+  std::function<double()> now = {};
+  /// Called after each round, for saving progress; may be empty.
+  std::function<void()> after_round = {};
 };
 
-/// samples[i]: what is known of candidate i, kept up to date; a race goes on from samples of an earlier one. The incumbent
-/// never leaves. At least one candidate.
+/// Runs a race. `samples[i]` holds the samples of candidate i and is extended; existing samples
+/// count, so a race can be resumed. The incumbent never drops out. Requires at least one candidate.
 RaceResult run_race(std::vector<std::vector<double>>& samples, int incumbent, const Race& race,
                     const RaceOptions& options = {});
 

@@ -23,12 +23,13 @@ Isa choose_isa(std::optional<Isa> wanted) {
   if (!wanted) return usable.back();
   if (std::find(usable.begin(), usable.end(), *wanted) == usable.end()) {
     throw InvalidArgument(str("[jit] instruction set ", name_of(*wanted),
-                              " asked for, but this CPU's best is ", name_of(usable.back())));
+                              " is not supported by this CPU and build; the best is ",
+                              name_of(usable.back())));
   }
   return *wanted;
 }
 
-/// What the pool's threads need to run their share of a grid.
+/// The launch that the pool's threads share.
 struct Launch {
   void (*run)(const void* block, const void* args);
   Grid grid;
@@ -49,7 +50,7 @@ void run_blocks(void* context, std::int64_t begin, std::int64_t end, char* scrat
 
 }  // namespace
 
-/// Kernels of a GPU: as the CPU's, but their modules live with the Runtime.
+/// The kernels of a GPU. Unlike CPU kernels, their modules are unloaded with the Runtime.
 struct CudaState {
   std::optional<CudaApi> opened;
   std::shared_ptr<const CudaContext> context;
@@ -89,7 +90,7 @@ struct Runtime::State {
   DeviceLimits limits;
   TunedConfigs tuned;
   std::mutex warning;
-  std::set<std::string, std::less<>> warned;  // kernels
+  std::set<std::string, std::less<>> warned;  // names of kernels that prepare_or_warn has reported
 
   explicit State(const Options& o)
       : options(o), isa(choose_isa(o.isa)), pool(o.threads), builder(o) {
@@ -132,7 +133,8 @@ struct Runtime::State {
     }
   }
 
-  /// Builds, loads and enters a kernel; what is loaded already, under whatever Spec, is taken from `memory`.
+  /// Builds and loads a kernel and inserts it into the table. Equal requests, whatever their Spec,
+  /// share the loaded kernel in `memory`.
   template <class Kernel, class Loaded, class Load, class KernelOf>
   void table_insert(SpecTable<Kernel>& into, MemCache<Loaded>& memory, const KernelRef& kernel,
                     const CompileLimits& time, Prepared& out, Load&& load, KernelOf&& kernel_of) {
@@ -163,7 +165,7 @@ struct Runtime::State {
   void check(std::size_t takes, std::size_t given, std::string_view name, const Spec& spec) const {
     if (takes == given || takes == 0) return;
     throw InvalidArgument(str("[jit] ", to_string(spec, name), " takes ", takes,
-                              " bytes of arguments, it was given ", given));
+                              " bytes of arguments, but was given ", given));
   }
 };
 
@@ -240,7 +242,7 @@ void Runtime::launch_bytes(std::string_view name, const Spec& spec, Grid grid, c
       const bool capturing = is_capturing(*s.cuda->context, stream);
       throw NeedsPrepare(str("[jit] no compiled form of ", to_string(spec, name), " for ",
                              s.limits.arch, "; Runtime::prepare makes one",
-                             capturing ? ", before the capture that is going on now" : ""));
+                             capturing ? "; call it before the capture that is in progress" : ""));
     }
     s.check(kernel->args_bytes, bytes, name, spec);
     return launch_cuda(*s.cuda->context, *kernel, name, spec, grid, args, stream);

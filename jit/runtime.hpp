@@ -1,16 +1,22 @@
 #pragma once
-// Runtime: finds the compiled form of a Spec and launches it. No globals: several may live side by side.
+// Runtime: compiles, caches and launches kernels. A Runtime owns its caches, thread pool and GPU
+// context and uses no globals, so a process may have several.
 //
 //   jit::Runtime runtime(jit::Options::from_environment());
-//   runtime.launch("elementwise", Spec("elementwise", {kF32, kF32}, {kExp}), {.x = blocks}, args);   // built in
+//   const Spec exp("elementwise", {kF32, kF32}, {kExp});
+//   runtime.launch("elementwise", exp, {.x = blocks}, args);      // built in
 //
-//   runtime.add_text("acme/scale.h", text);                       // a kernel of one's own
+//   runtime.add_text("acme/scale.h", text);                       // a user's kernel
 //   runtime.define({"scale", "acme/scale.h", "scale<$t0>"});
-//   runtime.prepare({{"scale", spec}});                           // compiles, or finds it in a cache
-//   runtime.launch("scale", spec, {.x = blocks}, args);
+//   const Spec scale("scale", {kF32});
+//   runtime.prepare({{"scale", scale}});                          // compiled, or found in a cache
+//   runtime.launch("scale", scale, {.x = blocks}, args);
 //
-// Options name the device. On a GPU ("cuda:0") every kernel is prepared, built-in texts too, and launches go to a Stream.
-// prepare() may compile, load, allocate and block; launch() does none of it. Threads: all members may be called at once.
+// Options::device selects the device. On a GPU ("cuda:0") every kernel must be prepared, built-in
+// ones included, and launches are queued on a Stream. prepare() may compile, load modules, allocate
+// and block; launch() does none of these.
+//
+// Threads: all members may be called concurrently, except that set_events comes first.
 
 #include <memory>
 #include <stop_token>
@@ -33,77 +39,82 @@ namespace eflow::jit {
 class CudaContext;
 class KernelBuilder;
 
-/// A launch of a kernel that is neither built in nor prepared.
+/// Thrown by launch() for a kernel that is neither built in nor prepared.
 struct NeedsPrepare : CompileError {
   using CompileError::CompileError;
 };
 
-/// What prepare() did about one kernel.
+/// The outcome of prepare() for one kernel.
 struct Prepared {
-  KernelRef kernel;
+  KernelRef kernel = {};
   Origin origin = Origin::kBuiltin;
-  double seconds = 0;   ///< until it could be launched
-  Resources resources;  ///< on a GPU, when it was not in memory already
-  std::string error;    ///< why it cannot; empty when it can
+  double seconds = 0;        ///< time until the kernel could be launched
+  Resources resources = {};  ///< on a GPU, unless the kernel was already in memory
+  std::string error = "";    ///< why the kernel cannot be launched; empty on success
   [[nodiscard]] bool ok() const { return error.empty(); }
 };
 
 class Runtime {
  public:
-  /// Throws InvalidArgument when an instruction set is asked for that this CPU does not have, DeviceError when a GPU is that
-  /// is not there. A missing compiler or cache directory is no error: it shows when something needs it.
+  /// Throws InvalidArgument if `options.isa` is an instruction set that this CPU lacks, and
+  /// DeviceError if the GPU that `options.device` names is unavailable. A missing compiler or cache
+  /// directory is not an error until it is needed.
   explicit Runtime(const Options& options = {});
   ~Runtime();
 
-  /// Whether launch(spec) would run.
+  /// Returns whether launch() would find a compiled kernel for `spec`.
   [[nodiscard]] bool has(const Spec& spec) const;
 
-  /// Runs every block of the grid: on the CPU before it returns, on a GPU in the order of the stream. `name` is the
-  /// kernel's. Throws NeedsPrepare when there is no compiled form, also while the stream is captured, which stays sound;
-  /// InvalidArgument when the kernel takes arguments of another size; DeviceError for what a GPU's driver reports.
+  /// Runs the kernel `name` on every block of the grid. On the CPU it returns when all blocks are
+  /// done; on a GPU it enqueues the launch on `stream`. Throws NeedsPrepare if no compiled form
+  /// exists (also during stream capture, which remains valid), InvalidArgument if sizeof(Args) is
+  /// not the size that the kernel takes, and DeviceError if the driver reports an error.
   template <class Args>
   void launch(std::string_view name, const Spec& spec, Grid grid, const Args& args,
               Stream stream = {}) const {
-    static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
+    static_assert(std::is_trivially_copyable_v<Args>,
+                  "kernel arguments must be trivially copyable");
     launch_bytes(name, spec, grid, &args, sizeof(Args), stream);
   }
-  /// The same for arguments whose type the caller does not know: `bytes` bytes of plain data.
+  /// Launches with type-erased arguments: `args` points to `bytes` bytes of plain data.
   void launch_bytes(std::string_view name, const Spec& spec, Grid grid, const void* args,
                     std::size_t bytes, Stream stream) const;
-  /// Returns when all that was launched on the stream is done. Throws DeviceError with what failed in it.
+  /// Waits for all work queued on the stream. Throws DeviceError if any of it failed.
   void synchronize(Stream stream = {}) const;
 
-  /// A kernel text of the user's, which may include ours ("tile/pack.h"). See KernelTexts::add.
+  /// Adds a user's kernel text, which may include the library's ("tile/pack.h"). See
+  /// KernelTexts::add.
   void add_text(std::string path, std::string text);
-  /// See KernelDefinitions::add.
+  /// Adds a kernel definition. See KernelDefinitions::add.
   void define(const KernelDefinition& definition);
 
-  /// Makes all of them launchable, compiling in parallel. One result for each, in order; nothing is thrown for a kernel
-  /// that fails. `stop` ends running compiles.
+  /// Makes all kernels launchable, compiling in parallel. Returns one result per kernel, in order;
+  /// a kernel that fails is reported in its result, not thrown. `stop` cancels running compiles.
   std::vector<Prepared> prepare(const std::vector<KernelRef>& kernels, std::stop_token stop = {});
 
-  /// As prepare() of one, for callers that have another way: false when it cannot be had, and why, once a kernel's name, as
-  /// a warning that says what is done `instead`.
+  /// Prepares one kernel for a caller that has a fallback. Returns false on failure and logs one
+  /// warning per kernel name, with the reason and the fallback, `instead`.
   [[nodiscard]] bool prepare_or_warn(const KernelRef& kernel, std::string_view instead);
 
-  /// `spec` with its tunables as they were tuned for launches of this shape on this device (EFLOW_TUNE=off, nothing tuned or
-  /// anything wrong with it: as they are). Prepares what it returns, once a spec and shape; later calls take some ten
-  /// nanoseconds.
+  /// Returns `spec` with its tunables set to the values tuned for this shape on this device, and
+  /// prepares that kernel. Returns `spec` unchanged if nothing usable was tuned or EFLOW_TUNE=off.
+  /// The answer is cached per Spec and shape; a repeated call takes about ten nanoseconds.
   [[nodiscard]] Spec tuned(std::string_view name, const Spec& spec, ShapeBucket shape);
 
-  /// To be called before the first prepare().
+  /// Must be called before the first prepare().
   void set_events(Events events);
   [[nodiscard]] Stats stats() const;
 
-  /// What builds for other targets too.
+  /// The builder behind prepare(), which can also build for other targets. Owned by the Runtime.
   [[nodiscard]] KernelBuilder& builder() const;
   [[nodiscard]] ThreadPool& pool() const;
   [[nodiscard]] Isa isa() const;
-  /// What prepare() builds for.
+  /// The target that prepare() builds for.
   [[nodiscard]] Target target() const;
-  /// The GPU's, to which streams and memory given to launches belong; null on the CPU.
+  /// The context of the GPU, to which streams and memory passed to launches must belong; null on
+  /// the CPU.
   [[nodiscard]] std::shared_ptr<const CudaContext> cuda_context() const;
-  /// What a config has to fit into, and whose times the tuning database keeps.
+  /// The limits that a config must fit into; they also identify the device in the tuning database.
   [[nodiscard]] const DeviceLimits& limits() const;
   [[nodiscard]] const Options& options() const;
 

@@ -1,6 +1,6 @@
 #pragma once
-// ShapeBucket: sizes of a launch up to the next power of two. What was tuned for one shape serves all of its bucket; the
-// bucket's edges are part of the tuning database's key.
+// ShapeBucket: the sizes of a launch, rounded up to powers of two. All shapes of a bucket share one
+// tuned config; the bucket's edges are part of the tuning database's key.
 
 #include <bit>
 #include <cstdint>
@@ -9,13 +9,14 @@
 
 namespace eflow::jit {
 
+/// Up to eight rounded sizes, packed into 64 bits.
 struct ShapeBucket {
   static constexpr int kSizes = 8;
 
-  std::uint64_t code = 0;  ///< a byte a size: 0 for none, else 1 + the exponent of its upper edge
+  std::uint64_t code = 0;  ///< one byte per size: 0 = none, else 1 + log2 of the upper edge
 
   constexpr ShapeBucket() = default;
-  /// At most kSizes sizes of 1 or more, in the order in which the kernel declares them; smaller ones count as 1.
+  /// At most kSizes sizes, in the order that the kernel declares; sizes below 1 count as 1.
   constexpr ShapeBucket(std::initializer_list<std::int64_t> sizes) {
     int i = 0;
     for (const std::int64_t size : sizes) set(i++, size);
@@ -25,7 +26,7 @@ struct ShapeBucket {
     for (const std::int64_t size : sizes) set(i++, size);
   }
 
-  /// Edges of the i-th size: above low, up to high.
+  /// The i-th size is in (low, high].
   [[nodiscard]] constexpr std::int64_t high(int i) const {
     const auto exponent = static_cast<int>(code >> (8 * i) & 0xff) - 1;
     return exponent < 0 ? 0 : std::int64_t{1} << exponent;

@@ -1,5 +1,6 @@
 #pragma once
-// Spec: which kernel text, specialised how. 64 bytes of plain data, compared whole; the memory tables' key.
+// Spec: identifies one specialisation of a kernel. 64 bytes of plain data, compared bytewise, so
+// that it can serve as the key of the launch tables.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,26 +14,27 @@
 
 namespace eflow::jit {
 
-/// FNV-1a of a text's name: how a Spec names it.
+/// FNV-1a hash of a kernel's name; a Spec stores the name as this hash.
 [[nodiscard]] constexpr std::uint64_t text_id(std::string_view name) {
   std::uint64_t h = 0xcbf29ce484222325ull;
   for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
   return h;
 }
 
+/// A kernel name with the dtypes and constants of one specialisation.
 struct Spec {
   static constexpr int kDTypes = 4;
   static constexpr int kConstants = 12;
   static constexpr std::uint8_t kNoDType = 0xff;
 
-  std::uint64_t text = 0;
+  std::uint64_t text = 0;  ///< text_id of the kernel's name
   std::uint8_t dtypes[kDTypes] = {kNoDType, kNoDType, kNoDType, kNoDType};
-  std::uint32_t assume =
-      0;  ///< bits of what the text may rely on (alignment, divisibility); 0 = nothing
+  std::uint32_t assume = 0;  ///< bits the kernel may rely on (alignment, divisibility); 0 = none
   std::int32_t constants[kConstants] = {};
 
   constexpr Spec() = default;
-  /// `name` is the text's; dtypes and constants in the order that the text documents.
+  /// `name` is the kernel's name; dtypes and constants are in the order that its definition
+  /// documents.
   constexpr Spec(std::string_view name, std::initializer_list<DType> types,
                  std::initializer_list<int> values = {})
       : text(text_id(name)) {
@@ -48,7 +50,8 @@ struct Spec {
 };
 static_assert(sizeof(Spec) == 64);
 
-/// For messages: "gemm<f32, f32>(0, 1)". `name` is what text_id was made of.
+/// Formats a Spec for messages: "gemm<f32, f32>(0, 1)". `name` is the name that the Spec was made
+/// with.
 [[nodiscard]] std::string to_string(const Spec& spec, std::string_view name);
 
 struct SpecHash {

@@ -1,6 +1,6 @@
 #pragma once
-// Compiled kernels by Spec: what launch() looks into. Kernels are added now and then and never removed, so a lookup takes
-// no lock and a found kernel stays where it is.
+// SpecTable: a hash table from Spec to compiled kernel, read by every launch. Entries are never
+// removed or moved, so find() takes no lock and the pointers it returns stay valid.
 
 #include <array>
 #include <atomic>
@@ -11,13 +11,14 @@
 
 namespace eflow::jit {
 
-/// A kernel for the CPU.
+/// A compiled CPU kernel.
 struct HostKernel {
-  /// block points to a HostBlock, args to the text's argument struct.
+  /// `block` points to a HostBlock, `args` to the kernel's argument struct.
   void (*run)(const void* block, const void* args) = nullptr;
   std::size_t args_bytes = 0;
 };
 
+/// Threads: all members may be called concurrently.
 template <class Kernel>
 class SpecTable {
  public:
@@ -27,7 +28,7 @@ class SpecTable {
     return node != nullptr ? &node->kernel : nullptr;
   }
 
-  /// A Spec that is there already keeps its kernel.
+  /// Inserts a kernel. If the Spec is already present, its kernel is kept.
   void insert(const Spec& spec, const Kernel& kernel) {
     const std::lock_guard lock(inserting_);
     if (find(spec) != nullptr) return;

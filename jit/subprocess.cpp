@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How often a running child is asked whether it should go on.
+/// The interval at which a running child is checked.
 constexpr std::chrono::milliseconds kTick{20};
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
@@ -29,7 +29,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   return out;
 }
 
-/// The two C objects that describe a spawn.
+/// Owns the two C objects that describe a spawn.
 struct SpawnSetup {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -69,7 +69,7 @@ pid_t start(const Process& p, int out) {
   return pid;
 }
 
-/// Reads what is there; false at the end of the output.
+/// Reads the available output. Returns false at its end.
 bool drain(int fd, std::size_t max, std::string& output, std::size_t& dropped) {
   char buffer[16384];
   const ssize_t n = read(fd, buffer, sizeof buffer);
@@ -85,7 +85,8 @@ int exit_code_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : -1;
 }
 
-/// Whether the child has ended; a host that ignores SIGCHLD leaves no status, which counts as exit code 0.
+/// Whether the child has ended. If the host ignores SIGCHLD there is no status, which counts as
+/// exit code 0.
 bool ended(pid_t pid, int& exit_code) {
   int status = 0;
   const pid_t got = waitpid(pid, &status, WNOHANG);
@@ -109,7 +110,7 @@ ProcessResult run_process(const Process& p) {
   std::size_t dropped = 0;
   bool running = true, open = true, killed = false;
   while (true) {
-    running = running && !ended(pid, result.exit_code);  // a second wait would find no child
+    running = running && !ended(pid, result.exit_code);  // a second waitpid would fail
     if (!running && !open) break;
     const auto elapsed = Clock::now() - begin;
     result.timed_out = result.timed_out || elapsed > p.timeout;
@@ -119,7 +120,7 @@ ProcessResult run_process(const Process& p) {
       killed = true;
     }
     if (!open) {
-      poll(nullptr, 0, 1);  // output closed, exit imminent
+      poll(nullptr, 0, 1);  // the output is closed, so the exit is imminent
       continue;
     }
     pollfd waiting{read_end.get(), POLLIN, 0};
@@ -127,14 +128,14 @@ ProcessResult run_process(const Process& p) {
       open = drain(read_end.get(), p.max_output, result.output, dropped);
     }
   }
-  if (dropped > 0) result.output += str("\n[", dropped, " more bytes of output]\n");
+  if (dropped > 0) result.output += str("\n[", dropped, " more bytes of output omitted]\n");
   result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return result;
 }
 
 ScratchDirectory::ScratchDirectory(const std::filesystem::path& parent) {
   std::string name = (parent / "eflow-jit-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw_errno("cannot make a private directory", name);
+  if (mkdtemp(name.data()) == nullptr) throw_errno("cannot create a private directory", name);
   path_ = name;
 }
 

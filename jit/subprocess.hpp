@@ -1,6 +1,6 @@
 #pragma once
-// Runs one program to its end: no shell, no inherited descriptors, output captured, killed with all its children when
-// time is up or the caller stops it.
+// Runs a program without a shell or inherited descriptors, captures its output, and kills it with
+// all its children on a time-out or on request.
 
 #include <chrono>
 #include <filesystem>
@@ -10,28 +10,30 @@
 
 namespace eflow::jit {
 
+/// The program to run and its limits.
 struct Process {
-  std::vector<std::string> argv;         ///< argv[0] is the program's path; PATH is not searched
-  std::vector<std::string> environment;  ///< "NAME=value", all of it
-  std::filesystem::path directory;       ///< to run in; empty: the caller's
+  std::vector<std::string> argv = {};  ///< argv[0] is the program's path; PATH is not searched
+  std::vector<std::string> environment = {};  ///< the complete environment, "NAME=value"
+  std::filesystem::path directory = {};       ///< working directory; empty: the caller's
   std::chrono::milliseconds timeout{120'000};
-  std::stop_token stop;
-  std::size_t max_output = 256 * 1024;  ///< bytes of output kept; the rest is read and counted
+  std::stop_token stop = {};
+  /// Bytes of output to keep; the rest is discarded and counted.
+  std::size_t max_output = 256 * 1024;
 };
 
 struct ProcessResult {
-  int exit_code = -1;  ///< 128 + signal when one ended it
+  int exit_code = -1;  ///< 128 + signal if killed by one
   bool timed_out = false;
   bool stopped = false;
-  std::string output;  ///< stdout and stderr as they came
+  std::string output = "";  ///< stdout and stderr, interleaved
   double seconds = 0;
   [[nodiscard]] bool ok() const { return exit_code == 0 && !timed_out && !stopped; }
 };
 
-/// Throws IoError when the program cannot be started.
+/// Runs the program to completion. Throws IoError if it cannot be started.
 [[nodiscard]] ProcessResult run_process(const Process& process);
 
-/// A fresh directory, 0700, below `parent`, removed with all it holds on destruction.
+/// A new directory (mode 0700) below `parent`, removed with its contents on destruction.
 class ScratchDirectory {
  public:
   /// Throws IoError.

@@ -1,7 +1,8 @@
 #pragma once
-// Tensor maps: what the copy engine of sm_90a and later is told of a tensor, so that one instruction of a kernel copies a box
-// of it into shared memory and fills with zeros what lies outside. A map goes to a kernel among its arguments
-// (TensorMap of kernels_src/args/glga.h), made anew for each launch: it holds the tensor's address.
+// Tensor maps: descriptors for the copy engine of sm_90a and later. With one, a single instruction
+// copies a box of a tensor to shared memory and fills out-of-range elements with zeros. A map is
+// passed among a kernel's arguments (TensorMap in kernels_src/args/glga.h) and must be encoded for
+// each launch, because it contains the tensor's address.
 
 #include <array>
 #include <cstdint>
@@ -11,20 +12,22 @@
 
 namespace eflow::jit {
 
-/// A tensor of five dimensions and the box that one copy takes; the first dimension's elements are neighbours, and
-/// neighbours in the box.
+/// A tensor of five dimensions and the box that one copy reads. The first dimension is contiguous,
+/// in the tensor and in the box.
 struct TensorBox {
-  DType dtype;
-  void* address;
-  std::array<std::int64_t, 5> sizes;    ///< in elements
-  std::array<std::int64_t, 4> strides;  ///< in bytes, from the second dimension on
-  std::array<int, 5> box;
+  DType dtype = {};
+  void* address = nullptr;
+  std::array<std::int64_t, 5> sizes = {};    ///< elements
+  std::array<std::int64_t, 4> strides = {};  ///< bytes, from the second dimension on
+  std::array<int, 5> box = {};               ///< elements
 };
 
-/// Makes the map that `map` points to, 128 bytes aligned to 128. Neither allocates nor touches a stream, so it may be called
-/// while one is captured. False, with nothing made, for what the engine cannot take: another dtype than f32 and bf16, an
-/// address or strides that are no multiples of 16 bytes, sizes beyond 2^32, a box beyond 256, a driver that has no maps.
-/// Throws DeviceError when the driver refuses what it should take. [CUDA driver API, cuTensorMapEncodeTiled]
+/// Encodes a map into the 128 bytes at `map`, which must be aligned to 128. Neither allocates nor
+/// touches a stream, so it may run during capture. Returns false and writes nothing for tensors
+/// that the engine does not support: a dtype other than f32 and bf16, an address or stride that is
+/// not a multiple of 16 bytes, a size above 2^32 or a box above 256; also if the driver has no
+/// tensor maps. Throws DeviceError if the driver rejects a supported tensor. [CUDA driver API,
+/// cuTensorMapEncodeTiled]
 [[nodiscard]] bool encode_tensor_map(const CudaContext& context, const TensorBox& tensor,
                                      void* map);
 

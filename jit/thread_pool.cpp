@@ -22,7 +22,7 @@
 namespace eflow::jit {
 namespace {
 
-/// Whole CPUs of the control group's quota (cgroup v2, then v1); 0 = none set.
+/// Whole CPUs in the control group's quota (cgroup v2, then v1); 0 = no quota.
 int quota_threads() {
   std::string quota;
   double period = 0;
@@ -43,13 +43,15 @@ inline void relax() {
 #endif
 }
 
-/// How often a waiter looks before it sleeps: some ten microseconds, the gap between two launches of a step.
+/// Polls before a waiter sleeps: about ten microseconds, the gap between two launches of a training
+/// step.
 constexpr int kSpins = 2000;
 
-/// A thread that lost its CPU for a while holds up one part, not its whole share.
+/// Parts per share. A descheduled thread delays one part, not its whole share.
 constexpr std::int64_t kPartsPerShare = 4;
 
-// std::atomic::wait yields before it sleeps, and on a busy machine a yield may cost a time slice.
+// A futex is used directly because std::atomic::wait yields before it sleeps, and on a busy machine
+// a yield may cost a time slice.
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 
 void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
@@ -60,19 +62,20 @@ void wake_all(std::atomic<std::uint32_t>& word) {
   ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
 }
 
-/// A word that threads wait on: looked at for a while, then slept on.
+/// A word that threads wait on, first polling and then sleeping.
 class Signal {
  public:
   [[nodiscard]] std::uint32_t value() const { return word_.load(std::memory_order_acquire); }
   void set(std::uint32_t value) { word_.store(value, std::memory_order_relaxed); }
 
-  /// Adds (modulo 2^32) and returns the sum; what was written before is seen by who sees it.
+  /// Adds (modulo 2^32) and returns the sum. Earlier writes are visible to a thread that reads the
+  /// new value.
   std::uint32_t add(std::uint32_t amount) { return word_.fetch_add(amount) + amount; }
   void wake() {
     if (sleepers_.load() > 0) wake_all(word_);
   }
 
-  /// Returns a value for which `go_on` holds.
+  /// Waits until `go_on` holds for the value, and returns that value.
   template <typename Test>
   std::uint32_t wait(const Test& go_on) {
     std::uint32_t now = value();
@@ -81,7 +84,8 @@ class Signal {
       now = value();
     }
     if (go_on(now)) return now;
-    sleepers_.fetch_add(1);  // in one order with add() and wake(): one of the two sees the other
+    // sequentially consistent with add() and wake(): one side sees the other
+    sleepers_.fetch_add(1);
     while (!go_on(now = word_.load())) sleep_while(word_, now);
     sleepers_.fetch_sub(1);
     return now;
@@ -92,7 +96,7 @@ class Signal {
   std::atomic<int> sleepers_{0};
 };
 
-/// What one thread runs of a launch unless others, done with theirs, take from it.
+/// The contiguous part of a launch that one thread runs, except for parts that others take.
 struct alignas(64) Share {
   std::int64_t begin = 0, end = 0, parts = 0;
   std::atomic<std::int64_t> untaken{0};
@@ -101,7 +105,7 @@ struct alignas(64) Share {
     return begin + (end - begin) * part / parts;
   }
 
-  /// The number of a part that nobody else gets; -1: none is left.
+  /// Claims a part and returns its number; -1 if none remains.
   std::int64_t take() {
     std::int64_t left = untaken.load(std::memory_order_relaxed);
     while (left > 0 && !untaken.compare_exchange_weak(left, left - 1, std::memory_order_acquire,
@@ -117,10 +121,10 @@ struct FreeDeleter {
 using Scratch = std::unique_ptr<char, FreeDeleter>;
 
 Scratch make_scratch() {
-  // Aligned and marked for huge pages: packed operands are walked along many pages at once.
+  // Aligned to and marked for huge pages: kernels read packed operands from many pages at once.
   void* p = std::aligned_alloc(std::size_t{2} << 20, ThreadPool::kScratchBytes);
-  if (p == nullptr) throw DeviceError("[thread pool] no memory for a thread's scratch");
-  ::madvise(p, ThreadPool::kScratchBytes, MADV_HUGEPAGE);  // advice: failing changes nothing
+  if (p == nullptr) throw DeviceError("[thread pool] out of memory for a thread's scratch arena");
+  ::madvise(p, ThreadPool::kScratchBytes, MADV_HUGEPAGE);  // a hint; failure is harmless
   return Scratch(static_cast<char*>(p));
 }
 
@@ -140,12 +144,12 @@ struct ThreadPool::State {
   const unsigned forks = fork_count();
   int size = 1;
   std::mutex callers;
-  // The launch; written while no part of it can be taken.
+  // The current launch. Written only while no part of it can be claimed.
   Work work = nullptr;
   void* context = nullptr;
-  std::vector<Share> shares;  // one a thread
-  Signal generation;          // a new value means: there is work, or the end
-  Signal unfinished;          // parts
+  std::vector<Share> shares;  // one per thread
+  Signal generation;          // incremented for each launch and on shutdown
+  Signal unfinished;          // number of parts not yet finished
   std::atomic<bool> stop{false};
   std::vector<Scratch> scratch;
   std::vector<std::thread> threads;
@@ -165,8 +169,9 @@ struct ThreadPool::State {
     generation.wake();
   }
 
-  /// Runs parts until none is left to take: first of its own share, which its caches may know, then of the others'. Who
-  /// comes late finds none, and nobody waits for them.
+  /// Runs parts until none remains: first those of the thread's own share, whose data its caches
+  /// may hold, then those of others. A thread that wakes late finds none left, and the launch does
+  /// not wait for it.
   void take_parts(int thread) {
     for (int i = 0; i < size; ++i) {
       Share& share = shares[static_cast<std::size_t>((thread + i) % size)];
@@ -189,7 +194,8 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   if (threads < 0 || threads > 1024) {
-    throw InvalidArgument(str("[thread pool] ", threads, " threads; expected 0 (all) to 1024"));
+    throw InvalidArgument(
+        str("[thread pool] ", threads, " threads; expected 1 to 1024, or 0 for all"));
   }
   State& s = *state_;
   s.size = threads == 0 ? available_threads() : threads;
@@ -200,7 +206,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 
 ThreadPool::~ThreadPool() {
   State& s = *state_;
-  if (fork_count() != s.forks) {  // the threads stayed with the parent: nobody to wait for
+  if (fork_count() != s.forks) {  // a forked child: the threads exist in the parent only
     static_cast<void>(state_.release());
     return;
   }
@@ -217,7 +223,7 @@ int ThreadPool::size() const {
 void ThreadPool::run(std::int64_t count, Work work, void* context) {
   State& s = *state_;
   if (count <= 0) return;
-  // In the child of a fork there are no threads, and nobody who could have the lock.
+  // In a forked child there are no worker threads, and the lock may be held forever.
   if (fork_count() != s.forks) return work(context, 0, count, s.scratch[0].get());
   const std::lock_guard lock(s.callers);
   if (s.size == 1 || count == 1) return work(context, 0, count, s.scratch[0].get());

@@ -1,9 +1,10 @@
 #pragma once
-// The one pool on which CPU launches run. A range is split into one contiguous share a thread, always the same way, so that
-// a thread meets data that its caches know; who is done with its own takes parts of the others' shares, so that a thread
-// that lost its CPU holds up little. Blocks of a kernel are independent: results do not depend on who ran them. The caller
-// takes part; a launch of one block never leaves it. In the child of a fork() the threads are gone: it runs all by itself,
-// but it must not fork in the middle of a run.
+// ThreadPool: the pool that runs CPU launches. A range is split into one contiguous share per
+// thread, always in the same way, so that threads reuse warm caches. A thread that finishes early
+// takes parts of other shares, so that a descheduled thread delays the launch little. Blocks of a
+// kernel are independent, so results do not depend on the schedule. The calling thread takes part,
+// and a launch of one block runs on it alone. In the child of a fork() the worker threads are gone
+// and run() executes everything on the caller; a fork during a run is not supported.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,22 +12,25 @@
 
 namespace eflow::jit {
 
-/// Threads this process may use: its affinity mask, bounded by the container's CPU quota; at least 1.
+/// The number of threads that this process may use: its affinity mask, bounded by the container's
+/// CPU quota; at least 1.
 [[nodiscard]] int available_threads();
 
+/// Threads: run() may be called concurrently.
 class ThreadPool {
  public:
-  /// Bytes of each thread's scratch arena, 64-byte aligned.
+  /// Size in bytes of each thread's scratch arena, which is 64-byte aligned.
   static constexpr std::size_t kScratchBytes = std::size_t{4} << 20;
 
-  /// threads = 0 takes available_threads(). Throws InvalidArgument when negative or above 1024.
+  /// `threads` = 0 means available_threads(). Throws InvalidArgument if negative or above 1024.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
 
   [[nodiscard]] int size() const;
 
-  /// Calls work(context, begin, end, scratch) so that the parts cover [0, count) once, and waits for all of them.
-  /// Work must not throw and must not call run() of the same pool. Concurrent callers take turns.
+  /// Calls work(context, begin, end, scratch) for ranges that partition [0, count), and waits for
+  /// all of them. `work` must not throw or call run() of the same pool. Concurrent calls run one
+  /// after another.
   using Work = void (*)(void* context, std::int64_t begin, std::int64_t end, char* scratch);
   void run(std::int64_t count, Work work, void* context);
 

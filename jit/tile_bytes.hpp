@@ -1,6 +1,6 @@
 #pragma once
-// Shared memory that blocks of texts with tiles take on a GPU: what they take of their arena. Internal to jit, and to who
-// chooses tiles.
+// Shared memory per GPU block of the kernels with tiles. Mirrors what the kernel texts allocate
+// from their arena. Internal to jit and to the code that chooses tiles.
 
 #include <algorithm>
 #include <string_view>
@@ -10,30 +10,31 @@
 
 namespace eflow::jit::detail {
 
-/// Bytes of an STile (kernels_src/tile/matrix_tile_cuda.h).
+/// Bytes of an STile (kernels_src/tile/matrix_tile_cuda.h), whose sides are rounded up to 16.
 inline std::int64_t tile_bytes(std::int64_t rows, std::int64_t columns, std::int64_t element) {
   const auto whole = [](std::int64_t n) { return (n + 15) / 16 * 16; };
   return whole(rows) * whole(columns) * element;
 }
 
-/// The constants of a glga text's Spec; of glga_state the first two are its head and its tile of tokens.
+/// Indices of a glga kernel's constants in its Spec. For glga_state, the first two are the head
+/// size and the tile of tokens.
 struct GlgaConstant {
   enum : int {
-    kHead,         ///< d
+    kHead,         ///< head size d
     kLocal,        ///< softmax branch: 0 none, 1 window, 2 all keys
     kGlobal,       ///< linear branch: 0, 1
-    kGates,        ///< 0 none, 1 a row, 2 a channel
-    kNormed,       ///< 0, 1
-    kRadius,       ///< of the window; -1: an argument
-    kKeptPercent,  ///< share of the tokens that are kept; 0: all
-    kRows,         ///< queries of a tile
-    kKeys,         ///< keys of a tile
-    kWarpgroups,   ///< products by warpgroups: 0, 1
-    kBulkCopies,   ///< a walk's loads by bulk copies: 0, 1
+    kGates,        ///< 0 none, 1 per row, 2 per channel
+    kNormed,       ///< RMS norm after each branch: 0, 1
+    kRadius,       ///< radius of the window; -1: passed as an argument
+    kKeptPercent,  ///< percentage of tokens kept; 0: all
+    kRows,         ///< queries per tile
+    kKeys,         ///< keys per tile
+    kWarpgroups,   ///< warpgroup products: 0, 1
+    kBulkCopies,   ///< load tiles of the window by bulk copies: 0, 1
   };
 };
 
-/// What the bytes of a glga text depend on.
+/// The parameters that determine a glga kernel's shared memory.
 struct GlgaTiles {
   std::int64_t element, head, rows, keys;
   bool local, global;
@@ -44,14 +45,15 @@ struct GlgaTiles {
         keys(s.constants[GlgaConstant::kKeys]),
         local(s.constants[GlgaConstant::kLocal] != 0),
         global(s.constants[GlgaConstant::kGlobal] != 0) {}
-  /// Rows by a head's channels, and a tile of scores.
+  /// Bytes of n rows by the head's channels.
   [[nodiscard]] std::int64_t channels(std::int64_t n) const { return tile_bytes(n, head, element); }
+  /// Bytes of a tile of scores.
   [[nodiscard]] std::int64_t scores(std::int64_t n, std::int64_t m) const {
     return tile_bytes(n, m, element);
   }
-  /// Channels of the state that are there at a time: kStateSlice of glga_state_product.h.
+  /// Channels of the state held at a time: kStateSlice in glga_state_product.h.
   [[nodiscard]] std::int64_t slice() const { return head <= kWidestPair ? head : 64 / element; }
-  /// Channels of a block's sums at a time: kSumsSlice of glga_branch_grad.h.
+  /// Channels of the accumulators held at a time: kSumsSlice in glga_branch_grad.h.
   [[nodiscard]] std::int64_t sums_slice() const {
     return head <= kWidestPair ? head
            : head % 32 == 0    ? 32
@@ -59,20 +61,21 @@ struct GlgaTiles {
            : head % 16 == 0    ? 16
                                : 8;
   }
-  /// Whether a block holds the sums of all its channels, and of two tiles of them.
+  /// Whether a block holds accumulators of all channels at once, for up to two tiles.
   [[nodiscard]] bool together() const { return head <= kWidestPair; }
-  /// Tiles of each kind in a walk over the window: kWalkStages of glga_form.h.
+  /// Pipeline stages of the loop over the window: kWalkStages in glga_form.h.
   [[nodiscard]] std::int64_t stages() const { return head * element <= 512 ? 2 : 1; }
-  /// n rows times a slice of the state, slice by slice.
+  /// Bytes for multiplying n rows by the state, slice by slice.
   [[nodiscard]] std::int64_t state_product(std::int64_t n) const {
     return tile_bytes(n, slice(), element) +
            std::max(tile_bytes(slice(), head, element), tile_bytes(head, slice(), element));
   }
-  /// The walk over the window and what follows it with the state share their memory.
+  /// The loop over the window and the state product that follows reuse the same memory.
   [[nodiscard]] std::int64_t either(std::int64_t walk, std::int64_t n) const {
     return std::max(local ? walk : 0, global ? state_product(n) : 0);
   }
-  static constexpr std::int64_t kWidestPair = 128;  ///< of kernels_src/tile/matrix_sums_cuda.h
+  /// Must match kernels_src/tile/matrix_sums_cuda.h.
+  static constexpr std::int64_t kWidestPair = 128;
 };
 
 inline std::int64_t glga_state_bytes(const Spec& s) {
@@ -103,7 +106,7 @@ inline std::int64_t glga_keys_grad_bytes(const Spec& s) {
       t.keys);
 }
 
-/// Its tiles of scores and of keys a second time, and the state all along.
+/// Holds a second tile of scores and of keys, and the state throughout.
 inline std::int64_t glga_band_grad_bytes(const Spec& s) {
   const GlgaTiles t(s);
   return 3 * t.channels(t.keys) + 4 * t.channels(t.rows) + 2 * t.scores(t.keys, t.rows) +
@@ -114,7 +117,8 @@ inline std::int64_t glga_join_grad_bytes(const Spec& s) {
   return t.global ? t.state_product(t.rows) : 0;
 }
 
-/// Of the built-in texts only gemm.h has tiles: two stages of A and B, each along rows or columns of k.
+/// The only built-in text with tiles is gemm.h: two stages of A and B, either of which may be
+/// transposed.
 inline std::int64_t builtin_shared_bytes(std::string_view text, const Spec& s) {
   if (text != "gemm.h") return 0;
   const auto element = static_cast<std::int64_t>(size_of(static_cast<DType>(s.dtypes[0])));

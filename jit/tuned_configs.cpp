@@ -10,20 +10,21 @@
 namespace eflow::jit {
 namespace {
 
-/// The Spec that a record makes best; nullopt, and why, when it is not for this text or this config space.
+/// The Spec of the record's best config; nullopt with the reason in `why` if the record does not
+/// match the current text or config space.
 std::optional<Spec> best_of(const TuningRecord& record, const ConfigSpace& space,
                             const BuildRequest& request, const DeviceLimits& limits,
                             std::string& why) {
-  if (!record.finished) why = "tuning was not finished";
-  if (record.text != to_hex(request.texts->content)) why = "its text was changed since";
+  if (!record.finished) why = "tuning did not finish";
+  if (record.text != to_hex(request.texts->content)) why = "the kernel's text changed since";
   std::vector<std::string> names;
   for (const Tunable& t : space.tunables) names.push_back(t.name);
-  if (record.tunables != names) why = "its tunables are others now";
+  if (record.tunables != names) why = "the kernel's tunables changed since";
   if (!why.empty()) return std::nullopt;
   const ConfigRecord& best = record.configs[static_cast<std::size_t>(record.best)];
   const Spec spec = space.with_values(record.key.kernel.spec, best.values);
   if (best.state != ConfigState::kOk || !space.contains(spec, limits)) {
-    why = "its best config is not one of the kernel's";
+    why = "its best config is not in the config space";
     return std::nullopt;
   }
   return spec;
@@ -46,18 +47,18 @@ Spec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape) 
   const BuildRequest request = builder.request(kernel, runtime.target());
   const std::optional<Spec> best = best_of(*record, space, request, limits, why);
   if (!best) {
-    log_info("[jit] what was tuned for ", request.title(), " is not used: ", why);
+    log_info("[jit] the tuning record of ", request.title(), " is ignored: ", why);
     return kernel.spec;
   }
   if (record->toolchain != request.toolchain)
-    log_info("[jit] ", request.title(), " was tuned with ", record->toolchain, ", not verified");
+    log_info("[jit] ", request.title(), " was tuned with another compiler: ", record->toolchain);
   const Prepared made = runtime.prepare({{kernel.name, *best}})[0];
   if (made.ok()) return *best;
   log_warning("[jit] ", to_string(*best, kernel.name), ", tuned for ", limits.name,
-              ", cannot be had; the default runs. ", made.error);
+              ", is unavailable; the default is used. ", made.error);
   return kernel.spec;
 } catch (const Error& e) {
-  log_warning("[jit] ", kernel.name, " runs untuned: ", e.what());
+  log_warning("[jit] ", kernel.name, " uses its default config: ", e.what());
   return kernel.spec;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Which config a launch takes: what the tuning database says, asked once a Spec and shape. Anything wrong with a record is
-// as if it were not there.
+// Chooses the config of a launch from the tuning database, which is read once per Spec and shape.
+// Invalid records are ignored.
 
 #include <mutex>
 #include <shared_mutex>
@@ -13,13 +13,15 @@ namespace eflow::jit {
 
 class Runtime;
 
-/// Looks into the tuning database and prepares what it finds; `kernel.spec` when there is nothing to be found.
+/// Looks up the tuned config and prepares it. Returns `kernel.spec` if there is none or it cannot
+/// be prepared.
 [[nodiscard]] Spec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape);
 
-/// Answers by Spec and shape. Threads: all members may be called at once.
+/// Caches the choice by Spec and shape. Threads: all members may be called concurrently.
 class TunedConfigs {
  public:
-  /// The answer given before, else choose()'s; two threads that ask first may both choose, the first answer stays.
+  /// Returns the cached choice, else choose(). If two threads choose at once, the first result
+  /// stored wins.
   template <class Choose>
   Spec get(const Spec& spec, ShapeBucket shape, Choose&& choose) {
     const Key key{spec, shape};
@@ -34,8 +36,8 @@ class TunedConfigs {
 
  private:
   struct Key {
-    Spec spec;
-    ShapeBucket shape;
+    Spec spec = {};
+    ShapeBucket shape = {};
     friend bool operator==(const Key&, const Key&) = default;
   };
   struct Hash {

@@ -12,9 +12,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How often a config may end the process before it is left out: once may be a kill from outside.
+/// Attempts before a config that kills the process is excluded; a single death may have an external
+/// cause.
 constexpr int kTries = 2;
-/// What a kill may cost: no more than this is measured between two saves.
+/// Seconds between saves: the most measurement time that a kill can lose.
 constexpr double kSaveSeconds = 0.5;
 
 double now_seconds() {
@@ -67,8 +68,8 @@ class Tuning {
     saved_ = now_seconds();
   }
 
-  /// Lists the configs, with what an earlier record of the same text and compiler knows of them. Returns whether that
-  /// record was finished.
+  /// Fills the list of configs with the results of an earlier record of the same text and compiler.
+  /// Returns whether that record was finished.
   bool take_over() {
     std::string why;
     const std::optional<TuningRecord> old = database_.get(record_.key, why);
@@ -81,7 +82,8 @@ class Tuning {
       if (known >= 0) config = old->configs[static_cast<std::size_t>(known)];
       if (config.state == ConfigState::kTrying) ended_the_process(config);
     }
-    // Measured anew or not, what was best stays unless it is surely beaten: two runs agree, and so do their results.
+    // The previous best stays the incumbent even when everything is re-measured, so that two runs
+    // agree, and so do their kernels' results.
     const int best =
         comparable ? record_.find(old->configs[static_cast<std::size_t>(old->best)].values) : 0;
     record_.best = std::max(best, 0);
@@ -93,8 +95,8 @@ class Tuning {
   void ended_the_process(ConfigRecord& config) {
     config.state = config.tries < kTries ? ConfigState::kNew : ConfigState::kCrashed;
     if (config.state == ConfigState::kCrashed)
-      say(str("  ", record_.text_of(config), ": ended the tuner ", config.tries,
-              " times, left out"));
+      say(str("  ", record_.text_of(config), ": killed the tuner ", config.tries,
+              " times; excluded"));
   }
 
   [[nodiscard]] bool has_new() const {
@@ -102,17 +104,17 @@ class Tuning {
                        [](const ConfigRecord& c) { return c.state == ConfigState::kNew; });
   }
 
-  /// Those already checked need it too, for the race.
+  /// Also prepares the configs that are already checked, because the race launches them.
   void prepare_new() {
     std::vector<ConfigRecord*> configs;
     for (ConfigRecord& c : record_.configs) {
       const bool wanted = c.state == ConfigState::kNew || c.state == ConfigState::kOk;
-      if (wanted || configs.empty()) configs.push_back(&c);  // the default always
+      if (wanted || configs.empty()) configs.push_back(&c);  // the default, always
     }
     subject_.prepare(configs, options_.say);
     for (const ConfigRecord* c : configs) {
       if (c->state == ConfigState::kFailed)
-        say(str("  ", record_.text_of(*c), ": cannot be had: ", c->why));
+        say(str("  ", record_.text_of(*c), ": unavailable: ", c->why));
     }
   }
 
@@ -121,7 +123,7 @@ class Tuning {
     ConfigRecord& first = record_.configs[0];
     if (first.state == ConfigState::kCrashed) {
       throw DeviceError(str("[jit] ", to_string(record_.key.kernel.spec, record_.key.kernel.name),
-                            " ended the tuner twice in its default config; nothing is tuned"));
+                            " killed the tuner twice with its default config; nothing was tuned"));
     }
     if (first.state == ConfigState::kNew) begin_try(first);
     const std::vector<double> expected = results_of(first);
@@ -136,7 +138,8 @@ class Tuning {
     save();
   }
 
-  /// On disk before the config runs: if it ends the process, the next run knows which one it was.
+  /// Saves before the config first runs, so that if it kills the process the next run knows the
+  /// cause.
   void begin_try(ConfigRecord& c) {
     c.state = ConfigState::kTrying;
     ++c.tries;
@@ -149,7 +152,8 @@ class Tuning {
       const bool right = difference <= workload_.tolerance;
       c.state = right ? ConfigState::kOk : ConfigState::kWrong;
       if (!right)
-        c.why = str("its results differ by ", difference, ", allowed is ", workload_.tolerance);
+        c.why = str("its results differ by ", difference, ", more than the allowed ",
+                    workload_.tolerance);
     } catch (const Error& e) {
       c.state = ConfigState::kFailed;
       c.why = e.what();
@@ -166,8 +170,8 @@ class Tuning {
     return workload_.result();
   }
 
-  /// Indices of those that race. Beside a finished record only what is new does, against the best known and the default,
-  /// all three timed afresh.
+  /// Returns the indices of the configs to race. After a finished record, only new configs race,
+  /// against the best known one and the default; all of these are timed from scratch.
   std::vector<int> choose_runners(bool finished) {
     std::vector<int> out;
     for (std::size_t i = 0; i < record_.configs.size(); ++i) {
@@ -240,8 +244,8 @@ TuneOutcome tune(Runtime& runtime, const KernelRef& kernel, const Workload& work
                  const TuneOptions& options) {
   const DiskCache* disk = runtime.builder().disk();
   if (disk == nullptr) {
-    throw InvalidArgument(str("[jit] there is nowhere to keep what is tuned: ",
-                              runtime.builder().disk_why(), "; EFLOW_CACHE_DIR names a directory"));
+    throw InvalidArgument(str("[jit] there is no cache directory for tuning records: ",
+                              runtime.builder().disk_why(), "; set EFLOW_CACHE_DIR"));
   }
   return tune(runtime, TuningDatabase(disk->options().root), kernel, workload, options);
 }

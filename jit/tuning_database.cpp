@@ -14,10 +14,10 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-/// A record is some kilobytes; what is larger was not written by us.
+/// A record takes a few kilobytes; a larger file is not ours.
 constexpr std::uint64_t kMaxRecordBytes = 16 << 20;
 
-/// A kernel's name, which may have slashes, as a directory's.
+/// A kernel's name as a directory name; the name may contain slashes.
 std::string folder_name(std::string kernel) {
   std::replace(kernel.begin(), kernel.end(), '/', '+');
   return kernel;
@@ -34,7 +34,7 @@ std::optional<TuningRecord> read_record(const fs::path& path, std::string& why) 
 
 void make_folders(const fs::path& folder) {
   if (const std::string why = secure_directory(folder); !why.empty())
-    throw IoError("[jit] nothing can be tuned: " + why);
+    throw IoError("[jit] cannot write the tuning database: " + why);
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ std::optional<TuningRecord> TuningDatabase::get(const TuningKey& key, std::strin
   }
   std::optional<TuningRecord> record = read_record(path, why);
   if (record && record->key.digest() != key.digest()) {
-    why = path.string() + " is a record of something else";
+    why = path.string() + " is a record of another key";
     return std::nullopt;
   }
   return record;
@@ -96,7 +96,7 @@ std::vector<TuningRecord> TuningDatabase::all(const Unsound& unsound) const {
     std::optional<TuningRecord> record = read_record(path, why);
     if (record && path_of(record->key) != path) {
       record.reset();
-      why = "it is a record of something else";
+      why = "it is a record of another key";
     }
     if (record)
       out.push_back(*std::move(record));
@@ -120,7 +120,7 @@ std::size_t TuningDatabase::export_to(const fs::path& file) const {
 std::size_t TuningDatabase::import_from(const fs::path& file, const Unsound& unsound) const {
   const Json whole = Json::parse(read_file(file), nullptr, false);
   if (!whole.is_object() || !whole.contains("records") || !whole["records"].is_array())
-    throw CorruptData(str("[jit] ", file.string(), " is no export of `eflow jit tune export`"));
+    throw CorruptData(str("[jit] ", file.string(), " was not written by `eflow jit tune export`"));
   std::size_t count = 0;
   for (const Json& j : whole["records"]) {
     std::string why;

@@ -1,9 +1,10 @@
 #pragma once
-// TuningDatabase: records of the tuner below the disk cache, one JSON file each, published by a rename. A file that cannot
-// be read, is of another schema or does not belong to its name is as if it were not there.
+// TuningDatabase: the tuner's records, one JSON file each, below the root of the disk cache. Files
+// are published by rename. A file that is unreadable, has another schema or does not match its name
+// is ignored.
 //
-//   <root>/v1/tune/<digits of the device>/<kernel>/<digest>.json
-//   <root>/v1/tune/<digits of the device>/lock          who tunes on this device: one process at a time
+//   <root>/v1/tune/<hash of the device>/<kernel>/<digest>.json
+//   <root>/v1/tune/<hash of the device>/lock   held while a process tunes on this device
 
 #include <filesystem>
 #include <functional>
@@ -16,30 +17,35 @@
 
 namespace eflow::jit {
 
-/// Threads and processes: everything may be called at once.
+/// Threads and processes: all members may be called concurrently.
 class TuningDatabase {
  public:
-  /// `root`: of the disk cache. Nothing is made before the first put.
+  /// `root` is the disk cache's root. Directories are created by the first put().
   explicit TuningDatabase(std::filesystem::path root) : base_(std::move(root) / "v1/tune") {}
 
-  /// The record of this key, whatever texts and toolchain it is of; else nullopt and why.
+  /// The record for `key`, whatever texts and toolchain its times are of; nullopt with the reason
+  /// in `why` if there is none.
   [[nodiscard]] std::optional<TuningRecord> get(const TuningKey& key, std::string& why) const;
-  /// Throws IoError.
+  /// Writes or replaces a record. Throws IoError.
   void put(const TuningRecord& record) const;
-  /// Whether anything was ever tuned for this kernel on this device: no more than a look for a directory.
+  /// Whether any record exists for this kernel on this device. Cheap: tests for a directory.
   [[nodiscard]] bool has_any(const std::string& device, const std::string& arch,
                              const std::string& kernel) const;
 
-  /// Held while tuning: two tuners on one device would time each other. Throws IoError when another process has it.
+  /// The lock to hold while tuning, since two tuners on one device would disturb each other's
+  /// timings. Throws IoError if another process holds it.
   [[nodiscard]] FileLock lock(const std::string& device, const std::string& arch) const;
 
-  /// All records that can be read, by path. unsound is told of each file that cannot; may be empty.
+  /// Receives each file that could not be read, with the reason; may be empty.
   using Unsound = std::function<void(const std::filesystem::path&, const std::string& why)>;
+  /// All readable records, ordered by path.
   [[nodiscard]] std::vector<TuningRecord> all(const Unsound& unsound = {}) const;
 
-  /// All records as one JSON file, to give to other ranks or machines. Returns how many. Throws IoError.
+  /// Writes all records to one JSON file for other ranks or machines. Returns their number. Throws
+  /// IoError.
   std::size_t export_to(const std::filesystem::path& file) const;
-  /// Puts every sound, finished record of such a file in place of ours. Returns how many. Throws IoError, CorruptData.
+  /// Imports every valid, finished record of such a file, replacing existing ones. Returns their
+  /// number. Throws IoError or CorruptData.
   std::size_t import_from(const std::filesystem::path& file, const Unsound& unsound = {}) const;
 
  private:

@@ -20,7 +20,7 @@ ConfigState state_from(const std::string& name) {
   throw InvalidArgument(str("state \"", name, "\" is unknown"));
 }
 
-/// Three quantiles for readers, beside the samples themselves.
+/// Three quantiles for human readers, stored next to the samples.
 Json quantiles(std::vector<double> us) {
   if (us.empty()) return Json::array();
   std::sort(us.begin(), us.end());
@@ -48,7 +48,7 @@ ConfigRecord decode_config(const Json& j, const std::vector<std::string>& tunabl
   c.why = j.value("why", "");
   c.us = j.at("samples").get<std::vector<double>>();
   for (const double us : c.us) {
-    if (!(us > 0)) throw InvalidArgument("a sample is no time");
+    if (!(us > 0)) throw InvalidArgument("a sample is not a positive time");
   }
   return c;
 }
@@ -85,7 +85,7 @@ TuningRecord decode_all(const Json& j) {
   r.finished = j.at("finished").get<bool>();
   r.at = j.at("at").get<std::string>();
   if (r.best < 0 || r.best >= static_cast<int>(r.configs.size()))
-    throw InvalidArgument(str("best is ", r.best, " of ", r.configs.size(), " configs"));
+    throw InvalidArgument(str("best is config ", r.best, " of ", r.configs.size()));
   return r;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// TuningRecord: all that is known of one kernel's configs for one specialisation, one bucket of shapes and one device. A
-// JSON file in the tuning database; docs/jit.md has its fields.
+// TuningRecord: the tuner's knowledge of a kernel's configs for one specialisation, one bucket of
+// shapes and one device. Stored as a JSON file in the tuning database; docs/jit.md describes the
+// fields.
 
 #include <cstdint>
 #include <optional>
@@ -13,53 +14,56 @@
 
 namespace eflow::jit {
 
-/// What a record is found by.
+/// Identifies a record.
 struct TuningKey {
-  KernelRef kernel;  ///< every tunable at its default
-  ShapeBucket shape;
-  std::string device, arch;  ///< DeviceLimits::name, arch
-  /// 32 digits, the file's name.
+  KernelRef kernel = {};  ///< with every tunable at its default
+  ShapeBucket shape = {};
+  std::string device = "", arch = "";  ///< DeviceLimits::name and DeviceLimits::arch
+  /// 32 hexadecimal digits, used as the file name.
   [[nodiscard]] std::string digest() const;
 };
 
 enum class ConfigState {
   kNew,      ///< not tried yet
-  kTrying,   ///< being run for the first time: found in a file, it ended its process
-  kOk,       ///< computes what the default computes
-  kWrong,    ///< does not
+  kTrying,   ///< first run in progress; if found in a file, that run killed its process
+  kOk,       ///< agrees with the default config's result
+  kWrong,    ///< disagrees with the default config's result
   kFailed,   ///< does not compile or launch
-  kCrashed,  ///< ended two processes
+  kCrashed,  ///< killed the process twice
 };
 [[nodiscard]] std::string_view name_of(ConfigState state);
 
+/// One config and what is known of it.
 struct ConfigRecord {
-  std::vector<int> values;  ///< of the tunables, in their order
-  std::string label = "";   ///< for readers, where the values say nothing to them
+  std::vector<int> values = {};  ///< of the tunables, in their order
+  std::string label = "";        ///< name shown to readers instead of the values, if not empty
   ConfigState state = ConfigState::kNew;
-  int tries = 0;                ///< first runs begun
-  std::string why = "";         ///< it is kWrong, kFailed
-  std::vector<double> us = {};  ///< microseconds of a launch, one a round
+  int tries = 0;                ///< first runs started
+  std::string why = "";         ///< reason for kWrong or kFailed
+  std::vector<double> us = {};  ///< microseconds per launch, one sample per round
 };
 
 struct TuningRecord {
   static constexpr int kSchema = 1;
 
-  TuningKey key;
-  std::string text, toolchain;  ///< hash of the kernel's texts; the compiler. Times are of these.
-  std::vector<std::string> tunables;
-  std::vector<ConfigRecord> configs;  ///< the first is the default
-  int best = 0;
-  double gain = 0;        ///< 1 - time of best / time of the default
-  bool finished = false;  ///< false: the tuner was ended; it goes on where it was
-  std::string at;         ///< "2026-09-23T10:00:00Z", when it was finished
+  TuningKey key = {};
+  std::string text = "";       ///< hash of the kernel's texts; the times are only valid for these
+  std::string toolchain = "";  ///< compiler that the times are valid for
+  std::vector<std::string> tunables = {};
+  std::vector<ConfigRecord> configs = {};  ///< the first is the default
+  int best = 0;                            ///< index into `configs`
+  double gain = 0;                         ///< 1 - time of best / time of the default
+  bool finished = false;  ///< false if the tuner was interrupted; the next run resumes
+  std::string at = "";    ///< when it finished, in UTC: "2026-09-23T10:00:00Z"
 
+  /// The record as JSON.
   [[nodiscard]] std::string encode() const;
-  /// nullopt, and what is wrong in `why`, for what is no record of this schema.
+  /// Parses a record. Returns nullopt and sets `why` if the JSON is not a record of this schema.
   [[nodiscard]] static std::optional<TuningRecord> decode(std::string_view json, std::string& why);
 
-  /// The index of the config with these values, or -1.
+  /// The index of the config with these values; -1 if there is none.
   [[nodiscard]] int find(const std::vector<int>& values) const;
-  /// "rows=64 keys=32", or the config's label.
+  /// The config's label or, if empty, its values: "rows=64 keys=32".
   [[nodiscard]] std::string text_of(const ConfigRecord& config) const;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// TuningSubject: what the tuner tunes. A kernel's configs are constants of its Spec, which are compiled; others may be the
-// ways that a library has of doing the same.
+// TuningSubject: the interface of the tuner to what it tunes. The configs of a kernel are constants
+// of its Spec, which are compiled in; those of a vendor library are its algorithms.
 
 #include <functional>
 #include <string>
@@ -12,18 +12,18 @@ namespace eflow::jit {
 
 class TuningSubject {
  public:
-  /// A line of progress; may be empty.
+  /// Receives a line of progress; may be empty.
   using Say = std::function<void(const std::string&)>;
 
   virtual ~TuningSubject() = default;
 
-  /// A record of nothing tried: its key, what times would be of (text, toolchain), tunables, and every config that may run,
-  /// the default first.
+  /// A record in which nothing has been tried: key, text, toolchain, tunables, and every config
+  /// that may run, the default first.
   [[nodiscard]] virtual TuningRecord blank() const = 0;
-  /// What Workload::launch is given for a config.
+  /// The Spec that Workload::launch receives for a config.
   [[nodiscard]] virtual Spec spec_of(const ConfigRecord& config) const = 0;
-  /// Makes configs, of which the first is the default, ready to be launched. One that cannot be is kFailed, and says why.
-  /// Throws when the default cannot.
+  /// Makes configs launchable; the first is the default. Marks a config that fails as kFailed, with
+  /// the reason. Throws if the default fails.
   virtual void prepare(const std::vector<ConfigRecord*>& configs, const Say& say) const = 0;
 };
 

@@ -18,7 +18,7 @@ double relative_difference(const std::vector<double>& a, const std::vector<doubl
   double difference = 0, largest = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (std::isnan(a[i]) != std::isnan(b[i])) return kInfinite;
-    if (std::isnan(a[i]) || a[i] == b[i]) continue;  // also infinities of one sign
+    if (std::isnan(a[i]) || a[i] == b[i]) continue;  // covers infinities of equal sign
     difference = std::max(difference, std::abs(a[i] - b[i]));
   }
   for (const double x : b) {

@@ -1,6 +1,7 @@
 #pragma once
-// What the tuner and `eflow jit bench` run: a kernel with memory of its own, made for sizes that a user names. Whoever owns
-// a kernel writes one; nothing of tensors is known here.
+// Workload: a kernel with operands of its own, at sizes that the user names, for the tuner and
+// `eflow jit bench`. The module that owns a kernel supplies its workload; this file is independent
+// of tensors.
 
 #include <cstdint>
 #include <functional>
@@ -16,50 +17,57 @@ namespace eflow::jit {
 
 class TuningSubject;
 
-/// A launch that can be repeated, and judged. Its functions may keep memory alive by what they capture.
+/// A repeatable launch whose result can be checked. The functions own their operands through their
+/// captures.
 struct Workload {
-  ShapeBucket shape;  ///< as the kernel's launches pass it to Runtime::tuned
-  double flops = 0;   ///< useful ones of one launch; 0 = not said
-  /// Makes one launch. The Spec is one of the kernel's, and prepared.
-  std::function<void(const Spec&)> launch;
-  /// Before a judged launch: results get a value that no kernel computes, what is changed in place its first value.
-  std::function<void()> clear;
-  /// What the last launch computed, on the host.
-  std::function<std::vector<double>()> result;
-  /// Largest |difference| from the default config's result, as a share of that one's largest |value|.
+  ShapeBucket shape = {};  ///< the shape that the kernel's launches pass to Runtime::tuned
+  double flops = 0;        ///< useful operations per launch; 0 = unknown
+  /// Launches once. The Spec must be a prepared specialisation of the kernel.
+  std::function<void(const Spec&)> launch = {};
+  /// Called before a checked launch: fills the outputs with a value that no kernel computes and
+  /// restores operands that are updated in place.
+  std::function<void()> clear = {};
+  /// The last launch's result, copied to the host.
+  std::function<std::vector<double>()> result = {};
+  /// Allowed difference from the default config's result: max |difference| / max |value|.
   double tolerance = 1e-5;
-  /// What is tuned, where it is not the config space of a kernel.
+  /// Set if the config space to tune is not that of a kernel.
   std::shared_ptr<const TuningSubject> subject = nullptr;
 };
 
+/// A size of a workload that the user may set.
 struct SizeParameter {
-  std::string name;
-  std::int64_t value = 1;  ///< where the user names none
+  std::string name = "";
+  std::int64_t value = 1;  ///< default
 };
 
-/// A kernel that can be tuned and timed by name, or something of a library's that goes by one.
+/// A kernel, or a named operation of a vendor library, that can be tuned and timed.
 struct RunnableKernel {
-  KernelDefinition definition;  ///< a library's has a name and no text
-  std::vector<SizeParameter> sizes;
-  /// Allocates and fills operands. `sizes` are in the order above. Throws InvalidArgument.
-  std::function<Workload(Runtime&, const Spec&, const std::vector<std::int64_t>& sizes)> workload;
-  /// A Spec with the config that its op takes untuned where the user names none, that is 0. Empty: the space's defaults.
-  std::function<Spec(Backend, const Spec&, const std::vector<std::int64_t>& sizes)> default_config;
+  KernelDefinition definition = {};  ///< an operation of a vendor library has a name and no text
+  std::vector<SizeParameter> sizes = {};
+  /// Allocates and fills the operands. `sizes` has the order of the member `sizes`. Throws
+  /// InvalidArgument.
+  std::function<Workload(Runtime&, const Spec&, const std::vector<std::int64_t>& sizes)> workload =
+      {};
+  /// Returns the Spec with the config that an untuned op would use; tunables that the user set
+  /// (nonzero) are kept. Empty: the defaults of the config space.
+  std::function<Spec(Backend, const Spec&, const std::vector<std::int64_t>& sizes)> default_config =
+      {};
 
   [[nodiscard]] bool is_text() const { return !definition.text.empty(); }
 };
 
-/// Defines those that are made of a text.
+/// Adds the definitions of those kernels that have a text.
 void define_texts(KernelDefinitions& definitions, const std::vector<RunnableKernel>& kernels);
 
-/// One kernel to tune, and for which sizes, in the order of its RunnableKernel.
+/// One kernel to tune, with sizes in the order of its RunnableKernel.
 struct TuningJob {
-  KernelRef kernel;
-  std::vector<std::int64_t> sizes;
+  KernelRef kernel = {};
+  std::vector<std::int64_t> sizes = {};
 };
 
-/// clear() and result() of a workload whose only output lies in host memory, of float, double or bfloat16: NaN before, all
-/// elements after.
+/// Sets clear() and result() of a workload whose only output is a host vector of float, double or
+/// bfloat16: clear() fills it with NaN, result() returns all elements.
 template <class T>
 void use_host_output(Workload& workload, std::shared_ptr<std::vector<T>> output) {
   workload.clear = [output] {
@@ -72,7 +80,7 @@ void use_host_output(Workload& workload, std::shared_ptr<std::vector<T>> output)
   };
 }
 
-/// The largest |a - b| as a share of the largest |b|; infinite when sizes differ or `a` has a NaN where b has none.
+/// Returns max |a - b| / max |b|; infinity if the sizes differ or `a` has a NaN where `b` has none.
 [[nodiscard]] double relative_difference(const std::vector<double>& a,
                                          const std::vector<double>& b);
 

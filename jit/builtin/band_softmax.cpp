@@ -1,4 +1,5 @@
-// Built-in specialisations of band_softmax.h. Spec("band_softmax" | "band_softmax_grad", {dtype of the scores}).
+// Built-in specialisations of band_softmax.h. Spec("band_softmax" | "band_softmax_grad", {dtype of
+// scores}).
 
 #include "band_softmax.h"
 

@@ -1,33 +1,38 @@
-// Built-in specialisations of elementwise.h. Spec("elementwise", {operands' dtype, dtype of y}, {function}).
+// Built-in specialisations of elementwise.h. Spec("elementwise", {dtype of operands, dtype of y},
+// {function}).
 
 #include "elementwise.h"
 
 #include "builtin/entry.h"
 
+// clang-format off
 #define EFLOW_FUNCTIONS(X)                                                                        \
   X(kNeg) X(kExp) X(kLog) X(kSqrt) X(kRsqrt) X(kSquare) X(kSigmoid) X(kSilu) X(kGelu) X(kTanh)    \
   X(kRelu) X(kSin) X(kCos) X(kAffine) X(kReciprocal) X(kClampMin) X(kAdd) X(kSub) X(kMul) X(kDiv) \
   X(kMaximum) X(kExpGrad) X(kLogGrad) X(kSqrtGrad) X(kRsqrtGrad) X(kSquareGrad) X(kSigmoidGrad)   \
   X(kSiluGrad) X(kGeluGrad) X(kTanhGrad) X(kReluGrad) X(kSinGrad) X(kCosGrad) X(kReciprocalGrad)  \
   X(kClampMinGrad) X(kMaximumGrad) X(kMulAdd) X(kDivGrad)
+// clang-format on
 
-#define EFLOW_ONE(T, f)                                                            \
-  EFLOW_ENTRY("elementwise", ({kDTypeOf<T>, kDTypeOf<T>}), ({eflow::args::f}),      \
+#define EFLOW_ONE(T, f)                                                        \
+  EFLOW_ENTRY("elementwise", ({kDTypeOf<T>, kDTypeOf<T>}), ({eflow::args::f}), \
               elementwise<T, T, eflow::args::f>),
 #define EFLOW_ROW(f) EFLOW_ONE(float, f) EFLOW_ONE(double, f) EFLOW_ONE(bf16, f)
-#define EFLOW_COPY(S, T)                                                            \
-  EFLOW_ENTRY("elementwise", ({kDTypeOf<S>, kDTypeOf<T>}), ({eflow::args::kCopy}),  \
+#define EFLOW_COPY(S, T)                                                           \
+  EFLOW_ENTRY("elementwise", ({kDTypeOf<S>, kDTypeOf<T>}), ({eflow::args::kCopy}), \
               elementwise<T, S, eflow::args::kCopy>),
 
 namespace EFLOW_TEXT {
 namespace {
 
+// clang-format off
 constexpr eflow::jit::BuiltinEntry kEntries[] = {
     EFLOW_FUNCTIONS(EFLOW_ROW)
     EFLOW_COPY(float, float) EFLOW_COPY(float, double) EFLOW_COPY(float, bf16)
     EFLOW_COPY(double, double) EFLOW_COPY(double, float) EFLOW_COPY(double, bf16)
     EFLOW_COPY(bf16, bf16) EFLOW_COPY(bf16, float) EFLOW_COPY(bf16, double)
     EFLOW_COPY(i32, i32) EFLOW_COPY(i64, i64) EFLOW_COPY(u8, u8)};
+// clang-format on
 
 }  // namespace
 

@@ -7,10 +7,13 @@
 namespace EFLOW_TEXT {
 namespace {
 
-constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_ENTRY_FLOATS("embedding_grad", ({}), embedding_grad)};
+constexpr eflow::jit::BuiltinEntry kEntries[] = {
+    EFLOW_ENTRY_FLOATS("embedding_grad", ({}), embedding_grad)};
 
 }  // namespace
 
-eflow::jit::BuiltinTable embedding_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+eflow::jit::BuiltinTable embedding_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
 
 }  // namespace EFLOW_TEXT

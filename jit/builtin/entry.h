@@ -1,6 +1,7 @@
 #pragma once
-// What the table files of this folder share: turning a kernel text's function into a row of the built-in table.
-// Each file here is compiled once for each instruction set, with EFLOW_TEXT naming its namespace (jit/CMakeLists.txt).
+// Shared by the table files of this folder: turns the function of a kernel text into a row of the
+// built-in table. Each table file is compiled once per instruction set, with EFLOW_TEXT naming its
+// namespace (jit/CMakeLists.txt).
 
 #include "eflow/jit/builtin_entry.hpp"
 #include "tile/types.h"
@@ -38,16 +39,17 @@ inline constexpr eflow::DType kDTypeOf<u8> = eflow::DType::kU8;
 
 }  // namespace EFLOW_TEXT
 
-/// EFLOW_ENTRY(name, ({dtypes}), ({constants}), specialisation): the specialisation comes last for its commas.
+/// EFLOW_ENTRY(name, ({dtypes}), ({constants}), specialisation). The specialisation comes last
+/// because it may contain commas.
 #define EFLOW_UNWRAP(...) __VA_ARGS__
-#define EFLOW_ENTRY(name, types, constants, ...)                                                  \
-  eflow::jit::BuiltinEntry {                                                                      \
-    eflow::jit::Spec(name, EFLOW_UNWRAP types, EFLOW_UNWRAP constants), name, #__VA_ARGS__,       \
-        &run_text<&__VA_ARGS__>, EFLOW_TEXT_FILE, args_bytes(&__VA_ARGS__)                         \
+#define EFLOW_ENTRY(name, types, constants, ...)                                            \
+  eflow::jit::BuiltinEntry {                                                                \
+    eflow::jit::Spec(name, EFLOW_UNWRAP types, EFLOW_UNWRAP constants), name, #__VA_ARGS__, \
+        &run_text<&__VA_ARGS__>, EFLOW_TEXT_FILE, args_bytes(&__VA_ARGS__)                  \
   }
 
-/// The same text for every floating type.
-#define EFLOW_ENTRY_FLOATS(name, constants, text)                                   \
-  EFLOW_ENTRY(name, ({kDTypeOf<float>}), constants, text<float>),                   \
-      EFLOW_ENTRY(name, ({kDTypeOf<double>}), constants, text<double>),             \
+/// One entry per floating-point type.
+#define EFLOW_ENTRY_FLOATS(name, constants, text)                       \
+  EFLOW_ENTRY(name, ({kDTypeOf<float>}), constants, text<float>),       \
+      EFLOW_ENTRY(name, ({kDTypeOf<double>}), constants, text<double>), \
       EFLOW_ENTRY(name, ({kDTypeOf<bf16>}), constants, text<bf16>)

@@ -9,11 +9,14 @@
 namespace EFLOW_TEXT {
 namespace {
 
-constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_GEMM(float, float), EFLOW_GEMM(double, double),
-                                                 EFLOW_GEMM(bf16, bf16), EFLOW_GEMM(bf16, float)};
+constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_GEMM(float, float),
+                                                 EFLOW_GEMM(double, double), EFLOW_GEMM(bf16, bf16),
+                                                 EFLOW_GEMM(bf16, float)};
 
 }  // namespace
 
-eflow::jit::BuiltinTable gemm_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+eflow::jit::BuiltinTable gemm_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
 
 }  // namespace EFLOW_TEXT

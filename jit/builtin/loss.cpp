@@ -1,4 +1,4 @@
-// Built-in specialisations of loss.h. Spec("cross_entropy" or "cross_entropy_grad", {dtype}).
+// Built-in specialisations of loss.h. Spec("cross_entropy" | "cross_entropy_grad", {dtype}).
 
 #include "loss.h"
 
@@ -13,6 +13,8 @@ constexpr eflow::jit::BuiltinEntry kEntries[] = {
 
 }  // namespace
 
-eflow::jit::BuiltinTable loss_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+eflow::jit::BuiltinTable loss_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
 
 }  // namespace EFLOW_TEXT

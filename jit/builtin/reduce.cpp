@@ -1,21 +1,27 @@
-// Built-in specialisations of reduce.h. Spec("reduce", {dtype of x, dtype of y}, {1 when x is multiplied by z}).
+// Built-in specialisations of reduce.h. Spec("reduce", {dtype of x, dtype of y}, {1 if x is
+// multiplied by z}).
 
 #include "reduce.h"
 
 #include "builtin/entry.h"
 
-#define EFLOW_SUMS(T, Y)                                                                  \
-  EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({0}), reduce<T, Y, false>),         \
+#define EFLOW_SUMS(T, Y)                                                           \
+  EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({0}), reduce<T, Y, false>), \
       EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({1}), reduce<T, Y, true>),
 
 namespace EFLOW_TEXT {
 namespace {
 
-constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_SUMS(float, float) EFLOW_SUMS(double, double)
-                                                     EFLOW_SUMS(bf16, bf16) EFLOW_SUMS(bf16, float)};
+// clang-format off
+constexpr eflow::jit::BuiltinEntry kEntries[] = {
+    EFLOW_SUMS(float, float) EFLOW_SUMS(double, double)
+    EFLOW_SUMS(bf16, bf16) EFLOW_SUMS(bf16, float)};
+// clang-format on
 
 }  // namespace
 
-eflow::jit::BuiltinTable reduce_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+eflow::jit::BuiltinTable reduce_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
 
 }  // namespace EFLOW_TEXT

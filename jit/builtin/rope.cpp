@@ -9,11 +9,16 @@
 namespace EFLOW_TEXT {
 namespace {
 
-constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_ROPE(float, float) EFLOW_ROPE(double, double)
-                                                     EFLOW_ROPE(bf16, bf16) EFLOW_ROPE(bf16, float)};
+// clang-format off
+constexpr eflow::jit::BuiltinEntry kEntries[] = {
+    EFLOW_ROPE(float, float) EFLOW_ROPE(double, double)
+    EFLOW_ROPE(bf16, bf16) EFLOW_ROPE(bf16, float)};
+// clang-format on
 
 }  // namespace
 
-eflow::jit::BuiltinTable rope_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+eflow::jit::BuiltinTable rope_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
 
 }  // namespace EFLOW_TEXT

@@ -1,4 +1,4 @@
-// Built-in specialisations of softmax.h. Spec("softmax" or "softmax_grad", {dtype}).
+// Built-in specialisations of softmax.h. Spec("softmax" | "softmax_grad", {dtype}).
 
 #include "softmax.h"
 
@@ -7,11 +7,14 @@
 namespace EFLOW_TEXT {
 namespace {
 
-constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_ENTRY_FLOATS("softmax", ({}), softmax),
-                                                 EFLOW_ENTRY_FLOATS("softmax_grad", ({}), softmax_grad)};
+constexpr eflow::jit::BuiltinEntry kEntries[] = {
+    EFLOW_ENTRY_FLOATS("softmax", ({}), softmax),
+    EFLOW_ENTRY_FLOATS("softmax_grad", ({}), softmax_grad)};
 
 }  // namespace
 
-eflow::jit::BuiltinTable softmax_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+eflow::jit::BuiltinTable softmax_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
 
 }  // namespace EFLOW_TEXT

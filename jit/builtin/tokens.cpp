@@ -1,4 +1,4 @@
-// Built-in specialisations of tokens.h. Spec("select_rows" or "sum_unselected", {dtype}).
+// Built-in specialisations of tokens.h. Spec("select_rows" | "sum_unselected", {dtype}).
 
 #include "tokens.h"
 
@@ -7,11 +7,14 @@
 namespace EFLOW_TEXT {
 namespace {
 
-constexpr eflow::jit::BuiltinEntry kEntries[] = {EFLOW_ENTRY_FLOATS("select_rows", ({}), select_rows),
-                                                 EFLOW_ENTRY_FLOATS("sum_unselected", ({}), sum_unselected)};
+constexpr eflow::jit::BuiltinEntry kEntries[] = {
+    EFLOW_ENTRY_FLOATS("select_rows", ({}), select_rows),
+    EFLOW_ENTRY_FLOATS("sum_unselected", ({}), sum_unselected)};
 
 }  // namespace
 
-eflow::jit::BuiltinTable tokens_table() { return {kEntries, sizeof kEntries / sizeof kEntries[0]}; }
+eflow::jit::BuiltinTable tokens_table() {
+  return {kEntries, sizeof kEntries / sizeof kEntries[0]};
+}
 
 }  // namespace EFLOW_TEXT

@@ -1,4 +1,4 @@
-// Built-in form of window_ranges.h. Spec("window_ranges", {}).
+// Built-in specialisation of window_ranges.h. Spec("window_ranges", {}).
 
 #include "window_ranges.h"
 

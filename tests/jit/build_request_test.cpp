@@ -148,8 +148,8 @@ BOOST_AUTO_TEST_CASE(the_key_depends_on_nothing_else) {
   ::setenv("EFLOW_SOMETHING", "1", 1);
   BOOST_TEST((key(sample()) == first));
   std::filesystem::current_path(before);
-  // The encoding is a format: a change of it must raise kSchema. XXH3 of fixed bytes is the same
-  // everywhere.
+  // The encoding is a file format: changing it requires a new kSchema. XXH3 is portable, so the
+  // hash of fixed bytes is a constant.
   BOOST_TEST(to_hex(key_of("eflow")).size() == 64u);
   BOOST_TEST((key_from_hex(to_hex(first)) == first));
 }

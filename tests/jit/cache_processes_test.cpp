@@ -1,4 +1,5 @@
-// Sixteen processes want the same kernels from one fresh cache, in different orders, and some are killed on the way.
+// Sixteen processes request the same kernels from one new cache, in different orders; some are
+// killed meanwhile.
 #define BOOST_TEST_MODULE cache_processes
 #include <signal.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@ namespace {
 
 constexpr int kProcesses = 16, kKilled = 6, kKernels = 8;
 
-/// A compiler that notes each run, takes its time, and whose image is the program it was given.
+/// A slow compiler that logs each run and returns the program as its image.
 Options options_for(const test::TempDir& dir) {
   Options o;
   o.cache.named = dir / "cache";
@@ -34,7 +35,8 @@ KernelRef kernel(int i) {
   return {"k", Spec("k", {DType::kF32}, {i})};
 }
 
-/// Asks for all kernels in an order of its own; 0 when each came back as what was asked for.
+/// Requests all kernels in a process-specific order. Returns 0 if each artifact matches its
+/// request.
 int work(const Options& options, unsigned seed) {
   KernelBuilder builder(options);
   builder.texts().add("acme/k.h", "// a text\n");
@@ -90,7 +92,7 @@ BOOST_AUTO_TEST_CASE(killed_processes_harm_nobody) {
   BOOST_TEST(sound + killed == kProcesses);
   BOOST_TEST(sound >= kProcesses - kKilled);
 
-  // Each was compiled once, but for those whose compiler's process was killed.
+  // Each kernel was compiled once, except those whose compiling process was killed.
   std::ifstream runs(dir / "runs");
   const auto count = std::count(std::istreambuf_iterator<char>(runs), {}, '\n');
   BOOST_TEST(count >= kKernels);
@@ -109,7 +111,7 @@ BOOST_AUTO_TEST_CASE(killed_processes_harm_nobody) {
     BOOST_TEST(!file.path().filename().string().starts_with(".tmp."), file.path());
   }
 
-  // Another process, another day: nothing is compiled.
+  // A later process compiles nothing.
   Options forbid = options;
   forbid.mode = JitMode::kForbid;
   BOOST_TEST(work(forbid, 99) == 0);

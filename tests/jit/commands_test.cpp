@@ -1,4 +1,4 @@
-// eflow jit: every command on a cache of its own, with the host compiler and, where it is there, NVRTC.
+// eflow jit: every command, on a temporary cache, with the host compiler and, if available, NVRTC.
 #define BOOST_TEST_MODULE commands
 #include "eflow/jit/commands.hpp"
 
@@ -37,8 +37,8 @@ struct Session {
   std::vector<RunnableKernel> kernels;
 };
 
-/// y = sum over a window of x, the window a constant of the Spec or, where that is 0, an argument; and a tunable that does
-/// nothing.
+/// y = sum over a window of x. The window is a constant of the Spec or, if that is 0, an argument.
+/// The tunable has no effect.
 constexpr const char* kWindowText =
     "#pragma once\n"
     "#include \"tile/pack.h\"\n"
@@ -135,18 +135,18 @@ BOOST_AUTO_TEST_CASE(a_kernels_way_through_the_cache) {
       contains(read_file(fs::path(folder.substr(0, folder.size() - 1)) / "request.txt"), key));
   BOOST_CHECK_THROW(s.run({"show", "zzz"}), InvalidArgument);
 
-  BOOST_TEST(contains(s.run({"verify"}), "1 sound, 0 unsound"));
+  BOOST_TEST(contains(s.run({"verify"}), "1 valid, 0 corrupt"));
   BOOST_TEST(contains(s.run({"pack", s.dir / "all.pack"}), "1 kernels"));
   BOOST_TEST(contains(s.run({"pack", s.dir / "none.pack", "--arch", "sm_80"}), "0 kernels"));
   s.options.packs = {s.dir / "all.pack"};
-  BOOST_TEST(contains(s.run({"verify"}), "2 sound, 0 unsound"));
+  BOOST_TEST(contains(s.run({"verify"}), "2 valid, 0 corrupt"));
 
   std::string why_unsound;
   const auto cache = DiskCache::open({.root = s.dir / "cache"}, why_unsound);
   std::ofstream(cache->entries()[0].path, std::ios::app) << "x";
-  BOOST_TEST(contains(s.run({"verify"}, 1), "1 sound, 1 unsound"));
-  BOOST_TEST(contains(s.run({"ls"}), "unsound"));
-  BOOST_TEST(contains(s.run({"gc", "--max-mb", "0"}), "are left"));
+  BOOST_TEST(contains(s.run({"verify"}, 1), "1 valid, 1 corrupt"));
+  BOOST_TEST(contains(s.run({"ls"}), "corrupt"));
+  BOOST_TEST(contains(s.run({"gc", "--max-mb", "0"}), "remain"));
 }
 
 BOOST_AUTO_TEST_CASE(prepare_takes_words_and_lists) {
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(prepare_takes_words_and_lists) {
   BOOST_TEST(contains(named, "4 kernels for baseline avx2"), named);
   BOOST_TEST(contains(named, "2 compiled, 2 found, 0 failed"), named);
   const std::string report = read_file(s.dir / "report");
-  for (const char* part : {"4 kernels, 0 of them spilling", "| baseline | avx2 |",
+  for (const char* part : {"4 kernels, 0 of which spill registers", "| baseline | avx2 |",
                            "| reduce.h, 2 kernels | 0 |", "| avx2 |"}) {
     BOOST_TEST(contains(report, part), report);
   }
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(gpu_kernels_are_built_without_a_gpu) {
   BOOST_TEST(contains(s.run({"show", out.substr(0, 12)}), "ptxas info"));
 }
 
-// One constant asks for products by warpgroups, which only sm_90a has: another kernel there, the same elsewhere.
+// The warpgroups constant selects another kernel on sm_90a only.
 BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   const Spec by_warps("glga_forward", {DType::kBF16}, {64, 2, 0, 0, 0, -1, 0, 64, 64});
   Spec by_groups = by_warps;
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   BOOST_TEST(!fits(by_groups, "sm_100"));
   BOOST_TEST(fits(by_groups, "sm_90a"));
   by_groups.constants[jit::detail::GlgaConstant::kRows] = 32;
-  BOOST_TEST(!fits(by_groups, "sm_90a"));  // half a group of rows
+  BOOST_TEST(!fits(by_groups, "sm_90a"));  // half a warpgroup of rows
   by_groups.constants[jit::detail::GlgaConstant::kRows] = 64;
   if (!find_nvrtc("")) {
     BOOST_TEST_MESSAGE("skipped: no NVRTC");
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   BOOST_TEST(image(by_warps, "sm_80") == image(by_groups, "sm_80"));
 }
 
-// The one after it asks for bulk copies, for the texts that walk over a window.
+// The bulk_copies constant, for the kernels that iterate over the window.
 BOOST_AUTO_TEST_CASE(bulk_copies_are_a_config_of_one_gpu) {
   Session s;
   const bool compiles = static_cast<bool>(find_nvrtc(""));
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {
     BOOST_TEST(contains(two, part), two);
   }
   BOOST_TEST((contains(two, "less time than B") || contains(two, "No gain")), two);
-  // The same kernel twice is no gain, unless the machine interferes.
+  // Comparing a kernel with itself must find no gain, unless the machine interferes.
   BOOST_TEST(contains(s.run({"bench", "window<>(8, 1)", "--budget-s=0.2"}), "A  window<>(8, 1)"));
   const std::string costs = s.run({"bench"});
   for (const char* part : {"disk cache", "lookup of a prepared kernel", "ns", "launch of one"})
@@ -263,10 +263,10 @@ BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {
   const std::string tuned = s.run({"tune", "run", "window<>(8)", "--budget-s", "0.5"});
   BOOST_TEST(contains(tuned, "compiling 2 configs"), tuned);
   BOOST_TEST(contains(tuned, "* step="), tuned);
-  BOOST_TEST(contains(s.run({"tune", "run", "window<>(8)"}), "--again yes measures anew"));
+  BOOST_TEST(contains(s.run({"tune", "run", "window<>(8)"}), "--again yes measures again"));
   BOOST_TEST(contains(s.run({"tune", "show"}), "1 records"));
   BOOST_TEST(contains(s.run({"tune", "export", s.dir / "t.json"}), "1 records"));
-  BOOST_TEST(contains(s.run({"tune", "import", s.dir / "t.json"}), "1 records taken"));
+  BOOST_TEST(contains(s.run({"tune", "import", s.dir / "t.json"}), "1 records imported"));
   for (const std::vector<std::string>& args :
        std::vector<std::vector<std::string>>{{"tune"},
                                              {"tune", "run"},
@@ -285,7 +285,7 @@ BOOST_AUTO_TEST_CASE(a_kernel_can_be_handed_to_somebody) {
   const std::string said = s.run({"repro", "reduce<f32, f32>(1)", "--to", s.dir / "out"});
   const fs::path folder = fs::directory_iterator(s.dir / "out")->path();
   BOOST_TEST(contains(said, folder.string()), said);
-  // The command compiles with nothing but the folder.
+  // The command in compile.txt needs only the folder.
   const std::string command = read_file(folder / "compile.txt");
   BOOST_TEST(std::system(("cd '" + folder.string() + "' && " + command).c_str()) == 0, command);
   BOOST_TEST(fs::exists(folder / "kernel.so"));

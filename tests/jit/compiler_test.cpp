@@ -1,4 +1,5 @@
-// The host compiler: what it makes, how its errors read, time-outs, floods of output, machines without one.
+// The host compiler: its output, error messages, time-outs, excessive output, and machines without
+// a compiler.
 #define BOOST_TEST_MODULE compiler
 #include <dlfcn.h>
 #include <signal.h>
@@ -66,14 +67,14 @@ bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-/// An executable file with this content.
+/// Writes an executable file with this content.
 std::string script(const std::filesystem::path& path, const std::string& body) {
   std::ofstream(path) << "#!/bin/sh\n" << body;
   chmod(path.c_str(), 0755);
   return path.string();
 }
 
-/// A compiler that says it is g++ and then does `body`.
+/// Writes a program that claims to be g++ and then runs `body`.
 FoundCompiler fake(const std::filesystem::path& path, const std::string& body) {
   return find_host_compiler(
       {.cxx = script(
@@ -145,7 +146,7 @@ BOOST_AUTO_TEST_CASE(a_compiler_that_hangs_is_killed_with_its_children) {
   std::ifstream(dir / "child") >> child;
   BOOST_REQUIRE(child > 0);
   for (int i = 0; i < 100 && kill(child, 0) == 0; ++i) {
-    // A killed orphan may stay a zombie until its new parent looks.
+    // A killed orphan may remain a zombie until its new parent reaps it.
     std::string stat;
     std::getline(std::ifstream("/proc/" + std::to_string(child) + "/stat"), stat);
     if (contains(stat, ") Z")) break;

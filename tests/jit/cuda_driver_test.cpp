@@ -1,4 +1,4 @@
-// The driver table against a library that answers as libcuda does, and against none.
+// Driver detection with a fake libcuda, and without any.
 #define BOOST_TEST_MODULE cuda_driver
 #include "eflow/jit/cuda_driver.hpp"
 
@@ -13,7 +13,8 @@ using namespace eflow::jit;
 
 namespace {
 
-/// Compiles a stand-in for libcuda; `init` is what cuInit returns, `devices` how many there are, `without` what it lacks.
+/// Compiles a fake libcuda: `init` is cuInit's result, `devices` the number of devices, `without` a
+/// function to omit.
 std::string fake_driver(const test::TempDir& dir, int init, int devices,
                         const std::string& without = "") {
   const std::string name = "libcuda" + std::to_string(init) + std::to_string(devices);
@@ -75,8 +76,8 @@ BOOST_AUTO_TEST_CASE(devices_are_listed) {
 BOOST_AUTO_TEST_CASE(no_driver_and_no_device_are_values) {
   const test::TempDir dir;
   BOOST_TEST(probe_cuda_driver(fake_driver(dir, 100, 0)).why ==
-             "the CUDA driver says CUDA_ERROR_NO_DEVICE (no device)");
-  BOOST_TEST(probe_cuda_driver(fake_driver(dir, 0, 0)).why == "the CUDA driver sees no GPU");
+             "the CUDA driver reports CUDA_ERROR_NO_DEVICE (no device)");
+  BOOST_TEST(probe_cuda_driver(fake_driver(dir, 0, 0)).why == "the CUDA driver finds no GPU");
   const std::string old = probe_cuda_driver(fake_driver(dir, 1, 1, "cuLibraryLoadData")).why;
   BOOST_TEST(old.find("too old (it lacks cuLibraryLoadData)") != std::string::npos, old);
   const CudaDriver none = probe_cuda_driver("/no/such/libcuda.so");

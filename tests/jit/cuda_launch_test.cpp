@@ -1,5 +1,5 @@
-// Kernels on a GPU, up to the driver's door: what is asked of a driver that records, and what becomes of each refusal. The
-// images are real where NVRTC is there to make them; nothing here says that a GPU would run them.
+// GPU kernels on a recording driver: the calls made, and the handling of each error. The images are
+// real if NVRTC is available; nothing here runs on a GPU.
 #define BOOST_TEST_MODULE cuda_launch
 #include "eflow/jit/cuda_launch.hpp"
 
@@ -26,7 +26,7 @@ using namespace eflow::jit;
 using test::RecordingDriver;
 
 #if defined(CUDA_VERSION)
-// Our declarations against the driver's own header.
+// Our declarations must match the driver's header.
 static_assert(sizeof(CuLaunchConfig) == sizeof(CUlaunchConfig));
 static_assert(offsetof(CuLaunchConfig, shared_bytes) == offsetof(CUlaunchConfig, sharedMemBytes));
 static_assert(offsetof(CuLaunchConfig, stream) == offsetof(CUlaunchConfig, hStream));
@@ -55,7 +55,7 @@ struct Args {
 const Spec kSpec("k", {DType::kF32}, {3});
 const KernelSource kSource{"k.h", "k<float, 3>", 128, 0};
 
-/// A context on the recording driver, and a module of one kernel.
+/// A context on the recording driver, and a module with one kernel.
 struct Session {
   RecordingDriver driver;
   CudaApi api = RecordingDriver::api();
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_launch_is_one_call_with_all_it_needs) {
   const auto module = s.load();
   BOOST_TEST(s.driver.kernel_name == "eflow_kernel");
   BOOST_TEST(module->kernel().args_bytes == sizeof(Args));
-  BOOST_TEST(s.driver.count("cuKernelGetFunction") == 1);  // eagerly loaded
+  BOOST_TEST(s.driver.count("cuKernelGetFunction") == 1);  // loaded eagerly
   s.driver.calls.clear();
   int stream = 0;
   s.launch(module->kernel(), {100, 3, 2}, Stream{&stream});
@@ -110,9 +110,9 @@ BOOST_AUTO_TEST_CASE(a_launch_is_one_call_with_all_it_needs) {
   BOOST_TEST(l.context == "primary");
   const Args expected;
   BOOST_TEST(l.args == std::string(reinterpret_cast<const char*>(&expected), sizeof expected));
-  BOOST_TEST(s.driver.current == nullptr);  // as the caller had it
+  BOOST_TEST(s.driver.current == nullptr);  // the caller's state is restored
 
-  // A caller that has the context current already pays for nothing else.
+  // If the context is already current, no push is needed.
   s.driver.current = s.driver.primary;
   s.driver.calls.clear();
   s.launch(module->kernel(), {});
@@ -137,14 +137,14 @@ BOOST_AUTO_TEST_CASE(grids_are_checked_before_the_driver_is_asked) {
 BOOST_AUTO_TEST_CASE(shared_memory_is_opted_into) {
   Session s;
   (void)s.load({"k.h", "k", 256, 48 << 10});
-  BOOST_TEST(s.driver.dynamic_shared == 0);  // every block may have that much
+  BOOST_TEST(s.driver.dynamic_shared == 0);  // within the default limit, no opt-in is needed
   const auto large = s.load({"k.h", "k", 256, 200 << 10});
   BOOST_TEST(s.driver.dynamic_shared == 200 << 10);
   BOOST_TEST(large->kernel().shared_bytes == 200u << 10);
   s.launch(large->kernel(), {});
   BOOST_TEST(s.driver.launches.at(0).config.shared_bytes == 200u << 10);
   s.driver.static_shared = 1 << 10;
-  (void)s.load({"k.h", "k", 256, 48 << 10});  // with its static memory it is more than 48 KiB
+  (void)s.load({"k.h", "k", 256, 48 << 10});  // with its static memory the total exceeds 48 KiB
   BOOST_TEST(s.driver.dynamic_shared == 48 << 10);
   const std::string most = message_of<InvalidArgument>([&] {
     (void)s.load({"k.h", "k", 256, 232448});
@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(shared_memory_is_opted_into) {
   BOOST_TEST(contains(message_of<InvalidArgument>([&] {
                         (void)s.load({"k.h", "k", 256, 0});
                       }),
-                      "wants 256 threads"));
+                      "needs 256 threads"));
 }
 
 BOOST_AUTO_TEST_CASE(every_refusal_is_told_with_its_call) {
@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(every_refusal_is_told_with_its_call) {
     BOOST_TEST(contains(text, "cuda:0 (Recorded GPU)"), text);
     if (!call.starts_with("cuCtx")) BOOST_TEST(contains(text, "k<f32>(3) for sm_90a"), text);
     if (call == "cuLibraryLoadData") BOOST_TEST(contains(text, "not for this device"), text);
-    BOOST_TEST(s.driver.loaded == 0, call);  // nothing stays loaded
+    BOOST_TEST(s.driver.loaded == 0, call);  // nothing remains loaded
     BOOST_TEST(s.driver.mode == 0, call);
     BOOST_TEST(s.driver.current == nullptr, call);
   }
@@ -210,7 +210,7 @@ BOOST_AUTO_TEST_CASE(what_was_taken_is_given_back) {
   {
     const auto context = std::make_shared<const CudaContext>(api, 0);
     const CudaModule module(context, "image", kSource, "k");
-    BOOST_TEST(driver.loading_relaxed);  // a capture on another thread stays sound
+    BOOST_TEST(driver.loading_relaxed);  // a capture on another thread stays valid
     BOOST_TEST(driver.mode == 0);
     BOOST_TEST(driver.retained == 1);
     BOOST_TEST(driver.loaded == 1);
@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_is_refused) {
   int status = 0;
   BOOST_REQUIRE(waitpid(child, &status, 0) == child);
   BOOST_TEST(WEXITSTATUS(status) == 0);
-  s.launch(module->kernel(), {});  // the parent goes on
+  s.launch(module->kernel(), {});  // the parent continues to work
 }
 
 namespace {
@@ -242,7 +242,7 @@ Options cuda_options(const CudaApi& api) {
   return o;
 }
 
-/// A Runtime on the recording driver that has a text of its own.
+/// A Runtime on the recording driver, with a text of its own.
 std::unique_ptr<Runtime> gpu_runtime(const Options& options) {
   auto runtime = std::make_unique<Runtime>(options);
   runtime->add_text("acme/k.h",
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(a_runtime_prepares_and_launches_on_a_gpu) {
   driver.capturing = 1;
   BOOST_TEST(contains(message_of<NeedsPrepare>([&] { runtime->launch("k", big, {}, args); }),
                       "before the capture"));
-  // A miss asks whether there is a capture and does nothing that could end one.
+  // A miss queries the capture status and does nothing that would invalidate a capture.
   for (const std::string& call : driver.calls)
     BOOST_TEST((call.starts_with("cuCtx") || call == "cuStreamIsCapturing"), call);
   driver.capturing = 0;
@@ -301,7 +301,7 @@ BOOST_AUTO_TEST_CASE(a_runtime_prepares_and_launches_on_a_gpu) {
   runtime->synchronize(Stream{&stream});
   BOOST_TEST(driver.count("cuStreamSynchronize") == 1);
 
-  // Built-in texts are no exception: on a GPU they are prepared too.
+  // On a GPU, built-in texts must be prepared too.
   const KernelRef reduce = parse_kernel("reduce<f32, f32>(1)");
   BOOST_TEST(!runtime->has(reduce.spec));
   BOOST_TEST(runtime->prepare({reduce})[0].ok());

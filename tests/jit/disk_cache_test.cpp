@@ -1,5 +1,5 @@
-// Containers, the disk cache and packs against everything that can go wrong with files: damage, cuts, collisions, other
-// users, read-only and full disks, too many entries.
+// Containers, the disk cache and packs under failures: corruption, truncation, key collisions,
+// foreign owners, read-only and full disks, too many entries.
 #define BOOST_TEST_MODULE disk_cache
 #include "eflow/jit/disk_cache.hpp"
 
@@ -42,7 +42,7 @@ void overwrite(const fs::path& path, std::string_view content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
 
-/// Counts warnings while it lives.
+/// Counts warnings during its lifetime.
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(containers_survive_a_round_trip) {
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(a_key_is_not_trusted) {
   const auto cache = open_cache({.root = dir.path()});
   Artifact a = sample_artifact(1);
   const Artifact b = sample_artifact(2);
-  a.key = b.key;  // as if both requests had one hash
+  a.key = b.key;  // simulates a hash collision
   BOOST_REQUIRE(cache->put(a));
   std::string why;
   BOOST_TEST(cache->get(b.key, b.request, why) == nullptr);
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_costs_one_warning) {
     for (const auto& file : fs::recursive_directory_iterator(small)) {
       BOOST_TEST(!file.path().filename().string().starts_with(".tmp."), file.path());
     }
-    // Remounted read-only: hits go on, puts warn.
+    // Remounted read-only: hits still work, puts warn.
     BOOST_REQUIRE(mount("tmpfs", small.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr) == 0);
     const auto reader = open_cache({.root = small});
     BOOST_TEST(reader->get(a.key, a.request, why) != nullptr);
@@ -216,7 +216,7 @@ BOOST_AUTO_TEST_CASE(the_least_recently_used_go_first) {
         dir.path() / "v1/obj" / to_hex(a.key).substr(0, 2) / (to_hex(a.key) + ".art");
     BOOST_REQUIRE(utimensat(AT_FDCWD, path.c_str(), old, 0) == 0);
   }
-  fs::remove_all(dir.path() / "v1/use");  // stamps may get lost
+  fs::remove_all(dir.path() / "v1/use");  // stamps may be lost
   fs::create_directory(dir.path() / "v1/use");
   chmod((dir / "v1/use").c_str(), 0700);
   std::string why;

@@ -1,5 +1,6 @@
-// What machines do to a JIT: fork, quotas, directories that may only be read, wrong clocks, other versions of ourselves, no
-// home, no compiler. None of it may cost more than speed.
+// The JIT on difficult machines: fork, CPU quotas, read-only directories, wrong clocks, other
+// versions of eflow, no home directory, no compiler. Each may cost speed, but must not cause
+// failures.
 #define BOOST_TEST_MODULE hostile_machine
 #include <fcntl.h>
 #include <signal.h>
@@ -55,14 +56,14 @@ std::unique_ptr<Runtime> start(const Options& options, const std::string& text =
   return runtime;
 }
 
-/// Whether every block of a launch ran once.
+/// Whether every block of a launch ran exactly once.
 bool launches(const Runtime& runtime, int times) {
   std::vector<float> y(100);
   runtime.launch("count", count_by(times).spec, {.x = 100}, Count{y.data(), 100});
   return y == std::vector<float>(100, static_cast<float>(times));
 }
 
-/// Runs f in a child; whether it returned true there.
+/// Runs f in a forked child. Returns whether it returned true.
 bool in_child(const std::function<bool()>& f) {
   const pid_t child = fork();
   if (child == 0) {
@@ -101,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_forked_child_computes_and_compiles) {
   auto runtime = start(options);
   BOOST_REQUIRE(runtime->prepare({count_by(2)})[0].ok());
   BOOST_TEST(launches(*runtime, 2));
-  // Neither the pool's threads nor their work are there; the child may also end the Runtime.
+  // The child has no pool threads; it must still be able to launch, and to destroy the Runtime.
   BOOST_TEST(in_child([&] {
     const bool good = fork_count() != forks && launches(*runtime, 2) &&
                       runtime->prepare({count_by(3)})[0].ok() && launches(*runtime, 3);
@@ -139,7 +140,7 @@ BOOST_AUTO_TEST_CASE(a_directory_that_may_only_be_read_serves_hits) {
   chmod(dir.path().c_str(), 0755);
   BOOST_TEST(in_child([&] {
     const fs::path root = dir / "cache";
-    if (geteuid() == 0) {  // root may write anywhere
+    if (geteuid() == 0) {  // root can write anywhere
       fs::create_directory(root);
       if (chown(root.c_str(), 65534, 65534) != 0 || setuid(65534) != 0) return false;
     }
@@ -183,7 +184,7 @@ BOOST_AUTO_TEST_CASE(wrong_clocks_make_nothing_immortal) {
   BOOST_TEST(report.bytes <= each * 5);
   BOOST_TEST(report.entries > 0u);
   BOOST_TEST(!fs::exists(litter));
-  // A use now replaces a stamp of the future; what was made under any clock is a hit.
+  // A use replaces a stamp from the future; entries written under any clock are hits.
   std::string why;
   for (const CacheEntry& left : cache->entries()) {
     const ArtifactPtr artifact = cache->read(left, why);
@@ -204,7 +205,7 @@ BOOST_AUTO_TEST_CASE(versions_live_side_by_side) {
   const std::string other = std::string(kText) + "// changed\n";
   BOOST_TEST(name_of(start(options)->prepare({count_by(2)})[0].origin) == "compiled");
   BOOST_TEST(name_of(start(options, other)->prepare({count_by(2)})[0].origin) == "compiled");
-  // Neither throws the other out.
+  // Neither evicts the other.
   for (int round = 0; round < 2; ++round) {
     BOOST_TEST(name_of(start(options)->prepare({count_by(2)})[0].origin) == "disk cache");
     BOOST_TEST(name_of(start(options, other)->prepare({count_by(2)})[0].origin) == "disk cache");

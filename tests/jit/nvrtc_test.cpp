@@ -1,5 +1,5 @@
-// Every built-in text compiles for every architecture, without a GPU; errors read like those of the
-// CPU back end. Skipped where there is no NVRTC.
+// Every built-in text compiles for every architecture, without a GPU, and errors look like those of
+// the CPU back end. Skipped without NVRTC.
 #define BOOST_TEST_MODULE nvrtc
 #include "eflow/jit/nvrtc.hpp"
 
@@ -36,7 +36,7 @@ BuildRequest request_for(std::string_view arch, const std::string& name, const s
 
 using Entries = std::vector<const BuiltinEntry*>;
 
-/// The specialisations as kernels of one program, which shares the front end's work.
+/// Combines the specialisations into one program, so that the front end parses the texts once.
 std::string program_of(const Entries& entries) {
   std::string program =
       make_program(Backend::kCuda, {"first", entries[0]->file, entries[0]->expression});
@@ -52,7 +52,7 @@ std::string program_of(const Entries& entries) {
   return program;
 }
 
-/// Every built-in specialisation meets one architecture, and every text all of them.
+/// Covers every built-in specialisation on one architecture, and every text on all of them.
 std::map<std::string, Entries> share_of(std::size_t turn) {
   std::map<std::string, Entries> texts;
   for (const auto& [spec, entry] : builtin_index(Isa::kBaseline)) {
@@ -71,7 +71,7 @@ std::map<std::string, Entries> share_of(std::size_t turn) {
   return texts;
 }
 
-/// What the front end makes of a kernel: assembly of a virtual architecture, "compute_90a".
+/// Returns the PTX of a kernel for a virtual architecture such as "compute_90a".
 std::string ptx_of(const std::string& kernel, const std::string& arch) {
   std::string why;
   static const std::optional<NvrtcLibrary> library = open_nvrtc("", why);
@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(built_in_texts_compile) {
   }
 }
 
-// The last constant of an attention's walk. Nothing here has run on a GPU.
+// The bulk_copies constant of the kernels that iterate over the window. Not run on a GPU here.
 BOOST_AUTO_TEST_CASE(bulk_copies_are_the_copy_engines_on_sm_90a) {
   const std::string with = "glga_forward<bf16>(64, 1, 0, 0, 0, -1, 0, 64, 64, 1, 1)";
   const std::string without = "glga_forward<bf16>(64, 1, 0, 0, 0, -1, 0, 64, 64, 1, 0)";

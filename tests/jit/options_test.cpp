@@ -1,4 +1,4 @@
-// What the environment can say, and what is said back when it is wrong.
+// Options from the environment, and the messages for invalid values.
 #define BOOST_TEST_MODULE options
 #include "eflow/jit/options.hpp"
 
@@ -13,7 +13,7 @@ using namespace eflow::jit;
 
 namespace {
 
-/// Sets a variable for the length of a scope; nullptr unsets it.
+/// Sets a variable for the scope's lifetime; nullptr unsets it.
 struct Variable {
   const char* name;
   std::string before;
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(an_empty_environment_is_fine) {
   BOOST_TEST(!o.cache.named.has_value());
   BOOST_TEST(o.cache.home == "");
   BOOST_TEST(o.search_path == "/usr/local/bin:/usr/bin:/bin");
-  // Set but empty says: no disk cache.
+  // An empty value disables the disk cache.
   const Variable none("EFLOW_CACHE_DIR", "");
   BOOST_TEST(Options::from_environment().cache.named.value() == "");
 }

@@ -1,4 +1,4 @@
-// The tuner's decisions with times that are made up: who wins, who stays, who leaves early, what noise may not do.
+// The decisions of a race on synthetic times: winner, incumbent, early exits, robustness to noise.
 #define BOOST_TEST_MODULE race
 #include "eflow/jit/race.hpp"
 
@@ -9,7 +9,7 @@ using namespace eflow::jit;
 
 namespace {
 
-/// Candidates with known medians and noise whose outliers are long, as a busy machine's are.
+/// Candidates with known medians and heavy-tailed noise, as on a busy machine.
 struct FakeClock {
   std::vector<double> medians;
   double noise = 0.05;
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(intervals_hold_the_median) {
   BOOST_TEST(five.high == 5);
   BOOST_TEST(median_interval({7}).low == 7);
   BOOST_TEST(median_interval({1, 2}).median == 1.5);
-  // Coverage: of many intervals from 21 samples, 95 % and more hold the true median.
+  // Coverage: at least 95 % of the intervals of 21 samples contain the true median.
   std::mt19937 random(3);
   std::exponential_distribution<double> drawn(1);
   int held = 0;
@@ -81,11 +81,13 @@ BOOST_AUTO_TEST_CASE(the_fastest_wins_and_the_slow_leave_early) {
 }
 
 BOOST_AUTO_TEST_CASE(the_incumbent_stays_unless_surely_beaten_by_enough) {
-  BOOST_TEST((FakeClock{{1.0, 0.98}, 0.001}.race(0, kPatient).best) == 0);  // surely, not enough
+  // significant, but too small
+  BOOST_TEST((FakeClock{{1.0, 0.98}, 0.001}.race(0, kPatient).best) == 0);
   BOOST_TEST((FakeClock{{1.0, 0.90}, 0.001}.race(0, kPatient).best) == 1);
-  BOOST_TEST((FakeClock{{1.0, 0.96}, 0.8}.race(0, kPatient).best) == 0);  // enough, not surely
+  // large, but not significant
+  BOOST_TEST((FakeClock{{1.0, 0.96}, 0.8}.race(0, kPatient).best) == 0);
   FakeClock other{{1.0, 0.98}, 0.001};
-  BOOST_TEST(other.race(1, kPatient).best == 1);  // as the winner of an earlier run it stays too
+  BOOST_TEST(other.race(1, kPatient).best == 1);  // also stays as the incumbent of an earlier run
 }
 
 BOOST_AUTO_TEST_CASE(equals_are_settled_by_their_order) {
@@ -123,12 +125,13 @@ BOOST_AUTO_TEST_CASE(a_race_goes_on_from_earlier_samples) {
   BOOST_TEST(r.best == 1);
   BOOST_TEST(samples[0].size() < before + 20);
   const std::vector<int> calls = clock.calls;
-  BOOST_TEST(clock.race(samples, 0, kPatient).rounds == 0);  // all is known
+  BOOST_TEST(clock.race(samples, 0, kPatient).rounds == 0);  // already decided
   BOOST_TEST(clock.calls == calls, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(what_slows_the_machine_for_a_while_slows_all) {
-  // The machine is three times slower between two moments: whoever ran alone then would have lost.
+  // The machine is three times slower for a while: a candidate timed alone during that interval
+  // would lose.
   for (const double begin : {0.0, 4.0, 9.0}) {
     FakeClock clock{{1.0, 0.8, 0.9}, 0.02};
     std::vector<std::vector<double>> samples(3);

@@ -1,4 +1,4 @@
-// Runtime: users' kernels from text to launch, where a kernel is found, what is said when it is not.
+// Runtime: users' kernels from text to launch, the source of each kernel, and error messages.
 #define BOOST_TEST_MODULE runtime
 #include "eflow/jit/runtime.hpp"
 
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_users_kernel_is_prepared_once_and_found_afterwards) {
   off.mode = JitMode::kOff;
   BOOST_TEST(contains(runtime_with_scale(off)->prepare({scale_by(3)})[0].error, "EFLOW_JIT=off"));
 
-  // A changed text is another kernel.
+  // A changed text is a different kernel.
   const auto changed = runtime_with_scale(with_cache(dir), std::string(kText) + "// changed\n");
   BOOST_TEST(name_of(changed->prepare({scale_by(3)})[0].origin) == "compiled");
 }
@@ -246,7 +246,7 @@ BOOST_AUTO_TEST_CASE(events_and_dumps_show_what_happens) {
   const auto runtime = runtime_with_scale(options);
   std::atomic<int> begun{0}, ended{0}, missed{0};
   runtime->set_events(
-      {.on_miss = [&](const BuildRequest&, std::string_view why) { missed += why == "not there"; },
+      {.on_miss = [&](const BuildRequest&, std::string_view why) { missed += why == "not found"; },
        .on_compile_begin = [&](const BuildRequest&) { ++begun; },
        .on_compile_end =
            [&](const BuildRequest& r, double s, std::string_view error) {

@@ -1,4 +1,4 @@
-// The tables that many threads share: compiled kernels by Spec, results by key; and the pool that launches run on.
+// The tables shared by threads (compiled kernels by Spec, results by key) and the thread pool.
 #define BOOST_TEST_MODULE tables
 #include <atomic>
 #include <boost/test/unit_test.hpp>
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(results_are_made_once_and_failures_forgotten) {
   BOOST_TEST(ask(false) == 7);
   BOOST_TEST(ask(false) == 7);
   BOOST_TEST(made == tries + 1);
-  // The same key for another request: as if two requests had one hash.
+  // The same key with another request simulates a hash collision.
   const auto other =
       cache.get_or_make(key, "another request", [] { return std::make_shared<const int>(8); });
   BOOST_TEST(*other == 8);

@@ -1,4 +1,5 @@
-// Tensor maps up to the driver's door: what it is asked for, and what is not asked for at all.
+// Tensor maps on a recording driver: the arguments of each call, and the tensors that are rejected
+// without a call.
 #define BOOST_TEST_MODULE tensor_map
 #include "eflow/jit/tensor_map.hpp"
 
@@ -17,7 +18,7 @@ using namespace eflow::jit;
 using test::RecordingDriver;
 
 #if defined(CUDA_VERSION)
-// Our numbers against the driver's own header.
+// Our constants must match the driver's header.
 static_assert(cu::kTensorMapF32 == CU_TENSOR_MAP_DATA_TYPE_FLOAT32);
 static_assert(cu::kTensorMapBF16 == CU_TENSOR_MAP_DATA_TYPE_BFLOAT16);
 static_assert(cu::kTensorMapNoInterleave == CU_TENSOR_MAP_INTERLEAVE_NONE);

@@ -1,4 +1,5 @@
-// The autotuner: which configs there are, which may race, what is kept and for whom; with made-up times, and once for real.
+// The autotuner: listing, checking and racing configs, and the records kept; with fake times, and
+// once with real ones.
 #define BOOST_TEST_MODULE tuner
 #include "eflow/jit/tuner.hpp"
 
@@ -22,7 +23,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// y = sum of `kTimes` copies of x, by a loop whose step is tuned. Step 7 is wrong, step 9 does not compile.
+/// y = `kTimes` x, computed by a loop with a tunable step. Step 7 gives a wrong result; step 9 does
+/// not compile.
 constexpr const char* kText =
     "#pragma once\n"
     "#include \"tile/pack.h\"\n"
@@ -59,8 +61,8 @@ struct Session {
   test::TempDir dir;
   Options options;
   std::vector<int> steps{4, 1, 7, 9, 64, 5000};
-  std::map<int, double> seconds{{4, 1.0}, {1, 2.0}, {64, 0.5}};  // made up, by step
-  std::map<int, int> launches;                                   // timed ones, by step
+  std::map<int, double> seconds{{4, 1.0}, {1, 2.0}, {64, 0.5}};  // fake times by step
+  std::map<int, int> launches;  // timed launches by step
   std::unique_ptr<Runtime> runtime;
 
   Session() {
@@ -68,7 +70,7 @@ struct Session {
     options.threads = 1;
     start();
   }
-  /// As the next process would.
+  /// Starts over, as a new process would.
   void start() {
     runtime = std::make_unique<Runtime>(options);
     runtime->add_text("acme/scale.h", kText);
@@ -136,7 +138,7 @@ struct Session {
 
 }  // namespace
 
-/// Where the default follows from what a Spec does not know, callers with other defaults share what was tuned.
+/// If the default is the caller's, callers with different defaults share a record.
 BOOST_AUTO_TEST_CASE(the_default_may_be_the_callers) {
   const ConfigSpace space{
       .tunables = {{"step", 1, {1, 4, 64}}}, .default_is_the_callers = true, .fits = {}};
@@ -182,7 +184,8 @@ BOOST_AUTO_TEST_CASE(a_space_is_enumerated_and_pruned) {
   BOOST_TEST(space.contains(all[1], {.block_bytes = 128}));
   BOOST_TEST(!space.contains(Spec("k", {}, {9, 64, 8, 4}), {.block_bytes = 128}));
   BOOST_TEST(!space.contains(Spec("k", {}, {9, 33, 8, 2}), {.block_bytes = 128}));
-  BOOST_TEST(space.configs(spec, {.block_bytes = 1}).size() == 1u);  // the default in any case
+  // the default is always included
+  BOOST_TEST(space.configs(spec, {.block_bytes = 1}).size() == 1u);
   Runtime runtime;
   for (const Tunable& wrong : {Tunable{"x", 12, {1}}, Tunable{"x", 0, {}}, Tunable{"", 0, {1}}}) {
     BOOST_CHECK_THROW(runtime.define({.name = "k",
@@ -217,7 +220,7 @@ BOOST_AUTO_TEST_CASE(wrong_and_broken_configs_do_not_race_and_the_best_is_kept) 
   BOOST_TEST(o.record.find({5000}) == -1);
   BOOST_TEST(s.launches.count(7) + s.launches.count(9) == 0u);
 
-  // Launches take it, also those of the next process; nothing is measured twice.
+  // Launches use the result, also in the next process; nothing is measured twice.
   BOOST_TEST(s.runtime->tuned("scale", Session::kernel().spec, {4097}).constants[1] == 64);
   BOOST_TEST(s.runtime->tuned("scale", Session::kernel().spec, {100}).constants[1] == 4);
   BOOST_TEST(s.chosen_step() == 64);
@@ -240,7 +243,7 @@ BOOST_AUTO_TEST_CASE(an_added_config_races_against_the_best_alone) {
   BOOST_TEST(s.best_step(o) == 128);
   BOOST_TEST(s.launches.count(1) == 0u);
   BOOST_TEST(s.launches.count(64) == 1u);
-  BOOST_TEST(!s.config(o, 1).us.empty());  // what was known of the others is kept
+  BOOST_TEST(!s.config(o, 1).us.empty());  // earlier samples are kept
 }
 
 BOOST_AUTO_TEST_CASE(the_best_of_before_stays_unless_surely_beaten) {
@@ -254,7 +257,7 @@ BOOST_AUTO_TEST_CASE(the_best_of_before_stays_unless_surely_beaten) {
 
 BOOST_AUTO_TEST_CASE(a_killed_tuner_goes_on_where_it_was) {
   Session s;
-  s.runtime.reset();  // no threads of ours while forking
+  s.runtime.reset();  // no pool threads while forking
   const pid_t child = fork();
   if (child == 0) {
     s.start();
@@ -266,7 +269,7 @@ BOOST_AUTO_TEST_CASE(a_killed_tuner_goes_on_where_it_was) {
       if (++rounds == 100) kill(getpid(), SIGKILL);
       return clock(w, spec, count) * 1e-3;
     };
-    s.seconds[64] = s.seconds[4];  // a tie, which takes every round there is
+    s.seconds[64] = s.seconds[4];  // a tie, which runs all rounds
     try {
       (void)tune(*s.runtime, s.database(), Session::kernel(), s.workload(), o);
     } catch (const std::exception& e) {
@@ -282,7 +285,7 @@ BOOST_AUTO_TEST_CASE(a_killed_tuner_goes_on_where_it_was) {
   BOOST_REQUIRE_MESSAGE(before, why);
   BOOST_TEST(!before->finished);
   BOOST_TEST(name_of(before->configs[1].state) == "ok");
-  BOOST_TEST(s.chosen_step() == 4);  // half a race decides nothing
+  BOOST_TEST(s.chosen_step() == 4);  // an interrupted race decides nothing
   const TuneOutcome o = s.tune_now();
   BOOST_TEST(o.record.finished);
   BOOST_TEST(name_of(s.config(o, 9).state) == "failed");
@@ -327,12 +330,13 @@ BOOST_AUTO_TEST_CASE(records_that_do_not_fit_are_not_used) {
   BOOST_TEST(with("\"schema\": 1", "\"schema\": 2") == 4);
   BOOST_TEST(with("\"text\": \"", "\"text\": \"0") == 4);
   BOOST_TEST(with("\"finished\": true", "\"finished\": false") == 4);
-  BOOST_TEST(with("\"step\": 64", "\"step\": 65") == 4);       // no config of the kernel's
-  BOOST_TEST(with("\"device\": \"", "\"device\": \"x") == 4);  // a file under another's name
+  BOOST_TEST(with("\"step\": 64", "\"step\": 65") == 4);  // not in the config space
+  BOOST_TEST(with("\"device\": \"", "\"device\": \"x") == 4);  // a record of another device
   BOOST_TEST(with("\"best\": 4", "\"best\": 40") == 4);
-  BOOST_TEST(with("\"best\": 4", "\"best\": 2") == 4);  // a config that was found wrong
+  BOOST_TEST(with("\"best\": 4", "\"best\": 2") == 4);  // a config found to be wrong
   BOOST_TEST(with("{", "") == 4);
-  BOOST_TEST(with("\"toolchain\": \"", "\"toolchain\": \"another ") == 64);  // used, unverified
+  // used, with a log line
+  BOOST_TEST(with("\"toolchain\": \"", "\"toolchain\": \"another ") == 64);
   std::ofstream(s.record_file(), std::ios::trunc) << good;
   BOOST_TEST(s.chosen_step() == 64);
 }
