@@ -1,6 +1,7 @@
 #pragma once
-// The rows of windowed attention between its two matrix products: softmax over the keys inside each query's window, and
-// its derivative. A window is a contiguous range of keys, because kept tokens stand in ascending raster order.
+// Windowed softmax of the composed attention path: applied between its two matrix products, to the
+// rows of a score matrix, with its derivative. A window is a contiguous range of keys, because kept
+// tokens are in ascending raster order. The fused GLGA texts use glga_form.h instead.
 
 #include "args/band_softmax.h"
 #include "positions.h"
@@ -10,11 +11,13 @@ namespace EFLOW_TEXT {
 
 using eflow::args::BandSoftmax;
 
-/// Columns [begin, end) of a row that its query sees.
+/// Columns [begin, end) of a row that are inside its query's window.
 struct Window {
   Index begin, end;
 };
 
+/// Returns the window of a row, clipped to the columns of this score block. Positions, where given,
+/// are raster positions of the kept tokens.
 EFLOW_FN Window window_of(const BandSoftmax& a, Index row) {
   if (a.full) return {0, a.keys};
   const Index query = a.query0 + row % a.queries;
@@ -27,14 +30,17 @@ EFLOW_FN Window window_of(const BandSoftmax& a, Index row) {
     first = query - a.left;
     last = query + a.right + 1;
   }
-  return {min_of(max_of<Index>(first - a.key0, 0), a.keys), max_of<Index>(min_of(last - a.key0, a.keys), 0)};
+  return {min_of(max_of<Index>(first - a.key0, 0), a.keys),
+          max_of<Index>(min_of(last - a.key0, a.keys), 0)};
 }
 
+/// Sets p[begin, end) to 0.
 template <class T>
 EFLOW_FN void clear(T* p, Index begin, Index end) {
   each<Compute<T>>(begin, end, [&](auto i) { store(p, i, Pack<Compute<T>>{}); });
 }
 
+/// p <- softmax over the row's window, 0 outside it. Reads nothing outside the window.
 template <class T>
 void band_softmax(const Block& block, const BandSoftmax& a) {
   using C = Compute<T>;
@@ -45,7 +51,8 @@ void band_softmax(const Block& block, const BandSoftmax& a) {
     clear(p, 0, w.begin);
     clear(p, w.end, a.keys);
     const C top = max_each<C>(w.begin, w.end, [&](auto i) { return load<C>(p, i); });
-    // Exponentials first, the division once: the row is still in the nearest cache.
+    // Stores the unnormalised exponentials, then scales them: the row is still in the first-level
+    // cache.
     const C total = sum_each<C>(w.begin, w.end, [&](auto i) {
       const Pack<C> e = exp(load<C>(p, i) - top);
       store(p, i, e);
@@ -56,7 +63,7 @@ void band_softmax(const Block& block, const BandSoftmax& a) {
   }
 }
 
-/// dp <- scale p (dp - sum(p dp)): outside the window p is 0, and so is the result.
+/// dp <- scale p (dp - sum(p dp)). p is 0 outside the window, so the result is 0 there as well.
 template <class T>
 void band_softmax_grad(const Block& block, const BandSoftmax& a) {
   using C = Compute<T>;
@@ -65,9 +72,8 @@ void band_softmax_grad(const Block& block, const BandSoftmax& a) {
     const T* p = static_cast<const T*>(a.p) + row * a.keys;
     T* dp = static_cast<T*>(a.dp) + row * a.keys;
     const C delta = sum_each<C>(0, a.keys, [&](auto i) { return load<C>(p, i) * load<C>(dp, i); });
-    each<C>(0, a.keys, [&](auto i) {
-      store(dp, i, C(a.scale) * load<C>(p, i) * (load<C>(dp, i) - delta));
-    });
+    each<C>(0, a.keys,
+            [&](auto i) { store(dp, i, C(a.scale) * load<C>(p, i) * (load<C>(dp, i) - delta)); });
   }
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// The gradient of looking rows up in a table: each table row adds up the gradients of the places it went to, which the
-// caller has sorted by row, so that no two blocks write one row and the order of additions is fixed. (The look-up itself
-// is select_rows of tokens.h.) A block takes some table rows.
+// Gradient of an embedding look-up: each table row sums the gradients of the output rows it was
+// copied to. The caller has sorted those by table row, so each table row has one writer and the
+// order of additions is fixed. A block takes several table rows. (The look-up itself is select_rows
+// in tokens.h.)
 
 #include "args/embedding.h"
 #include "tile/pack.h"
@@ -10,6 +11,7 @@ namespace EFLOW_TEXT {
 
 using eflow::args::EmbeddingGrad;
 
+/// See EmbeddingGrad. Grid: ceil(rows / rows_per_block).
 template <class T>
 void embedding_grad(const Block& block, const EmbeddingGrad& a) {
   using C = Compute<T>;

@@ -1,7 +1,13 @@
 #pragma once
-// GEMM on the CPU: a block computes a rectangle of C of one problem: for strips of B that fit its scratch, for chunks of k,
-// it packs the strip, then walks down A in strips of rows that stay in the second-level cache. Where k needs several
-// chunks, partial sums wait in C itself or, when C cannot hold them, in scratch.
+// GEMM on the CPU. A block computes a rectangle of C of one problem:
+//
+//   for each strip of columns of B that fits the scratch memory
+//     for each chunk of k
+//       pack the chunk of the strip
+//       for each strip of rows of A that stays in the second-level cache
+//         pack it (or read it in place) and run the micro-kernel
+//
+// If k needs several chunks, partial sums stay in C or, if C's type cannot hold them, in scratch.
 
 #include "args/gemm.h"
 #include "tile/matrix.h"
@@ -10,16 +16,17 @@ namespace EFLOW_TEXT {
 
 using eflow::args::Gemm;
 
-// A packed row's bytes along k, the rows of a packed strip of A, the columns of a strip of B in bytes of sums: 8 rows of A fit
-// the first-level cache beside a moving panel of B, a strip of A fits the second, a strip of B most of the scratch.
+// Blocking: bytes of a packed row along k, rows of a packed strip of A, and bytes of sums per row
+// of a strip of B. 8 packed rows of A fit the first-level cache next to the current panel of B, a
+// strip of A fits the second-level cache, and a strip of B fills most of the scratch.
 inline constexpr Index kGemmChunkBytes = 3072;
 inline constexpr Index kGemmRows = 192;
 inline constexpr Index kGemmColumnBytes = 4224;
-// Fewer columns where partial sums take the rest of the scratch.
+// Narrower strips of B if partial sums need part of the scratch.
 inline constexpr Index kGemmPartialColumnBytes = 1920;
 inline constexpr Index kGemmScratchBytes = 4 << 20;
 
-/// One rectangle of C of one problem, pointers already moved to its corner.
+/// One rectangle of C of one problem; pointers address its corner.
 template <class T, class O>
 struct GemmTask {
   Index m, n, k;
@@ -34,8 +41,9 @@ struct GemmTask {
   int gelu;  ///< GemmGelu
 };
 
+/// p + by; a null pointer stays null.
 template <class O>
-EFLOW_FN O* moved(O* p, Index by) {
+EFLOW_FN O* offset_or_null(O* p, Index by) {
   return p == nullptr ? p : p + by;
 }
 
@@ -54,10 +62,10 @@ EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
   t.b = {static_cast<const T*>(g.b) + y * g.b_bs[0] + z * g.b_bs[1] + j * g.b_cs, g.b_cs, g.b_rs};
   t.c = static_cast<O*>(g.c) + c_at;
   t.c_rs = g.c_rs;
-  t.bias = moved(static_cast<const O*>(g.bias), j);
-  t.aux = moved(static_cast<O*>(g.aux), c_at);
-  t.residual = moved(static_cast<const O*>(g.residual),
-                     y * g.residual_bs[0] + z * g.residual_bs[1] + i * g.residual_rs + j);
+  t.bias = offset_or_null(static_cast<const O*>(g.bias), j);
+  t.aux = offset_or_null(static_cast<O*>(g.aux), c_at);
+  t.residual = offset_or_null(static_cast<const O*>(g.residual),
+                              y * g.residual_bs[0] + z * g.residual_bs[1] + i * g.residual_rs + j);
   t.residual_rs = g.residual_rs;
   t.alpha = static_cast<Compute<T>>(g.alpha);
   t.beta = static_cast<Compute<T>>(g.beta);
@@ -65,7 +73,8 @@ EFLOW_FN GemmTask<T, O> gemm_task(const Block& block, const Gemm& g) {
   return t;
 }
 
-/// Rows of finished sums to C, `columns` of them valid. kBare: they are only rounded to its type.
+/// Epilogue: stores rows of finished sums to C, `columns` of them valid. kBare: only rounds to C's
+/// type.
 template <bool kBare, class T, class O>
 EFLOW_FN void gemm_finish(const GemmTask<T, O>& t, Index i0, Index j0, Index rows, Index columns,
                           const Compute<T>* sums, Index stride) {
@@ -90,7 +99,7 @@ EFLOW_FN void gemm_finish(const GemmTask<T, O>& t, Index i0, Index j0, Index row
   }
 }
 
-/// Where sums go between chunks of k and at the end.
+/// Destination of the sums, between chunks of k and at the end.
 template <class T, class O>
 struct GemmSums {
   using C = Compute<T>;
@@ -98,16 +107,15 @@ struct GemmSums {
   bool plain;  ///< C = (C +) A B: sums go straight to C
   bool bare;   ///< C = A B, rounded
   bool in_scratch;
-  C* p;  ///< partial sums of the current rectangle, C or scratch
+  C* p;  ///< partial sums of the current rectangle, in C or scratch
   Index stride;
   Index i0, j0;  ///< corner of the current rectangle in the task
 
   EFLOW_FN explicit GemmSums(const GemmTask<T, O>& task, bool several_chunks)
       : t(task), i0(0), j0(0) {
     constexpr bool kSameType = sizeof(O) == sizeof(C);
-    const bool linear =
-        t.alpha == 1 && t.bias == nullptr && t.aux == nullptr && t.residual == nullptr &&
-        t.gelu == eflow::args::kNoGelu;
+    const bool linear = t.alpha == 1 && t.bias == nullptr && t.aux == nullptr &&
+                        t.residual == nullptr && t.gelu == eflow::args::kNoGelu;
     plain = kSameType && linear && (t.beta == 0 || t.beta == 1);
     bare = linear && t.beta == 0;
     in_scratch = several_chunks && !plain && !(kSameType && t.beta == 0);
@@ -115,6 +123,7 @@ struct GemmSums {
     stride = 0;
   }
 
+  /// Starts the rectangle at (i, j) of the task.
   EFLOW_FN void at(Index i, Index j, C* scratch, Index scratch_stride) {
     i0 = i;
     j0 = j;
@@ -125,7 +134,8 @@ struct GemmSums {
       p = t.c + i * t.c_rs + j;
   }
 
-  /// One product of the kernel: element (i, j) of the rectangle, of which rows x columns are valid.
+  /// Runs the micro-kernel for element (i, j) of the rectangle; rows x columns of its result are
+  /// valid. first, last: of the chunks of k.
   template <class E>
   EFLOW_FN void run(KernelCall<E> call, int vectors, Index i, Index j, Index rows, Index columns,
                     bool first, bool last) {
@@ -167,7 +177,8 @@ struct GemmSums {
     for (Index r = 0; r < rows; ++r) {
       C* const to = p + (i + r) * stride + j;
       const C* const from = sums + r * sums_stride;
-      // Edges are seldom whole vectors; quads may overlap, as here nothing is added.
+      // Edges are rarely whole vectors. Copies of four may overlap, since nothing is accumulated
+      // here.
       for (Index c = 0; columns >= 4 && c < columns; c += 4) {
         const Index w = min_of(c, columns - 4);
         put(to + w, quad_along<C>(from + w));
@@ -177,7 +188,7 @@ struct GemmSums {
   }
 };
 
-/// Rows of A as the kernel reads them: strides inside a run of kKernelRows, and from one run to the next.
+/// Rows of A as the kernel reads them: strides within a run of kKernelRows rows, and between runs.
 template <class E>
 struct GemmRows {
   const E* p;
@@ -188,10 +199,10 @@ struct GemmRows {
 template <class E>
 struct GemmColumns {
   const E* p;
-  Index k;  ///< stride along k; 0: packed panels, one after the other
+  Index k;  ///< stride along k; 0: packed panels, back to back
 };
 
-/// Rows [i, i + m) of a strip times a strip of n columns.
+/// Multiplies rows [i, i + m) of a strip of A by a strip of n columns of B.
 template <class E, class S>
 EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, GemmColumns<E> b, Index n,
                             Index k, bool first, bool last) {
@@ -213,11 +224,12 @@ EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, GemmColumn
   }
 }
 
-/// Few columns use a row of A too seldom to pay for packing it: then whole runs of rows are read where they are. Not long ones
-/// a multiple of 4 KiB apart, which fall into the same sets of the first-level cache, and pairs only where they lie whole.
+/// Whether to read whole runs of A in place: with few columns, a row of A is used too rarely to pay
+/// for packing. Excluded are long rows a multiple of 4 KiB apart, which share sets of the
+/// first-level cache, and bf16 pairs that are misaligned or incomplete.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
-  if (sizeof(T) < sizeof(Sum<E>) && kDepth<E> == 1) return false;  // has to be converted
+  if (sizeof(T) < sizeof(Sum<E>) && kDepth<E> == 1) return false;  // needs conversion
   if (n > 128) return false;
   if constexpr (kDepth<E> == 2) {
     if (a.along != 1 || a.across % 2 != 0 || k % 2 != 0 || reinterpret_cast<u64>(a.p) % 4 != 0)
@@ -226,14 +238,15 @@ EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
   return a.along == 1 ? a.across * static_cast<Index>(sizeof(T)) % 4096 != 0 || k <= 128 : k <= 256;
 }
 
-/// Few rows use a column of B too seldom; it can be read where it is if that never reads beyond a row's end.
+/// Whether to read B in place: with few rows, packing does not pay. Requires that no vector load
+/// reads past a row's end.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_b_in_place(PackSource<T> b, Index m, Index n, Index k) {
   return sizeof(E) == sizeof(T) && b.across == 1 && m <= 128 && k <= 256 && n % kLanes<Sum<E>> == 0;
 }
 
-/// T is the stored type of A and B, O that of C, bias, aux and residual. The rest is for the tuner: sizes in place of those
-/// above, 0 leaves them.
+/// T is the stored type of A and B, O that of C, bias, aux and residual. The integers override the
+/// blocking constants above for the tuner; 0 keeps the default.
 template <class T, class O, int kTunedChunkBytes = 0, int kTunedRows = 0, int kTunedColumnBytes = 0>
 void gemm(const Block& block, const Gemm& g) {
   using E = Operand<T>;
@@ -243,20 +256,20 @@ void gemm(const Block& block, const Gemm& g) {
   constexpr Index kColumnBytes = kTunedColumnBytes == 0 ? kGemmColumnBytes : kTunedColumnBytes;
   const GemmTask<T, O> t = gemm_task<T, O>(block, g);
   if (t.m <= 0 || t.n <= 0) return;
-  constexpr Index kMost = kChunkBytes / static_cast<Index>(sizeof(E)) * kDepth<E>;
-  const Index chunks = max_of<Index>(1, ceil_div(t.k, kMost));
+  constexpr Index kMaxChunk = kChunkBytes / static_cast<Index>(sizeof(E)) * kDepth<E>;
+  const Index chunks = max_of<Index>(1, ceil_div(t.k, kMaxChunk));
   const Index chunk = max_of<Index>(2, ceil_div(ceil_div(t.k, chunks), 2) * 2);
 
   GemmSums<T, O> sums(t, chunks > 1);
-  const Index most_columns = (sums.in_scratch ? min_of(kGemmPartialColumnBytes, kColumnBytes)
-                                              : kColumnBytes) /
-                             static_cast<Index>(sizeof(C));
-  const Index columns = ceil_div(ceil_div(t.n, ceil_div(t.n, most_columns)), 48) * 48;
+  const Index max_columns =
+      (sums.in_scratch ? min_of(kGemmPartialColumnBytes, kColumnBytes) : kColumnBytes) /
+      static_cast<Index>(sizeof(C));
+  const Index columns = ceil_div(ceil_div(t.n, ceil_div(t.n, max_columns)), 48) * 48;
   const bool a_in_place = gemm_reads_a_in_place<E>(t.a, t.n, t.k);
   const bool b_in_place = gemm_reads_b_in_place<E>(t.b, t.m, t.n, t.k);
   Arena arena(block);
-  E* const a = take<E>(arena, (kRows + kKernelRows) * kMost / kDepth<E>);
-  E* const b = take<E>(arena, columns * kMost / kDepth<E>);
+  E* const a = take<E>(arena, (kRows + kKernelRows) * kMaxChunk / kDepth<E>);
+  E* const b = take<E>(arena, columns * kMaxChunk / kDepth<E>);
   C* const partial = take<C>(arena, 0);
   const Index left =
       (block.scratch + kGemmScratchBytes - arena.next) / (columns * static_cast<Index>(sizeof(C)));

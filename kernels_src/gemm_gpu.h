@@ -1,7 +1,9 @@
 #pragma once
-// GEMM on a GPU: a block computes kGemmBlockRows x kGemmBlockColumns of C of one problem, walking k in tiles of 64 bytes a row.
-// Operands are loaded as they lie: the one whose neighbours are neighbours in memory along k is read along rows, the other
-// along columns, and the product is chosen to suit. Not run on a GPU yet; tests/kernels_src/gemm_gpu_test.cpp emulates one.
+// GEMM on a GPU. A block computes a kGemmBlockRows x kGemmBlockColumns tile of C of one problem and
+// walks k in tiles of 64 bytes per row. Operands are loaded in their memory order: along rows if k
+// is contiguous, otherwise along columns; the product (mma_AB, mma_ABt, mma_AtB) is chosen to
+// match. Tested with an emulated GPU in tests/kernels_src/gemm_gpu_test.cpp; not yet run on
+// hardware.
 
 #include "args/gemm.h"
 #include "tile/matrix.h"
@@ -12,34 +14,36 @@ using eflow::args::Gemm;
 using eflow::args::kGemmBlockColumns;
 using eflow::args::kGemmBlockRows;
 
-/// Rows of A, or columns of B, of one block: element (i, k) lies at p[i * across + k * along].
+/// Rows of A or columns of B of one block: element (i, k) is at p[i * across + k * along].
 template <class T>
 struct GemmSource {
   const T* p;
   Index across, along;
   Index count;
 
-  /// Elements from k on as rows of a tile; with k along its rows or along its columns.
+  /// View of the elements from k on as tile rows, with k along the tile's rows.
   EFLOW_FN View<const T> by_rows(Index k, Index end) const {
     return {p + k * along, across, count, end - k};
   }
+  /// The same with k down the tile's columns.
   EFLOW_FN View<const T> by_columns(Index k, Index end) const {
     return {p + k * along, along, end - k, count};
   }
 };
 
-/// k of one tile.
+/// Extent of a tile along k: 64 bytes.
 template <class T>
 inline constexpr int kGemmDepth = 64 / static_cast<int>(sizeof(T));
 
-/// acc += A B, both along rows of k or across, as kA (kLeft or kRight) and kB (kRightT or kRight) say.
+/// acc += A B. kA (kLeft or kRight) and kB (kRightT or kRight) say whether k runs along an
+/// operand's rows or down its columns.
 template <Use kA, Use kB, class T, class C, int M, int N>
 EFLOW_FN void gemm_walk(Acc<C, M, N>& acc, Arena arena, const GemmSource<T>& a,
                         const GemmSource<T>& b, Index k) {
   constexpr int K = kGemmDepth<T>;
   constexpr bool kRowsOfA = kA == Use::kLeft, kRowsOfB = kB == Use::kRightT;
-  const auto a_ring = alloc_ring<2, T, kRowsOfA ? M : K, kRowsOfA ? K : M, kA>(arena);
-  const auto b_ring = alloc_ring<2, T, kRowsOfB ? N : K, kRowsOfB ? K : N, kB>(arena);
+  const auto a_ring = alloc_ring < 2, T, kRowsOfA ? M : K, kRowsOfA ? K : M, kA > (arena);
+  const auto b_ring = alloc_ring < 2, T, kRowsOfB ? N : K, kRowsOfB ? K : N, kB > (arena);
   const auto fetch = [&](Index at, int stage) {
     if constexpr (kRowsOfA)
       load_strided(a_ring[stage], a.by_rows(at, k), a.along);
@@ -60,7 +64,7 @@ EFLOW_FN void gemm_walk(Acc<C, M, N>& acc, Arena arena, const GemmSource<T>& a,
   });
 }
 
-/// Adds what memory has, times a factor.
+/// acc += factor * view.
 template <class O, class C, int M, int N>
 EFLOW_FN void gemm_add(Acc<C, M, N>& acc, View<const O> view, C factor) {
   Acc<C, M, N> other;
@@ -68,15 +72,16 @@ EFLOW_FN void gemm_add(Acc<C, M, N>& acc, View<const O> view, C factor) {
   map(acc, other, [&](auto x, auto y) { return x + factor * y; });
 }
 
-/// T is the stored type of A and B, O that of C, bias, aux and residual. The rest is what the CPU's form can be tuned in.
+/// T is the stored type of A and B, O that of C, bias, aux and residual. The unnamed integers are
+/// the CPU text's tuning constants, ignored here.
 template <class T, class O, int = 0, int = 0, int = 0>
 void gemm(const Block& block, const Gemm& g) {
   using C = Compute<T>;
   constexpr int M = kGemmBlockRows, N = kGemmBlockColumns;
   const Index i = block.x % g.blocks_m * M, j = block.x / g.blocks_m * N;
   const Index y = block.y, z = block.z, rows = g.m - i, columns = g.n - j;
-  const GemmSource<T> a{
-      static_cast<const T*>(g.a) + y * g.a_bs[0] + z * g.a_bs[1] + i * g.a_rs, g.a_rs, g.a_cs, rows};
+  const GemmSource<T> a{static_cast<const T*>(g.a) + y * g.a_bs[0] + z * g.a_bs[1] + i * g.a_rs,
+                        g.a_rs, g.a_cs, rows};
   const GemmSource<T> b{static_cast<const T*>(g.b) + y * g.b_bs[0] + z * g.b_bs[1] + j * g.b_cs,
                         g.b_cs, g.b_rs, columns};
   Arena arena(block);

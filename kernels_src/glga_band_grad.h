@@ -1,16 +1,24 @@
 #pragma once
-// GLGA backward in one walk over the band, for machines with few blocks and large caches: a block owns a chunk of keys and,
-// tile by tile, makes all three gradients from one score, 5 products a pair of tiles where glga_queries_grad.h and
-// glga_keys_grad.h take 7. Gradients of queries add up in a part of the block's own, in the order of its keys;
-// glga_join_grad.h adds the parts. No atomics, and no order that depends on threads.
+// GLGA backward of the softmax branch in one pass over the window band, for machines with few
+// blocks and large caches (CPUs). A block owns a chunk of keys. It computes each score tile once
+// and derives all three gradients from it: 5 products per tile pair, compared with 7 for
+// glga_queries_grad.h plus glga_keys_grad.h.
+//
+// The query gradients of a chunk accumulate in a partial sum owned by the block (glga_part.h), in
+// ascending key order; glga_join_grad.h adds the partial sums. There are no atomics, and no
+// summation order depends on threads.
+//
 //   P^T = 2^(scale k q^T - lse),  dS^T = P^T (v dC^T - delta)
 //   dv = P^T dC + k dS_state,  dk = tau dS^T q + v dS_state^T,  part = sum over the chunk of dS k
+//
+// scale = tau log2(e); dC is the gradient of the softmax branch before its norm, dS_state that of
+// the linear branch's state. Differentiates arXiv 2603.27086, Eq. 5 and 6.
 
 #include "glga_part.h"
 
 namespace EFLOW_TEXT {
 
-/// Grid: ceil(keys / chunk), heads, samples; a chunk is a whole number of key tiles.
+/// Grid: ceil(keys / chunk), heads, samples. A chunk is a whole number of key tiles.
 template <class T, class Form>
 void glga_band_grad(const Block& block, const Glga& a) {
   using C = Compute<T>;

@@ -1,19 +1,23 @@
 #pragma once
-// What follows each of the two branches: RMS norm of a head's channels with a factor, and a gate.
+// Norm and gate, applied to the output x of each branch: RMS norm over a head's channels with an
+// optional weight w, then a sigmoid gate g with logit z.
+//
 //   y = g w xbar,  xbar = x r,  r = 1 / sqrt(mean(x^2) + eps),  g = sigmoid(z)
+//
+// Gates: arXiv 2603.27086, Eq. 7. The sum of both y is Eq. 8 (glga_forward.h).
 
 #include "glga_form.h"
 
 namespace EFLOW_TEXT {
 
-/// Where a branch's rows find their gate and factor. branch: 0 the linear one, 1 the softmax one.
+/// Weight and gate logits of one branch for the rows of one tile. branch: 0 linear, 1 softmax.
 template <class T>
 struct GlgaBranch {
   int index;
-  const T* weight;  ///< of this head; may be null
+  const T* weight;  ///< of this head; null: no weight
   const T* logits;  ///< of the tile's first row
   Index logit_row;
-  Index rows;  ///< that exist in the tile
+  Index rows;  ///< rows of the tile that exist
   double eps;
 
   EFLOW_FN GlgaBranch(const Glga& a, const Block& block, int branch, Index row0, int head)
@@ -36,12 +40,12 @@ struct GlgaBranch {
     load(z, logits, logit_row, rows, C(0));
     return vmap([](auto x) { return sigmoid(x); }, z);
   }
-  /// Logits of gates of channels, from channel `first` on.
+  /// Logits of channel gates, starting at channel `first`.
   template <int P>
   EFLOW_FN View<const T> channel_logits(Index first = 0) const {
     return {logits + first, logit_row, rows, P};
   }
-  /// Columns of x are channels from `first` on.
+  /// Multiplies x by the weight; column 0 of x is channel `first`.
   template <class C, int M, int P>
   EFLOW_FN void times_weight(Acc<C, M, P>& x, Index first = 0) const {
     if (weight == nullptr) return;
@@ -51,13 +55,13 @@ struct GlgaBranch {
   }
 };
 
-/// 1 / sqrt(mean + eps) of rows whose squares add up to `squares`.
+/// Returns 1 / sqrt(mean + eps) for rows whose squares sum to `squares`.
 template <class C, int M>
 EFLOW_FN RowVec<C, M> glga_norm(const RowVec<C, M>& squares, int head, double eps) {
   return vmap([&](auto s) { return C(1) / sqrt(s * C(1.0 / head) + C(eps)); }, squares);
 }
 
-/// x becomes y.
+/// Replaces x by y: norm, weight, gate.
 template <class Form, class T, class C, int M, int D>
 EFLOW_FN void glga_finish(Acc<C, M, D>& x, const GlgaBranch<T>& branch) {
   if constexpr (Form::kNormed) {

@@ -1,15 +1,19 @@
 #pragma once
-// The norm and the gate that follow a branch (glga_branch.h), backwards for a tile of rows. With u = dy g w, of the branch x
-// before its norm:
+// Backward of a branch's norm and gate (glga_branch.h) for a tile of rows. x is the branch before
+// its norm, dy the gradient of its gated output, and u = dy g w:
+//
 //   dx = r (u - xbar mean(u xbar)),   dw = sum over rows of dy g xbar,   dz = (1 - g) u xbar
-// A block holds a few tiles of sums of a slice of the channels: all of them, but of a wide head on a GPU.
+//
+// For token and head gates, dz sums over the head's channels. A block holds a few accumulators of
+// one channel slice. The slice is the whole head, except for wide heads on a GPU.
 
 #include "glga_branch.h"
 #include "glga_state_product.h"
 
 namespace EFLOW_TEXT {
 
-/// Channels of a slice: all of them where the head is not wide, else as many as leave none over.
+/// Channels per slice: the whole head unless it is wide, otherwise the largest size that divides
+/// it.
 template <int kHead>
 inline constexpr int kSumsSlice = kHead <= kWidestPair ? kHead
                                   : kHead % 32 == 0    ? 32
@@ -17,13 +21,13 @@ inline constexpr int kSumsSlice = kHead <= kWidestPair ? kHead
                                   : kHead % 16 == 0    ? 16
                                                        : 8;
 
-/// P columns from `first` on.
+/// Returns P columns of the view, starting at column `first`.
 template <int P, class T>
 EFLOW_FN View<T> columns_of(const View<T>& view, Index first) {
   return {view.p + first, view.row_stride, view.rows, P};
 }
 
-/// Where the gradients of a branch's gate and factor go, for the rows of one tile.
+/// Destinations of one branch's gate and weight gradients for the rows of one tile.
 template <class C>
 struct GlgaBranchGrad {
   C* d_gates;
@@ -43,8 +47,9 @@ struct GlgaBranchGrad {
   }
 };
 
-/// One branch of one tile. `Fetch` is a function (x, p) that puts channels [p, p + P) of the branch before its norm into x,
-/// zeros beyond the head; it is called up to three times for each slice, but once where there is one slice.
+/// Backward of one branch for one tile. `Fetch` is a function (x, p) that writes the P channels from
+/// p on, of the branch before its norm, into x, with zeros beyond the head. It is called once if
+/// the head is a single slice, otherwise up to three times per slice.
 template <class Form, class T, class Fetch>
 struct GlgaBackward {
   using C = Compute<T>;
@@ -61,8 +66,8 @@ struct GlgaBackward {
                         Fetch& f)
       : branch(b), grad(g), dy(d), fetch(f) {}
 
-  /// r, from all slices of x.
-  EFLOW_FN void measure() {
+  /// Computes r from all slices of x.
+  EFLOW_FN void compute_r() {
     RowVec<C, M> squares;
     fill(squares, C(0));
     each_slice<P>(D, [&](Index p) {
@@ -71,8 +76,8 @@ struct GlgaBackward {
     });
     r = glga_norm(squares, D, branch.eps);
   }
-  /// x becomes a slice of xbar, u of dy g.
-  EFLOW_FN void make(Index p) {
+  /// Prepares a slice: x becomes xbar, u becomes dy g.
+  EFLOW_FN void prepare(Index p) {
     if constexpr (!kOneSlice || !Form::kNormed) fetch(x, p);
     if constexpr (Form::kNormed) scale_rows(x, r);
     load(u, columns_of<P>(dy, p));
@@ -82,11 +87,11 @@ struct GlgaBackward {
       map(u, branch.template channel_logits<P>(p), [](auto a, auto z) { return a * sigmoid(z); });
     }
   }
-  /// u becomes dy g w.
-  EFLOW_FN void weigh(Index p) {
+  /// Multiplies u by the weight: u becomes dy g w.
+  EFLOW_FN void apply_weight(Index p) {
     if constexpr (Form::kNormed) branch.times_weight(u, p);
   }
-  /// The gradient of a slice of gates of channels.
+  /// Stores the gradient of the channel gates of a slice.
   EFLOW_FN void store_channel_gates(Index p) const {
     if (grad.d_gates == nullptr) return;
     Acc<C, M, P> dz;
@@ -96,29 +101,31 @@ struct GlgaBackward {
     store(View<C>{grad.d_gates + p, grad.d_gate_row, branch.rows, P}, dz);
   }
 
-  /// Stores dx. Returns of each row its product with the branch before its norm; since the norm does not feel a scale this
-  /// is eps r^2 (u . xbar), not a sum of products that cancel.
+  /// Stores dx and returns delta = dx . x for each row. RMS norm is invariant to scaling x, so this
+  /// dot product equals eps r^2 (u . xbar) exactly; computing it this way avoids a sum that
+  /// cancels. Without a norm it is u . x.
   EFLOW_FN RowVec<C, M> run(const View<T>& dx) {
-    if constexpr (Form::kNormed) measure();
+    if constexpr (Form::kNormed) compute_r();
     if constexpr (Form::kGates == kRowGates) gates = branch.template row_gates<C, M>();
-    RowVec<C, M> along;
-    fill(along, C(0));
+    RowVec<C, M> u_dot_xbar;
+    fill(u_dot_xbar, C(0));
     each_slice<P>(D, [&](Index p) {
-      make(p);
+      prepare(p);
       if (Form::kNormed && grad.d_weight != nullptr) store(grad.d_weight + p, 1, col_dot(u, x), P);
-      weigh(p);
-      along = vmap([](auto s, auto more) { return s + more; }, along, row_dot(u, x));
+      apply_weight(p);
+      u_dot_xbar = vmap([](auto s, auto more) { return s + more; }, u_dot_xbar, row_dot(u, x));
       if constexpr (Form::kGates == kChannelGates) store_channel_gates(p);
     });
     if constexpr (Form::kGates == kRowGates) {
-      const RowVec<C, M> dz = vmap([](auto a, auto g) { return a * (C(1) - g); }, along, gates);
+      const RowVec<C, M> dz =
+          vmap([](auto a, auto g) { return a * (C(1) - g); }, u_dot_xbar, gates);
       if (grad.d_gates != nullptr) store(grad.d_gates, grad.d_gate_row, dz, branch.rows);
     }
-    const RowVec<C, M> mean = vmap([](auto s) { return s * C(1.0 / D); }, along);
+    const RowVec<C, M> mean = vmap([](auto s) { return s * C(1.0 / D); }, u_dot_xbar);
     each_slice<P>(D, [&](Index p) {
       if constexpr (!kOneSlice) {
-        make(p);
-        weigh(p);
+        prepare(p);
+        apply_weight(p);
       }
       if constexpr (Form::kNormed) {
         row_apply(u, x, mean, [](auto a, auto b, auto w) { return a - b * w; });
@@ -127,13 +134,13 @@ struct GlgaBackward {
       store(columns_of<P>(dx, p), u);
     });
     if constexpr (!Form::kNormed)
-      return along;
+      return u_dot_xbar;
     else
-      return vmap([&](auto w, auto s) { return C(branch.eps) * s * s * w; }, along, r);
+      return vmap([&](auto w, auto s) { return C(branch.eps) * s * s * w; }, u_dot_xbar, r);
   }
 };
 
-/// Runs one branch; see GlgaBackward.
+/// Backward of branch `index` for the tile block.x; see GlgaBackward.
 template <class Form, class T, class Fetch>
 EFLOW_FN RowVec<Compute<T>, Form::kRowTile> glga_branch_backward(const Glga& a, const Block& block,
                                                                  int index, const View<const T>& dy,

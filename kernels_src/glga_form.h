@@ -1,5 +1,14 @@
 #pragma once
-// What a specialisation of GLGA is, and which keys its queries see.
+// Definitions shared by all GLGA texts [arXiv 2603.27086, Eq. 5-8]: the template switches of a
+// specialisation (GlgaForm), the window, and views of head rows.
+//
+// Window mask (Eq. 6): GlgaRange maps a token to its contiguous range of keys, GlgaSpan combines
+// the ranges of a tile, and glga_mask masks the scores. Only tiles that cross a window edge are
+// masked; tiles outside the span are never visited.
+//
+// Dropped tokens: q, k and v hold the kept tokens only, in raster order. The window radius still
+// counts positions of the full raster. window_ranges.h converts it to ranges of kept tokens, which
+// GlgaRange reads from a table. The linear branch sums over the kept tokens.
 
 #include "args/glga.h"
 #include "tile/matrix.h"
@@ -11,13 +20,20 @@ using eflow::args::GlgaGates;
 using eflow::args::GlgaRows;
 using eflow::args::TensorMap;
 
+/// Values of GlgaForm's `local` and `gates`.
 inline constexpr int kNoLocal = 0, kWindowed = 1, kAllKeys = 2;
 inline constexpr int kNoGates = 0, kRowGates = 1, kChannelGates = 2;
 
-/// Switches of one specialisation. head: d. local: the softmax branch (kNoLocal, kWindowed, kAllKeys). global: the linear
-/// branch. gates: none, one number a row of a head (a token's or a head's), or one a channel. normed: each branch through
-/// its RMS norm. radius: of the window; -1: an argument. kept: 0 where every token of the raster is there, else the share
-/// of kept ones in percent. The tiles are row_tile queries by key_tile keys.
+/// Template switches of one specialisation.
+///   head       d, channels of a head
+///   local      softmax branch: kNoLocal, kWindowed or kAllKeys
+///   global     1: with the linear branch
+///   gates      kNoGates, kRowGates (one per token or per token and head), kChannelGates
+///   normed     1: RMS norm after each branch
+///   radius     window radius in raster positions; -1: Glga::radius
+///   kept       0: no token is dropped; otherwise the percentage of kept tokens
+///   row_tile   queries per tile
+///   key_tile   keys per tile
 template <int head, int local, int global, int gates, int normed, int radius, int kept,
           int row_tile, int key_tile>
 struct GlgaForm {
@@ -32,14 +48,17 @@ struct GlgaForm {
   static constexpr int kKeyTile = key_tile;
 };
 
-/// For tokens of one side the range of tokens of the other side that meet them in the softmax branch. It serves queries
-/// (which keys?) and, the window being symmetric, keys (which queries?). Both ends ascend with the token.
+/// The contiguous range [low(i), high(i)) of tokens on the other side that token i meets in the
+/// softmax branch. Used for queries (which keys?) and, since the window is symmetric, for keys
+/// (which queries?). Both ends are non-decreasing in i. With dropped tokens (kept != 0) the ranges
+/// come from the table that window_ranges.h computes; otherwise they are i +- radius, clipped to
+/// the sequence.
 template <class Form>
 struct GlgaRange {
   const int* table;
   Index radius;
-  Index tokens;  ///< of the side that is asked for
-  Index others;  ///< of the other side
+  Index tokens;  ///< tokens of the side that i indexes
+  Index others;  ///< tokens of the other side
 
   EFLOW_FN GlgaRange(const Glga& a, Index batch, Index tokens_here, Index tokens_there)
       : table(nullptr),
@@ -61,7 +80,8 @@ struct GlgaRange {
   }
 };
 
-/// The others that any of the tokens [first, first + count) meets, and those that all of them meet.
+/// Ranges of a tile of tokens [first, first + count): [begin, end) is the union of their ranges,
+/// which the tile walks; every token meets all of [all_begin, all_end).
 struct GlgaSpan {
   Index begin, end;
   Index all_begin, all_end;
@@ -73,14 +93,14 @@ struct GlgaSpan {
         all_begin(range.low(first + count - 1)),
         all_end(range.high(first)) {}
 
-  /// Whether all tokens meet all of [at, at + count).
+  /// Whether every token of the tile meets all of [at, at + count), so that no mask is needed.
   EFLOW_FN bool whole(Index at, Index count) const {
     return at >= all_begin && at + count <= all_end;
   }
 };
 
-/// Elements of x that no token of the tile may meet become kMasked. Rows of s are tokens from `first` on, columns others
-/// from `at` on.
+/// The window mask: sets scores outside a row's range to kMasked. Row 0 of s is token `first`,
+/// column 0 is token `at` of the other side.
 template <class C, int R, int N, class Range>
 EFLOW_FN void glga_mask(Acc<C, R, N>& s, const Range& range, Index first, Index at) {
   mask_range(
@@ -88,7 +108,8 @@ EFLOW_FN void glga_mask(Acc<C, R, N>& s, const Range& range, Index first, Index 
       [&](Index r) { return range.high(first + r) - at; }, C(kMasked));
 }
 
-/// Rows from `first` on of one head, as far as they exist.
+/// View of the rows of the block's head and sample, starting at row `first`. `tokens` is the row
+/// count of the sequence.
 template <class T>
 EFLOW_FN View<T> glga_view(const GlgaRows& rows, const Block& block, Index first, Index tokens,
                            Index head) {
@@ -96,19 +117,19 @@ EFLOW_FN View<T> glga_view(const GlgaRows& rows, const Block& block, Index first
   return {p + first * rows.row, rows.row, tokens - first, head};
 }
 
-/// The same as a walk loads them, a tile at a time; `map` is theirs.
+/// The same view for tiles that a pipeline loads; `map` is the tensor map of these rows.
 template <class T>
-EFLOW_FN MappedView<T> glga_walk_view(const GlgaRows& rows, const TensorMap& map, const Block& block,
-                                      Index first, Index tokens, Index head) {
+EFLOW_FN MappedView<T> glga_walk_view(const GlgaRows& rows, const TensorMap& map,
+                                      const Block& block, Index first, Index tokens, Index head) {
   return {glga_view<T>(rows, block, first, tokens, head), &map, first, block.y, block.z};
 }
 
-/// Tiles of each kind that the walks over a window keep: the next ones arrive while one is used, unless rows are so long
-/// that a GPU has no memory for both.
+/// Ring stages of the window walks. Two stages load the next tile while one is in use. Rows longer
+/// than 512 bytes get one stage, because a GPU block has no shared memory for two.
 template <class T, int kHead>
 inline constexpr int kWalkStages = kHead* static_cast<int>(sizeof(T)) <= 512 ? 2 : 1;
 
-/// log2(e), with which scores turn into exponents of 2.
+/// log2(e): exponentials are computed as powers of 2.
 inline constexpr double kLog2E = 1.4426950408889634;
 
 }  // namespace EFLOW_TEXT

@@ -1,15 +1,21 @@
 #pragma once
-// GLGA forward for a tile of queries: softmax over the keys of their windows, block by block with a running maximum
-// [arXiv 2205.14135], the linear branch from its finished state, both through norm and gate, and their sum.
-// [arXiv 2603.27086, Eq. 5-8]
+// GLGA forward for a tile of queries [arXiv 2603.27086, Eq. 5-8].
+// - Eq. 6: softmax over each query's window, key tile by key tile with a running maximum
+//   [arXiv 2205.14135] (glga_local).
+// - Eq. 5: linear branch, q S, with S = kappa K^T V from glga_state.h.
+// - Eq. 7: norm and gate of each branch (glga_finish).
+// - Eq. 8: their sum.
+//
+// Window mask and dropped tokens: see glga_form.h.
 
 #include "glga_branch.h"
 #include "glga_state_product.h"
 
 namespace EFLOW_TEXT {
 
-/// o = softmax over each row's range of (scale q k^T) v; keeps o and the log-sum-exp where the arguments ask for it. What
-/// it takes of the arena is free again behind it.
+/// Softmax branch: o = softmax over each row's range of (tau q k^T) v. Also stores o and the
+/// log-sum-exp (base 2) if the arguments have room for them. Its arena allocations are released on
+/// return, because the arena is passed by value.
 template <class T, class Form>
 EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena arena,
                          Acc<Compute<T>, Form::kRowTile, Form::kHead>& o) {
@@ -47,7 +53,8 @@ EFLOW_FN void glga_local(const Block& block, const Glga& a, Arena arena,
     mma_AB(o, as_A(p_tile, s), v_ring[stage]);
     m = m_new;
   });
-  // Rows beyond the last query have seen nothing; they are never stored, but must not divide by 0.
+  // Rows past the last query see no key, so their sum is 0. They are never stored; the 1 only
+  // prevents a division by 0.
   const RowVec<C, M> total = vmap([](auto x) { return x > 0 ? x : x + C(1); }, l);
   scale_rows(o, vmap([](auto x) { return C(1) / x; }, total));
   const Index rows = a.queries - row0;
@@ -65,14 +72,14 @@ void glga_forward(const Block& block, const Glga& a) {
   using C = Compute<T>;
   constexpr int M = Form::kRowTile, D = Form::kHead;
   constexpr bool kLocal = Form::kLocal != kNoLocal, kBoth = kLocal && Form::kGlobal;
-  constexpr bool kWaits = kBoth && D > kWidestPair;  // the first branch, where the result will be
+  constexpr bool kParkLocal = kBoth && D > kWidestPair;  // park branch 1 in `out`
   const Index row0 = block.x * M;
   const View<T> out = glga_view<T>(a.out, block, row0, a.queries, D);
   Acc<C, M, D> y;
   if constexpr (kLocal) {
     glga_local<T, Form>(block, a, Arena(block), y);
     glga_finish<Form>(y, GlgaBranch<T>(a, block, 1, row0, D));
-    if constexpr (!kBoth || kWaits) store(out, y);
+    if constexpr (!kBoth || kParkLocal) store(out, y);
   }
   if constexpr (Form::kGlobal) {
     const C* const s = static_cast<const C*>(a.state) + (block.z * a.heads + block.y) * D * D;
@@ -81,7 +88,7 @@ void glga_forward(const Block& block, const Glga& a) {
     add_state_product(x, Arena(block), glga_view<const T>(a.q, block, row0, a.queries, D), s);
     glga_finish<Form>(x, GlgaBranch<T>(a, block, 0, row0, D));
     const auto add = [](auto u, auto w) { return u + w; };
-    if constexpr (kWaits) {
+    if constexpr (kParkLocal) {
       map(x, View<const T>{out.p, out.row_stride, out.rows, out.columns}, add);
     } else if constexpr (kBoth) {
       map(x, y, add);

@@ -1,6 +1,10 @@
 #pragma once
-// GLGA backward, gradient of the queries from the parts that glga_band_grad.h left, added in the order of their keys: the
-// sum is the same on any number of threads.    dq = tau (sum of parts) + dA S^T
+// GLGA backward, query gradients after glga_band_grad.h: adds the partial sums of all key chunks in
+// ascending order, so the result is the same for any number of threads.
+//
+//   dq = tau (sum of parts) + dA S^T
+//
+// dA is the gradient of the linear branch before its norm.
 
 #include "glga_part.h"
 #include "glga_state_product.h"

@@ -1,15 +1,20 @@
 #pragma once
-// GLGA backward, gradients of keys and values: a tile of keys walks the queries that see it. Scores are made transposed,
-// so that both gradients take the probabilities as they come out of the product. No atomics: each dk, dv has one writer.
-//   P^T = 2^(scale k q^T - lse),  dv = P^T dC + k dS_state,  dk = tau (P^T (v dC^T - delta)) q + v dS_state^T
-// Where a block cannot hold both gradients, which is a wide head on a GPU, it walks once for each.
+// GLGA backward, gradients of keys and values: each block owns a tile of keys and walks the queries
+// that see it. Scores are computed transposed, so the probabilities P^T are already the left
+// operand of both gradient products. Each dk and dv row has one writer, so there are no atomics.
+//
+//   P^T = 2^(scale k q^T - lse),  dv = P^T dC + k dS_state
+//   dk = tau (P^T (v dC^T - delta)) q + v dS_state^T
+//
+// If a block cannot hold both accumulators (wide heads on a GPU), it walks the queries twice.
+// Differentiates arXiv 2603.27086, Eq. 5 and 6. Window mask and dropped tokens: see glga_form.h.
 
 #include "glga_state_product.h"
 
 namespace EFLOW_TEXT {
 
-/// Adds what comes of the window to dk, to dv, or to both; one that is not asked for is not touched. What it takes of the
-/// arena is free again behind it.
+/// Accumulates the window's contribution into dk, dv or both; a gradient not requested is left
+/// unchanged. Its arena allocations are released on return.
 template <class T, class Form, bool kForKeys, bool kForValues>
 EFLOW_FN void glga_keys_walk(const Block& block, const Glga& a, Arena arena,
                              Acc<Compute<T>, Form::kKeyTile, Form::kHead>& dk,
@@ -53,12 +58,13 @@ EFLOW_FN void glga_keys_walk(const Block& block, const Glga& a, Arena arena,
   if constexpr (kForKeys) map(dk, [&](auto x) { return x * C(a.scale); });
 }
 
-/// Grid: ceil(keys / kKeyTile), heads, samples. Here a tile has kKeyTile rows and kRowTile columns.
+/// Grid: ceil(keys / kKeyTile), heads, samples. Score tiles are transposed here: kKeyTile rows,
+/// kRowTile columns.
 template <class T, class Form>
 void glga_keys_grad(const Block& block, const Glga& a) {
   using C = Compute<T>;
   constexpr int N = Form::kKeyTile, D = Form::kHead;
-  constexpr bool kLocal = Form::kLocal != kNoLocal, kTogether = D <= kWidestPair;
+  constexpr bool kLocal = Form::kLocal != kNoLocal, kOneWalk = D <= kWidestPair;
   const Index key0 = block.x * N;
   const C* const d_state = static_cast<const C*>(a.d_state) + (block.z * a.heads + block.y) * D * D;
   const auto finish_values = [&](Acc<C, N, D>& dv) {
@@ -75,7 +81,7 @@ void glga_keys_grad(const Block& block, const Glga& a) {
 
   Acc<C, N, D> dv;
   fill(dv, C(0));
-  if constexpr (kTogether) {
+  if constexpr (kOneWalk) {
     Acc<C, N, D> dk;
     fill(dk, C(0));
     if constexpr (kLocal) glga_keys_walk<T, Form, true, true>(block, a, Arena(block), dk, dv);
@@ -84,6 +90,7 @@ void glga_keys_grad(const Block& block, const Glga& a) {
   } else {
     if constexpr (kLocal) glga_keys_walk<T, Form, false, true>(block, a, Arena(block), dv, dv);
     finish_values(dv);
+    // One accumulator serves both walks.
     Acc<C, N, D>& dk = dv;
     fill(dk, C(0));
     if constexpr (kLocal) glga_keys_walk<T, Form, true, false>(block, a, Arena(block), dk, dk);

@@ -1,12 +1,13 @@
 #pragma once
-// Where glga_band_grad.h adds up gradients of queries: a chunk of keys has a part of its own, rows of d sums for the queries
-// that it meets.
+// Partial query gradients of glga_band_grad.h: each chunk of keys owns one block of rows, d sums
+// for each query that meets the chunk.
 
 #include "glga_form.h"
 
 namespace EFLOW_TEXT {
 
-/// Queries [base, end) have rows in the part; base is the first of a row tile, so that a tile has all its rows in it.
+/// Rows of chunk `chunk`: queries [base, end). base is rounded down to a row tile, so every tile
+/// that the chunk meets has all its rows here.
 template <class Form, class C>
 struct GlgaPart {
   Index base, end;
@@ -21,7 +22,7 @@ struct GlgaPart {
     p = static_cast<C*>(a.parts) + index * a.part_rows * Form::kHead;
   }
 
-  /// Rows of queries from `first` on.
+  /// Rows starting at query `first`.
   template <class V = C>
   EFLOW_FN View<V> rows(Index first) const {
     return {p + (first - base) * Form::kHead, Form::kHead, end - first, Form::kHead};

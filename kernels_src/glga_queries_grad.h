@@ -1,7 +1,11 @@
 #pragma once
-// GLGA backward, gradient of the queries: a tile of queries walks its keys once more, with the probabilities made anew
-// from the log-sum-exp. No atomics: each dq has one writer. [arXiv 2205.14135]
+// GLGA backward, query gradients: each block owns a tile of queries, walks its keys again and
+// recomputes the probabilities from the log-sum-exp [arXiv 2205.14135]. Each dq row has one writer,
+// so there are no atomics.
+//
 //   P = 2^(scale q k^T - lse),  dS = P (dC v^T - delta),  dq = tau dS k + dA S^T
+//
+// Differentiates arXiv 2603.27086, Eq. 5 and 6. Window mask and dropped tokens: see glga_form.h.
 
 #include "glga_state_product.h"
 

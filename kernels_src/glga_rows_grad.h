@@ -1,6 +1,7 @@
 #pragma once
-// GLGA backward, first pass: for a tile of queries the gradients of both branches before their norms, of the gates and,
-// as one row of partial sums a tile, of the norms' factors. The linear branch is computed again from its state.
+// GLGA backward, first pass over a tile of queries: the gradients of both branches before their
+// norms, of the gates, and of the norm weights (one row of partial sums per tile). The linear
+// branch is recomputed from its state. Differentiates arXiv 2603.27086, Eq. 7 and 8.
 
 #include "glga_branch_grad.h"
 

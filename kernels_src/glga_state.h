@@ -1,6 +1,7 @@
 #pragma once
-// The linear branch's state K^T V, and Q^T dA for its gradient: sums over tokens, a chunk of them a block. The parts are
-// added afterwards in a fixed order.
+// State of the linear branch, kappa K^T V [arXiv 2603.27086, Eq. 5], and its gradient, kappa Q^T
+// dA: each block sums one chunk of tokens. The caller adds the partial sums in a fixed order. The
+// tokens are the kept ones, so dropped tokens contribute nothing.
 
 #include "args/glga.h"
 #include "tile/matrix.h"
@@ -9,7 +10,7 @@ namespace EFLOW_TEXT {
 
 using eflow::args::GlgaState;
 
-/// Rows of the state that one block makes: what its accumulators can hold.
+/// Rows of the state per block, bounded by what its accumulators hold.
 template <int kHead>
 inline constexpr int kStateRows = kHead < 128 ? kHead : 128;
 

@@ -1,23 +1,24 @@
 #pragma once
-// Rows of a head times the head's state, a d x d matrix. Where a block has no room for all of it, which is a wide head on a
-// GPU, both come in slices of the channels that the product sums over.
+// Products of head rows with the head's state S, a d x d matrix. If a block cannot hold all of S
+// (wide heads on a GPU), both operands are loaded in slices of the summed channels.
 
 #include "glga_form.h"
 
 namespace EFLOW_TEXT {
 
-/// Channels of a slice: all of them where the head is not wide, else a row of 64 bytes.
+/// Channels per slice: the whole head unless it is wide, otherwise 64 bytes per row.
 template <class T, int kHead>
 inline constexpr int kStateSlice = kHead <= kWidestPair ? kHead : 64 / static_cast<int>(sizeof(T));
 
-/// f(p) for the first channel of each slice of P, one after the other: overlapped, they would take each other's registers.
+/// Calls f(p) for the first channel p of each slice of P channels. The loop is not unrolled:
+/// overlapping slices would compete for registers.
 template <int P, class F>
 EFLOW_FN void each_slice(int head, F&& f) {
   EFLOW_ONE_BY_ONE
   for (int p = 0; p < head; p += P) f(Index{p});
 }
 
-/// acc += x S. What it takes of the arena is free again behind it.
+/// acc += x S. Its arena allocations are released on return.
 template <class T, class C, int M, int D>
 EFLOW_FN void add_state_product(Acc<C, M, D>& acc, Arena arena, const View<const T>& x,
                                 const C* state) {

@@ -1,5 +1,5 @@
 #pragma once
-// Cross-entropy of rows of logits with labels, and its gradient. A block takes some rows.
+// Cross-entropy of rows of logits against labels, and its gradient. A block takes several rows.
 
 #include "args/loss.h"
 #include "tile/pack.h"
@@ -9,6 +9,7 @@ namespace EFLOW_TEXT {
 using eflow::args::CrossEntropy;
 using eflow::args::CrossEntropyGrad;
 
+/// See CrossEntropy. Grid: ceil(rows / rows_per_block).
 template <class T>
 void cross_entropy(const Block& block, const CrossEntropy& a) {
   using C = Compute<T>;
@@ -20,11 +21,12 @@ void cross_entropy(const Block& block, const CrossEntropy& a) {
     const C total = sum_each<C>(0, a.classes, [&](auto i) { return exp(load<C>(x, i) - highest); });
     const C rest = log(total);
     static_cast<C*>(a.log_sum)[r] = highest + rest;
-    // In this order a confident row keeps its small loss.
+    // This order of additions preserves the small loss of a confident row.
     static_cast<C*>(a.loss)[r] = (highest - static_cast<C>(widen(x[a.labels[r]]))) + rest;
   }
 }
 
+/// See CrossEntropyGrad. Grid: ceil(rows / rows_per_block).
 template <class T>
 void cross_entropy_grad(const Block& block, const CrossEntropyGrad& a) {
   using C = Compute<T>;

@@ -1,9 +1,12 @@
 #pragma once
-// Layer norm, RMS norm (whole rows or groups) and AdaLN: forward, and backward with the sums over rows in one pass.
+// Layer norm, RMS norm (whole rows or groups) and AdaLN modulation: forward, and backward with the
+// sums over rows in one pass.
 //   xhat = (x - mean) rstd,  y = xhat f + offset,  f = base + factor
-//   dx = rstd (g - mean(g) - xhat mean(g xhat)),  g = dy f;   dfactor = sum over rows dy xhat,  doffset = sum over rows dy
-// T is the stored type of x and dx, O that of y and dy, F that of factor and offset; sums are kept in that of the widest.
-// A block takes some rows of one batch. The rows fit the second-level cache, so the column sums read them from there.
+//   dx = rstd (g - mean(g) - xhat mean(g xhat)),  g = dy f
+//   dfactor = sum over rows dy xhat,  doffset = sum over rows dy
+// T is the stored type of x and dx, O of y and dy, F of factor and offset; sums use the widest of
+// them. A block takes several rows of one batch. They fit the second-level cache, so the column
+// sums read them from there.
 
 #include "args/norm.h"
 #include "tile/pack.h"
@@ -13,6 +16,7 @@ namespace EFLOW_TEXT {
 using eflow::args::Norm;
 using eflow::args::NormGrad;
 
+/// One group of one row; stores its statistics at index `at`.
 template <class C, bool kCentred, class T, class O, class F>
 EFLOW_FN void norm_group(const Norm& a, const T* x, O* y, const F* factor, const F* offset,
                          Index at) {
@@ -44,6 +48,7 @@ EFLOW_FN void norm_group(const Norm& a, const T* x, O* y, const F* factor, const
   }
 }
 
+/// See Norm. Grid: ceil(rows / rows_per_block), batches.
 template <class T, class O, class F, bool kCentred>
 void norm(const Block& block, const Norm& a) {
   using C = Compute<T>;
@@ -63,7 +68,7 @@ void norm(const Block& block, const Norm& a) {
   }
 }
 
-/// dx of one part of a row.
+/// dx of one group of one row. at: index of the group's statistics.
 template <class C, bool kCentred, class T, class O, class F>
 EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const O* dy, const F* factor, T* dx,
                               Index at) {
@@ -83,7 +88,7 @@ EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const O* dy, const 
     run([&](auto i) { return load<C>(dy, i) * base; });
 }
 
-/// Sums over the rows of a block for the columns of one group. at: of the first row's statistics.
+/// Column sums of one group over the rows of a block. at: index of the first row's statistics.
 template <class C, bool kCentred, class T, class O>
 EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const O* dy, Index rows, Index at,
                                 C* dfactor, C* doffset) {
@@ -103,6 +108,7 @@ EFLOW_FN void norm_grad_columns(const NormGrad& a, const T* x, const O* dy, Inde
   });
 }
 
+/// See NormGrad. Grid: ceil(rows / rows_per_block), batches.
 template <class T, class O, class F, bool kCentred>
 void norm_grad(const Block& block, const NormGrad& a) {
   using C = Compute<T>;
@@ -128,10 +134,9 @@ void norm_grad(const Block& block, const NormGrad& a) {
   const Index out = (block.y * block.nx + block.x) * columns;
   for (Index g = 0; g < a.groups; ++g) {
     const Index part = g * a.width;
-    norm_grad_columns<C, kCentred>(
-        a, x + part, dy + part, last - first, row0 * a.groups + g,
-        a.dfactor ? static_cast<C*>(a.dfactor) + out + part : nullptr,
-        a.doffset ? static_cast<C*>(a.doffset) + out + part : nullptr);
+    norm_grad_columns<C, kCentred>(a, x + part, dy + part, last - first, row0 * a.groups + g,
+                                   a.dfactor ? static_cast<C*>(a.dfactor) + out + part : nullptr,
+                                   a.doffset ? static_cast<C*>(a.doffset) + out + part : nullptr);
   }
 }
 

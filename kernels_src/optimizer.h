@@ -1,19 +1,20 @@
 #pragma once
-// What a step does to parameters, in place: AdamW, moving averages, and the sum of squares behind the gradient norm.
+// In-place optimizer updates: AdamW, moving averages, and the sum of squares for the gradient norm.
+// The `_list` texts process all parameters of a model in one launch.
 
 #include "args/optimizer.h"
 #include "tile/pack.h"
 
 namespace EFLOW_TEXT {
 
-/// f(i) for the elements of this block.
+/// Calls f(i) for the elements of this block.
 template <class C, class F>
 EFLOW_FN void each_of_block(const Block& block, Index count, Index per_block, F&& f) {
   const Index begin = block.x * per_block;
   each<C>(begin, min_of(begin + per_block, count), f);
 }
 
-/// What a step of AdamW needs to know, in the type that it computes in.
+/// Constants of one AdamW step, in the compute type.
 template <class C>
 struct AdamWNumbers {
   C new1, new2, beta2, eps, decay, rate, root;
@@ -29,8 +30,9 @@ struct AdamWNumbers {
         root(C(a.root_correction)) {}
 };
 
-/// m = lerp(g, m, beta1), v = lerp(g^2, v, beta2), p = decay p - rate m / (sqrt(v) root_correction + eps). Returns p.
-/// [Loshchilov & Hutter, arXiv 1711.05101, Algorithm 2]
+/// One AdamW update [Loshchilov & Hutter, arXiv 1711.05101, Algorithm 2]; returns the new p:
+///   m = lerp(g, m, beta1),  v = lerp(g^2, v, beta2)
+///   p = decay p - rate m / (sqrt(v) root_correction + eps)
 template <class C, class T, class I>
 EFLOW_FN Pack<C> adamw_update(const AdamWNumbers<C>& n, T* p, T* m, T* v, I i, Pack<C> g) {
   const Pack<C> m_old = load<C>(m, i);
@@ -43,7 +45,7 @@ EFLOW_FN Pack<C> adamw_update(const AdamWNumbers<C>& n, T* p, T* m, T* v, I i, P
   return p_new;
 }
 
-/// T: of p, m, v; G: of the gradient.
+/// T: type of p, m and v. G: type of the gradient.
 template <class T, class G>
 void adamw(const Block& block, const eflow::args::AdamW& a) {
   using C = Compute<T>;
@@ -55,7 +57,8 @@ void adamw(const Block& block, const eflow::args::AdamW& a) {
   });
 }
 
-/// The parameter that a block of a launch over a list works on: the last one that begins at or before it.
+/// The parameter that a block of a list launch works on: the last one whose first_block is at most
+/// the block's index.
 EFLOW_FN const eflow::args::ParameterRow& row_of_block(const eflow::args::ParameterRow* rows,
                                                        Index count, Index block) {
   Index low = 0, high = count;
@@ -69,12 +72,13 @@ EFLOW_FN const eflow::args::ParameterRow& row_of_block(const eflow::args::Parame
   return rows[low];
 }
 
-/// One walk over the memory of a whole model: T: of p, m, v and averages; G: of the gradients.
+/// One pass over the memory of a whole model. T: type of p, m, v and averages. G: type of the
+/// gradients.
 template <class T, class G>
 void adamw_list(const Block& block, const eflow::args::AdamWList& a) {
   using C = Compute<T>;
   const double squares = *a.squared_norm;
-  if (!(squares - squares == 0)) return;  // infinite or no number
+  if (!(squares - squares == 0)) return;  // not finite: skip the step
   const double norm = __builtin_sqrt(squares);
   const C scale = C(a.clip > 0 && norm > a.clip ? a.clip / norm : 1);
   const AdamWNumbers<C> numbers(a);
@@ -95,6 +99,7 @@ void adamw_list(const Block& block, const eflow::args::AdamWList& a) {
   });
 }
 
+/// See Lerp. T: type of the average. S: type of the value.
 template <class T, class S>
 void lerp(const Block& block, const eflow::args::Lerp& a) {
   using C = Compute<T>;
@@ -107,7 +112,7 @@ void lerp(const Block& block, const eflow::args::Lerp& a) {
   });
 }
 
-/// In f64, which cannot overflow.
+/// Sum of squares in f64, which cannot overflow for f32 inputs.
 template <class T>
 EFLOW_FN double squares_between(const T* x, Index begin, Index end) {
   return sum_each<double>(begin, end, [&](auto i) {
@@ -116,6 +121,7 @@ EFLOW_FN double squares_between(const T* x, Index begin, Index end) {
   });
 }
 
+/// See SumOfSquares.
 template <class T>
 void sum_of_squares(const Block& block, const eflow::args::SumOfSquares& a) {
   const Index begin = block.x * a.per_block;
@@ -123,6 +129,7 @@ void sum_of_squares(const Block& block, const eflow::args::SumOfSquares& a) {
       squares_between(static_cast<const T*>(a.x), begin, min_of(begin + a.per_block, a.count));
 }
 
+/// See SquaresList. A parameter without a gradient contributes 0.
 template <class G>
 void squares_list(const Block& block, const eflow::args::SquaresList& a) {
   const eflow::args::ParameterRow row = row_of_block(a.rows, a.row_count, block.x);

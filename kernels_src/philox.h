@@ -1,8 +1,10 @@
 #pragma once
-// Philox4x32-10, a random function of a counter and a key [Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011], and uniforms and normals made of its words. Scalar code without branches: kernels run it over lanes, the host
-// calls it as it is. All floating-point steps are exact, correctly rounded single operations or explicit fused
-// multiply-adds (no product is left to feed an addition), so the bits are the same on every instruction set and on a GPU.
+// Philox4x32-10, a random function of a counter and a key [Salmon et al., "Parallel random numbers:
+// as easy as 1, 2, 3", SC 2011], and the uniforms and normals derived from its words. The code is
+// scalar and has no branches: kernels vectorise it over lanes, the host calls it directly. Every
+// floating-point step is exact, a correctly rounded single operation or an explicit fused
+// multiply-add; no product feeds an addition that a compiler could contract. The bits are therefore
+// the same on every instruction set and on a GPU.
 
 #include "tile/types.h"
 
@@ -27,7 +29,7 @@ EFLOW_FN Words4 philox4x32(Words4 counter, u32 key0, u32 key1) {
   return {{c0, c1, c2, c3}};
 }
 
-/// The key of one stream: seed, what the numbers are for, step.
+/// Key of one stream, derived from the seed, the purpose of the numbers and the training step.
 struct StreamKey {
   u32 low, high;
 };
@@ -38,15 +40,16 @@ EFLOW_FN StreamKey stream_key(u64 seed, u32 purpose, u64 step) {
   return {w.at[0], w.at[1]};
 }
 
-/// Words `block` of a sample: each block is four of them.
+/// Four random words: number `block` of a sample's stream.
 EFLOW_FN Words4 sample_words(StreamKey key, u64 sample, u64 block) {
   return philox4x32({{static_cast<u32>(block), static_cast<u32>(block >> 32),
                       static_cast<u32>(sample), static_cast<u32>(sample >> 32)}},
                     key.low, key.high);
 }
 
-/// Elements are numbered so that kRandomLanes neighbouring blocks fill a tile by rows: element e is word
-/// (e % kRandomTile) / kRandomLanes of block (e / kRandomTile) * kRandomLanes + e % kRandomLanes.
+/// Numbering of elements, chosen so that kRandomLanes consecutive blocks fill a tile by rows:
+/// element e is word (e % kRandomTile) / kRandomLanes of block (e / kRandomTile) * kRandomLanes + e
+/// % kRandomLanes.
 inline constexpr int kRandomLanes = 16;
 inline constexpr int kRandomTile = 4 * kRandomLanes;
 
@@ -61,13 +64,14 @@ EFLOW_FN u32 bits_of(float f) {
   return bits;
 }
 
-/// In [0, 1), a multiple of 2^-24.
+/// A uniform in [0, 1), a multiple of 2^-24.
 EFLOW_FN float uniform_of(u32 word) {
   return static_cast<float>(static_cast<i32>(word >> 8)) * 0x1p-24f;
 }
 
-/// Natural logarithm for u in (0, 1], never positive; relative error below 2e-7. u = m 2^e with m in [sqrt(1/2), sqrt(2)),
-/// log m = f - f^2/2 + f^3 P(f) with f = m - 1 and P of degree 7 by minimax.
+/// Natural logarithm of u in (0, 1]; never positive, relative error below 2e-7. With u = m 2^e and
+/// m in [sqrt(1/2), sqrt(2)), log m = f - f^2/2 + f^3 P(f), f = m - 1, P a minimax polynomial of
+/// degree 7.
 EFLOW_FN float log_of_unit(float u) {
   const i32 bits = static_cast<i32>(bits_of(u));
   const i32 e = (bits - 0x3f3504f3) >> 23;
@@ -89,9 +93,9 @@ struct NormalPair {
   float a, b;
 };
 
-/// Two independent standard normals of two words: radius sqrt(-2 log u) and an angle [Box and Muller 1958]. The angle is a
-/// quadrant (2 bits) and v in [-1/2, 1/2) of a right angle, for which sine and cosine are minimax polynomials.
-/// The largest magnitude is sqrt(64 log 2) = 6.66.
+/// Two independent standard normals from two words, by the radius sqrt(-2 log u) and an angle [Box
+/// and Muller 1958]. The angle is a quadrant (2 bits) plus v in [-1/2, 1/2) of a right angle, whose
+/// sine and cosine are minimax polynomials. The largest magnitude is sqrt(64 log 2) = 6.66.
 EFLOW_FN NormalPair normal_pair(u32 radius_word, u32 angle_word) {
   const float u =
       __builtin_fmaf(static_cast<float>(static_cast<i32>(radius_word >> 1)), 0x1p-31f, 0x1p-32f);
@@ -128,7 +132,7 @@ EFLOW_FN Values4 uniforms_of(Words4 w) {
   return {{uniform_of(w.at[0]), uniform_of(w.at[1]), uniform_of(w.at[2]), uniform_of(w.at[3])}};
 }
 
-/// Element e of a sample, one at a time.
+/// Random access to single elements; equal to what random.h writes for whole tiles.
 EFLOW_FN Words4 words_of_element(StreamKey key, u64 sample, u64 e) {
   return sample_words(key, sample, e / kRandomTile * kRandomLanes + e % kRandomLanes);
 }

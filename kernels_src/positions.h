@@ -1,11 +1,11 @@
 #pragma once
-// Where a window begins and ends among kept tokens, which stand in ascending order of their places.
+// Binary search in the ascending raster positions of kept tokens: where a window begins and ends.
 
 #include "tile/types.h"
 
 namespace EFLOW_TEXT {
 
-/// First index in [0, n) whose position is at least `value`; n when there is none.
+/// First index in [0, n) whose position is at least `value`; n if there is none.
 EFLOW_FN Index first_at_least(const Index* positions, Index n, Index value) {
   Index low = 0;
   while (n > 0) {

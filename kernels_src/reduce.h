@@ -1,7 +1,8 @@
 #pragma once
 // Sums over the middle axis of [outer, reduce, inner], in a fixed order.
-//   inner = 1: rows are summed, a block takes some rows (block.x);
-//   inner > 1: columns are added up row after row, a block takes some columns (block.x) of one outer index (block.y).
+//   inner = 1: each row is summed; a block takes several rows (block.x)
+//   inner > 1: columns are summed row by row; a block takes several columns (block.x) of one
+//              outer index (block.y)
 
 #include "args/reduce.h"
 #include "tile/pack.h"
@@ -10,7 +11,7 @@ namespace EFLOW_TEXT {
 
 using eflow::args::Reduce;
 
-/// T: stored type of x and z; Y: of the result.
+/// T: stored type of x and z. Y: type of the result.
 template <class T, class Y, bool kProduct>
 void reduce_rows(const Block& block, const Reduce& a) {
   using C = Compute<T>;
@@ -20,8 +21,10 @@ void reduce_rows(const Block& block, const Reduce& a) {
     const T* x = static_cast<const T*>(a.x) + row * a.reduce;
     const T* z = kProduct ? static_cast<const T*>(a.z) + row * a.reduce : nullptr;
     const C total = sum_each<C>(0, a.reduce, [&](auto i) {
-      if constexpr (kProduct) return load<C>(x, i) * load<C>(z, i);
-      else return load<C>(x, i);
+      if constexpr (kProduct)
+        return load<C>(x, i) * load<C>(z, i);
+      else
+        return load<C>(x, i);
     });
     static_cast<Y*>(a.y)[row] = narrow<Y>(static_cast<Compute<Y>>(C(a.scale) * total));
   }
@@ -38,8 +41,10 @@ void reduce_columns(const Block& block, const Reduce& a) {
   each<C>(begin, end, [&](auto i) {
     Pack<C> total{};
     for (Index r = 0; r < a.reduce; ++r) {
-      if constexpr (kProduct) total += load<C>(x + r * a.inner, i) * load<C>(z + r * a.inner, i);
-      else total += load<C>(x + r * a.inner, i);
+      if constexpr (kProduct)
+        total += load<C>(x + r * a.inner, i) * load<C>(z + r * a.inner, i);
+      else
+        total += load<C>(x + r * a.inner, i);
     }
     store(y, i, C(a.scale) * total);
   });
@@ -47,8 +52,10 @@ void reduce_columns(const Block& block, const Reduce& a) {
 
 template <class T, class Y, bool kProduct>
 void reduce(const Block& block, const Reduce& a) {
-  if (a.inner == 1) reduce_rows<T, Y, kProduct>(block, a);
-  else reduce_columns<T, Y, kProduct>(block, a);
+  if (a.inner == 1)
+    reduce_rows<T, Y, kProduct>(block, a);
+  else
+    reduce_columns<T, Y, kProduct>(block, a);
 }
 
 }  // namespace EFLOW_TEXT

@@ -1,6 +1,6 @@
 #pragma once
-// Rotary position embedding [Su et al., arXiv 2104.09864]: (a, b) -> (a cos - b sin, a sin + b cos). Its own gradient with the angle
-// reversed. A block takes some rows.
+// Rotary position embedding [Su et al., arXiv 2104.09864]: (a, b) -> (a cos - b sin, a sin + b
+// cos). The gradient is the same text with the angle negated. A block takes several rows.
 
 #include "args/rope.h"
 #include "tile/pack.h"
@@ -9,7 +9,7 @@ namespace EFLOW_TEXT {
 
 using eflow::args::Rope;
 
-/// T: of x and y; S: of the tables.
+/// T: type of x and y. S: type of the tables.
 template <class T, class S>
 void rope(const Block& block, const Rope& a) {
   using C = Compute<T>;

@@ -1,5 +1,5 @@
 #pragma once
-// Softmax over rows: y = exp(x - max x) / sum, dx = y (dy - sum(dy y)). A block takes some rows.
+// Softmax over rows: y = exp(x - max x) / sum, dx = y (dy - sum(dy y)). A block takes several rows.
 
 #include "args/softmax.h"
 #include "tile/pack.h"
@@ -9,6 +9,7 @@ namespace EFLOW_TEXT {
 using eflow::args::Softmax;
 using eflow::args::SoftmaxGrad;
 
+/// See Softmax. Grid: ceil(rows / rows_per_block).
 template <class T>
 void softmax(const Block& block, const Softmax& a) {
   using C = Compute<T>;
@@ -18,13 +19,14 @@ void softmax(const Block& block, const Softmax& a) {
     const T* x = static_cast<const T*>(a.x) + r * a.x_stride;
     T* y = static_cast<T*>(a.y) + r * a.width;
     const C highest = max_each<C>(0, a.width, [&](auto i) { return load<C>(x, i); });
-    // Computed twice: what is stored may be narrower than what is summed.
+    // Exponentials are computed twice, because the stored type may be narrower than the sum's.
     const auto power = [&](auto i) { return exp(load<C>(x, i) - highest); };
     const C scale = C(1) / sum_each<C>(0, a.width, power);
     each<C>(0, a.width, [&](auto i) { store(y, i, scale * power(i)); });
   }
 }
 
+/// See SoftmaxGrad. Grid: ceil(rows / rows_per_block).
 template <class T>
 void softmax_grad(const Block& block, const SoftmaxGrad& a) {
   using C = Compute<T>;

@@ -1,6 +1,7 @@
 #pragma once
-// Rows chosen by number: gathering kept tokens, scattering them back among a fill, looking rows up in a table. Gathering by
-// a permutation's inverse is scattering, so one text serves both directions of all of them.
+// Rows selected by index: gathers kept tokens, scatters them back into a fill value, looks rows up
+// in a table. Scattering is gathering with the inverse index, so one text serves all of them in
+// both directions.
 
 #include "args/tokens.h"
 #include "tile/pack.h"
@@ -10,6 +11,7 @@ namespace EFLOW_TEXT {
 using eflow::args::SelectRows;
 using eflow::args::SumUnselected;
 
+/// See SelectRows. Grid: ceil(rows / rows_per_block), batches.
 template <class T>
 void select_rows(const Block& block, const SelectRows& a) {
   using C = Compute<T>;
@@ -29,6 +31,7 @@ void select_rows(const Block& block, const SelectRows& a) {
   }
 }
 
+/// See SumUnselected: sums the rows that the gather replaced by the fill value.
 template <class T>
 void sum_unselected(const Block& block, const SumUnselected& a) {
   using C = Compute<T>;

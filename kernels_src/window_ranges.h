@@ -1,6 +1,8 @@
 #pragma once
-// Which kept tokens a kept token sees: those within a radius in places of the full raster. Kept tokens stand in ascending
-// order, so they are a range, and the ranges of both radii being equal, the tokens that see one are the same range.
+// The range of kept tokens inside each kept token's window, when tokens are dropped. The radius
+// counts positions of the full raster, so dropping tokens shrinks a window [arXiv 2603.27086, Sec.
+// 4.1 and Eq. 6]. Kept tokens are in ascending raster order, so each window is one contiguous
+// range. The window is symmetric, so the same range also holds the tokens that see this one.
 
 #include "args/glga.h"
 #include "positions.h"
@@ -12,6 +14,7 @@ using eflow::args::WindowRanges;
 
 inline constexpr int kRangesPerBlock = 256;
 
+/// Grid: ceil(tokens / kRangesPerBlock), samples. The result does not depend on heads or layers.
 inline void window_ranges(const Block& block, const WindowRanges& a) {
   const Index* const positions = a.positions + block.y * a.tokens;
   int* const ranges = a.ranges + block.y * a.tokens * 2;

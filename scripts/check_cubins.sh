@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Compiles every default specialisation and every built-in kernel for all GPU architectures; needs NVRTC, no GPU. Fails where
-# one does not compile or spills registers. Writes registers, shared memory and compile times, by version of NVRTC, to
-# benchmarks/results/cubins.md. Kernels that the JIT's cache has are not compiled again.
-#   scripts/check_cubins.sh [EFLOW [FILE [NVRTC...]]]    the program (build/release/bin/eflow), the report, libraries of
-#                                                        NVRTC to take in turn (the one that eflow finds)
+# Compiles every default specialisation and every built-in kernel for all GPU architectures. Needs
+# NVRTC but no GPU. Fails if a kernel does not compile or spills registers. Writes registers, shared
+# memory and compile times per NVRTC version to benchmarks/results/cubins.md. Kernels in the JIT
+# cache are not compiled again.
+#   scripts/check_cubins.sh [EFLOW [FILE [NVRTC...]]]
+#     EFLOW   the program (default build/release/bin/eflow)
+#     FILE    the report (default benchmarks/results/cubins.md)
+#     NVRTC   NVRTC libraries to use in turn (default: the one that eflow finds)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 eflow=${1:-build/release/bin/eflow} file=${2:-benchmarks/results/cubins.md}
@@ -11,15 +14,15 @@ libraries=("${@:3}")
 [ ${#libraries[@]} -gt 0 ] || libraries=("${EFLOW_NVRTC:-}")
 archs=sm_80,sm_89,sm_90a,sm_100,sm_120
 
-[ -x "$eflow" ] || { echo "$eflow is not there; build it first, or name it" >&2; exit 2; }
+[ -x "$eflow" ] || { echo "$eflow does not exist; build it first or pass its path" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 {
   echo '# Kernels for GPUs'
   echo
-  echo 'Made by `scripts/check_cubins.sh` without a GPU: what NVRTC and its assembler say of every default specialisation'
+  echo 'Written by `scripts/check_cubins.sh` without a GPU: the figures of NVRTC and its assembler for every default specialisation'
   echo '(docs/specialisations.md) and every built-in kernel. None of these kernels has been run on a GPU. Compile times are'
-  echo 'those of the compiling thread, whatever else the machine did.'
+  echo 'CPU times of the compiling thread.'
 } >"$work/report"
 
 status=0

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The long checks of the attention kernels.
-#   scripts/glga_grid.sh check [FIRST STEP]    fused against plain ops in f64, output and all gradients: every combination of
-#                                              head, tokens, window, drop, gates, branches, dtype and kind of backward pass,
-#                                              387072 cases in 8064 parts of 48 that share their kernels. Days on two cores for
-#                                              all of it; parts FIRST, FIRST + STEP, ... are a sample, such as 7 211. Parts that
-#                                              build/glga_grid.txt has are done: the same command goes on
+# Exhaustive checks and benchmarks of the attention kernels; they run for hours to days.
+#   scripts/glga_grid.sh check [FIRST STEP]    compares fused attention with plain ops in f64, output and all gradients, for
+#                                              every combination of head, tokens, window, drop, gates, branches, dtype and
+#                                              backward variant: 387072 cases in 8064 parts of 48 that share their kernels.
+#                                              The full grid takes days on two cores. FIRST STEP selects the parts FIRST,
+#                                              FIRST + STEP, ... as a sample, such as 7 211. Finished parts are recorded in
+#                                              build/glga_grid.txt and skipped, so the same command resumes
 #   scripts/glga_grid.sh bench [FILE]          eflow bench glga over tokens 512..32768, heads, drop, dtypes, threads; JSON
 source "$(dirname "$0")/common.sh"
 
@@ -15,7 +16,7 @@ usage() {
 
 readonly kParts=8064 kDone=build/glga_grid.txt
 
-# check_part PART   runs one, unless it is done; leaves its line in kDone
+# check_part PART: runs one part unless it is done; appends its line to kDone.
 check_part() {
   if grep -qs "^part $1 of $kParts:" "$kDone"; then return; fi
   local said
@@ -27,10 +28,10 @@ check_part() {
   grep "^part $1 of $kParts:" <<<"$said" | tee -a "$kDone"
 }
 
-# The parts that are done: how many cases, and the worst of them.
+# Summary of the finished parts: number of cases, and the worst case.
 sum_up() {
   awk -v parts="$kParts" '{ cases += $5 } $9 > worst { worst = $9; line = $0 } END {
-    printf "%d of %d parts are done, %d cases; the worst:\n%s\n", NR, parts, cases, line }' "$kDone"
+    printf "%d of %d parts done, %d cases; the worst:\n%s\n", NR, parts, cases, line }' "$kDone"
 }
 
 [ $# -ge 1 ] || usage

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to clips made by a model trained here: builds the program, makes a data set of moving shapes, trains on it,
-# samples in 4 steps. Run it again to go on where it stopped.
+# From a fresh checkout to generated clips: builds the program, creates a data set of moving shapes,
+# trains on it and samples in 4 steps. An interrupted run resumes when started again.
 #   scripts/quickstart.sh [--out FOLDER] [--iterations N]
 source "$(dirname "$0")/common.sh"
 
@@ -33,6 +33,6 @@ say "sampling in 4 steps"
 "$eflow" sample --run "$out/run" --steps 4 --count 9 --seed 1 --out "$out/samples"
 
 say "done; look at"
-printf '  %s   every row a clip, frames left to right\n' "$(realpath "$out")/samples/sheet.png"
-printf '  %s   the same, moving\n' "$(realpath "$out")/samples/clips.webp"
-printf '  %s   how they came to be\n' "$(realpath "$out")/run/samples/"
+printf '  %s   one clip per row, frames left to right\n' "$(realpath "$out")/samples/sheet.png"
+printf '  %s   the same clips, animated\n' "$(realpath "$out")/samples/clips.webp"
+printf '  %s   samples taken during training\n' "$(realpath "$out")/run/samples/"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes a Markdown table of the results that reproduce.sh left in a folder, ARM-SEED.json with one JSON object a line, and
+"""Prints a Markdown table of the results of reproduce.sh in a folder (ARM-SEED.json, one JSON object per line) and writes
 charts/*.json for `eflow plot`."""
 import json
 import pathlib
@@ -7,8 +7,8 @@ import re
 import statistics
 import sys
 
-# Frechet video distances on Kinetics-700 [arXiv 2603.27086]. Other data, other features, other sizes: only the order of a column
-# can be set beside ours.
+# Frechet video distances on Kinetics-700 [arXiv 2603.27086]. Data, features and model sizes differ
+# from ours, so only the order of the arms is comparable.
 PAPER = {
     "table2": {"softmax": "188.9 (Base 1)", "sana-drop": "456.1 (Base 3)", "glga": "191.3 (Ours 1)", "glga-drop": "189.7 (Ours 2)"},
     "table3": {"linear": "420.8", "window": "390.2", "sum": "352.9", "glga": "325.7"},
@@ -17,7 +17,7 @@ PAPER = {
 
 
 def text(values):
-    """Mean and sample standard deviation."""
+    """Formats mean and sample standard deviation."""
     mean = statistics.fmean(values)
     if len(values) == 1:
         return f"{mean:.4g}"
@@ -32,7 +32,7 @@ def exact_columns(line):
         "defect, 1 → l → 0": line["defect"]["endpoint"],
         "gap learned": line["gap"]["learned"],
         "gap needed": line["gap"]["needed"],
-        "gap, off by": line["gap"]["error"],
+        "gap, error": line["gap"]["error"],
     }
     for sample in line["samples"]:
         columns[f"{sample['sampler']} N = {sample['steps']}, relative"] = sample["relative"]
@@ -46,7 +46,7 @@ def clip_columns(line):
     how = f"{line['sampler']} N = {line['steps']}"
     distance = line["distance"]
     return {
-        f"{how}: read as asked": line["accuracy"],
+        f"{how}: classified correctly": line["accuracy"],
         f"{how}: Frechet": distance["frechet"],
         f"{how}: frames, dB": distance["frames_db"],
         f"{how}: motion, dB": distance["motion_db"],
@@ -54,7 +54,7 @@ def clip_columns(line):
 
 
 def read(folder):
-    """{(arm, w): {column: [value of each seed]}}, in the order in which the arms were run, and the floors."""
+    """Returns {(arm, w): {column: [value per seed]}} in the order of the runs, and the values of held-out clips."""
     rows, floor = {}, {}
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
         arm = path.stem.rsplit("-", 1)[0]
@@ -66,12 +66,12 @@ def read(folder):
                 floor["Frechet"] = line["floor"]["frechet"]
                 floor["frames, dB"] = line["floor"]["frames_db"]
                 floor["motion, dB"] = line["floor"]["motion_db"]
-                floor["read as asked"] = line["held_out_accuracy"]
+                floor["classified correctly"] = line["held_out_accuracy"]
     return rows, floor
 
 
 def write_charts(folder, rows, floor):
-    """One chart for each quantity; its bars are arms and, for clips, samplers."""
+    """Writes one chart per quantity; its bars are arms and, for clips, samplers."""
     quantities = {}
     for (arm, w), row in rows.items():
         for column, values in row.items():
@@ -90,7 +90,7 @@ def write_charts(folder, rows, floor):
 
 
 def print_rows(rows, paper):
-    """Arms down, columns across; where arms have columns of their own one row each."""
+    """Prints one row per quantity and one column per arm; a cell is empty if the arm lacks the quantity."""
     scales = len({w for _, w in rows}) > 1
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     head = ["quantity"] + [arm + (f", w = {w:g}" if scales else "") for arm, w in rows]
@@ -110,7 +110,7 @@ def main(folder):
     print(f"# {folder.name}\n\nMean ± standard deviation over {' to '.join(map(str, seeds))} seeds.\n")
     print_rows(rows, PAPER.get(folder.name, {}))
     if floor:
-        print("\nHeld-out clips, as many, in the place of samples: " + ", ".join(f"{k} {v:.4g}" for k, v in floor.items()) + ".")
+        print("\nThe same number of held-out clips in place of samples: " + ", ".join(f"{k} {v:.4g}" for k, v in floor.items()) + ".")
     write_charts(folder, rows, floor)
     print("\nCommands:\n")
     for line in (folder / "commands.txt").read_text().splitlines():

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything and runs all tests. Arguments go to ctest: scripts/test.sh -R trainer
+# Builds everything and runs all tests. Arguments are passed to ctest: scripts/test.sh -R trainer
 source "$(dirname "$0")/common.sh"
 
 need_packages "${kBuildPackages[@]}" "${kTestPackages[@]}"

@@ -1,19 +1,21 @@
 #pragma once
-// Arguments of band_softmax.h.
+// Arguments of band_softmax.h. Sizes and radii are counted in elements and raster positions.
 
 namespace eflow::args {
 
-/// Scores of some queries against keys [key0, key0 + keys): rows [batch, heads, queries, keys], row-major.
+/// Scores of a block of queries against keys [key0, key0 + keys): rows [batch, heads, queries,
+/// keys], row-major.
 struct BandSoftmax {
-  void* p;                     ///< scores; softmax over the row's window takes their place, 0 outside it
-  void* dp;                    ///< gradient: d loss / d p; d loss / d (scaled scores) takes its place
-  const long long* positions;  ///< [batch, tokens] places of the tokens in the raster, ascending; nullptr: 0 .. tokens-1
-  double scale;                ///< gradient: factor on the result
+  void* p;   ///< scores; replaced by the softmax over each row's window, 0 outside it
+  void* dp;  ///< gradient only: d loss / d p; replaced by d loss / d (scaled scores)
+  /// [batch, tokens] raster positions, ascending; null: 0 .. tokens - 1
+  const long long* positions;
+  double scale;  ///< gradient only: factor on the result
   long long heads, queries, keys;
-  long long query0, key0;      ///< tokens that the first row and the first column stand for
-  long long tokens;            ///< of a sample, when positions are given
-  long long left, right;       ///< window radii in raster places
-  int full;                    ///< 1: every key is in the window
+  long long query0, key0;  ///< token of the first row and of the first column
+  long long tokens;        ///< tokens of a sample; used if positions are given
+  long long left, right;   ///< window radii in raster positions
+  int full;                ///< 1: every key is in the window
   int padding;
   long long rows, rows_per_block;
 };

@@ -1,46 +1,49 @@
 #pragma once
-// Arguments of gemm.h and how its launch is cut into blocks. Sizes and strides are counted in elements.
+// Arguments of gemm.h, and the division of its launch into blocks. Sizes and strides are counted in
+// elements.
 
 namespace eflow::args {
 
-/// GELU in its tanh form, or what becomes of a gradient that passes it.
+/// GELU (tanh form) in the epilogue, or multiplication by its derivative.
 enum GemmGelu { kNoGelu, kGeluOfSum, kGeluGradient };
 
 /// C = epilogue(alpha A B + beta C) for each of batch[0] * batch[1] problems:
 ///   y = alpha sum_k A[m, k] B[k, n] + beta C[m, n] + bias[n]
-///   aux[m, n] = y (where given);  y = gelu(y) or, of what aux has, y = gelu'(aux[m, n]) y (where asked);
-///   C[m, n] = y + residual[m, n] (where given)
-/// A and B are stored as one type, C, bias, aux and residual as another (the dtypes of the Spec, in this order). Sums are
-/// kept in f32, or in f64 for f64. Any stride of a and b may be 0 or negative. k = 0 is a sum of nothing.
-/// residual must not overlap c (beta adds in place).
+///   aux[m, n] = y                      if aux is set and gelu is not kGeluGradient
+///   y = gelu(y)                        kGeluOfSum
+///   y = gelu'(aux[m, n]) y             kGeluGradient
+///   C[m, n] = y + residual[m, n]       residual only if set
+/// A and B have one stored type; C, bias, aux and residual another (the Spec's dtypes, in this
+/// order). Sums are f32, or f64 for f64. Strides of a and b may be 0 or negative. k = 0 is an empty
+/// sum. residual must not overlap c; use beta to add in place.
 struct Gemm {
   const void* a;
   const void* b;
   void* c;
-  const void* bias;      ///< n elements, or null
-  void* aux;             ///< what gelu is taken of, laid out like c; or null, but not for its gradient
+  const void* bias;  ///< n elements, or null
+  void* aux;         ///< argument of gelu, laid out like c; may be null except for kGeluGradient
   const void* residual;  ///< or null
   double alpha;
   double beta;  ///< 0: C is not read
   long long m, n, k;
-  long long a_rs, a_cs;  ///< from one row (m), one column (k) to the next
+  long long a_rs, a_cs;  ///< between rows (m), between columns (k)
   long long b_rs, b_cs;
-  long long c_rs;  ///< rows of C are contiguous
+  long long c_rs;  ///< between rows; a row of C is contiguous
   long long residual_rs;
   long long batch[2];
   long long a_bs[2], b_bs[2], c_bs[2],
-      residual_bs[2];            ///< from one problem to the next; 0 = the same for all
+      residual_bs[2];            ///< between problems; 0 = shared by all
   long long gelu;                ///< GemmGelu
-  long long blocks_m, blocks_n;  ///< blocks of one problem; gemm_grid sets them
+  long long blocks_m, blocks_n;  ///< blocks per problem; set by gemm_grid
 };
 static_assert(sizeof(Gemm) == 240);
 
-/// Blocks of a launch: x runs over the blocks of a problem, y and z over the batch.
+/// Blocks of a launch: x enumerates the blocks of a problem, y and z the batch.
 struct GemmGrid {
   long long x, y, z;
 };
 
-/// Folds a batch into rows where B is the same for all.
+/// Merges a batch dimension into the rows if B is the same for all of its problems.
 inline void gemm_fold(Gemm& g) {
   for (int d = 1; d >= 0; --d) {
     // The rows of all problems are evenly spaced: one tall problem.
@@ -55,10 +58,10 @@ inline void gemm_fold(Gemm& g) {
   }
 }
 
-/// What a block of a GPU makes of C.
+/// Tile of C that one GPU block computes.
 inline constexpr int kGemmBlockRows = 128, kGemmBlockColumns = 64;
 
-/// Cuts the launch for a GPU.
+/// Divides the launch into GPU blocks. Sets g.blocks_m and g.blocks_n; may fold g's batch.
 inline GemmGrid gemm_gpu_grid(Gemm& g) {
   gemm_fold(g);
   g.blocks_m = (g.m + kGemmBlockRows - 1) / kGemmBlockRows;
@@ -66,8 +69,9 @@ inline GemmGrid gemm_gpu_grid(Gemm& g) {
   return {g.blocks_m * g.blocks_n, g.batch[0], g.batch[1]};
 }
 
-/// Cuts the launch for a pool of `threads`, each of which takes an equal, contiguous run of blocks: the fewest rounded-up
-/// multiply-adds on the busiest thread, packing included. The cut changes nothing in the result.
+/// Divides the launch for a pool of `threads`, each of which takes an equal, contiguous run of
+/// blocks. Minimises the multiply-adds of the busiest thread, packing and rounding included. The
+/// division does not change any result bit. Sets g.blocks_m and g.blocks_n; may fold g's batch.
 inline GemmGrid gemm_grid(Gemm& g, int threads) {
   gemm_fold(g);
   const auto up = [](long long x, long long to) { return (x + to - 1) / to; };
@@ -76,9 +80,10 @@ inline GemmGrid gemm_grid(Gemm& g, int threads) {
   double best = -1;
   for (long long pm = 1; pm <= threads && problems > 0; ++pm) {
     for (long long pn = 1; pn * pm <= threads; ++pn) {
+      // 24 and 48 are multiples of the micro-kernel's rows and columns on every instruction set.
       const long long rows = up(up(g.m, pm), 24) * 24, columns = up(up(g.n, pn), 48) * 48;
       const long long rounds = up(problems * pm * pn, threads);
-      // An operand packed costs about as much as 24 multiply-adds.
+      // Packing one operand costs about as much as 24 multiply-adds.
       const double work =
           static_cast<double>(rounds) * (static_cast<double>(rows) * static_cast<double>(columns) +
                                          24.0 * static_cast<double>(rows + columns));

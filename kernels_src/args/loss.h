@@ -10,7 +10,7 @@ struct CrossEntropy {
   void* loss;     ///< C [rows]
   void* log_sum;  ///< C [rows]
   long long rows, classes;
-  long long stride;  ///< of logits, from row to row
+  long long stride;  ///< of logits, between rows
   long long rows_per_block;
 };
 

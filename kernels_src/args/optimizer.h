@@ -1,8 +1,9 @@
 #pragma once
-// Arguments of optimizer.h. All tensors are row-major; a block is per_block elements.
+// Arguments of optimizer.h. All tensors are row-major; a block takes `per_block` elements.
 
 namespace eflow::args {
 
+/// One AdamW step of one tensor, in place.
 struct AdamW {
   void* p;
   void* m;
@@ -31,22 +32,24 @@ struct SumOfSquares {
   long long count, per_block;
 };
 
-/// A parameter with all that a step reads and writes beside it. Blocks first_block, ... of a launch over a list are its own.
+/// One row of the table that the list kernels take: a parameter, its optimizer state, gradient and
+/// average. Blocks first_block, first_block + 1, ... of the launch work on it.
 struct ParameterRow {
   void* p;
   void* m;
   void* v;
-  const void* grad;  ///< null: p, m and v stay as they are
+  const void* grad;  ///< null: p, m and v are not updated
   void* average;     ///< or null
   long long count, first_block;
 };
 
-/// AdamW and moving averages of a list, gradients clipped by their norm. Nothing changes when the norm is not finite.
+/// AdamW and moving averages of a list of parameters, gradients clipped by their norm. If the norm
+/// is not finite, nothing changes.
 struct AdamWList {
   const ParameterRow* rows;
-  const double* squared_norm;  ///< of all gradients
+  const double* squared_norm;  ///< squared norm of all gradients together
   long long row_count, per_block;
-  double clip;  ///< largest norm; 0: any
+  double clip;  ///< maximum gradient norm; 0: no clipping
   double beta1, beta2, eps;
   double decay, rate, root_correction;  ///< as in AdamW
   double average_weight;                ///< average += average_weight (p - average)

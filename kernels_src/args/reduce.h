@@ -3,15 +3,16 @@
 
 namespace eflow::args {
 
-/// y[o, i] = scale * sum over r of x[o, r, i] (times z[o, r, i] when z is set); all row-major.
+/// y[o, i] = scale * sum over r of x[o, r, i], or of x[o, r, i] z[o, r, i] if z is set. All are
+/// row-major.
 struct Reduce {
   const void* x;
-  const void* z;              ///< second factor, or nullptr
+  const void* z;  ///< second factor, or null
   void* y;
   double scale;
   long long outer, reduce, inner;
-  long long outer_per_block;  ///< inner == 1: rows of one block
-  long long inner_per_block;  ///< inner > 1: columns of one block
+  long long outer_per_block;  ///< rows per block, used if inner == 1
+  long long inner_per_block;  ///< columns per block, used if inner > 1
 };
 
 }  // namespace eflow::args

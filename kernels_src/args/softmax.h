@@ -6,17 +6,17 @@ namespace eflow::args {
 /// y = softmax of each row of x.
 struct Softmax {
   const void* x;
-  void* y;             ///< row-major
+  void* y;  ///< row-major
   long long rows, width;
-  long long x_stride;  ///< from row to row
+  long long x_stride;  ///< between rows
   long long rows_per_block;
 };
 
-/// dx from y (row-major) and dy.
+/// dx = y (dy - sum(y dy)), from y (row-major) and dy.
 struct SoftmaxGrad {
   const void* y;
   const void* dy;
-  void* dx;            ///< row-major
+  void* dx;  ///< row-major
   long long rows, width;
   long long dy_stride;
   long long rows_per_block;

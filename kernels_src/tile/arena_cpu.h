@@ -1,5 +1,6 @@
 #pragma once
-// The block's scratch memory, handed out from its beginning; a block takes all it needs before its loops.
+// Bump allocator over the block's scratch memory. A text allocates everything before its loops. An
+// Arena passed by value releases the callee's allocations on return.
 
 #include "tile/types.h"
 
@@ -10,7 +11,7 @@ struct Arena {
   EFLOW_FN explicit Arena(const Block& block) : next(block.scratch) {}
 };
 
-/// Memory for `count` E, aligned to a cache line, with any contents.
+/// Uninitialised memory for `count` E, aligned to a cache line.
 template <class E>
 EFLOW_FN E* take(Arena& arena, Index count) {
   E* const p = reinterpret_cast<E*>(arena.next);

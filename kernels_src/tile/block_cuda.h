@@ -1,10 +1,11 @@
 #pragma once
-// The block on a GPU: how many threads it has and how they share the rows of a tile. The number of threads is a constant of
-// the program, since what a thread holds depends on it.
+// The thread block on a GPU: its thread count and the distribution of a tile's rows over threads.
+// The thread count is a compile-time constant, because the size of each thread's share depends on
+// it.
 
 #include "tile/cuda_instructions.h"
 
-// Before a loop that must not be unrolled.
+// Placed before a loop that must not be unrolled.
 #if defined(__CUDACC_RTC__)
 #define EFLOW_ONE_BY_ONE _Pragma("unroll 1")
 #else
@@ -32,21 +33,22 @@ constexpr int whole(int n, int to) {
   return (n + to - 1) / to * to;
 }
 
-/// R rows in strips of 16, dealt to the warps in turn; a warp holds all columns of its strips. A warp without a strip has
-/// the registers all the same, and they hold anything.
+/// Distribution of R rows over the block: strips of 16 rows, dealt round-robin to the warps. A warp
+/// holds all columns of its strips. A warp without a strip still has the registers; their contents
+/// are undefined.
 template <int R>
 struct Strips {
   static constexpr int kAll = (R + 15) / 16;
   static constexpr int kOwn = (kAll + kWarps - 1) / kWarps;
   EFLOW_FN static int index(int own) { return own * kWarps + warp_index(); }
   EFLOW_FN static bool exists(int own) { return (own + 1) * kWarps <= kAll || index(own) < kAll; }
-  /// Of the two rows that a lane has in a strip.
+  /// Row of one of the two rows that a lane holds in a strip.
   EFLOW_FN static int row(int own, int half) {
     return 16 * index(own) + lane_index() / 4 + 8 * half;
   }
 };
 
-/// The first of the two neighbouring columns that a lane has in each strip of 8.
+/// The first of the two adjacent columns that a lane holds in each strip of 8 columns.
 EFLOW_FN int column_of(int strip) {
   return 8 * strip + 2 * (lane_index() % 4);
 }

@@ -1,5 +1,6 @@
 #pragma once
-// NVRTC has CUDA's mathematics without any header, but not the host compilers' names for it, which the texts use.
+// Maps the host compilers' builtins, which the texts use, to CUDA's functions. NVRTC provides the
+// latter without any header.
 
 #define __builtin_memcpy ::memcpy
 #define __builtin_sqrtf ::sqrtf

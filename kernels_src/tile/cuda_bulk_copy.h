@@ -1,12 +1,13 @@
 #pragma once
-// Copies of whole tiles by the copy engine of sm_90a (its tensor memory accelerator): one thread says what is to be copied
-// where, and a barrier in shared memory says when it is there. Every line of their PTX is here, for the reason that
-// cuda_instructions.h gives. Not run on a GPU yet.
-// [PTX ISA 8.0: cp.async.bulk.tensor, mbarrier]
+// Bulk copies of whole tiles by the tensor memory accelerator (TMA) of sm_90a: one thread issues
+// the copy, and a barrier in shared memory (mbarrier) signals its completion. matrix_tile_cuda.h's
+// pipeline() is the only caller of the barriers. All PTX of these instructions is in this file, so
+// that tests can replace it (see cuda_instructions.h). Not yet run on hardware. [PTX ISA 8.0:
+// cp.async.bulk.tensor, mbarrier]
 
 #include "tile/cuda_warpgroup.h"
 
-// Whether pipelines take their tiles through tensor maps where they have one.
+// 1: pipelines load a tile by bulk copy if the view has a tensor map.
 #if !defined(EFLOW_BULK_COPIES)
 #define EFLOW_BULK_COPIES 0
 #endif
@@ -19,30 +20,33 @@ inline constexpr bool kBulkCopies = EFLOW_BULK_COPIES != 0;
 inline constexpr bool kBulkCopies = false;
 #endif
 
-/// In shared memory. It goes through phases, the first with parity 0: one is over when one thread has arrived and all the
-/// bytes that it was told to expect are there.
+/// A barrier in shared memory. It runs through phases, the first with parity 0. A phase completes
+/// when one thread has arrived and all bytes that it announced have been copied.
 struct CopyBarrier {
   u64 state;
 };
 
-/// By one thread. Before others, or a copy, use it: publish_barriers() and a barrier of the block.
+/// Initialises a barrier; called by one thread. publish_barriers() and a block barrier must follow
+/// before other threads or a copy use it.
 EFLOW_FN void open_barrier(CopyBarrier* barrier) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(barrier)) : "memory");
 }
-/// By one thread, when nobody waits for it any more.
+/// Invalidates a barrier; called by one thread when no thread waits on it any more.
 EFLOW_FN void close_barrier(CopyBarrier* barrier) {
   asm volatile("mbarrier.inval.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
-/// By all threads: copies see barriers opened before, and come after what was written to shared memory before.
+/// Makes barrier initialisations visible to copies, and orders copies after earlier writes to
+/// shared memory. Called by all threads.
 EFLOW_FN void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;" ::: "memory");
 }
 
-/// Ends what one thread has to say of a phase.
+/// Arrives at the barrier, after this thread has announced all copies of the phase.
 EFLOW_FN void arrive(CopyBarrier* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
                : "memory");
 }
+/// Whether the phase of this parity is complete; may suspend the thread for a short time.
 EFLOW_FN bool has_passed(CopyBarrier* barrier, u32 parity) {
   u32 passed;
   asm volatile(
@@ -54,15 +58,15 @@ EFLOW_FN bool has_passed(CopyBarrier* barrier, u32 parity) {
       : "memory");
   return passed != 0;
 }
-/// Returns when the phase of this parity is over; what was copied in it is there for this thread.
+/// Waits until the phase of this parity is complete; its copies are then visible to this thread.
 EFLOW_FN void wait_for_phase(CopyBarrier* barrier, u32 parity) {
   while (!has_passed(barrier, parity)) {
   }
 }
 
-/// By one thread, in a phase that it has not ended. Starts copying the map's box, `bytes` large, that begins at `row` of a
-/// head of a sample; what lies outside the tensor becomes 0. `to` is aligned to 128 bytes. Coordinates of the map: element
-/// of a chunk, row, chunk, head, sample.
+/// Starts copying the map's box, `bytes` large, from `row` of a head of a sample; elements outside
+/// the tensor become 0. Called by one thread, before it arrives at the barrier. `to` is aligned to
+/// 128 bytes. The map's coordinates are: element within a 16-byte chunk, row, chunk, head, sample.
 EFLOW_FN void copy_box(void* to, int bytes, const void* map, int row, int head, int sample,
                        CopyBarrier* barrier) {
   asm volatile(

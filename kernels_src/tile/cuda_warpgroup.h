@@ -1,16 +1,19 @@
 #pragma once
-// Matrix instructions of a warpgroup, four warps in step, which sm_90a has: 64 x N sums from operands that lie in shared
-// memory, done while the threads go on. Every line of their PTX is here, for the reason that cuda_instructions.h gives.
+// Warpgroup matrix instructions (wgmma) of sm_90a: four warps together compute 64 x N sums from
+// operands in shared memory, asynchronously. All PTX of these instructions is in this file, so that
+// tests can replace it (see cuda_instructions.h).
 //
-// A warp holds 16 rows of the sums and of an A in registers, the first warp the first ones, each in the layout of
-// cuda_instructions.h. An operand in shared memory consists of core matrices, 8 rows of 16 bytes on end. With k along these
-// rows (as it lies in A, or in B^T) `leading` is the distance of two core matrices that are neighbours along k and `stride`
-// of two that are neighbours along m or n; with k across the rows it is the other way round.
-// [PTX ISA 8.0, wgmma.mma_async, no swizzling]
+// Registers: a warp holds 16 rows of the sums, and of A if A is in registers; warp 0 holds the
+// first ones. Within a warp the layout is that of cuda_instructions.h.
+//
+// Shared memory: an operand consists of core matrices, 8 contiguous rows of 16 bytes. If k runs
+// along these rows (A, or B^T), `leading` is the distance between core matrices adjacent along k,
+// and `stride` between those adjacent along m or n. If k runs across the rows, the two are
+// exchanged. [PTX ISA 8.0, wgmma.mma_async, no swizzling]
 
 #include "tile/block_cuda.h"
 
-// Whether products are made by warpgroups where they can be.
+// 1: products use warpgroup instructions where the tile shape allows (matrix_warpgroup_cuda.h).
 #if !defined(EFLOW_WARPGROUPS)
 #define EFLOW_WARPGROUPS 0
 #endif
@@ -23,22 +26,24 @@ inline constexpr bool kWarpgroups = EFLOW_WARPGROUPS != 0;
 inline constexpr bool kWarpgroups = false;
 #endif
 
-/// An operand in shared memory, as the instruction takes it. Bytes are multiples of 16.
+/// The instruction's descriptor of an operand in shared memory. Distances are multiples of 16
+/// bytes.
 EFLOW_FN u64 operand_at(const void* first, int leading_bytes, int stride_bytes) {
   const auto field = [](u32 bytes) { return static_cast<u64>((bytes & 0x3ffffu) >> 4); };
   return field(shared_address(first)) | field(static_cast<u32>(leading_bytes)) << 16 |
          field(static_cast<u32>(stride_bytes)) << 32;
 }
 
-/// What this thread wrote to shared memory becomes visible to these instructions; a barrier follows.
+/// Makes this thread's writes to shared memory visible to these instructions. A block barrier must
+/// follow.
 EFLOW_FN void publish_shared_writes() {
   if constexpr (kWarpgroups) asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
-/// Before the first product of a group: registers written so far are there for it.
+/// Orders earlier register writes before the first product of a group.
 EFLOW_FN void begin_products() {
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
-/// Returns when all products begun are done.
+/// Waits for all products issued so far.
 EFLOW_FN void finish_products() {
   asm volatile("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;" ::: "memory");
 }
@@ -46,21 +51,22 @@ EFLOW_FN void finish_products() {
 #define EFLOW_SUMS_8 "%0, %1, %2, %3"
 #define EFLOW_SUMS_16 EFLOW_SUMS_8 ", %4, %5, %6, %7"
 #define EFLOW_SUMS_32 EFLOW_SUMS_16 ", %8, %9, %10, %11, %12, %13, %14, %15"
-#define EFLOW_SUMS_64                                                                             \
+#define EFLOW_SUMS_64 \
   EFLOW_SUMS_32 ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-#define EFLOW_SUMS_128                                                                            \
-  EFLOW_SUMS_64                                                                                   \
-  ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, "  \
+#define EFLOW_SUMS_128                                                                           \
+  EFLOW_SUMS_64                                                                                  \
+  ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, " \
   "%50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
 #define EFLOW_STRIP(i) "+f"(c[i][0]), "+f"(c[i][1]), "+f"(c[i][2]), "+f"(c[i][3])
 #define EFLOW_STRIPS_2(i) EFLOW_STRIP(i), EFLOW_STRIP(i + 1)
 #define EFLOW_STRIPS_4(i) EFLOW_STRIPS_2(i), EFLOW_STRIPS_2(i + 2)
 #define EFLOW_STRIPS_8(i) EFLOW_STRIPS_4(i), EFLOW_STRIPS_4(i + 4)
 #define EFLOW_STRIPS_16(i) EFLOW_STRIPS_8(i), EFLOW_STRIPS_8(i + 8)
-#define EFLOW_WGMMA(n, operands)                                                                  \
+#define EFLOW_WGMMA(n, operands) \
   "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" EFLOW_SUMS_##n "}, " operands ";"
 
-/// Sums of 8 N columns, c[strip], += A B of one step of 16 along k. kDown: k runs across the rows of core matrices.
+/// c[strip] += A B over one step of 16 along k, for kStrips strips of 8 columns. kDown: k runs
+/// across the rows of the operand's core matrices.
 template <int kStrips, bool kDownA, bool kDownB>
 EFLOW_FN void multiply_shared(float (*c)[4], u64 a, u64 b) {
   static_assert(kStrips == 1 || kStrips == 2 || kStrips == 4 || kStrips == 8 || kStrips == 16);
@@ -87,7 +93,7 @@ EFLOW_FN void multiply_shared(float (*c)[4], u64 a, u64 b) {
 #undef EFLOW_OPERANDS
 }
 
-/// The same with A in registers.
+/// The same, with A in registers.
 template <int kStrips, bool kDownB>
 EFLOW_FN void multiply_shared(float (*c)[4], const u32 (&a)[4], u64 b) {
   static_assert(kStrips == 1 || kStrips == 2 || kStrips == 4 || kStrips == 8 || kStrips == 16);

@@ -1,6 +1,7 @@
 #pragma once
-// Elementary functions on packs. In f32: own polynomials, accurate to a few units in the last place, the same on every
-// width. In f64: libm, lane by lane; f64 serves checks, not speed.
+// Elementary functions on packs. f32: own polynomials for exp2, exp, tanh and their relatives,
+// accurate to a few units in the last place and identical at every vector width; log, sin and cos
+// call libm per lane. f64: libm per lane; f64 serves checks, not speed.
 
 #include "tile/types.h"
 
@@ -12,24 +13,38 @@ template <class V>
 inline constexpr bool kIsF32 = sizeof(LaneOf<V>) == 4;
 
 template <class V>
-EFLOW_FN V max_pack(V a, V b) { return a > b ? a : b; }
+EFLOW_FN V max_pack(V a, V b) {
+  return a > b ? a : b;
+}
 template <class V>
-EFLOW_FN V min_pack(V a, V b) { return a < b ? a : b; }
+EFLOW_FN V min_pack(V a, V b) {
+  return a < b ? a : b;
+}
 
 template <class V>
 EFLOW_FN V sqrt(V x) {
   if constexpr (kIsF32<V>) {
-    return per_lane(x, [](float v) __attribute__((always_inline)) { return __builtin_sqrtf(v); });
+    return per_lane(
+        x, [](float v) __attribute__((always_inline)) { return __builtin_sqrtf(v); });
   } else {
-    return per_lane(x, [](double v) __attribute__((always_inline)) { return __builtin_sqrt(v); });
+    return per_lane(
+        x, [](double v) __attribute__((always_inline)) { return __builtin_sqrt(v); });
   }
 }
 
-// Of single numbers.
-EFLOW_FN float sqrt(float x) { return __builtin_sqrtf(x); }
-EFLOW_FN double sqrt(double x) { return __builtin_sqrt(x); }
-EFLOW_FN float log(float x) { return __builtin_logf(x); }
-EFLOW_FN double log(double x) { return __builtin_log(x); }
+// Scalar overloads.
+EFLOW_FN float sqrt(float x) {
+  return __builtin_sqrtf(x);
+}
+EFLOW_FN double sqrt(double x) {
+  return __builtin_sqrt(x);
+}
+EFLOW_FN float log(float x) {
+  return __builtin_logf(x);
+}
+EFLOW_FN double log(double x) {
+  return __builtin_log(x);
+}
 
 /// 2^f for f in [-1/2, 1/2]: minimax polynomial of degree 6.
 template <class V>
@@ -42,7 +57,8 @@ EFLOW_FN V exp2_fraction(V f) {
   return p * f + 1.0f;
 }
 
-/// p 2^n for whole n in [-252, 254], in two halves so that neither leaves the range of exponents before the product does.
+/// p 2^n for integral n in [-252, 254], as two factors, so that neither exceeds the exponent range
+/// before the product does.
 template <class V>
 EFLOW_FN V times_power2(V p, V n) {
   using I = typename IntsOf<V>::type;
@@ -55,18 +71,21 @@ EFLOW_FN V times_power2(V p, V n) {
   return p * s0 * s1;
 }
 
-/// x to the nearest whole number, for |x| < 2^22: adding 1.5 2^23 leaves no bits for the fraction.
+/// x rounded to the nearest integer, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits for the
+/// fraction.
 template <class V>
 EFLOW_FN V round_pack(V x) {
   const V shift = V{} + 12582912.0f;
   return (x + shift) - shift;
 }
 
-/// x between two limits; NaN stays.
+/// x clamped to [low, high]; NaN is preserved.
 template <class V>
-EFLOW_FN V clamp_pack(V x, V low, V high) { return x < low ? low : (x > high ? high : x); }
+EFLOW_FN V clamp_pack(V x, V low, V high) {
+  return x < low ? low : (x > high ? high : x);
+}
 
-/// 2^x; underflows to 0, overflows to inf.
+/// 2^x; underflows to 0, overflows to infinity.
 template <class V>
 EFLOW_FN V exp2(V x) {
   if constexpr (!kIsF32<V>) {
@@ -83,7 +102,7 @@ EFLOW_FN V exp(V x) {
   if constexpr (!kIsF32<V>) {
     return per_lane(x, [](double v) { return __builtin_exp(v); });
   } else {
-    // x - n log(2) in two parts: the rounding error of one product would be worth |x| ulps.
+    // x - n log(2) with log(2) in two parts: one rounded product would cost about |x| ulps.
     const V c = clamp_pack(x, V{} - 104.0f, V{} + 89.0f);
     const V n = round_pack(c * 1.44269502f);
     const V rest = (c - n * 0.693145752f) - n * 1.42860677e-6f;
@@ -118,9 +137,11 @@ EFLOW_FN V cos(V x) {
 }
 
 template <class V>
-EFLOW_FN V sigmoid(V x) { return V{} + 1 / (1 + exp(-x)); }
+EFLOW_FN V sigmoid(V x) {
+  return V{} + 1 / (1 + exp(-x));
+}
 
-/// tanh; near 0 the series, because (e - 1) / (e + 1) would cancel there.
+/// tanh; uses the series near 0, because (e - 1) / (e + 1) cancels there.
 template <class V>
 EFLOW_FN V tanh(V x) {
   if constexpr (!kIsF32<V>) {
@@ -131,23 +152,26 @@ EFLOW_FN V tanh(V x) {
     const V e = exp(2 * c);
     const V far = (e - 1) / (e + 1);
     const V q = x * x;
-    const V near = x + x * q * (-0.333333333f + q * (0.133333333f + q * (-0.0539682540f + q * 0.0218694885f)));
+    const V near =
+        x + x * q * (-0.333333333f + q * (0.133333333f + q * (-0.0539682540f + q * 0.0218694885f)));
     const V y = q < V{} + 0.0625f ? near : far;
     return x != x ? x : y;
   }
 }
 
-/// sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): what GELU multiplies x with.
+/// sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): the factor of x in GELU.
 template <class V>
 EFLOW_FN V gelu_gate(V x) {
   using C = LaneOf<V>;
   return sigmoid(C(2 * 0.7978845608028654) * x * (C(1) + C(0.044715) * x * x));
 }
 
-/// GELU in its tanh form, x / 2 (1 + tanh(u)) [Hendrycks & Gimpel, arXiv 1606.08415]; (1 + tanh(u)) / 2 is sigmoid(2 u), which
-/// is cheaper and does not cancel.
+/// GELU, tanh form: x / 2 (1 + tanh(u)) [Hendrycks & Gimpel, arXiv 1606.08415]. (1 + tanh(u)) / 2
+/// is sigmoid(2 u), which is cheaper and does not cancel.
 template <class V>
-EFLOW_FN V gelu(V x) { return x * gelu_gate(x); }
+EFLOW_FN V gelu(V x) {
+  return x * gelu_gate(x);
+}
 
 /// dy times the derivative of gelu at x.
 template <class V>

@@ -1,8 +1,8 @@
 #pragma once
-// The register-blocked product under every matrix primitive on the CPU: C[kRows][vectors] (+)= sum_k a(i, k) b(k, j).
-// The accumulators fill the machine's registers; what a stored type multiplies as (float, double, a pair of bf16) is its
-// Operand. Every element of C is summed over k in ascending order whatever the blocking, so results depend on neither
-// tile shapes nor threads.
+// The register-blocked micro-kernel of every matrix product on the CPU: C[kRows][vectors] (+)=
+// sum_k a(i, k) b(k, j). The accumulators fill the register file. An operand is a float, a double,
+// or a pair of bf16, depending on the stored type. Every element of C is summed over k in ascending
+// order whatever the blocking, so results depend on neither tile shapes nor threads.
 
 #include "tile/pack.h"
 
@@ -14,12 +14,13 @@ inline constexpr bool kBf16Dot = true;
 inline constexpr bool kBf16Dot = false;
 #endif
 
-/// Two bf16 that follow each other along k: the even one in the lower half. Also written as single bf16, hence may_alias.
+/// Two bf16 adjacent along k, the even one in the lower half. Also written as single bf16, hence
+/// may_alias.
 struct __attribute__((may_alias)) Bf16Pair {
   u32 bits;
 };
 
-/// What the kernel multiplies for a stored T, and how many k one such operand covers.
+/// The operand type for a stored T, and the number of elements along k that it covers.
 template <class T>
 struct OperandOf {
   using type = Compute<T>;
@@ -37,7 +38,7 @@ inline constexpr Index kDepth = 1;
 template <>
 inline constexpr Index kDepth<Bf16Pair> = 2;
 
-/// What operands E are summed in.
+/// Accumulator type of operands E.
 template <class E>
 struct SumOf {
   using type = E;
@@ -49,8 +50,8 @@ struct SumOf<Bf16Pair> {
 template <class E>
 using Sum = typename SumOf<E>::type;
 
-// 8 x 3 vectors of 32 registers, or 6 x 2 of 16: 92 % of peak and above with g++ and clang. 4 x 4 is slower with g++ 12,
-// which folds its loads of b into the products.
+// 8 x 3 vectors of 32 registers, or 6 x 2 of 16: at least 92 % of peak with g++ and clang. 4 x 4 is
+// slower with g++ 12, which folds the loads of b into the products.
 #if defined(__AVX512F__)
 inline constexpr int kKernelRows = 8;
 inline constexpr int kKernelVectors = 3;
@@ -82,7 +83,7 @@ EFLOW_FN Pack<float> multiply_add(Bf16Pair a, Pack<float> b, Pack<float> sum) {
 }
 #endif
 
-/// Where the operands of one call lie. Strides count operands; rows of b and c are whole vectors.
+/// Operands of one call. Strides count operands; rows of b and c are whole vectors.
 template <class E>
 struct KernelCall {
   Index k;  ///< operands along k
@@ -95,8 +96,8 @@ struct KernelCall {
   bool add;  ///< add to c instead of overwriting it
 };
 
-// Every loop over rows or vectors is unrolled by request: where g++ 12 unrolls of its own accord it does so too late, and
-// the sums go through memory.
+// Every loop over rows or vectors is unrolled explicitly: g++ 12's own unrolling happens too late
+// and leaves the sums in memory.
 template <class E, int kRows, int kVectors>
 __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
   using C = Sum<E>;
@@ -115,7 +116,7 @@ __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
   const auto step = [&]() __attribute__((always_inline)) {
     V bv[kVectors];
     EFLOW_UNROLL for (int j = 0; j < kVectors; ++j)
-      __builtin_memcpy(&bv[j], b + j * kLanes<C>, sizeof(V));
+        __builtin_memcpy(&bv[j], b + j * kLanes<C>, sizeof(V));
     EFLOW_UNROLL for (int i = 0; i < kRows; ++i) {
       const E ai = a[i * a_row];
       EFLOW_UNROLL for (int j = 0; j < kVectors; ++j) sum[i][j] =
@@ -124,11 +125,10 @@ __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
     a += a_k;
     b += b_k;
   };
-  // C is rarely in the first-level cache; it arrives, a row a step, while the sums are made.
+  // C is rarely in the first-level cache. Prefetches one row of it per step during the first steps.
   const Index first = min_of<Index>(steps, kRows);
   for (Index k = 0; k < first; ++k) {
-    EFLOW_UNROLL for (int j = 0; j < kVectors; ++j)
-      __builtin_prefetch(ahead + j * kLanes<C>, 1);
+    EFLOW_UNROLL for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * kLanes<C>, 1);
     ahead += c_row;
     step();
   }
@@ -150,7 +150,7 @@ __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
   });
 }
 
-/// The kernel for a panel of 1 to kKernelVectors vectors.
+/// Runs the kernel for a panel of 1 to kKernelVectors vectors.
 template <int kRows, class E>
 EFLOW_FN void run_kernel(int vectors, const KernelCall<E>& call) {
   if (vectors == kKernelVectors) return matrix_kernel<E, kRows, kKernelVectors>(call);
@@ -160,7 +160,8 @@ EFLOW_FN void run_kernel(int vectors, const KernelCall<E>& call) {
   matrix_kernel<E, kRows, 1>(call);
 }
 
-/// Columns as panels of at most kKernelVectors vectors, as even as can be: 4 vectors are 2 + 2, not 3 + 1.
+/// Splits columns into panels of at most kKernelVectors vectors, as evenly as possible: 4 vectors
+/// become 2 + 2, not 3 + 1.
 template <class C>
 struct Panels {
   Index vectors;

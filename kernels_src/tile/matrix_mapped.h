@@ -1,13 +1,14 @@
 #pragma once
-// Views of which the caller has a tensor map as well. The rings of a pipeline may be loaded from them: by the GPU's copy
-// engine where there is one and the text is specialised for it, else as from any view.
+// Views that come with a tensor map. A pipeline's ring loads them by bulk copy if the device has
+// TMA and the text is specialised for it (EFLOW_BULK_COPIES), otherwise like any view.
 
 namespace EFLOW_TEXT {
 
-/// A view of rows of one head, which begins at row `first` of the map's tensor. The map's box is the tile that is loaded.
+/// A view of rows of one head, beginning at row `first` of the map's tensor. The map's box is one
+/// tile.
 template <class T>
 struct MappedView : View<T> {
-  const void* map;  ///< the driver's, among the arguments of the kernel
+  const void* map;  ///< the driver's CUtensorMap, inside the kernel's arguments
   Index first, head, sample;
 };
 

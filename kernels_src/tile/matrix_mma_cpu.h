@@ -1,11 +1,12 @@
 #pragma once
-// Products of tiles: the micro-kernel over all panels and row blocks of an accumulator.
+// Products of tiles on the CPU: runs the micro-kernel over all panels and row blocks of an
+// accumulator.
 
 #include "tile/matrix_tile_cpu.h"
 
 namespace EFLOW_TEXT {
 
-/// acc (+)= a(i, k) b(k, j) over `steps` operands along k.
+/// acc (+)= sum over `steps` operands along k of a(i, k) b(k, j).
 template <bool kAdd = true, class E, int R, int N>
 EFLOW_FN void multiply_tiles(Acc<Sum<E>, R, N>& acc, Index steps, E* a, Index a_row, Index a_k,
                              E* b, Index b_k) {
@@ -36,7 +37,7 @@ EFLOW_FN void mma_ABt(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
   multiply_tiles(acc, a.kSteps, a.p, a.kStride, 1, b.p, b.kStride);
 }
 
-// In place of what acc held: no pass to clear it, none to read it.
+// Overwriting forms: no pass to clear acc, none to read it.
 template <class T, class C, int M, int N, int K>
 EFLOW_FN void set_AB(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
                      STile<T, K, N, Use::kRight> b) {

@@ -1,7 +1,10 @@
 #pragma once
-// Products of tiles. bf16: one matrix instruction. f32: three, of the tf32 halves of each number, which is exact to about
-// 2^-22. f64, and everything before sm_80: plain multiply-adds of the elements that a thread holds sums of.
-// A step is what one instruction covers along k: two chunks of a row.
+// Products of tiles on a GPU.
+// - bf16: wgmma where the shape allows (matrix_warpgroup_cuda.h), otherwise one mma.sync per step.
+// - f32: three tf32 products of the high and low parts of each number, exact to about 2^-22.
+// - f64, and all types before sm_80: scalar multiply-adds of the elements that a thread holds.
+//
+// A step is the extent of one instruction along k: two 16-byte chunks of a row.
 
 #include "tile/matrix_warpgroup_cuda.h"
 
@@ -9,11 +12,11 @@ namespace EFLOW_TEXT {
 
 template <class T>
 inline constexpr bool kInstructions = kArch >= 80 && sizeof(T) <= 4;
-/// Elements along k of a step: 16 of bf16, 8 of f32.
+/// Elements along k per step: 16 for bf16, 8 for f32.
 template <class T>
 inline constexpr int kStep = 32 / static_cast<int>(sizeof(T));
 
-/// Operand A or B of one instruction; for f32 also the rest that its tf32 leaves.
+/// Operand A or B of one instruction; for f32 also the part lost by rounding to tf32.
 template <class T, int kWords>
 struct Fragment {
   u32 v[kWords];
@@ -47,7 +50,7 @@ EFLOW_FN Fragment<T, 4> fragment_of(const W& words) {
   return out;
 }
 
-/// A of rows [row, row + 16) of a tile and step k.
+/// A: rows [row, row + 16) of a tile, step k.
 template <class T, int M, int K>
 EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, M, K, Use::kLeft>& a, int row, int k) {
   const int lane = lane_index();
@@ -56,7 +59,7 @@ EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, M, K, Use::kLeft>& a, int r
   return fragment_of<T>(words);
 }
 
-/// A^T: of columns [row, row + 16) of a tile.
+/// A^T: columns [row, row + 16) of a tile, step k.
 template <class T, int K, int M>
 EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, K, M, Use::kRight>& a, int row, int k) {
   const int lane = lane_index();
@@ -74,7 +77,7 @@ EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, K, M, Use::kRight>& a, int 
   }
 }
 
-/// B of two strips of 8 columns from `column` on: two words for each.
+/// B: two strips of 8 columns, starting at `column`; two words for each.
 template <class T, int N, int K>
 EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, N, K, Use::kRightT>& b, int column, int k) {
   const int lane = lane_index();
@@ -98,7 +101,7 @@ EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int
   }
 }
 
-/// c += a b of one instruction; `half` chooses the strip of b.
+/// c += a b; `half` selects the strip of b.
 template <class T>
 EFLOW_FN void multiply(float (&c)[4], const Fragment<T, 4>& a, const Fragment<T, 4>& b, int half) {
   const int i = 2 * half;
@@ -111,7 +114,7 @@ EFLOW_FN void multiply(float (&c)[4], const Fragment<T, 4>& a, const Fragment<T,
   }
 }
 
-/// acc += A B of one step, left(own strip) and right(column) being their fragments.
+/// acc += A B over one step. left(own strip) and right(column) return the fragments.
 template <int M, int N, class L, class B>
 EFLOW_FN void multiply_step(Acc<float, M, N>& acc, L&& left, B&& right) {
   using Rows = Strips<M>;
@@ -132,8 +135,9 @@ EFLOW_FN void multiply_step(Acc<float, M, N>& acc, L&& left, B&& right) {
   }
 }
 
-/// acc += A B over kSteps steps, left(own strip, step) and right(column, step) being their fragments. Three products of
-/// halves are a long step already: unrolled, they take an assembler minutes and all registers.
+/// acc += A B over kSteps steps. left(own strip, step) and right(column, step) return the
+/// fragments. The f32 loop is not unrolled: its three products make each step long, and unrolling
+/// would exhaust the registers and take the assembler minutes.
 template <class T, int kSteps, int M, int N, class L, class B>
 EFLOW_FN void multiply_steps(Acc<float, M, N>& acc, L&& left, B&& right) {
   if (!Strips<M>::exists(0)) return;
@@ -152,7 +156,7 @@ EFLOW_FN void multiply_steps(Acc<float, M, N>& acc, L&& left, B&& right) {
 
 /// acc += sum over k < kCount of left(row, k) right(k, column), in the type of the sums.
 template <int kCount, class C, int M, int N, class L, class B>
-EFLOW_FN void multiply_plainly(Acc<C, M, N>& acc, L&& left, B&& right) {
+EFLOW_FN void multiply_scalars(Acc<C, M, N>& acc, L&& left, B&& right) {
   using Rows = Strips<M>;
   if (!Rows::exists(0)) return;
   for (int k = 0; k < kCount; ++k) {
@@ -171,7 +175,7 @@ EFLOW_FN void multiply_plainly(Acc<C, M, N>& acc, L&& left, B&& right) {
   }
 }
 
-/// A(row, k) and B(k, column), wherever the tile has them: an A that is read down its columns lies as a B does.
+/// A(row, k) and B(k, column), from a tile in either orientation.
 template <class C, class T, int R, int N, Use kUse>
 EFLOW_FN C left_element(const STile<T, R, N, kUse>& a, int row, int k) {
   constexpr bool kRows = kUse == Use::kLeft;
@@ -183,18 +187,18 @@ EFLOW_FN C right_element(const STile<T, R, N, kUse>& b, int k, int column) {
   return static_cast<C>(widen(kRows ? b.p[b.offset(k, column)] : b.p[b.offset(column, k)]));
 }
 
-/// acc += A B over K.
+/// acc += A B over K elements along k.
 template <class T, int K, class C, int M, int N, class A, class B>
 EFLOW_FN void multiply_tiles(Acc<C, M, N>& acc, const A& a, const B& b) {
   if constexpr (kByWarpgroup<T, M>) {
-    multiply_by_warpgroup<whole(K, 16) / 16, A::kStands == Use::kRight>(
+    multiply_by_warpgroup<whole(K, 16) / 16, A::kRole == Use::kRight>(
         acc, [&](int, int row, int k) { return operand_of(a, row, k); }, b);
   } else if constexpr (kInstructions<T>) {
     multiply_steps<T, whole(K, kStep<T>) / kStep<T>>(
         acc, [&](int own, int k) { return left_fragment(a, 16 * Strips<M>::index(own), k); },
         [&](int column, int k) { return right_fragment(b, column, k); });
   } else {
-    multiply_plainly<K>(
+    multiply_scalars<K>(
         acc, [&](int row, int k) { return left_element<C>(a, row, k); },
         [&](int k, int column) { return right_element<C>(b, k, column); });
   }
@@ -227,15 +231,16 @@ EFLOW_FN void set_ABt(Acc<C, M, N>& acc, A a, B b) {
   mma_ABt(acc, a, b);
 }
 
-/// Sums as operand A without leaving the registers: what a lane holds of 16 columns of sums is what it has to give of a
-/// step of bf16.
+/// Sums as operand A without leaving the registers: a lane's share of 16 columns of sums is exactly
+/// its share of one bf16 step of A.
 template <int M, int K>
 struct LeftSums {
   static constexpr int kSteps = (K + 15) / 16;
   Fragment<bf16, 4> v[Strips<M>::kOwn][kSteps];
 };
+/// One of a lane's sums; 0 beyond the valid columns, whose contents are undefined.
 template <class C, int R, int N>
-EFLOW_FN float known_sum(const Acc<C, R, N>& acc, int own, int strip, int e) {
+EFLOW_FN float valid_sum(const Acc<C, R, N>& acc, int own, int strip, int e) {
   if (strip >= acc.kColumnStrips) return 0;
   return column_of(strip) + e % 2 < N ? acc.v[own][strip][e] : 0.0f;
 }
@@ -245,12 +250,13 @@ EFLOW_FN Fragment<bf16, 4> left_sums(const Acc<C, M, K>& acc, int own, int k) {
   EFLOW_UNROLL
   for (int i = 0; i < 4; ++i) {
     const int strip = 2 * k + i / 2, e = 2 * (i % 2);
-    out.v[i] = bf16_pair(known_sum(acc, own, strip, e), known_sum(acc, own, strip, e + 1));
+    out.v[i] = bf16_pair(valid_sum(acc, own, strip, e), valid_sum(acc, own, strip, e + 1));
   }
   return out;
 }
 
-/// Sums to a tile, rounded; rows that the sums do not have become 0. Between two barriers.
+/// Stores sums to a tile, rounded; padding rows become 0. The first barrier waits for readers of
+/// the old contents, the second makes the new contents visible to the block.
 template <class T, class C, int R, int N, Use kUse>
 EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
   using Rows = Strips<R>;
@@ -273,7 +279,7 @@ EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
   block_barrier();
 }
 
-/// The sums as operand A of mma_AB.
+/// The sums as operand A of mma_AB: in registers for bf16, otherwise through the tile.
 template <class T, class C, int R, int N>
 EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
   if constexpr (kInstructions<T> && sizeof(T) == 2) {
@@ -304,7 +310,8 @@ EFLOW_FN void mma_AB(Acc<float, M, N>& acc, const LeftSums<M, K>& a,
   }
 }
 
-/// The sums as operand A of mma_AtB: k runs along rows, which other warps have, so they go through the tile.
+/// The sums as operand A of mma_AtB. k runs along rows held by other warps, so they go through the
+/// tile.
 template <class T, class C, int R, int N>
 EFLOW_FN STile<T, R, N, Use::kRight> as_At(STile<T, R, N, Use::kRight> tile,
                                            const Acc<C, R, N>& acc) {

@@ -1,7 +1,8 @@
 #pragma once
-// Operands brought into the order that matrix_kernel reads: for each step along k a run of `width` operands that lie
-// side by side along m (of A) or n (of B). The source has any strides; conversion to the operand type happens on the way.
-// The two layouts that occur, contiguous along k and contiguous across, go four by four in registers.
+// Packs operands into the order that matrix_kernel_cpu.h reads: for each step along k, a run of
+// `width` operands that are adjacent along m (of A) or n (of B). The source has any strides and is
+// converted to the operand type on the way. The two common layouts, contiguous along k and
+// contiguous across it, are packed four by four in registers.
 
 #include "tile/matrix_kernel_cpu.h"
 
@@ -18,11 +19,11 @@ struct QuadOf<Bf16Pair> {
 template <class E>
 using Quad = typename QuadOf<E>::type;
 
-/// A matrix of stored elements, seen as steps along k across a width.
+/// A matrix of stored elements, addressed by step along k and position across.
 template <class T>
 struct PackSource {
   const T* p;
-  Index across;  ///< stride from one operand of a step to the next
+  Index across;  ///< stride between operands of one step
   Index along;   ///< stride along k
 
   EFLOW_FN PackSource from(Index w, Index k) const {
@@ -34,7 +35,7 @@ EFLOW_FN Bf16Pair pair_of(bf16 even, bf16 odd) {
   return {static_cast<u32>(even.bits) | static_cast<u32>(odd.bits) << 16};
 }
 
-/// The operand at p; `whole` says whether all the k that it covers exist.
+/// The operand at p. `whole`: all elements along k that it covers exist.
 template <class E, class T>
 EFLOW_FN E operand_at(const T* p, Index along, bool whole) {
   if constexpr (kDepth<E> == 2)
@@ -52,7 +53,7 @@ EFLOW_FN QuadWords quad_words(const bf16* p) {
   return __builtin_convertvector(h, QuadWords);
 }
 
-/// The same of floats, rounded.
+/// The same from floats, rounded to bf16.
 EFLOW_FN QuadWords quad_words(const float* p) {
   QuadWords u;
   __builtin_memcpy(&u, p, sizeof u);
@@ -60,7 +61,7 @@ EFLOW_FN QuadWords quad_words(const float* p) {
   return (u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u : rounded;
 }
 
-/// Four operands that follow each other along k, for along == 1.
+/// Four consecutive operands along k; requires along == 1.
 template <class E, class T>
 EFLOW_FN Quad<E> quad_along(const T* p) {
   Quad<E> q;
@@ -73,7 +74,7 @@ EFLOW_FN Quad<E> quad_along(const T* p) {
   return q;
 }
 
-/// Four operands of one step, for across == 1.
+/// Four operands of one step; requires across == 1.
 template <class E, class T>
 EFLOW_FN Quad<E> quad_across(const T* p, Index along) {
   if constexpr (kDepth<E> == 2)
@@ -82,7 +83,7 @@ EFLOW_FN Quad<E> quad_across(const T* p, Index along) {
     return quad_along<E>(p);
 }
 
-/// A vector of floats as bf16. What is smaller than any normal number may become 0.
+/// Rounds a vector of floats to bf16. Subnormal values may become 0.
 EFLOW_FN HalfWords bf16_halves(Pack<float> x) {
 #if defined(__AVX512BF16__)
   const auto bits = __builtin_ia32_cvtneps2bf16_v16sf(x);
@@ -97,6 +98,7 @@ EFLOW_FN HalfWords bf16_halves(Pack<float> x) {
 #endif
 }
 
+/// Transposes a 4 x 4 matrix of operands in registers.
 template <class Q>
 EFLOW_FN void transpose(Q (&q)[4]) {
   const Q low01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
@@ -114,10 +116,11 @@ EFLOW_FN void put(E* to, Quad<E> q) {
   __builtin_memcpy(to, &q, sizeof q);
 }
 
-/// Operands [w0, w1) of the steps [k0, k1), one by one; `k` counts elements of the whole strip.
+/// Packs operands [w0, w1) of steps [k0, k1) one by one; `k` is the element count of the whole
+/// strip.
 template <class E, class T>
-EFLOW_FN void pack_singly(E* to, Index width, PackSource<T> s, Index w0, Index w1, Index k0,
-                          Index k1, Index k) {
+EFLOW_FN void pack_one_by_one(E* to, Index width, PackSource<T> s, Index w0, Index w1, Index k0,
+                              Index k1, Index k) {
   for (Index i = k0; i < k1; ++i) {
     const T* const p = s.p + i * kDepth<E> * s.along;
     const bool whole = (i + 1) * kDepth<E> <= k;
@@ -126,9 +129,11 @@ EFLOW_FN void pack_singly(E* to, Index width, PackSource<T> s, Index w0, Index w
   }
 }
 
-// Quads cover [0, valid) for valid >= 4; where valid is no multiple of 4 the last one overlaps its neighbour.
+// Quads cover [0, valid), valid >= 4. If valid is not a multiple of 4, the last quad overlaps its
+// neighbour.
 
-/// Contiguous along k: sixteen steps at a time, a cache line of each source row.
+/// Packs a source that is contiguous along k: sixteen steps at a time, one cache line of each
+/// source row.
 template <class E, class T>
 EFLOW_FN void pack_transposed(E* to, Index width, PackSource<T> s, Index valid, Index k) {
   const Index steps = k / kDepth<E> / 4 * 4;
@@ -137,7 +142,7 @@ EFLOW_FN void pack_transposed(E* to, Index width, PackSource<T> s, Index valid, 
     for (Index at = 0; at < valid; at += 4) {
       const Index w = min_of(at, valid - 4);
       const T* const p = s.p + w * s.across;
-      // The next strip begins where this one ends, on pages that no stream reads yet.
+      // Prefetches the next strip, which begins where this one ends, on pages not yet touched.
       for (int r = 0; r < 4; ++r)
         __builtin_prefetch(p + (r + width) * s.across + i0 * kDepth<E>, 0, 2);
       for (Index i = i0; i < i1; i += 4) {
@@ -148,10 +153,10 @@ EFLOW_FN void pack_transposed(E* to, Index width, PackSource<T> s, Index valid, 
       }
     }
   }
-  pack_singly(to, width, s, 0, valid, steps, ceil_div(k, kDepth<E>), k);
+  pack_one_by_one(to, width, s, 0, valid, steps, ceil_div(k, kDepth<E>), k);
 }
 
-/// A vector of operands of one step, for across == 1.
+/// A vector of operands of one step; requires across == 1.
 template <class E, class T>
 EFLOW_FN void vector_across(E* to, const T* p, Index along) {
   if constexpr (kDepth<E> == 1) {
@@ -172,7 +177,8 @@ EFLOW_FN void vector_across(E* to, const T* p, Index along) {
   }
 }
 
-/// Contiguous across the width: `strips` neighbours at once, so that whole cache lines of the source are used.
+/// Packs a source that is contiguous across: `strips` adjacent strips at once, to use whole cache
+/// lines of the source.
 template <class E, class T>
 EFLOW_FN void pack_straight(E* to, Index width, PackSource<T> s, Index valid, Index k,
                             Index strips) {
@@ -192,12 +198,13 @@ EFLOW_FN void pack_straight(E* to, Index width, PackSource<T> s, Index valid, In
     }
   }
   for (Index strip = 0; strip < strips; ++strip) {
-    pack_singly(to + strip * all * width, width, PackSource<T>{s.p + strip * width, 1, s.along}, 0,
-                valid, steps, all, k);
+    pack_one_by_one(to + strip * all * width, width, PackSource<T>{s.p + strip * width, 1, s.along},
+                    0, valid, steps, all, k);
   }
 }
 
-/// to[i][w] = operand w of step i, for ceil(k / depth) steps of `width` operands; those from `valid` on are zero.
+/// to[i][w] = operand w of step i, for ceil(k / depth) steps of `width` operands. Operands from
+/// `valid` on are 0.
 template <class E, class T>
 __attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, Index valid,
                                           Index k) {
@@ -208,7 +215,7 @@ __attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, I
   else if (kQuadsAlong && s.along == 1 && valid >= 4)
     pack_transposed(to, width, s, valid, k);
   else
-    pack_singly(to, width, s, 0, valid, 0, steps, k);
+    pack_one_by_one(to, width, s, 0, valid, 0, steps, k);
   if (valid < width) {
     for (Index i = 0; i < steps; ++i) {
       for (Index w = valid; w < width; ++w) to[i * width + w] = E{};
@@ -216,7 +223,8 @@ __attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, I
   }
 }
 
-/// A row of `columns` neighbours as operands along k; zero up to `count` operands.
+/// Packs a contiguous row of `columns` elements as operands along k, zero-filled to `count`
+/// operands.
 template <class E, class T>
 EFLOW_FN void pack_row(E* to, const T* p, Index columns, Index count) {
   if constexpr (kDepth<E> == 2) {
@@ -236,7 +244,8 @@ EFLOW_FN void pack_row(E* to, const T* p, Index columns, Index count) {
   for (Index i = ceil_div(columns, kDepth<E>); i < count; ++i) to[i] = E{};
 }
 
-/// Columns of B as the panels of Panels(columns), one after the other: the panel at column j begins at operand j * steps.
+/// Packs columns of B as Panels(columns), back to back: the panel at column j begins at operand j *
+/// steps.
 template <class E, class T>
 EFLOW_FN void pack_panels(E* to, PackSource<T> s, Index columns, Index k) {
   const Panels<Sum<E>> panels(columns);
@@ -248,13 +257,13 @@ EFLOW_FN void pack_panels(E* to, PackSource<T> s, Index columns, Index k) {
   }
 }
 
-/// Four neighbouring runs of kKernelRows rows that are contiguous across.
+/// Packs four adjacent runs of kKernelRows rows; the source is contiguous across.
 template <class E, class T>
 __attribute__((noinline)) void pack_four_runs(E* to, PackSource<T> s, Index k) {
   pack_straight(to, kKernelRows, s, kKernelRows, k, 4);
 }
 
-/// Rows of A in runs of kKernelRows, one after the other.
+/// Packs rows of A in runs of kKernelRows, back to back.
 template <class E, class T>
 EFLOW_FN void pack_rows(E* to, PackSource<T> s, Index rows, Index k) {
   const Index steps = ceil_div(k, kDepth<E>);

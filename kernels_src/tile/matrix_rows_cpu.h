@@ -1,10 +1,12 @@
 #pragma once
-// What happens to sums between two products: element-wise functions, reductions of rows, masks, exponentials.
+// Operations on sums between two products: element-wise functions, row reductions, masks,
+// exponentials. The interface is documented in matrix.h.
 
 #include "tile/matrix_mma_cpu.h"
 
 namespace EFLOW_TEXT {
 
+// See matrix.h: kLowestMax > kMasked makes fully masked rows sum to exactly 0.
 inline constexpr float kMasked = -1e30f;
 inline constexpr float kLowestMax = -1e29f;
 
@@ -52,7 +54,7 @@ EFLOW_FN void row_apply(Acc<C, R, N>& acc, const Acc<C, R, N>& other, const RowV
             [&](auto j) { store(row, j, f(load<C>(row, j), load<C>(other_row, j), x)); });
   }
 }
-/// A factor of exactly 1 costs nothing: most rescalings of an online softmax are that.
+/// A factor of exactly 1 is skipped: most rescalings of an online softmax are 1.
 template <class C, int R, int N>
 EFLOW_FN void scale_rows(Acc<C, R, N>& acc, const RowVec<C, R>& vec) {
   for (Index r = 0; r < R; ++r) {
@@ -90,7 +92,7 @@ EFLOW_FN RowVec<C, R> vmap(F&& f, const RowVec<C, R>& first, const V&... rest) {
   return out;
 }
 
-/// The largest lane, by halves: the lanes of a vector are far apart for one at a time.
+/// The largest lane. Reduces by halves, since extracting lanes one by one is slow.
 template <class V>
 EFLOW_FN auto max_lanes(V v) {
   using C = LaneOf<V>;
@@ -163,7 +165,7 @@ EFLOW_FN ColVec<C, N> col_sum(const Acc<C, R, N>& acc) {
   return out;
 }
 
-/// 2^x for x <= 1 or so, 0 below -126: half the work of exp2, which has to survive any x.
+/// 2^x for x <= about 1, 0 for x <= -126. Half the work of exp2, which must handle any x.
 template <class V>
 EFLOW_FN V exp2_fast(V x) {
   if constexpr (!kIsF32<V>) {
@@ -210,6 +212,8 @@ EFLOW_FN void exp2_sub(Acc<C, R, N>& acc, C scale, const ColVec<C, N>& vec) {
   col_apply(acc, vec, [&](Pack<C> x, Pack<C> v) { return exp2_fast(x * scale - v); });
 }
 
+/// Sets columns outside [low(r), high(r)) of each row r to x. Column numbers are compared as C,
+/// exact for tiles.
 template <class C, int R, int N, class L, class H>
 EFLOW_FN void mask_range(Acc<C, R, N>& acc, L&& low, H&& high, C x) {
   for (Index r = 0; r < R; ++r) {

@@ -1,11 +1,13 @@
 #pragma once
-// What happens to sums between two products: element-wise functions, reductions of rows by two shuffles, masks,
-// exponentials. Only col_sum asks other warps.
+// Operations on sums between two products: element-wise functions, row reductions by two shuffles,
+// masks, exponentials. The interface is documented in matrix.h. Only col_sum and col_dot exchange
+// data between warps.
 
 #include "tile/matrix_mma_cuda.h"
 
 namespace EFLOW_TEXT {
 
+// See matrix.h: kLowestMax > kMasked makes fully masked rows sum to exactly 0.
 inline constexpr float kMasked = -1e30f;
 inline constexpr float kLowestMax = -1e29f;
 
@@ -27,7 +29,7 @@ template <class C, int R, int N, class T, class F>
 EFLOW_FN void map(Acc<C, R, N>& acc, const View<const T>& view, F&& f) {
   const int rows = limit(view.rows, R), columns = limit(view.columns, N);
   if (rows == 0 || columns == 0) return;
-  const T* of_row[Strips<R>::kOwn][2];  // rows and columns that are not there read others
+  const T* of_row[Strips<R>::kOwn][2];  // out-of-range elements read a valid one
   each_row<R>([&](int own, int half, int row) {
     of_row[own][half] = view.p + min_of(row, rows - 1) * view.row_stride;
   });
@@ -90,14 +92,14 @@ EFLOW_FN RowVec<C, R> vmap(F&& f, const RowVec<C, R>& first, const V&... rest) {
   return out;
 }
 
-/// join of what the four lanes of a row have.
+/// Joins the values of the four lanes of a row.
 template <class C, class Join>
 EFLOW_FN C of_row(C x, Join&& join) {
   x = join(x, shuffle_xor(x, 1));
   return join(x, shuffle_xor(x, 2));
 }
 
-/// start joined with value(own strip, column strip, element) of each row's columns.
+/// For each row, `start` joined with value(own strip, column strip, element) of its columns.
 template <class C, int R, int N, class Value, class Join>
 EFLOW_FN RowVec<C, R> reduce_rows(const RowVec<C, R>& start, Value&& value, Join&& join) {
   RowVec<C, R> out = start;
@@ -131,7 +133,9 @@ EFLOW_FN RowVec<C, R> row_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
       [&](int own, int strip, int e) { return a.v[own][strip][e] * b.v[own][strip][e]; });
 }
 
-/// Each warp sums value(own strip, column strip, element) of its own rows; then all read the warps' sums in their order.
+/// Each warp sums value(own strip, column strip, element) over its own rows; then every thread adds
+/// the warps' sums in ascending order. The first barrier waits for readers of of_warp from an
+/// earlier call.
 template <class C, int R, int N, class Value>
 EFLOW_FN ColVec<C, N> sum_columns(Value&& value) {
   constexpr int kStrips = Acc<C, R, N>::kColumnStrips;
@@ -183,6 +187,7 @@ EFLOW_FN void exp2_sub(Acc<C, R, N>& acc, C scale, const ColVec<C, N>& vec) {
   col_apply(acc, vec, [&](C x, C v) { return exp2_fast(x * scale - v); });
 }
 
+/// Sets columns outside [low(r), high(r)) of each row r to x. Padding rows are left unchanged.
 template <class C, int R, int N, class L, class H>
 EFLOW_FN void mask_range(Acc<C, R, N>& acc, L&& low, H&& high, C x) {
   int begin[Strips<R>::kOwn][2], end[Strips<R>::kOwn][2];

@@ -1,13 +1,13 @@
 #pragma once
-// Sums in registers, in the layout that matrix instructions leave them in (cuda_instructions.h), also where they are made
-// without: so one text serves all types and architectures. Numbers for each row are held by the four lanes that share the
-// row, numbers for each column by the lanes that share the column.
+// Sums in registers, in the layout of the matrix instructions (cuda_instructions.h). Scalar
+// products use the same layout, so one text serves all types and architectures. A row's number is
+// held by the four lanes that share the row, a column's number by the lanes that share the column.
 
 #include "tile/matrix_tile_cuda.h"
 
 namespace EFLOW_TEXT {
 
-/// R x N sums, both padded; what lies beyond R or N holds anything.
+/// R x N sums, both padded; the contents beyond R and N are undefined.
 template <class C, int R, int N>
 struct Acc {
   using Rows = Strips<R>;
@@ -15,24 +15,25 @@ struct Acc {
   C v[Rows::kOwn][kColumnStrips][4];
 };
 
-/// Columns of the widest sums of which a block has registers for two; of sums twice as wide it can hold one.
+/// Widest accumulator of which a block has registers for two, in columns. It can hold one of twice
+/// the width.
 inline constexpr int kWidestPair = 128;
 
-/// A number for each row.
+/// One number per row.
 template <class C, int R>
 struct RowVec {
   using Rows = Strips<R>;
   C v[Rows::kOwn][2];
 };
 
-/// A number for each column.
+/// One number per column.
 template <class C, int N>
 struct ColVec {
   static constexpr int kColumnStrips = (N + 7) / 8;
   C v[kColumnStrips][2];
 };
 
-/// f(own strip, column strip, element, row, column) for all that a thread holds.
+/// Calls f(own strip, column strip, element, row, column) for every element that the thread holds.
 template <int R, int N, class F>
 EFLOW_FN void each_sum(F&& f) {
   using Rows = Strips<R>;
@@ -92,8 +93,8 @@ EFLOW_FN Neighbours<T> neighbours(C low, C high) {
   return out;
 }
 
-/// Numbers in memory as sums; 0 beyond the view. Here and below every element is loaded and the wrong ones are replaced: a
-/// branch for each would cost an assembler its registers.
+/// Loads sums from memory; 0 beyond the view. Here and below, out-of-range elements load a valid
+/// address and are replaced: a branch per element would cost registers.
 template <class C, int R, int N, class T>
 EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
   const int rows = limit(view.rows, R), columns = limit(view.columns, N);
@@ -105,7 +106,8 @@ EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
   });
 }
 
-/// f(row, column, sums of column and column + 1) for every pair of columns that begins inside rows x columns.
+/// Calls f(row, column, sums of column and column + 1) for every pair of columns that begins inside
+/// rows x columns.
 template <class C, int R, int N, class F>
 EFLOW_FN void each_pair(const Acc<C, R, N>& acc, int rows, int columns, F&& f) {
   using Rows = Strips<R>;
@@ -124,7 +126,8 @@ EFLOW_FN void each_pair(const Acc<C, R, N>& acc, int rows, int columns, F&& f) {
   }
 }
 
-/// Sums to memory, rounded to T; only what the view has. Behind it the block may read them.
+/// Stores sums, rounded to T; writes only inside the view. Ends with a barrier, so the block may
+/// read the result.
 template <class T, class C, int R, int N>
 EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
   const int rows = limit(view.rows, R), columns = limit(view.columns, N);
@@ -143,7 +146,7 @@ EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
   block_barrier();
 }
 
-/// vec[r] = p[r * stride]; `rest` from `rows` on.
+/// vec[r] = p[r * stride] for r < rows, otherwise `rest`.
 template <class C, int R, class T>
 EFLOW_FN void load(RowVec<C, R>& vec, const T* p, Index stride, Index rows, C rest) {
   const int there = limit(rows, R);
@@ -162,7 +165,7 @@ EFLOW_FN void store(T* p, Index stride, const RowVec<C, R>& vec, Index rows) {
   block_barrier();
 }
 
-/// vec[j] = p[j * stride]; `rest` from `columns` on.
+/// vec[j] = p[j * stride] for j < columns, otherwise `rest`.
 template <class C, int N, class T>
 EFLOW_FN void load(ColVec<C, N>& vec, const T* p, Index stride, Index columns, C rest) {
   const int there = limit(columns, N);

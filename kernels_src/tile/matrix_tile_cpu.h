@@ -1,15 +1,18 @@
 #pragma once
-// Tiles in memory: operands in the layouts that matrix_kernel reads, accumulators as plain rows, and what moves them.
+// Tiles on the CPU: operands packed into the layouts that matrix_kernel_cpu.h reads, accumulators
+// as plain rows, and loads and stores between them and memory. All of them are in the running
+// thread's scratch memory or on its stack; barriers do not exist.
 
 #include "tile/arena_cpu.h"
 #include "tile/matrix_pack_cpu.h"
 
-// Before a loop that a GPU's compiler must not unroll.
+// Placed before a loop that a GPU compiler must not unroll.
 #define EFLOW_ONE_BY_ONE
 
 namespace EFLOW_TEXT {
 
-/// Where a tile stands in a product: k runs along its columns (kLeft, kRightT) or along its rows (kRight).
+/// Role of a tile in a product: k runs along its columns (kLeft, kRightT) or down its rows
+/// (kRight).
 enum class Use { kLeft, kRight, kRightT };
 
 template <class C>
@@ -17,7 +20,8 @@ EFLOW_FN constexpr Index whole_lanes(Index n) {
   return (n + kLanes<C> - 1) / kLanes<C> * kLanes<C>;
 }
 
-/// R x C stored elements as operands. kLeft: rows of operands along k. Otherwise steps along k, each of whole vectors.
+/// R x C stored elements packed as operands. kLeft: R rows of operands along k. kRight and kRightT:
+/// steps along k, each padded to whole vectors.
 template <class T, int R, int C, Use kUse>
 struct STile {
   using Element = Operand<T>;
@@ -36,7 +40,7 @@ EFLOW_FN STile<T, R, C, kUse> alloc(Arena& arena) {
   return {take<typename Tile::Element>(arena, Tile::kCount)};
 }
 
-/// One tile serves all stages: here a load is done when it returns.
+/// A ring of one tile: loads are synchronous on the CPU, so one tile serves all stages.
 template <class Tile>
 struct Ring {
   Tile tile;
@@ -56,7 +60,7 @@ EFLOW_FN void pipeline(Index begin, Index end, Index step, L&& load, F&& compute
   }
 }
 
-/// rows x columns elements from p on exist; rows are row_stride apart, columns are neighbours.
+/// rows x columns elements at p. Rows are row_stride apart; a row is contiguous.
 template <class T>
 struct View {
   T* p;
@@ -64,6 +68,7 @@ struct View {
   Index rows, columns;
 };
 
+/// Packs a view into a tile; elements beyond the view are 0.
 template <class T, int R, int C, Use kUse, class S>
 EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
   using Tile = STile<T, R, C, kUse>;
@@ -76,17 +81,17 @@ EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
     }
     for (Index i = rows * Tile::kStride; i < Tile::kCount; ++i) tile.p[i] = E{};
   } else {
-    constexpr bool kTurned = kUse == Use::kRightT;
-    const PackSource<S> source{view.p, kTurned ? view.row_stride : 1,
-                               kTurned ? 1 : view.row_stride};
-    const Index along = kTurned ? columns : rows;
-    pack_strip(tile.p, Tile::kStride, source, kTurned ? rows : columns, along);
+    constexpr bool kTransposed = kUse == Use::kRightT;
+    const PackSource<S> source{view.p, kTransposed ? view.row_stride : 1,
+                               kTransposed ? 1 : view.row_stride};
+    const Index along = kTransposed ? columns : rows;
+    pack_strip(tile.p, Tile::kStride, source, kTransposed ? rows : columns, along);
     for (Index i = ceil_div(along, kDepth<E>) * Tile::kStride; i < Tile::kCount; ++i)
       tile.p[i] = E{};
   }
 }
 
-/// One source as operand of A B^T and of A B.
+/// One source packed twice, as operand of A B^T and of A B.
 template <class T, int R, int C>
 struct BothTiles {
   STile<T, R, C, Use::kRightT> right_t;
@@ -106,24 +111,24 @@ EFLOW_FN void load(BothTiles<T, R, C> tiles, View<const S> view) {
   load(tiles.right, view);
 }
 
-/// R x N sums. Columns from N to the next whole vector exist and hold anything.
+/// R x N sums. Columns from N to the next whole vector exist; their contents are undefined.
 template <class C, int R, int N>
 struct Acc {
   static constexpr Index kStride = whole_lanes<C>(N);
   alignas(64) C v[R * kStride];
 };
 
-/// Columns of the widest sums of which a block can hold two: no bound here.
+/// Widest accumulator of which a block can hold two, in columns: unlimited here.
 inline constexpr int kWidestPair = 1 << 30;
 
-/// A number for each row; lanes from R on hold anything.
+/// One number per row; contents of lanes from R on are undefined.
 template <class C, int R>
 struct RowVec {
   alignas(64) C v[whole_lanes<C>(R)];
   EFLOW_FN C operator[](Index r) const { return v[r]; }
 };
 
-/// A number for each column; lanes from N on hold anything.
+/// One number per column; contents of lanes from N on are undefined.
 template <class C, int N>
 struct ColVec {
   alignas(64) C v[whole_lanes<C>(N)];
@@ -139,7 +144,7 @@ EFLOW_FN void fill(RowVec<C, R>& vec, C x) {
   each<C>(0, whole_lanes<C>(R), [&](auto i) { store(vec.v, i, splat<C>(x)); });
 }
 
-/// Numbers in memory as sums; 0 beyond the view.
+/// Loads sums from memory; 0 beyond the view.
 template <class C, int R, int N, class T>
 EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
   const Index rows = max_of<Index>(0, min_of<Index>(view.rows, R));
@@ -153,7 +158,7 @@ EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
   each<C>(rows * acc.kStride, R * acc.kStride, [&](auto i) { store(acc.v, i, Pack<C>{}); });
 }
 
-/// Sums to memory, rounded to T; only what the view has.
+/// Stores sums, rounded to T; writes only inside the view.
 template <class T, class C, int R, int N>
 EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
   const Index rows = min_of<Index>(view.rows, R), columns = min_of<Index>(view.columns, N);
@@ -164,7 +169,7 @@ EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
   }
 }
 
-/// vec[r] = p[r * stride]; `rest` from `rows` on.
+/// vec[r] = p[r * stride] for r < rows, otherwise `rest`.
 template <class C, int R, class T>
 EFLOW_FN void load(RowVec<C, R>& vec, const T* p, Index stride, Index rows, C rest) {
   fill(vec, rest);
@@ -176,7 +181,7 @@ EFLOW_FN void store(T* p, Index stride, const RowVec<C, R>& vec, Index rows) {
   for (Index r = 0; r < min_of<Index>(rows, R); ++r) p[r * stride] = narrow<T>(vec.v[r]);
 }
 
-/// vec[j] = p[j * stride]; `rest` from `columns` on.
+/// vec[j] = p[j * stride] for j < columns, otherwise `rest`.
 template <class C, int N, class T>
 EFLOW_FN void load(ColVec<C, N>& vec, const T* p, Index stride, Index columns, C rest) {
   each<C>(0, whole_lanes<C>(N), [&](auto i) { store(vec.v, i, splat<C>(rest)); });
@@ -189,7 +194,7 @@ EFLOW_FN void store(T* p, Index stride, const ColVec<C, N>& vec, Index columns) 
           [&](auto j) { store_strided(p, j, load<C>(vec.v, j), stride); });
 }
 
-/// The sums as operand A of mma_AB: where they are already in the type that is multiplied they stay where they are.
+/// The sums as operand A of mma_AB. If they already have the operand type, returns them in place.
 template <class T, class C, int R, int N>
 EFLOW_FN STile<T, R, N, Use::kLeft> as_A(STile<T, R, N, Use::kLeft> tile, Acc<C, R, N>& acc) {
   if constexpr (kDepth<Operand<T>> == 1) {

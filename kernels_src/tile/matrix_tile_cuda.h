@@ -1,22 +1,28 @@
 #pragma once
-// Tiles in shared memory, and the pipeline that fills them ahead of their use. A tile keeps the rows of its source whatever
-// its Use; rows and columns are padded to 16 with zeros. It lies in columns of 16-byte chunks, each the chunks of all rows one
-// after the other, so that eight neighbouring rows of a chunk are 128 bytes on end: what ldmatrix reads without a bank
-// conflict, and the core matrix that a warpgroup's instructions are told of by two strides, whichever way k runs.
-// Not run on a GPU yet; tests/kernels_src runs it on an emulated one.
+// Tiles in shared memory, and the pipeline that fills them ahead of use.
+//
+// Layout: a tile keeps the rows of its source whatever its Use; rows and columns are zero-padded to
+// multiples of 16. It is stored in columns of 16-byte chunks: first chunk 0 of all rows, then chunk
+// 1 of all rows, and so on. Eight adjacent rows of a chunk are therefore 128 contiguous bytes.
+// ldmatrix reads these without bank conflicts, and they are a core matrix of wgmma, described by
+// two strides, whether k runs along the rows or across them.
+//
+// Tested with an emulated GPU in tests/kernels_src; not yet run on hardware.
 
 #include "tile/cuda_bulk_copy.h"
 #include "tile/pack.h"
 
 namespace EFLOW_TEXT {
 
-/// The block's shared memory, handed out from its beginning.
+/// Bump allocator over the block's shared memory. An Arena passed by value releases the callee's
+/// allocations on return. Reuse is safe, because load() and pipeline() begin with a barrier.
 struct Arena {
   char* next;
   EFLOW_FN explicit Arena(const Block& block) : next(block.scratch) {}
 };
 
-/// Where a tile stands in a product: k runs along its columns (kLeft, kRightT) or along its rows (kRight).
+/// Role of a tile in a product: k runs along its columns (kLeft, kRightT) or down its rows
+/// (kRight).
 enum class Use { kLeft, kRight, kRightT };
 
 struct alignas(16) Chunk {
@@ -26,13 +32,13 @@ struct alignas(16) Chunk {
 template <class T, int R, int C, Use kUse>
 struct STile {
   using Element = T;
-  static constexpr Use kStands = kUse;
+  static constexpr Use kRole = kUse;
   static constexpr int kRows = whole(R, 16), kColumns = whole(C, 16);
   static constexpr int kPerChunk = 16 / static_cast<int>(sizeof(T));
-  static constexpr int kChunks = kColumns / kPerChunk;  ///< of a row
+  static constexpr int kChunks = kColumns / kPerChunk;  ///< per row
   static constexpr Index kBytes = static_cast<Index>(sizeof(T)) * kRows * kColumns;
   T* p;
-  /// Where a chunk begins, and an element.
+  /// Offset of a chunk, and of an element, in elements.
   EFLOW_FN static int chunk(int row, int index) { return (index * kRows + row) * kPerChunk; }
   EFLOW_FN static int offset(int row, int column) {
     return chunk(row, column / kPerChunk) + column % kPerChunk;
@@ -40,7 +46,7 @@ struct STile {
   EFLOW_FN static STile at(char* memory) { return {reinterpret_cast<T*>(memory)}; }
 };
 
-/// One source as operand of A B^T and of A B: the layout serves both.
+/// One source as operand of A B^T and of A B: one layout serves both.
 template <class T, int R, int C>
 struct BothTiles {
   static constexpr Index kBytes = STile<T, R, C, Use::kRight>::kBytes;
@@ -51,13 +57,14 @@ struct BothTiles {
   }
 };
 
-/// A tile of a ring: its loads are asynchronous, and pipeline() waits for them.
+/// A tile of a ring: its loads are asynchronous; pipeline() waits for them.
 template <class Tile>
 struct Staged : Tile {
-  int stage = 0;  ///< of the ring
+  int stage = 0;  ///< index in the ring
 };
 
-/// Only pipeline() says which stage is whose: a tile of a ring is loaded in its load and used in its compute.
+/// One tile per stage. Only pipeline() assigns stages: a ring's tile is loaded in its `load` and
+/// used in its `compute`.
 template <int kStages, class Tile>
 struct Ring {
   char* first;
@@ -90,7 +97,7 @@ EFLOW_FN Ring<kStages, BothTiles<T, R, C>> alloc_both_ring(Arena& arena) {
   return {take(arena, kStages * BothTiles<T, R, C>::kBytes)};
 }
 
-/// rows x columns elements from p on exist; rows are row_stride apart, columns are neighbours.
+/// rows x columns elements at p. Rows are row_stride apart; a row is contiguous.
 template <class T>
 struct View {
   T* p;
@@ -98,7 +105,7 @@ struct View {
   Index rows, columns;
 };
 
-/// Whether all rows begin on `bytes`.
+/// Whether all rows begin at a multiple of `bytes`.
 template <class T>
 EFLOW_FN bool is_aligned(const View<T>& view, int bytes) {
   const Index size = static_cast<Index>(sizeof(T));
@@ -107,14 +114,15 @@ EFLOW_FN bool is_aligned(const View<T>& view, int bytes) {
          0;
 }
 
-/// How much of [0, size) a view has.
+/// n clamped to [0, size].
 EFLOW_FN int limit(Index n, int size) {
   return static_cast<int>(max_of<Index>(0, min_of<Index>(n, size)));
 }
 
-/// Chunk by chunk, where source and tile have one type and aligned rows. Eight neighbouring threads take eight rows of a
-/// chunk, whose places are in different banks; a warp takes four chunks of them, 64 bytes on end of each row.
-/// Not unrolled: the addresses of several copies would take registers that the products need.
+/// Copies whole 16-byte chunks; source and tile have the same type and aligned rows. Eight adjacent
+/// threads copy eight rows of one chunk, which are in different banks; a warp copies four such
+/// groups, 64 contiguous bytes of each row. Not unrolled: the addresses of several copies would
+/// take registers that the products need.
 template <class Tile, class T>
 EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
   constexpr int kAll = Tile::kRows * Tile::kChunks;
@@ -145,7 +153,8 @@ EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
   }
 }
 
-/// Any source, one element at a time; `row` and `column` are its strides. Neighbouring threads take neighbours in memory.
+/// Copies any source element by element; `row` and `column` are its strides. Adjacent threads read
+/// adjacent memory.
 template <class Tile, class T, class S>
 EFLOW_FN void copy_elements(T* to, const S* p, Index row, Index column, Index all_rows,
                             Index all_columns) {
@@ -167,7 +176,7 @@ inline constexpr bool kSameType = false;
 template <class T>
 inline constexpr bool kSameType<T, T> = true;
 
-/// Begins to fill a tile; whoever waits for copies and then for the block may read it.
+/// Starts filling a tile. The block may read it after finish_copies() and a barrier.
 template <class Tile, class T, class S>
 EFLOW_FN void start_load(T* to, const View<const S>& view) {
   if constexpr (kSameType<T, S>) {
@@ -187,7 +196,7 @@ EFLOW_FN void load(Staged<BothTiles<T, R, C>> tiles, View<const S> view) {
   load(Staged<STile<T, R, C, Use::kRight>>{{tiles.right.p}}, view);
 }
 
-/// What this thread has loaded is there for all behind the next barrier.
+/// Completes this thread's copies; they are visible to the block after the next barrier.
 EFLOW_FN void finish_copies() {
   if constexpr (kArch >= 80) {
     commit_copies();
@@ -196,7 +205,8 @@ EFLOW_FN void finish_copies() {
   publish_shared_writes();
 }
 
-/// Between two barriers: others may still read what the tile held, and all will read what it gets.
+/// Fills a tile synchronously. The first barrier waits for readers of the old contents, the second
+/// makes the new contents visible to the block.
 template <class T, int R, int C, Use kUse, class S>
 EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
   block_barrier();
@@ -208,7 +218,7 @@ template <class T, int R, int C, class S>
 EFLOW_FN void load(BothTiles<T, R, C> tiles, View<const S> view) {
   load(tiles.right, view);
 }
-/// A source with any strides.
+/// The same for a source whose rows are not contiguous.
 template <class T, int R, int C, Use kUse, class S>
 EFLOW_FN void load_strided(Staged<STile<T, R, C, kUse>> tile, View<const S> view,
                            Index column_stride) {
@@ -217,12 +227,13 @@ EFLOW_FN void load_strided(Staged<STile<T, R, C, kUse>> tile, View<const S> view
                                       min_of<Index>(view.rows, R), min_of<Index>(view.columns, C));
 }
 
-/// Where bulk copies fill the tiles of a stage, the barrier that says so.
+/// The barrier that signals the bulk copies of a stage.
 inline constexpr int kMostStages = 4;
 EFLOW_FN CopyBarrier* stage_barrier(int stage) {
   EFLOW_SHARED CopyBarrier all[kMostStages];
   return all + stage;
 }
+/// Initialises the barriers of all stages; a block barrier follows in pipeline().
 template <int kStages>
 EFLOW_FN void open_stages() {
   if constexpr (kBulkCopies) {
@@ -236,7 +247,7 @@ EFLOW_FN void close_stages() {
     for (int s = 0; s < kStages && thread_index() == 0; ++s) close_barrier(stage_barrier(s));
   }
 }
-/// All loads of a stage.
+/// Issues all loads of a stage; then one thread arrives at the stage's barrier.
 template <class L>
 EFLOW_FN void start_stage(L&& load_stage, Index i, int stage) {
   load_stage(i, stage);
@@ -244,12 +255,15 @@ EFLOW_FN void start_stage(L&& load_stage, Index i, int stage) {
     if (thread_index() == 0) arrive(stage_barrier(stage));
   }
 }
+/// Waits for the bulk copies of a stage.
 EFLOW_FN void finish_stage(int stage, u32 parity) {
   if constexpr (kBulkCopies) wait_for_phase(stage_barrier(stage), parity);
 }
 
-/// Loads run kStages - 1 steps ahead. One barrier a step: behind it this step's tiles are there for all, and the tiles that
-/// are loaded next have no reader left. With bulk copies, which one thread starts, all wait for the stage's barrier as well.
+/// Loads run kStages - 1 steps ahead of compute. Each step has one barrier: after it, this step's
+/// tiles are visible to the block, and the tiles loaded next have no readers left. With bulk
+/// copies, which one thread issues, all threads also wait for the stage's barrier. A single stage
+/// has nothing to overlap and needs two barriers per step.
 template <int kStages, class L, class F>
 EFLOW_FN void pipeline(Index begin, Index end, Index step, L&& load_stage, F&& compute) {
   static_assert(kStages >= 1 && kStages <= kMostStages);
@@ -262,7 +276,7 @@ EFLOW_FN void pipeline(Index begin, Index end, Index step, L&& load_stage, F&& c
     if constexpr (kArch >= 80) commit_copies();
   }
   int stage = 0;
-  u32 parity = 0;  // of a stage's phase; it changes when all have had their turn
+  u32 parity = 0;  // phase parity of the stages; flips after each round
   for (Index i = begin; i < end; i += step) {
     if constexpr (kAhead == 0) {
       block_barrier();

@@ -1,17 +1,19 @@
 #pragma once
-// Products of bf16 tiles by warpgroups: where each has whole groups of 64 rows, one instruction takes the operands of all
-// four warps from shared memory and no warp loads fragments. Not run on a GPU yet.
+// Products of bf16 tiles by warpgroup instructions (wgmma). If the tile's rows divide into groups
+// of 64, one instruction reads the operands of all four warps from shared memory, and no warp loads
+// fragments. Not yet run on hardware.
 
 #include "tile/cuda_warpgroup.h"
 #include "tile/matrix_sums_cuda.h"
 
 namespace EFLOW_TEXT {
 
-/// Whether sums of M rows are dealt to warpgroups 64 at a time.
+/// Whether sums of M rows are distributed to warpgroups, 64 rows at a time.
 template <class T, int M>
-inline constexpr bool kByWarpgroup = kWarpgroups && sizeof(T) == 2 && kWarps % 4 == 0 && M % 64 == 0;
+inline constexpr bool kByWarpgroup = kWarpgroups &&
+                                     sizeof(T) == 2 && kWarps % 4 == 0 && M % 64 == 0;
 
-/// What a product takes of a tile from row or column `outer` on, step k of 16.
+/// Descriptor of a tile's operand that begins at row or column `outer`, for step k of 16.
 template <class T, int R, int C, Use kUse>
 EFLOW_FN u64 operand_of(const STile<T, R, C, kUse>& tile, int outer, int k) {
   constexpr int kCore = 128, kChunkBytes = 16 * STile<T, R, C, kUse>::kRows;
@@ -21,8 +23,8 @@ EFLOW_FN u64 operand_of(const STile<T, R, C, kUse>& tile, int outer, int k) {
     return operand_at(tile.p + tile.chunk(outer, 2 * k), kChunkBytes, kCore);
 }
 
-/// c[strip] += A B for strips [kFirst, kAll) of step k, in as few instructions as their powers of two allow. A is an operand
-/// in shared memory or a lane's registers.
+/// c[strip] += A B for strips [kFirst, kAll) of step k, in as few instructions as powers of two
+/// allow. A is a descriptor of shared memory or the lane's registers.
 template <int kFirst, int kAll, bool kDownA, class A, class T, int R, int N, Use kUse>
 EFLOW_FN void multiply_strips(float (*c)[4], const A& a, const STile<T, R, N, kUse>& b, int k) {
   if constexpr (kFirst < kAll) {
@@ -38,7 +40,7 @@ EFLOW_FN void multiply_strips(float (*c)[4], const A& a, const STile<T, R, N, kU
   }
 }
 
-/// acc += A B over kSteps steps, left(own strip, first row of the warpgroup's 64, step) being A.
+/// acc += A B over kSteps steps. left(own strip, first row of the warpgroup's 64, step) returns A.
 template <int kSteps, bool kDownA, int M, int N, class L, class B>
 EFLOW_FN void multiply_by_warpgroup(Acc<float, M, N>& acc, L&& left, const B& b) {
   using Rows = Strips<M>;

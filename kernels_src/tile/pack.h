@@ -1,12 +1,15 @@
 #pragma once
-// Packs: the one-dimensional half of the tile vocabulary. A text writes what happens to element i; `each` decides how many
-// elements that is at once. On the CPU a Pack<C> is one native vector and `each` walks a range in whole vectors with one
-// guarded tail; on a GPU a Pack<C> is a scalar and `each` is the block's threads striding through the range.
+// Packs: the one-dimensional half of the tile vocabulary. A text describes the operation on element
+// i; `each` decides how many elements are processed at once. On the CPU a Pack<C> is one native
+// vector, and `each` walks a range in whole vectors with one guarded tail. On a GPU a Pack<C> is a
+// scalar, and the block's threads stride through the range.
 //
 //   each<C>(begin, end, [&](auto i) { store(y, i, exp(load<C>(x, i))); });
 //   C total = sum_each<C>(begin, end, [&](auto i) { return load<C>(x, i); });
 //
-// Sums run in one fixed order for a given instruction set, so results do not depend on the number of threads.
+// On a GPU each of these calls is collective and ends with a barrier of the block (pack_cuda.h).
+// Sums run in a fixed order for a given instruction set, so results do not depend on the number of
+// threads.
 
 #include "tile/types.h"
 #if defined(EFLOW_GPU)

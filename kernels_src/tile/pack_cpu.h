@@ -1,5 +1,6 @@
 #pragma once
-// Packs as vectors of the machine's own width. Wider ones would be lowered through memory and lose a factor of 60.
+// Packs as vectors of the machine's native width. Compilers lower wider ones through memory, which
+// costs a factor of 60.
 
 #include "tile/types.h"
 
@@ -23,12 +24,12 @@ struct PackOf {
 template <class C>
 using Pack = typename PackOf<C>::type;
 
-/// What a pack's lanes are.
+/// Element type of a pack.
 template <class V>
 struct LaneOfPack {
   using type = Bare<decltype(V{}[0])>;
 };
-/// As many i32 as a pack of floats has lanes.
+/// An i32 vector with one lane per lane of a float pack.
 template <class V>
 struct IntsOf {
   typedef i32 type __attribute__((vector_size(sizeof(V))));
@@ -41,7 +42,7 @@ struct FullLanes {
   static constexpr Index count = kLanes<C>;
   static constexpr bool full = true;
 };
-/// Elements [first, first + count), count < kLanes: what is left at the end of a range.
+/// Elements [first, first + count), count < kLanes: the tail of a range.
 template <class C>
 struct TailLanes {
   Index first;
@@ -50,7 +51,9 @@ struct TailLanes {
 };
 
 template <class C>
-EFLOW_FN Pack<C> splat(C value) { return value - Pack<C>{}; }
+EFLOW_FN Pack<C> splat(C value) {
+  return value - Pack<C>{};
+}
 
 template <class V, class F>
 EFLOW_FN V per_lane(V x, F&& f) {
@@ -58,9 +61,11 @@ EFLOW_FN V per_lane(V x, F&& f) {
   return x;
 }
 
-/// A pack of whole numbers as integers.
+/// A pack of integral values as integers.
 template <class V>
-EFLOW_FN typename IntsOf<V>::type to_ints(V x) { return __builtin_convertvector(x, typename IntsOf<V>::type); }
+EFLOW_FN typename IntsOf<V>::type to_ints(V x) {
+  return __builtin_convertvector(x, typename IntsOf<V>::type);
+}
 
 EFLOW_FN float widen(bf16 x) {
   const u32 u = static_cast<u32>(x.bits) << 16;
@@ -69,7 +74,9 @@ EFLOW_FN float widen(bf16 x) {
   return f;
 }
 template <class T>
-EFLOW_FN T widen(T x) { return x; }
+EFLOW_FN T widen(T x) {
+  return x;
+}
 
 template <class T, class C>
 EFLOW_FN T narrow(C x) {
@@ -111,7 +118,7 @@ EFLOW_FN Pack<C> load(const T* p, L i) {
   return v;
 }
 
-/// Elements p[i * stride].
+/// Elements p[i * stride], converted to C; lanes beyond the range are 0.
 template <class C, class T, class L>
 EFLOW_FN Pack<C> load_strided(const T* p, L i, Index stride) {
   if (stride == 1) return load<C>(p, i);
@@ -146,7 +153,7 @@ EFLOW_FN void store_strided(T* p, L i, V v, Index stride) {
   for (Index l = 0; l < i.count; ++l) p[(i.first + l) * stride] = narrow<T>(v[l]);
 }
 
-/// Neighbours 2i and 2i + 1.
+/// The pairs of elements 2i and 2i + 1.
 template <class C>
 struct PackPair {
   Pack<C> even, odd;
@@ -157,8 +164,9 @@ EFLOW_FN PackPair<C> load_pairs(const auto* p, FullLanes<C> i) {
   const Pack<C> a = load<C>(p, FullLanes<C>{2 * i.first});
   const Pack<C> b = load<C>(p, FullLanes<C>{2 * i.first + kLanes<C>});
   if constexpr (kLanes<C> == 16) {
-    return {__builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
-            __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)};
+    return {
+        __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+        __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)};
   } else if constexpr (kLanes<C> == 8) {
     return {__builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14),
             __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)};
@@ -183,8 +191,11 @@ EFLOW_FN void store_pairs(auto* p, FullLanes<C> i, const PackPair<C>& v) {
   const Pack<C> a = v.even, b = v.odd;
   const FullLanes<C> low{2 * i.first}, high{2 * i.first + kLanes<C>};
   if constexpr (kLanes<C> == 16) {
-    store(p, low, __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-    store(p, high, __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+    store(p, low,
+          __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    store(p, high,
+          __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                  31));
   } else if constexpr (kLanes<C> == 8) {
     store(p, low, __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
     store(p, high, __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
@@ -204,7 +215,7 @@ EFLOW_FN void store_pairs(T* p, TailLanes<C> i, const PackPair<C>& v) {
   }
 }
 
-/// The element numbers themselves, as C.
+/// The element indices themselves, as C.
 template <class C, class L>
 EFLOW_FN Pack<C> iota(L i) {
   Pack<C> v;
@@ -219,14 +230,15 @@ EFLOW_FN void each(Index begin, Index end, F&& f) {
   if (i < end) f(TailLanes<C>{i, end - i});
 }
 
-/// f(l) for l = 0 .. kCount - 1, where f is code on single numbers: lanes of vectors here, threads on a GPU.
+/// Calls f(l) for l = 0 .. kCount - 1 with f written for single numbers: vectorised over lanes
+/// here, one thread per l on a GPU.
 template <int kCount, class F>
 EFLOW_FN void each_lane(F&& f) {
 #pragma GCC ivdep
   for (int l = 0; l < kCount; ++l) f(l);
 }
 
-/// f(i, l) for i from begin to end and l = 0 .. kCount - 1, as each_lane.
+/// Calls f(i, l) for i in [begin, end) and l = 0 .. kCount - 1, as each_lane.
 template <int kCount, class F>
 EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
   for (Index i = begin; i < end; ++i) {
@@ -235,7 +247,8 @@ EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
   }
 }
 
-/// The lower and the upper half of a vector, in registers: by way of memory it would take longer than what is done to them.
+/// The lower and upper half of a vector, split in registers: a trip through memory would cost more
+/// than the operation on them.
 template <class V>
 EFLOW_FN auto halves_of(V v) {
   using C = Bare<decltype(v[0])>;
@@ -255,7 +268,7 @@ EFLOW_FN auto halves_of(V v) {
   }
 }
 
-/// Sum by halves: a chain as long as the pack would cost more than the rest of a short row.
+/// Sums by halves: a serial chain over the lanes would dominate short rows.
 template <class C, int kCount, class V>
 EFLOW_FN C sum_halves(V v) {
   if constexpr (kCount == 2) {
@@ -266,9 +279,11 @@ EFLOW_FN C sum_halves(V v) {
   }
 }
 template <class C>
-EFLOW_FN C sum_lanes(Pack<C> v) { return sum_halves<C, kLanes<C>>(v); }
+EFLOW_FN C sum_lanes(Pack<C> v) {
+  return sum_halves<C, kLanes<C>>(v);
+}
 
-/// f(i) with the lanes beyond the range set to `rest`.
+/// f(i), with lanes beyond the range set to `rest`.
 template <class C, class L, class F>
 EFLOW_FN Pack<C> guarded(L i, C rest, F&& f) {
   Pack<C> v = f(i);
@@ -280,7 +295,7 @@ EFLOW_FN Pack<C> guarded(L i, C rest, F&& f) {
 
 template <class C, class F>
 EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
-  // Two running sums hide the latency of the addition.
+  // Two running sums hide the latency of the additions.
   Pack<C> even{}, odd{};
   Index i = begin;
   for (; i + 2 * kLanes<C> <= end; i += 2 * kLanes<C>) {

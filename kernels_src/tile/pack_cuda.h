@@ -1,7 +1,7 @@
 #pragma once
-// Packs on a GPU: a pack is one number and a range is walked by the threads of the block, each with its stride. `each` and
-// the reductions are collective: every thread of the block calls them, and none goes on before all are done, so that what
-// one stored the next may read.
+// Packs on a GPU: a pack is one number, and the threads of the block stride through a range. `each`
+// and the reductions are collective: every thread of the block calls them, and each call ends with
+// a barrier, so later calls see earlier stores.
 
 #include "tile/block_cuda.h"
 
@@ -20,7 +20,7 @@ struct IntsOf {
   using type = i32;
 };
 
-/// The one element of this thread.
+/// This thread's element.
 struct Lane {
   Index first;
   static constexpr Index count = 1;
@@ -28,14 +28,20 @@ struct Lane {
 };
 
 template <class C>
-EFLOW_FN C splat(C value) { return value; }
+EFLOW_FN C splat(C value) {
+  return value;
+}
 
 template <class V, class F>
-EFLOW_FN V per_lane(V x, F&& f) { return f(x); }
+EFLOW_FN V per_lane(V x, F&& f) {
+  return f(x);
+}
 
-/// A pack of whole numbers as integers.
+/// Integral values as integers.
 template <class V>
-EFLOW_FN i32 to_ints(V x) { return static_cast<i32>(x); }
+EFLOW_FN i32 to_ints(V x) {
+  return static_cast<i32>(x);
+}
 
 EFLOW_FN float widen(bf16 x) {
   const u32 u = static_cast<u32>(x.bits) << 16;
@@ -44,7 +50,9 @@ EFLOW_FN float widen(bf16 x) {
   return f;
 }
 template <class T>
-EFLOW_FN T widen(T x) { return x; }
+EFLOW_FN T widen(T x) {
+  return x;
+}
 
 template <class T, class C>
 EFLOW_FN T narrow(C x) {
@@ -60,17 +68,27 @@ EFLOW_FN T narrow(C x) {
 }
 
 template <class C, class T>
-EFLOW_FN C load(const T* p, Lane i) { return static_cast<C>(widen(p[i.first])); }
+EFLOW_FN C load(const T* p, Lane i) {
+  return static_cast<C>(widen(p[i.first]));
+}
 template <class C, class T>
-EFLOW_FN C load_strided(const T* p, Lane i, Index stride) { return static_cast<C>(widen(p[i.first * stride])); }
+EFLOW_FN C load_strided(const T* p, Lane i, Index stride) {
+  return static_cast<C>(widen(p[i.first * stride]));
+}
 template <class T, class C>
-EFLOW_FN void store(T* p, Lane i, C v) { p[i.first] = narrow<T>(v); }
+EFLOW_FN void store(T* p, Lane i, C v) {
+  p[i.first] = narrow<T>(v);
+}
 template <class T, class C>
-EFLOW_FN void store_strided(T* p, Lane i, C v, Index stride) { p[i.first * stride] = narrow<T>(v); }
+EFLOW_FN void store_strided(T* p, Lane i, C v, Index stride) {
+  p[i.first * stride] = narrow<T>(v);
+}
 template <class C>
-EFLOW_FN C iota(Lane i) { return static_cast<C>(i.first); }
+EFLOW_FN C iota(Lane i) {
+  return static_cast<C>(i.first);
+}
 
-/// Neighbours 2i and 2i + 1.
+/// The pair of elements 2i and 2i + 1.
 template <class C>
 struct PackPair {
   C even, odd;
@@ -91,14 +109,15 @@ EFLOW_FN void each(Index begin, Index end, F&& f) {
   block_barrier();
 }
 
-/// f(l) for l = 0 .. kCount - 1, where f is code on single numbers: lanes of vectors on the CPU, threads here.
+/// Calls f(l) for l = 0 .. kCount - 1 with f written for single numbers: vectorised over lanes on
+/// the CPU, one thread per l here.
 template <int kCount, class F>
 EFLOW_FN void each_lane(F&& f) {
   for (int l = thread_index(); l < kCount; l += kThreads) f(l);
   block_barrier();
 }
 
-/// f(i, l) for i from begin to end and l = 0 .. kCount - 1, as each_lane.
+/// Calls f(i, l) for i in [begin, end) and l = 0 .. kCount - 1, as each_lane.
 template <int kCount, class F>
 EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
   for (Index n = begin * kCount + thread_index(); n < end * kCount; n += kThreads)
@@ -106,7 +125,9 @@ EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
   block_barrier();
 }
 
-/// join of every thread's value, for all threads: a butterfly in each warp, then over the warps in their order.
+/// Joins every thread's value and returns the result to all threads: a butterfly within each warp,
+/// then over the warps in ascending order. The second barrier allows the next call to reuse
+/// of_warp.
 template <class C, class Join>
 EFLOW_FN C reduce_block(C value, Join&& join) {
   EFLOW_SHARED C of_warp[kWarps];

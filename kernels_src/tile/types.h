@@ -1,13 +1,15 @@
 #pragma once
-// Scalars of kernel texts. Texts include nothing but each other, so that NVRTC, g++ and clang see the same few hundred
-// lines; whoever compiles a text defines EFLOW_TEXT, the namespace it lives in (one for each instruction set on the CPU).
-// Host code that needs only an argument struct includes the struct's header without any of this.
+// Scalar types of kernel texts. Texts include only each other, so NVRTC, g++ and clang see the same
+// few hundred lines. The compiling side defines EFLOW_TEXT, the namespace of the text (one per
+// instruction set on the CPU). Host code that needs only an argument struct includes args/ without
+// any of this.
 
 #ifndef EFLOW_TEXT
 #define EFLOW_TEXT eflow_text
 #endif
 
-// EFLOW_GPU: the GPU's forms. Only NVRTC makes a GPU's code of them; host compilers are given it by tests that emulate one.
+// EFLOW_GPU selects the GPU implementations. NVRTC always defines it; host compilers define it only
+// in tests that emulate a GPU.
 #if defined(__CUDACC_RTC__)
 #define EFLOW_GPU 1
 #define EFLOW_FN __device__ __forceinline__
@@ -33,12 +35,12 @@ using i64 = long long;
 
 static_assert(sizeof(Index) == 8 && sizeof(u32) == 4);
 
-/// The upper half of a float.
+/// bfloat16: the upper 16 bits of a float.
 struct bf16 {
   u16 bits;
 };
 
-/// What a stored type is computed in: float for bf16 and float, double for double, itself for integers.
+/// Compute type of a stored type: float for bf16 and float, double for double, integers themselves.
 template <class T>
 struct ComputeOf {
   using type = T;
@@ -50,14 +52,16 @@ struct ComputeOf<bf16> {
 template <class T>
 using Compute = typename ComputeOf<T>::type;
 
-/// Which block of the launch a text works on. On a GPU a block is a thread block, on the CPU one task of the pool.
+/// The block of the launch that a text works on: a thread block on a GPU, one task of the thread
+/// pool on the CPU.
 struct Block {
   Index x, y, z;     ///< position in the grid
   Index nx, ny, nz;  ///< size of the grid
-  char* scratch;     ///< CPU: memory of the running thread for tiles, 64-byte aligned; GPU: dynamic shared memory
+  /// Memory for tiles. CPU: of the running thread, 64-byte aligned; GPU: dynamic shared memory
+  char* scratch;
 };
 
-/// T without reference and const.
+/// T without reference and const, as std::remove_cvref.
 template <class T>
 struct BareOf {
   using type = T;
@@ -74,9 +78,15 @@ template <class T>
 using Bare = typename BareOf<T>::type;
 
 template <class T>
-EFLOW_FN T min_of(T a, T b) { return a < b ? a : b; }
+EFLOW_FN T min_of(T a, T b) {
+  return a < b ? a : b;
+}
 template <class T>
-EFLOW_FN T max_of(T a, T b) { return a < b ? b : a; }
-EFLOW_FN Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+EFLOW_FN T max_of(T a, T b) {
+  return a < b ? b : a;
+}
+EFLOW_FN Index ceil_div(Index a, Index b) {
+  return (a + b - 1) / b;
+}
 
 }  // namespace EFLOW_TEXT

@@ -1,5 +1,5 @@
-// On a real GPU: fused attention and all its gradients over a grid of shapes, against the composition of plain ops on the CPU
-// in f64.
+// On a real GPU: fused attention and all its gradients over a grid of shapes, against the
+// composition of plain ops on the CPU in f64.
 #define BOOST_TEST_MODULE gpu_glga
 #include <boost/test/unit_test.hpp>
 
@@ -15,7 +15,7 @@ BOOST_TEST_GLOBAL_FIXTURE(GpuOrSkip);
 
 namespace {
 
-/// Of both dtypes: f32 in TF32, as its products are.
+/// Checks both dtypes; f32 with the tolerance of TF32, which its products use.
 void check(GlgaCase c) {
   for (const auto& [dtype, tolerance] : {std::pair{DType::kF32, 5e-3}, {DType::kBF16, 6e-2}}) {
     c.dtype = dtype;
@@ -26,8 +26,8 @@ void check(GlgaCase c) {
 
 }  // namespace
 
-/// Fewer tokens than a tile, ragged ends, several tiles; heads narrower and wider than a tile of products; windows of one
-/// token, of a part of a tile, of several tiles and of everything.
+/// Fewer tokens than a tile, ragged ends, several tiles; heads narrower and wider than a product
+/// tile; windows of one token, part of a tile, several tiles and the whole sequence.
 BOOST_AUTO_TEST_CASE(gradients_over_tokens_heads_and_windows) {
   for (const std::int64_t head : {16, 64, 72, 128}) {
     for (const auto& [tokens, radius] :

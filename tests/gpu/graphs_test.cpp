@@ -1,4 +1,4 @@
-// On a real GPU: launches while a stream is captured, and what a launch costs the host.
+// On a real GPU: launches during stream capture, and the host cost of a launch.
 #define BOOST_TEST_MODULE gpu_graphs
 #include <boost/test/unit_test.hpp>
 
@@ -18,8 +18,9 @@ BOOST_AUTO_TEST_CASE(launches_cost_the_host_little) {
   const jit::Overheads o = jit::measure_overheads(test::gpu()->runtime().options());
   BOOST_REQUIRE_MESSAGE(o.error.empty(), o.error);
   BOOST_TEST_MESSAGE("a launch of one empty block: " << o.launch_one_ns / 1000 << " us");
-  BOOST_TEST_MESSAGE("a prepared kernel is found in " << o.lookup_ns << " ns");
-  BOOST_TEST_MESSAGE("a small kernel, compiled: " << o.compile_s << " s; from the disk cache: "
-                                                  << o.disk_s << " s, a Runtime's start included");
+  BOOST_TEST_MESSAGE("looking up a prepared kernel: " << o.lookup_ns << " ns");
+  BOOST_TEST_MESSAGE("compiling a small kernel: "
+                     << o.compile_s << " s; loading it from the disk cache: " << o.disk_s
+                     << " s, including the start of a Runtime");
   BOOST_TEST(o.launch_one_ns > 0);
 }

@@ -1,4 +1,5 @@
-// On a real GPU of sm_90a: attention in the configs that only it has, forward and backward, against the CPU in f64.
+// On a real sm_90a GPU: attention with the configs that only it supports, forward and backward,
+// against the CPU in f64.
 #define BOOST_TEST_MODULE gpu_hopper
 #include <boost/test/unit_test.hpp>
 #include <iostream>
@@ -14,7 +15,7 @@ struct HopperOrSkip : test::GpuOrSkip {
   HopperOrSkip() {
     const std::string arch = test::gpu()->runtime().target().arch;
     if (arch == "sm_90a") return;
-    std::cout << "skipped: the GPU is an " << arch << ", not an sm_90a\n";
+    std::cout << "skipped: the GPU is " << arch << ", not sm_90a\n";
     std::exit(77);
   }
 };

@@ -1,4 +1,5 @@
-// On a real GPU: the products of a linear layer, tuned among cuBLASLt's algorithms, still are what the CPU computes.
+// On a real GPU: after tuning among cuBLASLt's algorithms, the products of a linear layer still
+// agree with the CPU.
 #define BOOST_TEST_MODULE gpu_products
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,5 @@
-// On a real GPU: training steps of the whole recipe beside the CPU's, and the same steps as graphs.
+// On a real GPU: training steps of the whole recipe agree with the CPU's, and captured as graphs
+// with the uncaptured ones.
 #define BOOST_TEST_MODULE gpu_training
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -41,7 +42,7 @@ BOOST_DATA_TEST_CASE(fifty_steps_follow_the_cpu, boost::unit_test::data::make({"
                      precision) {
   const double near = std::string(precision) == "f32" ? 5e-3 : 2e-2;
   const Curve cpu = train(default_device(), 50, precision), gpu = train(test::gpu(), 50, precision);
-  // Rounding to TF32 or bf16 is amplified from step to step.
+  // Rounding differences (TF32, bf16) grow from step to step.
   for (std::size_t i = 0; i < cpu.losses.size(); ++i)
     BOOST_TEST(gpu.losses[i] == cpu.losses[i], boost::test_tools::tolerance(i < 5 ? near : 5e-2));
 }
@@ -68,7 +69,7 @@ BOOST_AUTO_TEST_CASE(launches_cost_the_host_little) {
   for (int i = 0; i < kLaunches; ++i) static_cast<void>(exp(x));
   const double issued = watch.seconds();
   test::gpu()->synchronize({});
-  BOOST_TEST_MESSAGE("an op of one element: " << 1e6 * issued / kLaunches << " us to issue, "
-                                              << 1e6 * watch.seconds() / kLaunches << " us done");
+  BOOST_TEST_MESSAGE("one-element op: " << 1e6 * issued / kLaunches << " us to issue, "
+                                        << 1e6 * watch.seconds() / kLaunches << " us to complete");
   BOOST_TEST(issued > 0);
 }

@@ -1,5 +1,5 @@
-// The GEMM text for GPUs as functions, compiled for emulated ones. On the CPU there is nothing to compile: gemm_test.cpp runs
-// its text by the runtime.
+// The GPU text of GEMM as functions, compiled for emulated GPUs. The CPU text is not compiled here;
+// gemm_test.cpp runs it through the runtime.
 
 #include "kernels_src/gemm_gpu_cases.h"
 

@@ -1,7 +1,7 @@
 #pragma once
-// What gemm_gpu_cases.cpp has in common with the test that runs it.
+// Declarations shared by gemm_gpu_cases.cpp and the test that runs it.
 
-/// A GEMM text's entry by its types, in the form of jit/builtin_entry.hpp.
+/// Entry of a GEMM text by its types, in the form of jit/builtin_entry.hpp.
 struct GemmEntry {
   void (*run)(const void* block, const void* args);
 };

@@ -1,4 +1,4 @@
-// The GEMM text for GPUs on an emulated one, against plain f64 loops.
+// Runs the GPU text of GEMM on an emulated GPU and compares it with plain f64 loops.
 #define BOOST_TEST_MODULE gemm_gpu
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -42,8 +42,8 @@ void check(const GemmEntry& entry, const Case& c, emulated::Schedule schedule) {
   BOOST_TEST(outcome.bank_conflicts == 0, c);
 }
 
-// Sizes around the edges of blocks and of tiles along k, rows that are and are not whole chunks of 16 bytes, every layout,
-// every epilogue, both kinds of batch.
+// Sizes around the edges of blocks and k tiles, rows that are and are not whole 16-byte chunks,
+// every layout, every epilogue, both kinds of batch.
 const Case kCases[] = {
     {.m = 128, .n = 64, .k = 64},
     {.m = 130, .n = 66, .k = 33},

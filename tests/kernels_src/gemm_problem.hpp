@@ -1,6 +1,6 @@
 #pragma once
-// GEMM problems and what is right: sizes, layouts, epilogues and stored types as a Case says, operands of random numbers, and
-// plain f64 loops.
+// GEMM problems and their reference results: a Case selects sizes, layouts, epilogue and stored
+// types; operands are random; the reference is plain f64 loops.
 
 #include <algorithm>
 #include <cmath>
@@ -32,8 +32,8 @@ struct Case {
   bool bias = false, gelu = false, gelu_gradient = false, residual = false;
   double alpha = 1, beta = 0;
   long long batch0 = 1, batch1 = 1;
-  bool b_shared = false;  ///< one B for all problems
-  bool heads = false;     ///< batch[1] are heads inside a row: [B, N, H, d] views of A and C
+  bool b_shared = false;  ///< one B shared by all problems
+  bool heads = false;     ///< batch[1] counts heads within a row: [B, N, H, d] views of A and C
   long long gap = 0;      ///< unused elements at the end of each row
 };
 
@@ -112,7 +112,8 @@ struct Problem {
   }
 };
 
-/// C and aux by the definition in args/gemm.h, in f64; elements that are no output keep their value.
+/// C and aux by the definition in args/gemm.h, in f64; elements outside the output keep their
+/// value.
 template <class T, class O>
 std::pair<std::vector<double>, std::vector<double>> expected(const Problem<T, O>& p) {
   const Gemm& g = p.g;
@@ -149,7 +150,8 @@ std::pair<std::vector<double>, std::vector<double>> expected(const Problem<T, O>
   return {c, aux};
 }
 
-/// What rounding allows for a result of this size after `k` products: of the sums, and of storing them.
+/// Rounding tolerance for a result of this size after `k` products: that of the sums plus that of
+/// the stored type.
 template <class O>
 double tolerance(double value, long long k) {
   const double sum = sizeof(O) == 8 ? 1e-15 : 1e-7;
@@ -157,7 +159,7 @@ double tolerance(double value, long long k) {
   return 4 * sum * (4 + static_cast<double>(k)) + stored * (std::abs(value) + 1);
 }
 
-/// What is wrong with what run(args) makes of the case; empty when nothing is.
+/// Runs the case with run(args) and describes the worst mismatch; empty if there is none.
 template <class T, class O, class Run>
 std::string gemm_fault(const Case& s, Run&& run) {
   Problem<T, O> p(s);
@@ -168,7 +170,7 @@ std::string gemm_fault(const Case& s, Run&& run) {
   for (std::size_t i = 0; i < c.size(); ++i) {
     for (const double excess : {std::abs(widen(p.c[i]) - c[i]) / tolerance<O>(c[i], s.k),
                                 std::abs(widen(p.aux[i]) - aux[i]) / tolerance<O>(aux[i], s.k)}) {
-      // A NaN must not pass, hence the form of the comparison.
+      // Written so that a NaN fails.
       if (!(excess <= worst)) {
         worst = excess;
         worst_at = i;

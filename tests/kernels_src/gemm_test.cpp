@@ -1,5 +1,6 @@
-// The GEMM text against plain f64 loops: sizes around every edge of its blocking, layouts, epilogues, stored types, on
-// every instruction set of this CPU; and the same bits from 1, 2 and 3 threads.
+// Compares the CPU text of GEMM with plain f64 loops: sizes around every edge of its blocking,
+// layouts, epilogues and stored types, on every instruction set of this CPU. Also checks that 1, 2
+// and 3 threads give the same bits.
 #define BOOST_TEST_MODULE gemm
 #include <boost/test/unit_test.hpp>
 
@@ -30,7 +31,7 @@ void check(const jit::Runtime& runtime, const Case& s) {
   BOOST_TEST(fault.empty(), fault << " on " << jit::name_of(runtime.isa()));
 }
 
-/// The same bits whatever the number of threads.
+/// The result is bit-identical for any number of threads.
 template <class T, class O>
 void check_threads(const Case& s) {
   std::vector<O> first;
@@ -56,7 +57,7 @@ std::vector<Case> cases() {
         all.push_back(
             {.m = 11, .n = 35, .k = e, .a_transposed = at, .b_transposed = bt, .beta = 1});
       }
-      // Several strips of rows, of columns, several chunks of k.
+      // Several strips of rows and of columns, several chunks of k.
       all.push_back({.m = 205, .n = 37, .k = 65, .a_transposed = at, .b_transposed = bt});
       all.push_back(
           {.m = 9, .n = 1103, .k = 33, .a_transposed = at, .b_transposed = bt, .bias = true});
@@ -137,7 +138,7 @@ BOOST_AUTO_TEST_CASE(against_f64_loops_on_every_isa) {
 }
 
 BOOST_AUTO_TEST_CASE(operands_without_contiguous_dimension) {
-  // Every second column of A, every third of B; a row of A broadcast.
+  // Strided operands: every second column of A, every third of B; one row of A broadcast.
   for (const jit::Isa isa : jit::usable_isas()) {
     const jit::Runtime runtime({.isa = isa, .threads = 1});
     const long long m = 19, n = 37, k = 23;

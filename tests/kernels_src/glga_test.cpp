@@ -1,5 +1,5 @@
-// The glga texts in their GPU form on an emulated GPU, with the tiles that a GPU gets, against their CPU form in f64. The CPU
-// form itself is measured against the composition in tests/core/glga_test.cpp.
+// Runs the GPU form of the glga texts on an emulated GPU, with a GPU's tile sizes, and compares it
+// with their CPU form in f64. tests/core/glga_test.cpp compares the CPU form with the composition.
 #define BOOST_TEST_MODULE glga_texts
 #include "eflow/kernels/args/glga.h"
 
@@ -39,7 +39,7 @@ namespace emulated = eflow::emulated;
 
 constexpr int kTokens = 100, kHeads = 2;
 
-/// Numbers in memory as the texts have them, seen as f64.
+/// An array in the stored type of the texts, accessed as f64.
 class Array {
  public:
   Array() = default;
@@ -75,7 +75,7 @@ class Array {
   std::size_t count_ = 0;
 };
 
-/// Who runs a text: over a grid, with so much shared memory.
+/// Launches a text over a grid with the given amount of shared memory.
 using Launch = std::function<void(const GlgaEntry& (*)(const GlgaTexts&), const Spec& spec,
                                   long long x, const void* args)>;
 
@@ -95,7 +95,7 @@ class Problem {
     gates_ = random(2 * (form_.gates == 2 ? all : rows), 5, 1);
     weights_ = random(2 * static_cast<std::size_t>(kHeads * form_.head), 6, 0.5);
     ranges_.resize(2 * kTokens);
-    // Every kept token stands at three times its number, plus a little.
+    // The raster position of a kept token is three times its index plus a small offset.
     const auto place = [](int i) { return 3 * i + i % 2; };
     for (int i = 0; i < kTokens; ++i) {
       int low = 0, high = 0;
@@ -106,7 +106,7 @@ class Problem {
     }
   }
 
-  /// Forward and backward by the texts that `launch` runs.
+  /// Forward and backward, by the texts that `launch` runs.
   Outputs run(const Launch& launch) {
     const DType sums = dtype_ == DType::kF64 ? DType::kF64 : DType::kF32;
     const std::size_t rows = static_cast<std::size_t>(kTokens) * kHeads,
@@ -175,7 +175,7 @@ class Problem {
     std::mt19937 numbers(seed);
     std::normal_distribution<double> normal;
     Array out(dtype_, count);
-    Array rounded(DType::kBF16, 1);  // the same numbers in every type
+    Array rounded(DType::kBF16, 1);  // rounded to bf16: the same values in every type
     for (std::size_t i = 0; i < count; ++i) {
       rounded.set(0, scale * normal(numbers));
       out.set(i, rounded.at(0));
@@ -217,7 +217,7 @@ Launch on_cpu(const GlgaTexts& texts) {
   };
 }
 
-/// A block has the threads and the shared memory that its definition asks for.
+/// Launches a text with the threads and shared memory that its kernel definition requests.
 Launch on_gpu(int form, int type, const GlgaTable& of_four_warps, emulated::Schedule schedule) {
   return [=, &of_four_warps](auto entry, const Spec& spec, long long x, const void* a) {
     for (const eflow::jit::KernelDefinition& d : eflow::jit::kSpecialisedTexts) {

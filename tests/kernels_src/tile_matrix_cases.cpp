@@ -1,5 +1,6 @@
-// The cases of tile_matrix_text.h as functions; compiled once for each instruction set and for each emulated GPU.
-// Includes nothing of the standard library: an inline function instantiated here with AVX-512 could serve the whole test.
+// The cases of tile_matrix_text.h as functions, compiled once per instruction set and per emulated
+// GPU. Includes no standard header: an inline function instantiated here with AVX-512 could be
+// linked into the whole test.
 
 #include "kernels_src/tile_matrix_text.h"
 

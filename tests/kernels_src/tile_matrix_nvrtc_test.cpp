@@ -1,5 +1,5 @@
-// tile_matrix_text.h as NVRTC compiles it, for every architecture: all primitives in all their forms, without a GPU. Skipped
-// where there is no NVRTC.
+// Compiles tile_matrix_text.h with NVRTC for every architecture: all primitives in all forms,
+// without a GPU. Skipped if NVRTC is not installed.
 #define BOOST_TEST_MODULE tile_matrix_nvrtc
 #include <boost/test/unit_test.hpp>
 #include <future>
@@ -42,7 +42,7 @@ struct Made {
   jit::Compiled compiled;
 };
 
-/// Every case meets one architecture, and every text all of them.
+/// Each case is compiled for one architecture, and each text for all of them.
 std::vector<Made> compile_share(DType dtype) {
   std::vector<Made> out;
   std::size_t turn = 0;

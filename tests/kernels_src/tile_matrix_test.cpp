@@ -1,4 +1,4 @@
-// Runs tile_matrix_text.h in its form for each instruction set that this CPU has, and on emulated GPUs.
+// Runs tile_matrix_text.h for each instruction set of this CPU, and its GPU form on emulated GPUs.
 #define BOOST_TEST_MODULE tile_matrix
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -31,7 +31,7 @@ namespace {
 using eflow::jit::Isa;
 namespace emulated = eflow::emulated;
 
-/// Memory for one case and what it found.
+/// Memory of one case, and its results.
 class Run {
  public:
   Run()
@@ -69,11 +69,11 @@ void run_on_cpu(Isa isa, const TileEntry* entries) {
     }
     return;
   }
-  BOOST_TEST_MESSAGE("this CPU has no " << eflow::jit::name_of(isa));
+  BOOST_TEST_MESSAGE("this CPU does not support " << eflow::jit::name_of(isa));
 }
 
-void run_on_gpu(int warps, const TileEntry* entries, emulated::Schedule schedule,
-                bool instructions, bool warpgroups = false) {
+void run_on_gpu(int warps, const TileEntry* entries, emulated::Schedule schedule, bool instructions,
+                bool warpgroups = false) {
   long long loads = 0, products = 0, group_products = 0, copies = 0;
   for (; entries->name != nullptr; ++entries) {
     Run run;

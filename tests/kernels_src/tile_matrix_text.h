@@ -1,14 +1,15 @@
 #pragma once
-// Every matrix primitive against scalar loops. A kernel text like any other: the CPU runs it for each instruction set, an
-// emulated GPU in the GPU's form, NVRTC compiles it, and a GPU would run it. Results go through memory, where the first
-// thread compares them.
+// Checks every matrix primitive against scalar loops. It is an ordinary kernel text: the CPU runs
+// it for each instruction set, an emulated GPU and a real one run its GPU form, and NVRTC compiles
+// it. Results are stored to memory, where the first thread compares them.
 
 #include "kernels_src/tile_matrix_cases.h"
 #include "tile/matrix.h"
 
 namespace EFLOW_TEXT {
 
-// Scalar loops are for comparing, not for speed: unrolled and inlined they would take a compiler minutes.
+// Keeps the scalar reference loops rolled and out of line; inlining and unrolling them would take a
+// compiler minutes.
 #if defined(__CUDACC_RTC__)
 #define EFLOW_CALLED __noinline__
 #define EFLOW_ROLLED _Pragma("unroll 1")
@@ -31,7 +32,7 @@ EFLOW_FN bool is_first_thread() {
 EFLOW_FN void all_threads() {}
 #endif
 
-/// Numbers in memory.
+/// An array in memory.
 template <class T>
 struct Array {
   T* v;
@@ -39,7 +40,7 @@ struct Array {
   double operator()(Index i) const { return static_cast<double>(widen(v[i])); }
 };
 
-/// One run of a case: its block and the memory that it takes arrays from.
+/// One run of a case: its block, and the memory from which it allocates arrays.
 class Bench {
  public:
   Bench(const Block& block, const TileCase& args)
@@ -64,7 +65,7 @@ class Bench {
     all_threads();
     return out;
   }
-  /// Numbers in [-1, 1), as T holds them.
+  /// Random numbers in [-1, 1), rounded to T.
   template <class T>
   EFLOW_CALLED Array<T> random(Index count, u32 seed) {
     const Array<T> out = array<T>(count);
@@ -80,7 +81,7 @@ class Bench {
     all_threads();
     return out;
   }
-  /// Sums, row after row.
+  /// Sums, row-major.
   template <class C, int R, int N>
   Array<C> seen(const Acc<C, R, N>& acc) {
     const Array<C> out = array<C>(R * N);
@@ -103,7 +104,7 @@ class Bench {
     return out;
   }
 
-  /// The largest distance of got(i, j) from expected(i, j); a NaN counts as infinite.
+  /// Records the largest distance between got(i, j) and expected(i, j); a NaN counts as infinite.
   template <class G, class E>
   EFLOW_CALLED void check(const char* what, double limit, Index rows, Index columns, G&& got,
                           E&& expected) {
@@ -156,7 +157,7 @@ EFLOW_FN void load_all(RowVec<C, R>& vec, const Array<C>& from) {
   load(vec, from.v, 1, R, C(0));
 }
 
-/// The products, with operands of which only m x k and k x n elements exist: the rest counts as 0.
+/// The products, with operands of which only m x k and k x n elements exist; the rest counts as 0.
 template <class T, int M, int N, int K>
 void products(Bench bench, Index m, Index n, Index k, Index gap = 3) {
   using C = Compute<T>;
@@ -245,7 +246,7 @@ void products(Bench bench, Index m, Index n, Index k, Index gap = 3) {
       });
 }
 
-/// Sums as operands: P B and P^T B, where P is rounded to T at most.
+/// Sums as operands: P B and P^T B, where P is rounded at most to T.
 template <class T, int M, int N, int K>
 void sums_as_operands(Bench bench) {
   using C = Compute<T>;
@@ -290,7 +291,7 @@ void sums_as_operands(Bench bench) {
       });
 }
 
-/// f32 memory into an operand of T: how the state of a linear branch is read back.
+/// Loads f32 memory into an operand of T, as the state of the linear branch is.
 template <class T, int M, int N, int K>
 void operands_from_sums_in_memory(Bench bench) {
   using C = Compute<T>;
@@ -397,7 +398,7 @@ void reductions(Bench bench) {
   load_all(a, bench.random<C>(R * N, 15));
   load_all(rows, v);
   fill(low, C(-0.5));
-  // Every value below -0.5 but one of row 0, so that the start counts.
+  // All values are below -0.5 except one in row 0, so the start value matters.
   map_rc(a, [](C x, Index r, Index j) { return r == 0 && j != N / 2 ? x - 2 : x; });
   const auto numbers = bench.seen(a);
   const double limit = kSumError<C>;
@@ -478,7 +479,7 @@ void exponentials_by_column(Bench bench) {
       });
 }
 
-/// store writes what the view has and nothing beside it; the same of row vectors.
+/// store writes exactly the view's elements; likewise for row vectors.
 template <class T, int R, int N>
 void stores(Bench bench, Index rows, Index columns, Index gap = 5) {
   using C = Compute<T>;
@@ -508,7 +509,7 @@ void stores(Bench bench, Index rows, Index columns, Index gap = 5) {
       [&](Index r, Index) { return r < rows ? loaded(r) : 9.0; });
 }
 
-/// Everything together: attention in a window with a pipeline, and a row that sees no key at all.
+/// All together: windowed attention with a pipeline, including a row that sees no key.
 template <class T, int D, int kM, int kN, int kStages>
 void windowed_attention(Bench bench) {
   using C = Compute<T>;
@@ -580,7 +581,8 @@ void windowed_attention(Bench bench) {
       });
 }
 
-// The texts' entries: one case each, since a compiler for GPUs takes minutes over all of them at once.
+// Entries of the texts. Each is a single case, because a GPU compiler takes minutes for all at
+// once.
 
 template <class T, int kCase>
 void tile_product(const Block& block, const TileCase& args) {
@@ -588,13 +590,14 @@ void tile_product(const Block& block, const TileCase& args) {
   constexpr bool kWide = sizeof(T) == 8;
   if constexpr (kCase == 0) products<T, 64, 64, 64>(bench, 64, 64, 64);
   if constexpr (kCase == 1) products<T, 64, 64, 72>(bench, 50, 61, 72);
-  // Rows that can be copied by chunks.
+  // Rows that can be copied in 16-byte chunks.
   if constexpr (kCase == 2) products<T, 72, 64, 64>(bench, 72, 63, 64, 8);
   if constexpr (kCase == 3) products<T, 32, kWide ? 48 : 96, 128>(bench, 32, 48, 127);
   if constexpr (kCase == 4) products<T, 13, 20, 7>(bench, 13, 20, 7);
   if constexpr (kCase == 5) products<T, 13, 20, 7>(bench, 3, 2, 1);
   if constexpr (kCase == 6) products<T, 6, 48, 5>(bench, 6, 47, 4);
-  if constexpr (kCase == 7) products<T, 128, kWide ? 40 : 136, 32>(bench, 100, kWide ? 40 : 136, 32);
+  if constexpr (kCase == 7)
+    products<T, 128, kWide ? 40 : 136, 32>(bench, 100, kWide ? 40 : 136, 32);
   if constexpr (kCase == 8) products<T, 7, 17, 33>(bench, 7, 17, 33);
   if constexpr (kCase == 9) products<T, 16, 16, 16>(bench, 0, 16, 16);
 }

@@ -1,6 +1,7 @@
 #pragma once
-// The copy engine of an emulated GPU: barriers in shared memory that count what arrives and which bytes are expected, and
-// copies by tensor maps, done at once or when somebody waits for them. Who waits meanwhile is cuda_emulation.cpp's matter.
+// Emulated copy engine (TMA): barriers in shared memory that count arrivals and expected bytes, and
+// tensor-map copies, executed either immediately or when a thread waits for them.
+// cuda_emulation.cpp decides which threads run in the meantime.
 
 #include <cstring>
 #include <map>
@@ -11,46 +12,46 @@
 
 namespace eflow::emulated {
 
-/// Every call gives what is wrong with it, or "".
+/// Every call returns an error description, or "".
 class CopyEngine {
  public:
   std::string open(const void* barrier) {
-    return barriers_.try_emplace(barrier).second ? "" : "a barrier is opened that is open";
+    return barriers_.try_emplace(barrier).second ? "" : "barrier initialised twice";
   }
   std::string close(const void* barrier) {
     const auto at = barriers_.find(barrier);
-    if (at == barriers_.end()) return "a barrier is closed that is not open";
+    if (at == barriers_.end()) return "invalidates a barrier that is not initialised";
     const bool busy = !at->second.copies.empty() || at->second.expected != 0;
     barriers_.erase(at);
-    return busy ? "a barrier is closed before its copies are done" : "";
+    return busy ? "invalidates a barrier with copies in flight" : "";
   }
   std::string arrive(const void* barrier) {
     Barrier* const b = find(barrier);
-    if (b == nullptr) return "arrival at a barrier that is not open";
-    if (b->arrived) return "two arrivals in a phase of one";
+    if (b == nullptr) return "arrives at a barrier that is not initialised";
+    if (b->arrived) return "second arrival in a phase that expects one";
     b->arrived = true;
     complete(*b);
     return "";
   }
-  /// Expects the bytes and begins the copy.
+  /// Announces the bytes and starts the copy.
   std::string copy(char* to, int bytes, const void* map, const int* at, const void* barrier,
                    bool late) {
     Barrier* const b = find(barrier);
-    if (b == nullptr) return "a copy for a barrier that is not open";
-    if (b->arrived) return "a copy in a phase that has ended";
+    if (b == nullptr) return "copy with a barrier that is not initialised";
+    if (b->arrived) return "copy in a phase that already has its arrival";
     Copy copy{to, {}, {}};
     std::memcpy(&copy.map, map, sizeof copy.map);
     std::memcpy(copy.at, at, sizeof copy.at);
     long long box = copy.map.element_bytes;
     for (const int n : copy.map.box) box *= n;
     if (box != bytes)
-      return "a box of " + std::to_string(box) + " bytes for a tile of " + std::to_string(bytes);
+      return "box of " + std::to_string(box) + " bytes, but the tile has " + std::to_string(bytes);
     b->expected += bytes;
     b->copies.push_back(copy);
     if (!late) run(barrier);
     return "";
   }
-  /// Does the copies of the barrier's phase; whether there were any.
+  /// Executes the copies of the barrier's phase; returns whether there were any.
   bool run(const void* barrier) {
     Barrier& b = *find(barrier);
     const std::vector<Copy> copies = std::move(b.copies);
@@ -75,7 +76,7 @@ class CopyEngine {
   struct Barrier {
     unsigned parity = 0;
     bool arrived = false;
-    long long expected = 0;  ///< bytes that are not there yet
+    long long expected = 0;  ///< bytes not yet copied
     std::vector<Copy> copies;
   };
 
@@ -88,7 +89,7 @@ class CopyEngine {
     b.parity ^= 1;
     b.arrived = false;
   }
-  /// Element by element, the first dimension fastest; bytes written.
+  /// Copies element by element, first dimension fastest; returns the number of bytes written.
   static long long perform(const Copy& c) {
     const TensorMapFields& m = c.map;
     char* to = c.to;

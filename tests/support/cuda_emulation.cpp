@@ -1,3 +1,5 @@
+// The emulated machine: a scheduler of thread contexts, warp-wide and warpgroup-wide instructions,
+// asynchronous copies, and checks that every access to shared memory is in bounds and aligned.
 #include "support/cuda_emulation.hpp"
 
 #include <setjmp.h>
@@ -29,22 +31,22 @@ void perform(const Copy& c) {
   std::memcpy(c.to, chunk, sizeof chunk);
 }
 
-/// The stack of thread i; kept from launch to launch, as most are never touched beyond their first page.
+/// The stack of thread i. Stacks are kept between launches; most touch only their first page.
 char* stack_of(std::size_t i) {
   static std::vector<std::unique_ptr<char[]>> stacks;
   while (stacks.size() <= i) stacks.push_back(std::make_unique_for_overwrite<char[]>(kStackBytes));
   return stacks[i].get();
 }
 
-/// Something that runs on a stack of its own until it lets another go on. A ucontext begins it; later switches are jumps,
-/// which ask nothing of the system.
+/// A context with its own stack that runs until it yields. A ucontext starts it; later switches are
+/// longjmps, which need no system call.
 struct Context {
   ucontext_t begin;
   jmp_buf here;
   bool begun = false;
 };
 
-// These return twice, so neither becomes part of a function with locals to lose.
+// These return twice, so they must not be inlined into a function with live locals.
 [[gnu::noinline]] void prepare(Context& c, char* stack, void (*entry)()) {
   c.begun = false;
   getcontext(&c.begin);
@@ -60,19 +62,21 @@ struct Context {
   setcontext(&to.begin);
 }
 
-/// An operand in shared memory, as operand_at packed it.
+/// An operand in shared memory, decoded from operand_at's descriptor.
 struct Operand {
   std::uint64_t packed;
   bool down;
-  /// Byte of element (outer, k).
+  /// Byte offset of element (outer, k).
   std::size_t at(int outer, int k) const {
-    const auto field = [&](int bit) { return static_cast<std::size_t>(packed >> bit & 0x3fff) * 16; };
+    const auto field = [&](int bit) {
+      return static_cast<std::size_t>(packed >> bit & 0x3fff) * 16;
+    };
     const auto o = static_cast<std::size_t>(outer), i = static_cast<std::size_t>(k);
     return field(0) + o / 8 * field(32) + i / 8 * field(16) +
            (down ? o % 8 * 2 + i % 8 * 16 : o % 8 * 16 + i % 8 * 2);
   }
 };
-/// One lane's part of a warpgroup's product, which may be done long after the instruction.
+/// One lane's share of a warpgroup product, which may be executed long after the instruction.
 struct GroupProduct {
   int strips;
   float* c;
@@ -84,14 +88,14 @@ struct GroupProduct {
 struct Thread {
   Context context;
   bool runnable = true, finished = false;
-  void* operands = nullptr;  ///< of the instruction that its warp is gathering for
+  void* operands = nullptr;  ///< of the instruction for which its warp is gathering
   std::vector<Copy> open;
   std::deque<std::vector<Copy>> groups;
-  std::vector<GroupProduct> products;  ///< begun and not finished
-  const void* barrier = nullptr;       ///< of copies, which it waits for
+  std::vector<GroupProduct> products;  ///< issued but not finished
+  const void* barrier = nullptr;       ///< copy barrier that it waits for
 };
 
-/// What the lanes of a warp, or the warps of a block, have to do together.
+/// An instruction that the lanes of a warp, or the warps of a block, execute together.
 struct Meeting {
   const char* what = nullptr;
   int arrived = 0;
@@ -141,13 +145,14 @@ class Machine {
   int current() const { return current_; }
   Thread& thread() { return threads_[static_cast<std::size_t>(current_)]; }
 
-  /// Returns once all lanes of the warp (or of the warpgroup) have called it; do_all sees their operands.
+  /// Returns once all lanes of the warp (or warpgroup) have called it; do_all receives their
+  /// operands.
   template <int kCount = kLanes, class Operands>
   void together(const char* what, Operands& mine, void (Machine::*do_all)(Operands* const*)) {
     Meeting& here =
         (kCount == kLanes ? warps_ : groups_)[static_cast<std::size_t>(current_ / kCount)];
     if (here.arrived > 0 && here.what != what)
-      fail(std::string("lanes part: ") + what + " meets " + here.what);
+      fail(std::string("lanes diverge: ") + what + " meets " + here.what);
     here.what = what;
     thread().operands = &mine;
     if (++here.arrived < kCount) return wait();
@@ -176,12 +181,13 @@ class Machine {
   std::uint64_t packed_operand(const void* first, int leading, int stride) {
     check_shared(first, "operand");
     if (leading % 16 != 0 || stride % 16 != 0 || leading >= 1 << 18 || stride >= 1 << 18)
-      fail("an operand's distances are " + std::to_string(leading) + " and " + std::to_string(stride));
+      fail("operand distances are " + std::to_string(leading) + " and " + std::to_string(stride));
     const auto at = static_cast<std::uint64_t>(static_cast<const char*>(first) - scratch_);
     return at / 16 | static_cast<std::uint64_t>(leading / 16) << 16 |
            static_cast<std::uint64_t>(stride / 16) << 32;
   }
-  /// Done at once, or not before they are waited for: nobody may touch sums and operands in between.
+  /// Executed either immediately or only when awaited; sums and operands must not be touched in
+  /// between.
   void begin_product(const GroupProduct& p) {
     thread().products.push_back(p);
     if (!launch_.schedule.late_copies) finish_products();
@@ -195,7 +201,7 @@ class Machine {
   void copy(const Copy& c) {
     check_shared(c.to, "cp.async");
     if (c.bytes < 0 || c.bytes > 16 || reinterpret_cast<std::uintptr_t>(c.from) % 16 != 0)
-      fail("cp.async of " + std::to_string(c.bytes) + " bytes from an address that is not aligned");
+      fail("cp.async of " + std::to_string(c.bytes) + " bytes from a misaligned address");
     ++outcome.copies;
     if (launch_.schedule.late_copies)
       thread().open.push_back(c);
@@ -220,7 +226,7 @@ class Machine {
     wake(barrier);
   }
   void wait_for_phase(void* barrier, unsigned parity) {
-    if (!engine_.is_open(barrier)) fail("waits at a barrier that is not open");
+    if (!engine_.is_open(barrier)) fail("waits at a barrier that is not initialised");
     while (!engine_.has_passed(barrier, parity)) {
       if (engine_.run(barrier)) {
         wake(barrier);
@@ -232,9 +238,9 @@ class Machine {
   }
   void copy_box(void* to, int bytes, const void* map, const int* at, void* barrier) {
     char* const first = static_cast<char*>(to);
-    check_shared(first, "a bulk copy");
-    check_shared(first + bytes - 16, "the end of a bulk copy");
-    if ((first - scratch_) % 128 != 0) fail("a bulk copy to a place that is not aligned");
+    check_shared(first, "bulk copy");
+    check_shared(first + bytes - 16, "end of a bulk copy");
+    if ((first - scratch_) % 128 != 0) fail("bulk copy to a misaligned address");
     ++outcome.bulk_copies;
     require(engine_.copy(first, bytes, map, at, barrier, launch_.schedule.late_copies));
   }
@@ -274,7 +280,7 @@ class Machine {
       fail(std::string(what) + " at byte " + std::to_string(at - scratch_) + " of " +
            std::to_string(launch_.shared_bytes) + " of shared memory");
   }
-  /// Sums of 16 x 8 from a 16 x k and b k x 8, in the lanes' order.
+  /// 16 x 8 sums of a 16 x k and a k x 8 matrix, in the lanes' order.
   template <int kDepth>
   void multiply(Product* const* all, const float (&a)[16][kDepth], const float (&b)[kDepth][8]);
 
@@ -327,11 +333,11 @@ void Machine::run_block(long long x, long long y, long long z) {
   if (!outcome.error.empty()) return;
   for (std::size_t t = 0; t < threads_.size(); ++t) {
     if (threads_[t].finished) continue;
-    outcome.error = "thread " + std::to_string(t) + " waits for ever, " +
+    outcome.error = "thread " + std::to_string(t) + " waits forever, " +
                     std::to_string(block_.arrived) + " threads are at a barrier";
     return;
   }
-  if (!engine_.idle()) outcome.error = "a barrier of copies is open at the end";
+  if (!engine_.idle()) outcome.error = "a copy barrier is still initialised at the end";
 }
 
 void Machine::load_matrices(MatrixLoad* const* all) {
@@ -414,7 +420,7 @@ void Machine::product_of_group(GroupProduct* const* all) {
     const GroupProduct& mine = *all[l];
     if (mine.strips != all[0]->strips || mine.a_shared.packed != all[0]->a_shared.packed ||
         mine.b_shared.packed != all[0]->b_shared.packed)
-      fail("lanes of a warpgroup disagree about its operands");
+      fail("lanes of a warpgroup pass different operands");
     const int g = l / kLanes * 16 + l % kLanes / 4, t = l % 4;
     for (int e = 0; e < 8 && mine.a_in_registers; ++e)
       a[g + e / 2 % 2 * 8][2 * t + e / 4 * 8 + e % 2] = half_of(mine.a[e / 2], e % 2);
@@ -479,10 +485,11 @@ unsigned long long operand_at(const void* first, int leading_bytes, int stride_b
   return machine->packed_operand(first, leading_bytes, stride_bytes);
 }
 void begin_products() {
-  if (!machine->thread().products.empty()) machine->fail("products begin before others are done");
+  if (!machine->thread().products.empty())
+    machine->fail("products begin before earlier ones are finished");
 }
-void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long a_operand, bool a_down,
-                     unsigned long long b_operand, bool b_down) {
+void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long a_operand,
+                     bool a_down, unsigned long long b_operand, bool b_down) {
   GroupProduct p{strips, c, a != nullptr, {}, {a_operand, a_down}, {b_operand, b_down}};
   if (a != nullptr) std::memcpy(p.a, a, sizeof p.a);
   machine->begin_product(p);

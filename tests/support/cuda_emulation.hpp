@@ -1,7 +1,8 @@
 #pragma once
-// A block of a GPU on the CPU: every thread a context of its own, switched at barriers and at instructions that a warp does
-// together, so that a text's index arithmetic, its barriers and its waits for copies are put to the test where there is no
-// GPU. What it cannot show: speed, and whether the instructions do what cuda_instructions.h says that they do.
+// Runs a GPU block on the CPU. Every thread is a context of its own, switched at barriers and at
+// warp-wide instructions. This tests a text's index arithmetic, barriers and waits for copies on
+// machines without a GPU. It cannot show speed, nor whether the instructions behave as
+// cuda_instructions.h says.
 
 #include <cstddef>
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace eflow::emulated {
 
-/// Orders that a real GPU may produce, chosen to hurt: a warp runs until it has to wait for others, the first warps first
-/// or the last ones; copies are done at once or not before somebody waits for them.
+/// Execution orders that a real GPU may produce, chosen to expose races. A warp runs until it must
+/// wait; the first or the last warps run first; copies execute immediately or only when awaited.
 struct Schedule {
   bool last_first = false;
   bool late_copies = false;
@@ -19,20 +20,21 @@ struct Schedule {
 
 struct Launch {
   int threads = 256;
-  std::size_t shared_bytes = 0;  ///< dynamic shared memory; begins filled with NaN
+  std::size_t shared_bytes = 0;  ///< dynamic shared memory; initially filled with NaN
   long long x = 1, y = 1, z = 1;
   Schedule schedule;
 };
 
 struct Outcome {
-  std::string error;             ///< empty when the launch came to its end
+  std::string error;             ///< empty if the launch finished
   long long matrix_loads = 0;    ///< groups of eight rows read by load_matrices
-  long long bank_conflicts = 0;  ///< of them, those whose rows share banks
-  long long products = 0, group_products = 0, copies = 0;  ///< of warps, of warpgroups
-  long long bulk_copies = 0;     ///< by tensor maps
+  long long bank_conflicts = 0;  ///< those of them whose rows share banks
+  /// Mma.sync and wgmma products, asynchronous copies
+  long long products = 0, group_products = 0, copies = 0;
+  long long bulk_copies = 0;  ///< copies by tensor maps
 };
 
-/// `kernel` is a text's function as in jit/builtin_entry.hpp. Threads: one launch at a time.
+/// Runs a launch. `kernel` is a text's function as in jit/builtin_entry.hpp. One launch at a time.
 [[nodiscard]] Outcome run(const Launch& launch, void (*kernel)(const void* block, const void* args),
                           const void* args);
 

@@ -1,5 +1,6 @@
 #pragma once
-// What a text on an emulated GPU calls. Includes nothing, as texts are compiled with flags of their own.
+// Functions that a text calls on an emulated GPU. Includes nothing, because texts are compiled with
+// their own flags.
 
 namespace eflow::emulated {
 
@@ -13,14 +14,15 @@ void copy_async(void* to, const void* from, int bytes);
 void commit_copies();
 void wait_copies(int open);
 
-/// A warpgroup's: an operand in shared memory, and sums of strips of 8 columns from A in memory or (a not null) in registers.
+/// Warpgroup calls: an operand in shared memory, and sums of strips of 8 columns from A in shared
+/// memory or (a not null) in registers.
 unsigned long long operand_at(const void* first, int leading_bytes, int stride_bytes);
 void begin_products();
-void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long a_operand, bool a_down,
-                     unsigned long long b_operand, bool b_down);
+void multiply_shared(int strips, float* c, const unsigned* a, unsigned long long a_operand,
+                     bool a_down, unsigned long long b_operand, bool b_down);
 void finish_products();
 
-/// Barriers of copies by tensor maps (copy_engine.hpp), and such a copy of `bytes` bytes.
+/// Barriers of tensor-map copies (copy_engine.hpp), and such a copy of `bytes` bytes.
 void open_barrier(void* barrier);
 void close_barrier(void* barrier);
 void arrive(void* barrier);

@@ -1,5 +1,5 @@
 #pragma once
-// The default device is another one while this lives.
+// Sets the default device for the lifetime of the object.
 
 #include "eflow/core/device.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Memory that can only be touched through a gate: what a GPU's is to the host.
+// Memory that the host cannot touch except through a gate, as a GPU's memory.
 
 #include <sys/mman.h>
 
@@ -23,7 +23,7 @@ class DeviceMemory {
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
 
-  /// nullptr when it is full. A block that was given back serves only requests of its own size.
+  /// Returns nullptr if full. A freed block serves only requests of exactly its size.
   void* allocate(std::size_t bytes) {
     std::vector<char*>& free = free_[bytes];
     if (free.empty()) {
@@ -42,7 +42,7 @@ class DeviceMemory {
     held_.erase(at);
   }
 
-  /// The driver and its kernels may touch it while one of these lives.
+  /// While one of these exists, the driver and its kernels may access the memory.
   class Open {
    public:
     explicit Open(DeviceMemory& memory) : memory_(memory) { set(PROT_READ | PROT_WRITE); }

@@ -1,5 +1,6 @@
-// Attention's fused texts in their GPU form for an emulated one, in the specialisations that tests/core/cuda_glga_test.cpp and
-// cuda_bulk_copies_test.cpp ask for. Compiled for blocks of 128 threads, and of 256 for the state; and with bulk copies.
+// GPU forms of the fused attention texts for an emulated GPU, in the specialisations that
+// tests/core/cuda_glga_test.cpp and cuda_bulk_copies_test.cpp request. Compiled for blocks of 128
+// threads, of 256 for the state, and with bulk copies.
 
 #include "builtin/entry.h"
 #include "glga_forward.h"
@@ -8,9 +9,9 @@
 #include "glga_rows_grad.h"
 #include "glga_state.h"
 
-#define EFLOW_EMULATED(file, ...)                                                              \
-  eflow::jit::BuiltinEntry {                                                                   \
-    {}, file, #__VA_ARGS__, &run_text<&__VA_ARGS__>, file, args_bytes(&__VA_ARGS__)            \
+#define EFLOW_EMULATED(file, ...)                                                   \
+  eflow::jit::BuiltinEntry {                                                        \
+    {}, file, #__VA_ARGS__, &run_text<&__VA_ARGS__>, file, args_bytes(&__VA_ARGS__) \
   }
 
 namespace EFLOW_TEXT {
@@ -26,44 +27,72 @@ constexpr eflow::jit::BuiltinEntry kEntries[] = {
     EFLOW_EMULATED("glga_state.h", glga_state<float, 128, 32>),
     EFLOW_EMULATED("glga_state.h", glga_state<float, 136, 32>),
 #elif EFLOW_BULK_COPIES
-    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<24, 1, 1, 1, 1, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<24, 1, 1, 0, 0, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<24, 1, 1, 0, 0, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<64, 1, 1, 1, 1, -1, 25, 64, 64>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<64, 1, 1, 0, 0, -1, 25, 64, 64>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<64, 1, 1, 0, 0, -1, 25, 48, 64>>),
-    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<96, 1, 1, 1, 1, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<96, 1, 1, 0, 0, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<96, 1, 1, 0, 0, 40, 0, 32, 64>>),
-    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<128, 1, 1, 1, 1, 40, 0, 64, 16>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<128, 1, 1, 0, 0, 40, 0, 32, 16>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<128, 1, 1, 0, 0, 40, 0, 16, 32>>),
-    // Rings of one stage, and keys that walk twice.
-    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<136, 1, 1, 1, 1, 40, 0, 64, 32>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<136, 1, 1, 0, 0, 40, 0, 64, 16>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<136, 1, 1, 0, 0, 40, 0, 16, 64>>),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<24, 1, 1, 1, 1, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<bf16, GlgaForm<24, 1, 1, 0, 0, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<bf16, GlgaForm<24, 1, 1, 0, 0, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<64, 1, 1, 1, 1, -1, 25, 64, 64> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<bf16, GlgaForm<64, 1, 1, 0, 0, -1, 25, 64, 64> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<bf16, GlgaForm<64, 1, 1, 0, 0, -1, 25, 48, 64> >),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<96, 1, 1, 1, 1, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<bf16, GlgaForm<96, 1, 1, 0, 0, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<bf16, GlgaForm<96, 1, 1, 0, 0, 40, 0, 32, 64> >),
+    EFLOW_EMULATED("glga_forward.h",
+                   glga_forward<float, GlgaForm<128, 1, 1, 1, 1, 40, 0, 64, 16> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<float, GlgaForm<128, 1, 1, 0, 0, 40, 0, 32, 16> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<float, GlgaForm<128, 1, 1, 0, 0, 40, 0, 16, 32> >),
+    // Rings of one stage, and key gradients that walk twice.
+    EFLOW_EMULATED("glga_forward.h",
+                   glga_forward<float, GlgaForm<136, 1, 1, 1, 1, 40, 0, 64, 32> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<float, GlgaForm<136, 1, 1, 0, 0, 40, 0, 64, 16> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<float, GlgaForm<136, 1, 1, 0, 0, 40, 0, 16, 64> >),
 #else
-    // A window of 40 to either side, all tokens there.
-    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 32>>),
-    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<float, GlgaForm<16, 1, 1, 1, 1, -1, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 32>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<16, 1, 1, 0, 0, 40, 0, 32, 64>>),
-    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<16, 1, 1, 1, 1, -1, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<24, 1, 1, 1, 1, -1, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<64, 1, 1, 1, 1, -1, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<bf16, GlgaForm<96, 1, 1, 1, 1, -1, 0, 64, 64>>),
-    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<float, GlgaForm<128, 1, 1, 1, 1, -1, 0, 32, 64>>),
-    EFLOW_EMULATED("glga_rows_grad.h", glga_rows_grad<float, GlgaForm<136, 1, 1, 1, 1, -1, 0, 64, 64>>),
-    // A quarter of the tokens there.
-    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<16, 1, 1, 1, 1, -1, 25, 64, 32>>),
-    EFLOW_EMULATED("glga_queries_grad.h", glga_queries_grad<float, GlgaForm<16, 1, 1, 0, 0, -1, 25, 64, 32>>),
-    EFLOW_EMULATED("glga_keys_grad.h", glga_keys_grad<float, GlgaForm<16, 1, 1, 0, 0, -1, 25, 32, 64>>),
+    // Radius 40, no tokens dropped.
+    EFLOW_EMULATED("glga_forward.h", glga_forward<float, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 32> >),
+    EFLOW_EMULATED("glga_rows_grad.h",
+                   glga_rows_grad<float, GlgaForm<16, 1, 1, 1, 1, -1, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<float, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 32> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<float, GlgaForm<16, 1, 1, 0, 0, 40, 0, 32, 64> >),
+    EFLOW_EMULATED("glga_forward.h", glga_forward<bf16, GlgaForm<16, 1, 1, 1, 1, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_rows_grad.h",
+                   glga_rows_grad<bf16, GlgaForm<16, 1, 1, 1, 1, -1, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<bf16, GlgaForm<16, 1, 1, 0, 0, 40, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_rows_grad.h",
+                   glga_rows_grad<bf16, GlgaForm<24, 1, 1, 1, 1, -1, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_rows_grad.h",
+                   glga_rows_grad<bf16, GlgaForm<64, 1, 1, 1, 1, -1, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_rows_grad.h",
+                   glga_rows_grad<bf16, GlgaForm<96, 1, 1, 1, 1, -1, 0, 64, 64> >),
+    EFLOW_EMULATED("glga_rows_grad.h",
+                   glga_rows_grad<float, GlgaForm<128, 1, 1, 1, 1, -1, 0, 32, 64> >),
+    EFLOW_EMULATED("glga_rows_grad.h",
+                   glga_rows_grad<float, GlgaForm<136, 1, 1, 1, 1, -1, 0, 64, 64> >),
+    // A quarter of the tokens kept.
+    EFLOW_EMULATED("glga_forward.h",
+                   glga_forward<float, GlgaForm<16, 1, 1, 1, 1, -1, 25, 64, 32> >),
+    EFLOW_EMULATED("glga_queries_grad.h",
+                   glga_queries_grad<float, GlgaForm<16, 1, 1, 0, 0, -1, 25, 64, 32> >),
+    EFLOW_EMULATED("glga_keys_grad.h",
+                   glga_keys_grad<float, GlgaForm<16, 1, 1, 0, 0, -1, 25, 32, 64> >),
 #endif
 };
 

@@ -1,5 +1,6 @@
-# A GPU for tests of core and what is above it (emulated_gpu.hpp): every built-in text in its GPU form, in a namespace of its
-# own, a library that passes for NVRTC, and the driver that runs the one by the name the other hands through.
+# An emulated GPU for tests of core and the modules above it (emulated_gpu.hpp): every built-in text
+# in its GPU form in a namespace of its own, a library that poses as NVRTC, and a driver that runs
+# the text that the library names.
 get_directory_property(EFLOW_BUILTIN_TEXTS DIRECTORY ${PROJECT_SOURCE_DIR}/jit DEFINITION EFLOW_BUILTIN_TEXTS)
 set(emulated_tables "")
 add_library(eflow_emulated_texts OBJECT)
@@ -10,7 +11,7 @@ foreach(text ${EFLOW_BUILTIN_TEXTS})
   string(APPEND emulated_tables "EFLOW_TABLE(${text})\n")
 endforeach()
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/emulated_tables.inc CONTENT "@emulated_tables@" @ONLY)
-# Blocks of 256 threads, but attention's, which are of 128.
+# Blocks of 256 threads, of 128 for attention.
 function(eflow_emulated_glga name threads)
   add_library(eflow_emulated_glga_${name} OBJECT support/emulated_glga.cpp)
   target_compile_definitions(eflow_emulated_glga_${name} PRIVATE
@@ -21,7 +22,7 @@ eflow_emulated_glga(256 256 EFLOW_EMULATED_ARCH=80)
 eflow_emulated_glga(bulk 128 EFLOW_EMULATED_ARCH=90 EFLOW_BULK_COPIES=1)
 target_compile_definitions(eflow_emulated_texts PRIVATE EFLOW_TEXT=eflow_text_emulated_gpu EFLOW_THREADS=256
   EFLOW_EMULATED_ARCH=80)
-# With a warpgroup's products.
+# With warpgroup products.
 add_library(eflow_emulated_tile_matrix OBJECT support/emulated_tile_matrix.cpp)
 target_compile_definitions(eflow_emulated_tile_matrix PRIVATE
   EFLOW_TEXT=eflow_text_emulated_tile_matrix EFLOW_THREADS=128 EFLOW_TEXT_FILE="" EFLOW_EMULATED_ARCH=90)

@@ -1,3 +1,4 @@
+// A recording driver whose launches, memory, graphs and events act on one emulated machine.
 #include "support/emulated_gpu.hpp"
 
 #include <deque>
@@ -14,7 +15,7 @@
 namespace eflow::test {
 namespace {
 
-/// What lies between two marks of a program.
+/// The text between two marks of a program.
 std::string_view between(std::string_view text, std::string_view from, std::string_view to) {
   const std::size_t begin = text.find(from) + from.size();
   return text.substr(begin, text.find(to, begin) - begin);
@@ -23,7 +24,8 @@ std::string_view between(std::string_view text, std::string_view from, std::stri
 /// A kernel's arguments, aligned as the driver aligns them.
 class Arguments {
  public:
-  Arguments(const void* bytes, std::size_t count) : lines_((count + sizeof(Line) - 1) / sizeof(Line)) {
+  Arguments(const void* bytes, std::size_t count)
+      : lines_((count + sizeof(Line) - 1) / sizeof(Line)) {
     std::memcpy(lines_.data(), bytes, count);
   }
   [[nodiscard]] const void* data() const { return lines_.data(); }
@@ -35,20 +37,20 @@ class Arguments {
   std::vector<Line> lines_;
 };
 
-/// What the one emulated GPU of a test has; the driver's functions carry no state of their own.
+/// State of the single emulated GPU of a test; the driver's functions carry no state of their own.
 struct Machine {
   DeviceMemory memory{std::size_t{1} << 30};
   std::mutex loading;
-  std::deque<const jit::BuiltinEntry*> loaded;  ///< of each handle
+  std::deque<const jit::BuiltinEntry*> loaded;  ///< entry of each handle
   long long launches = 0, bulk_copies = 0;
-  long long graphs = 0;  ///< launched
+  long long graphs = 0;  ///< number of graph launches
   int waits = 0;
   bool capturing = false;
   std::vector<std::function<void()>> captured;
 };
 Machine* machine = nullptr;
 
-/// Does it, or has a graph do it later.
+/// Executes the work, or records it while a graph is captured.
 int issue(std::function<void()> work) {
   if (machine->capturing)
     machine->captured.push_back(std::move(work));
@@ -56,7 +58,7 @@ int issue(std::function<void()> work) {
     work();
   return 0;
 }
-/// What the driver refuses while it captures.
+/// Calls that the driver rejects during capture.
 int unless_capturing(int code = 0) {
   constexpr int kCaptureUnsupported = 900;
   return machine->capturing ? kCaptureUnsupported : code;
@@ -74,7 +76,7 @@ int load(jit::CuLibrary* library, const void* image, int* options, void** values
                                           between(program, "eflow_entry = &", ";"), bulk);
   for (unsigned i = 0; entry == nullptr && i < n; ++i) {
     if (options[i] == jit::cu::kJitErrorLog)
-      std::strcpy(static_cast<char*>(values[i]), "only built-in texts are emulated");
+      std::strcpy(static_cast<char*>(values[i]), "only built-in kernel texts are emulated");
   }
   if (entry == nullptr) return 200;
   const std::lock_guard lock(machine->loading);
@@ -93,7 +95,7 @@ int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** p
   const jit::BuiltinEntry* const entry = entry_of(function);
   const Arguments args(parameters[0], entry->args_bytes);
   return issue([now, entry, args]() mutable {
-    // Orders alternate: results may not depend on them.
+    // Alternates execution orders: results must not depend on them.
     now.schedule = {.last_first = machine->launches % 2 == 1, .late_copies = true};
     ++machine->launches;
     const DeviceMemory::Open open(machine->memory);
@@ -113,7 +115,7 @@ void use_memory(jit::CudaApi& a) {
     machine->memory.release(reinterpret_cast<void*>(p));
     return unless_capturing();
   };
-  // A captured copy reads its source when it runs, as a real one does.
+  // A captured copy reads its source when the graph runs, as on a real driver.
   a.copy_in = [](jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream) {
     return issue([=] {
       const DeviceMemory::Open open(machine->memory);

@@ -1,7 +1,8 @@
 #pragma once
-// A GPU without a GPU: a CUDA driver whose launches run the kernel texts' GPU forms on emulated blocks, and whose memory the
-// host cannot touch but through the driver: a stray read or write ends the test. All of core, nn and soflow can run on it,
-// with the geometry and the arguments that a real one would get. Slow: for small tensors.
+// An emulated CUDA driver. Launches run the GPU forms of the kernel texts on emulated blocks. The
+// host can access device memory only through the driver; a stray read or write ends the test. All
+// of core, nn and soflow runs on it, with the launch geometry and arguments of a real GPU. It is
+// slow: use small tensors.
 
 #include <memory>
 
@@ -11,26 +12,26 @@ namespace eflow::test {
 
 class EmulatedGpu {
  public:
-  /// graphs: a step's work is gathered into graphs.
+  /// graphs: capture the work of a step into graphs.
   explicit EmulatedGpu(bool graphs = false);
   ~EmulatedGpu();
   EmulatedGpu(const EmulatedGpu&) = delete;
   EmulatedGpu& operator=(const EmulatedGpu&) = delete;
 
-  /// The device; it must not outlive this.
+  /// The device; must not outlive this object.
   [[nodiscard]] DevicePtr device() const;
-  /// The driver that it talks to, to make others of.
+  /// The device's driver, for creating further devices.
   [[nodiscard]] const jit::CudaApi& api() const;
   /// Options of such devices.
   [[nodiscard]] jit::Options options() const;
 
-  /// Kernels run so far.
+  /// Number of kernels run so far.
   [[nodiscard]] long long launches() const;
-  /// Bulk copies that kernels made so far.
+  /// Number of bulk copies by kernels so far.
   [[nodiscard]] long long bulk_copies() const;
-  /// Graphs run so far.
+  /// Number of graphs run so far.
   [[nodiscard]] long long graphs() const;
-  /// How often the host waited.
+  /// Number of times the host waited for the device.
   [[nodiscard]] int waits() const;
 
  private:

@@ -1,5 +1,5 @@
-// All built-in texts in their GPU form, compiled for an emulated one, some of attention's, and the
-// tests' own (emulated_gpu.cmake).
+// All built-in texts in their GPU form, compiled for an emulated GPU, plus specialisations of
+// attention and the tests' own texts (emulated_gpu.cmake).
 
 #include "support/emulated_texts.hpp"
 

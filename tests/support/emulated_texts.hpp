@@ -1,5 +1,5 @@
 #pragma once
-// Which function runs a built-in kernel on an emulated GPU.
+// Looks up the function that runs a built-in kernel on an emulated GPU.
 
 #include <string_view>
 
@@ -7,7 +7,8 @@
 
 namespace eflow::test {
 
-/// By the text's file and the C++ name of its specialisation, and whether it loads by bulk copies; nullptr when it is not built in.
+/// By the text's file, the C++ name of the specialisation, and whether it loads by bulk copies.
+/// Returns nullptr if it is not built in.
 [[nodiscard]] const jit::BuiltinEntry* find_emulated(std::string_view file,
                                                      std::string_view expression, bool bulk);
 

@@ -1,14 +1,15 @@
-// The entries of tile_matrix_text.h in their GPU form for an emulated one, as tests/core/cuda_primitives_test.cpp asks for them.
+// The entries of tile_matrix_text.h in their GPU form for an emulated GPU, as
+// tests/core/cuda_primitives_test.cpp requests them.
 
 #include "builtin/entry.h"
 #include "kernels_src/tile_matrix_text.h"
 
-#define EFLOW_TILE(T, text, number)                                                      \
-  {{},                                                                                    \
-   "tile_matrix",                                                                         \
-   "tile_" #text "<" #T ", " #number ">",                                                 \
-   &run_text<&tile_##text<T, number>>,                                                    \
-   "kernels_src/tile_matrix_text.h",                                                      \
+#define EFLOW_TILE(T, text, number)       \
+  {{},                                    \
+   "tile_matrix",                         \
+   "tile_" #text "<" #T ", " #number ">", \
+   &run_text<&tile_##text<T, number>>,    \
+   "kernels_src/tile_matrix_text.h",      \
    args_bytes(&tile_##text<T, number>)},
 #define EFLOW_F32(text, number) EFLOW_TILE(float, text, number)
 #define EFLOW_BF16(text, number) EFLOW_TILE(bf16, text, number)

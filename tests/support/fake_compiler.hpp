@@ -1,5 +1,6 @@
 #pragma once
-// Shell scripts that pass for a host compiler: they answer -v as g++ does, then do what a test wants.
+// Shell scripts that pose as a host compiler: they answer -v as g++ does, then run a test's
+// commands.
 
 #include <sys/stat.h>
 
@@ -9,7 +10,8 @@
 
 namespace eflow::test {
 
-/// Writes the script and returns its path. It runs in the private directory, where a compiler writes kernel.so.
+/// Writes the script and returns its path. It runs in the private directory where a compiler writes
+/// kernel.so.
 inline std::string fake_compiler(const std::filesystem::path& path, const std::string& body) {
   std::ofstream(path)
       << "#!/bin/sh\n"

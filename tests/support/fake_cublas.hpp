@@ -1,6 +1,7 @@
 #pragma once
-// A cuBLASLt that multiplies on the host, by the descriptors that it is given and nothing else, notes what it was asked, and
-// refuses what a test names. One at a time, as its functions carry no state of their own.
+// A fake cuBLASLt that multiplies on the host, strictly by the descriptors it receives, records the
+// requests, and rejects what a test selects. One instance at a time: its functions carry no state
+// of their own.
 
 #include <algorithm>
 #include <cstring>
@@ -18,9 +19,9 @@ namespace eflow::test {
 
 class FakeCublas {
  public:
-  /// A descriptor, a layout or a preference: what it was made with and what was set.
+  /// A descriptor, a layout or a preference, with its creation arguments and attributes.
   struct Object {
-    int type = 0, scale = 0;  ///< of a descriptor: compute and scale type
+    int type = 0, scale = 0;  ///< of a descriptor: compute type and scale type
     std::uint64_t rows = 0, columns = 0;
     std::int64_t ld = 0;
     std::map<int, std::string> set;
@@ -33,19 +34,19 @@ class FakeCublas {
     }
   };
 
-  std::map<std::string, int> failing;  ///< status by name of the call
+  std::map<std::string, int> failing;  ///< status to return, by name of the call
   int heuristics = 0, products = 0, objects = 0, handles = 0;
   Object last_preference, last_desc;
   void* last_stream = nullptr;
-  bool serves = true;  ///< false: no algorithm for anything
-  // Its algorithms are numbers from kFirst on, which it offers in this order; all compute the same.
+  bool serves = true;  ///< false: offers no algorithm for any product
+  // Its algorithms are numbered from kFirst and offered in this order; all compute the same.
   static constexpr std::uint64_t kFirst = 77;
-  int algorithms = 1;                 ///< that it has for anything
-  std::uint64_t last_algorithm = 0;   ///< of a product
-  std::set<std::uint64_t> refused;    ///< by cublasLtMatmulAlgoCheck
-  std::set<std::uint64_t> unordered;  ///< whose sums have no fixed order
-  std::set<std::uint64_t> wrong;      ///< which add 1 to every sum
-  std::size_t workspace = 0;          ///< that each needs
+  int algorithms = 1;                 ///< number of algorithms for any product
+  std::uint64_t last_algorithm = 0;   ///< of the latest product
+  std::set<std::uint64_t> refused;    ///< algorithms that cublasLtMatmulAlgoCheck rejects
+  std::set<std::uint64_t> unordered;  ///< algorithms with no fixed summation order
+  std::set<std::uint64_t> wrong;      ///< algorithms that add 1 to every sum
+  std::size_t workspace = 0;          ///< needed by each algorithm
   std::size_t version = 130000;
 
   FakeCublas() { self() = this; }
@@ -61,7 +62,7 @@ class FakeCublas {
       return on("cublasLtCreate");
     };
     a.destroy = [](void*) { return --self()->handles, 0; };
-    a.status_string = [](int) { return "as the test wants it"; };
+    a.status_string = [](int) { return "status set by the test"; };
     a.version = [] { return self()->version; };
     a.desc_create = [](void** desc, int compute, int scale) {
       return make(desc, {.type = compute, .scale = scale, .set = {}});
@@ -126,7 +127,7 @@ class FakeCublas {
     return 0;
   }
 
-  /// Element `at` of memory of a cudaDataType.
+  /// Element `at` of an array of a cudaDataType.
   static double read(const void* p, int type, std::int64_t at) {
     if (type == jit::lt::kF64) return static_cast<const double*>(p)[at];
     if (type == jit::lt::kF32) return static_cast<double>(static_cast<const float*>(p)[at]);
@@ -140,7 +141,7 @@ class FakeCublas {
     else
       static_cast<bfloat16*>(p)[at] = bfloat16(static_cast<float>(x));
   }
-  /// Where element (row, column) of matrix `index` of a batch lies.
+  /// Offset of element (row, column) of matrix `index` of a batch.
   static std::int64_t place(const Object& m, std::int64_t index, std::int64_t row,
                             std::int64_t column) {
     return index * m.get<std::int64_t>(jit::lt::kBatchStride) + column * m.ld + row;

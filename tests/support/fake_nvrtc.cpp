@@ -1,5 +1,5 @@
-// A library that passes for NVRTC: it compiles nothing, and its cubin is the program itself, for a driver that knows what to
-// run by reading it (emulated_gpu.hpp).
+// A library that poses as NVRTC. It compiles nothing: its cubin is the program text itself, which
+// the emulated driver reads to find the kernel to run (emulated_gpu.hpp).
 
 #include <cstddef>
 #include <cstring>

@@ -1,5 +1,5 @@
 #pragma once
-// GELU in its tanh form and its derivative, in f64: what kernels and libraries are checked against.
+// GELU (tanh form) and its derivative in f64: the reference for kernels and libraries.
 
 #include <cmath>
 

@@ -1,5 +1,6 @@
 #pragma once
-// Fused attention on one device, forward and backward, against its composition of plain ops on the CPU in f64.
+// Compares fused attention on one device, forward and backward, with its composition of plain ops
+// on the CPU in f64.
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -14,11 +15,12 @@ namespace eflow::test {
 struct GlgaCase {
   DType dtype;
   std::int64_t samples, tokens, heads, head, radius;
-  int kept_percent = 0;  ///< 0: all tokens are there
+  int kept_percent = 0;  ///< 0: no tokens are dropped
   GlgaOptions::Local local = GlgaOptions::Local::kWindow;
   bool global = true;
-  double tolerance = 5e-3;  ///< of the largest value of a tensor
-  /// Channels of a row beyond q, k and v, which then are parts of one tensor; less than 0: three tensors.
+  double tolerance = 5e-3;  ///< relative to the largest value of a tensor
+  /// Extra channels per row beyond q, k and v, which then are views of one tensor; negative: three
+  /// separate tensors.
   std::int64_t spare = -1;
 };
 
@@ -41,7 +43,7 @@ inline GlgaOptions options_of(const GlgaCase& c, const DevicePtr& device) {
   return options;
 }
 
-/// q, k, v; or the rows that have them all.
+/// q, k, v, or the tensor that contains them.
 inline std::vector<Shape> shapes_of_qkv(const GlgaCase& c) {
   if (c.spare < 0) return std::vector<Shape>(3, {c.samples, c.tokens, c.heads, c.head});
   return {{c.samples, c.tokens, 3 * c.heads * c.head + c.spare}};
@@ -54,7 +56,7 @@ inline Tensors split_qkv(const GlgaCase& c, const Tensors& x) {
   return parts;
 }
 
-/// Output and all gradients.
+/// The output and all gradients.
 inline std::vector<Values> run_glga(const DevicePtr& device, DType dtype, const GlgaCase& c,
                                     bool fused) {
   const GlgaOptions options = options_of(c, device);
@@ -69,7 +71,7 @@ inline std::vector<Values> run_glga(const DevicePtr& device, DType dtype, const 
       values[j] = std::sin(1.7 * static_cast<double>(j) + static_cast<double>(i)) * 0.8 +
                   (i > gates ? 1 : 0);
     const NoGrad off;
-    // Rounded as the narrow type rounds, for both sides.
+    // Rounded to the narrow type, for both sides.
     const Tensor rounded = cast(Tensor::from(values, shapes[i], device), c.dtype);
     x.push_back(cast(rounded, dtype).detach());
     x.back().set_requires_grad();
@@ -80,7 +82,7 @@ inline std::vector<Values> run_glga(const DevicePtr& device, DType dtype, const 
   const Tensor y = op(qkv[0], qkv[1], qkv[2], x[gates], x[gates + 1], x[gates + 2], options);
   backward(sum(square(y)));
   std::vector<Values> out{y.to_vector<double>()};
-  // What has no part in the result has no gradient.
+  // Inputs that do not contribute to the result have no gradient.
   for (const Tensor& t : x)
     out.push_back(t.grad().defined() ? t.grad().to_vector<double>() : Values());
   return out;

@@ -1,6 +1,6 @@
 #pragma once
-// Attention out of one tensor of q, k and v, in a config that stands in the tuning database although nobody timed it: so that
-// configs which are not the default run, on an emulated GPU and on a real one.
+// Attention on q, k and v views of one tensor, with tile configs written into the tuning database
+// without timing, so that non-default configs run on an emulated GPU and on a real one.
 
 #include <boost/test/unit_test.hpp>
 
@@ -14,7 +14,7 @@
 
 namespace eflow::test {
 
-/// On two samples of two heads out of one tensor, with a window of 40 to either side.
+/// Two samples of two heads, q, k and v in one tensor, radius 40.
 inline GlgaCase hopper_case(DType dtype, std::int64_t head, bool kept, std::int64_t spare) {
   return {.dtype = dtype,
           .samples = 2,
@@ -27,11 +27,11 @@ inline GlgaCase hopper_case(DType dtype, std::int64_t head, bool kept, std::int6
           .spare = spare};
 }
 
-/// Heads whose default tiles the tuner may choose, in bf16, and up to the widest in f32.
+/// Head widths whose default tiles the tuner may choose: bf16, and f32 up to the widest.
 inline constexpr std::int64_t kHopperHeads[] = {24, 64, 72, 96, 128, 192, 256}, kWidestInF32 = 128;
 
-/// Makes the default tiles, with a warpgroup's products where tiles are of whole groups of rows, and with or without bulk
-/// copies, what was tuned for the walks of such a call; their Specs.
+/// Records the default tiles as the tuned ones for the walks of such a call, with warpgroup
+/// products if the tile rows allow them, and with or without bulk copies. Returns their Specs.
 inline std::vector<jit::Spec> choose_hopper_configs(jit::Runtime& runtime, const GlgaCase& c,
                                                     bool bulk) {
   const GlgaSignature call{.backend = jit::Backend::kCuda,
@@ -73,8 +73,8 @@ inline std::vector<jit::Spec> choose_hopper_configs(jit::Runtime& runtime, const
   return out;
 }
 
-/// Runs the case fused on the device that `options` names, in those configs, and on the CPU composed in f64; both have to
-/// agree.
+/// Runs the case fused on the device that `options` names with those configs, and composed on the
+/// CPU in f64; both must agree.
 inline void check_hopper_configs(jit::Options options, const GlgaCase& c, bool bulk) {
   const TempDir cache;
   options.cache.named = cache.path();

@@ -1,5 +1,5 @@
 #pragma once
-// Options of a Runtime for tests that compile many kernels.
+// Runtime options for tests that compile many kernels.
 
 #include "eflow/jit/options.hpp"
 #include "support/temp_dir.hpp"

@@ -1,5 +1,5 @@
 #pragma once
-// Artifacts to fill caches with: the n-th is always the same and unlike the others.
+// Sample artifacts for cache tests: the n-th is deterministic and differs from all others.
 
 #include <string>
 

@@ -1,5 +1,5 @@
 #pragma once
-// A kernel that was not made ready is launched while its stream is captured: the launch fails and nothing else.
+// Checks that launching an unprepared kernel during stream capture fails, and nothing else fails.
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -13,7 +13,7 @@
 
 namespace eflow::test {
 
-/// y = exp(y), which is prepared before the capture, then y = y + y, which is prepared within it.
+/// y = exp(y), prepared before the capture, then y = y + y, prepared during it.
 inline void check_miss_while_capturing(const jit::Options& options) {
   jit::Runtime runtime(options);
   const auto context = runtime.cuda_context();
@@ -63,7 +63,7 @@ inline void check_miss_while_capturing(const jit::Options& options) {
   check(api.capture_end(stream.handle(), &graph), "cuStreamEndCapture");
   jit::CuGraphExec executable{};
   check(api.graph_instantiate(&executable, graph, 0), "cuGraphInstantiate");
-  BOOST_TEST(read() == 0);  // nothing ran yet
+  BOOST_TEST(read() == 0);  // nothing has run yet
 
   double expected = 0;
   for (int replay = 0; replay < 2; ++replay) {

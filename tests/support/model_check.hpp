@@ -1,6 +1,6 @@
 #pragma once
-// For tests of modules and objectives: tensors of fixed random values, distances, and gradients
-// against finite differences along a random direction of each tensor.
+// For tests of modules and objectives: tensors of fixed random values, distances, and gradient
+// checks by finite differences along a random direction of each tensor.
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@
 
 namespace eflow::test {
 
-/// Uniform in [-scale, scale], outside the graph; the same for every dtype.
+/// Uniform in [-scale, scale], outside the graph; the same values for every dtype.
 inline Tensor values(const Shape& shape, unsigned seed, double scale = 1,
                      DType dtype = DType::kF64) {
   std::mt19937_64 random(seed);
@@ -25,7 +25,7 @@ inline Tensor values(const Shape& shape, unsigned seed, double scale = 1,
   return cast(Tensor::from(v, shape), dtype);
 }
 
-/// max |a - b|; infinite where shapes differ or a value is not a number.
+/// max |a - b|; infinite if shapes differ or a value is NaN.
 inline double distance(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape()) return INFINITY;
   const auto x = a.to_vector<double>(), y = b.to_vector<double>();
@@ -41,8 +41,8 @@ inline double largest(const Tensor& a) {
   return distance(a, Tensor::zeros(a.shape(), a.dtype()));
 }
 
-/// Overwrites a parameter with other values of the same size; zero-initialised weights hide what is
-/// behind them.
+/// Overwrites a parameter with random values of the same shape, since zero-initialised weights hide
+/// the layers behind them.
 inline void perturb(const std::vector<std::pair<std::string, Tensor>>& parameters, double scale) {
   unsigned seed = 7;
   const NoGrad off;
@@ -58,8 +58,8 @@ struct GradientError {
   }
 };
 
-/// The tensor whose gradient of loss() is furthest from central differences along a random
-/// direction. All must be f64 leaves that require gradients.
+/// Returns the tensor whose gradient of loss() is furthest from central differences along a random
+/// direction. All tensors must be f64 leaves that require gradients.
 inline GradientError worst_gradient(const std::vector<std::pair<std::string, Tensor>>& leaves,
                                     const std::function<Tensor()>& loss, double step = 1e-5) {
   for (auto [name, leaf] : leaves) leaf.clear_grad();

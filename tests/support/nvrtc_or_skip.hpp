@@ -1,6 +1,6 @@
 #pragma once
-// For tests that need NVRTC: BOOST_TEST_GLOBAL_FIXTURE(SkipWithoutNvrtc) ends the program with 77, which CTest counts as
-// skipped, and says why, where there is none.
+// For tests that need NVRTC. BOOST_TEST_GLOBAL_FIXTURE(SkipWithoutNvrtc) ends the program with
+// status 77, which CTest reports as skipped, and prints the reason, if NVRTC is not available.
 
 #include <cstdlib>
 #include <iostream>

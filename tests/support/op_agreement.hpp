@@ -1,5 +1,5 @@
 #pragma once
-// Every op of the registry on one device, values and gradients, against the CPU in f64.
+// Compares every op of the registry on one device, values and gradients, with the CPU in f64.
 
 #include <boost/test/unit_test.hpp>
 
@@ -10,7 +10,7 @@
 
 namespace eflow::test {
 
-/// Samples make tensors of their own on the default device.
+/// Samples create tensors on the default device.
 inline Evaluation evaluate_on(const DevicePtr& device, const Sample& sample,
                               const std::vector<Values>& values, DType dtype,
                               const std::vector<bool>& wanted) {
@@ -32,14 +32,14 @@ inline void require_close(const Values& found, const Values& expected, Tolerance
              what << " differ by " << d.largest << " where the largest value is " << d.scale);
 }
 
-/// Checks one sample; t: what f32 products may lose there (TF32), or the tolerance of the dtype.
+/// Checks one sample. t: tolerance of f32 products there (TF32), or of the dtype.
 inline void check_agreement(const OpEntry& op, const Sample& sample, DType dtype, Tolerance t,
                             const DevicePtr& device) {
   const DevicePtr cpu = default_device();
   const std::vector<bool> wanted = gradients_of(op, sample);
   std::vector<Values> values;
   for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
-    // Both sides start from the values as the narrow type stores them.
+    // Both sides start from the values rounded to the narrow type.
     values.push_back(make_input(sample.inputs[i], draw(sample, i), dtype, cpu).to_vector<double>());
   }
   const Evaluation expected = evaluate(sample, values, DType::kF64, wanted, cpu);
@@ -51,7 +51,7 @@ inline void check_agreement(const OpEntry& op, const Sample& sample, DType dtype
     require_close(found.gradients[i], expected.gradients[i], t, "gradients");
 }
 
-/// Ops made of matrix products: on a GPU those of f32 are TF32 unless told otherwise.
+/// Ops built on matrix products: on a GPU those in f32 use TF32 unless configured otherwise.
 inline bool multiplies_matrices(const OpEntry& op) {
   for (const char* name : {"matmul", "linear", "attention", "glga"}) {
     if (op.name.find(name) != std::string_view::npos) return true;
@@ -59,7 +59,7 @@ inline bool multiplies_matrices(const OpEntry& op) {
   return false;
 }
 
-/// All samples of all ops on `device`.
+/// Checks all samples of all ops on `device`.
 inline void check_all_ops(const DevicePtr& device, std::initializer_list<DType> dtypes) {
   constexpr Tolerance kTf32{2e-3, 2e-3};  // 10 bits of mantissa in the operands
   for (const OpEntry& op : all_ops()) {

@@ -1,5 +1,6 @@
 #pragma once
-// Runs one Sample of an op: random inputs from fixed seeds, values and gradients on the host in f64.
+// Runs one Sample of an op: random inputs from fixed seeds, values and gradients on the host in
+// f64.
 
 #include <cmath>
 #include <random>
@@ -12,7 +13,8 @@ namespace eflow::test {
 
 using Values = std::vector<double>;
 
-/// Random values for one input of a sample; the same for every dtype. Integers come as they are.
+/// Random values for one input of a sample; the same for every dtype. Integer inputs are used
+/// unchanged.
 inline Values draw(const Sample& sample, std::size_t which) {
   const Sample::Input& input = sample.inputs[which];
   std::mt19937_64 random(1234 + which);
@@ -25,7 +27,8 @@ inline Values draw(const Sample& sample, std::size_t which) {
   return out;
 }
 
-inline Tensor make_input(const Sample::Input& input, const Values& values, DType dtype, const DevicePtr& device) {
+inline Tensor make_input(const Sample::Input& input, const Values& values, DType dtype,
+                         const DevicePtr& device) {
   if (!input.integers.empty()) return Tensor::from(input.integers, input.shape, device);
   const NoGrad off;
   return cast(Tensor::from(values, input.shape, device), dtype).detach();
@@ -33,11 +36,12 @@ inline Tensor make_input(const Sample::Input& input, const Values& values, DType
 
 struct Evaluation {
   std::vector<Values> outputs;
-  std::vector<Values> gradients;  ///< of sum(outputs * weights); empty for inputs without
+  /// Of sum(outputs * weights); empty for inputs without a gradient
+  std::vector<Values> gradients;
   double loss = 0;
 };
 
-/// Evaluates the sample (or its reference) at `values`; gradients for the inputs that `wanted` marks.
+/// Evaluates the sample (or its reference) at `values`; computes the gradients that `wanted` marks.
 inline Evaluation evaluate(const Sample& sample, const std::vector<Values>& values, DType dtype,
                            const std::vector<bool>& wanted, const DevicePtr& device,
                            bool reference = false) {
@@ -67,7 +71,8 @@ inline Evaluation evaluate(const Sample& sample, const std::vector<Values>& valu
   }
   if (loss.defined() && loss.requires_grad()) backward(loss);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    out.gradients.push_back(inputs[i].grad().defined() ? inputs[i].grad().to_vector<double>() : Values());
+    out.gradients.push_back(inputs[i].grad().defined() ? inputs[i].grad().to_vector<double>()
+                                                       : Values());
   }
   return out;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// A directory that is gone with the test that made it.
+// A temporary directory, removed by the destructor.
 
 #include <unistd.h>
 
@@ -25,7 +25,9 @@ class TempDir {
   TempDir& operator=(const TempDir&) = delete;
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const {
+    return path_ / name;
+  }
 
  private:
   std::filesystem::path path_;

@@ -1,6 +1,6 @@
 #pragma once
-// Tensor maps without a driver: one that an emulated copy engine reads, made by a function that refuses what the driver's
-// documentation says that cuTensorMapEncodeTiled refuses.
+// Tensor maps without a driver: an encoder that rejects what the documentation of
+// cuTensorMapEncodeTiled rejects, and a map that the emulated copy engine reads.
 
 #include <array>
 #include <cstdint>
@@ -8,23 +8,23 @@
 
 namespace eflow::emulated {
 
-/// What an emulated map holds in the 128 bytes that are the driver's own matter otherwise.
+/// Contents of an emulated map, in place of the driver's 128 opaque bytes.
 struct TensorMapFields {
   std::uint64_t address;
   std::array<std::uint64_t, 5> sizes;
-  std::array<std::uint64_t, 4> strides;  ///< in bytes, from the second dimension on
+  std::array<std::uint64_t, 4> strides;  ///< in bytes, starting with the second dimension
   std::array<std::uint16_t, 5> box;
   std::uint8_t type, element_bytes;
 };
 static_assert(sizeof(TensorMapFields) <= 128);
 
-/// As CudaApi::tensor_map_encode.
+/// See CudaApi::tensor_map_encode.
 inline int encode_tensor_map(void* map, int type, unsigned rank, void* address,
                              const unsigned long long* sizes, const unsigned long long* strides,
                              const unsigned* box, const unsigned* steps, int interleave,
                              int swizzle, int /*promotion*/, int fill) {
   constexpr int kInvalidValue = 1, kFloat32 = 7, kBFloat16 = 9;
-  // What eflow does not use is not emulated.
+  // Features that eflow does not use are not emulated.
   if (rank != 5 || interleave != 0 || swizzle != 0 || fill != 0) return kInvalidValue;
   if (type != kFloat32 && type != kBFloat16) return kInvalidValue;
   TensorMapFields out{};

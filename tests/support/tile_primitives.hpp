@@ -1,6 +1,6 @@
 #pragma once
-// Every primitive of the tile vocabulary on a device, against scalar loops there and the same text on the CPU. For tests that
-// link eflow_tile_primitives.
+// Checks every primitive of the tile vocabulary on a device, against scalar loops there and against
+// the same text on the CPU. For tests that link eflow_tile_primitives.
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -19,7 +19,7 @@ namespace eflow::test {
 
 using TileRecords = std::vector<TileRecord>;
 
-/// What a case finds on the CPU, in the form for no instruction set in particular.
+/// Results of a case on the CPU, with the baseline instruction set.
 inline TileRecords tile_records_of_cpu(const std::string& expression) {
   const TileEntry* entry = eflow_text_baseline::kTileEntries;
   while (entry->name != nullptr && entry->name != expression) ++entry;
@@ -36,7 +36,7 @@ inline TileRecords tile_records_of_cpu(const std::string& expression) {
   return records;
 }
 
-/// The same on a device, whose runtime has the kernel.
+/// The same on a device whose runtime has the kernel.
 inline TileRecords tile_records_of(Device& device, const jit::KernelRef& kernel) {
   constexpr std::size_t kRecordBytes = kTileRecords * sizeof(TileRecord);
   void* const memory = device.allocate(kTileMemory, {});
@@ -68,14 +68,14 @@ inline void check_tile_case(Device& device, const TileKernel& tile) {
     BOOST_TEST(std::string(f.what) == e.what);
     BOOST_TEST(f.error <= f.limit, f.what << " is off by " << f.error << " of " << f.limit);
     BOOST_TEST(f.results == e.results);
-    if (!std::isfinite(e.sum)) continue;  // of places that are masked
+    if (!std::isfinite(e.sum)) continue;  // contains masked elements
     const double allowed = 4 * f.limit * static_cast<double>(f.results) + 1e-6 * std::abs(e.sum);
     BOOST_TEST(std::abs(f.sum - e.sum) <= allowed,
-               f.what << " sums up to " << f.sum << ", on the CPU to " << e.sum);
+               f.what << " sums to " << f.sum << ", on the CPU to " << e.sum);
   }
 }
 
-/// All primitives, in blocks of so many threads.
+/// Checks all primitives in blocks of `threads` threads.
 inline void check_tile_primitives(Device& device, int threads,
                                   std::initializer_list<DType> dtypes) {
   jit::Runtime& runtime = device.runtime();

@@ -1,6 +1,6 @@
 #pragma once
-// tile_matrix_text.h, every primitive of the tile vocabulary against scalar loops, for a Runtime: as text, which any target's
-// compiler takes.
+// tile_matrix_text.h, which checks every primitive of the tile vocabulary against scalar loops, as
+// source for a Runtime: any target's compiler can compile it.
 
 #include "eflow/jit/kernel_definitions.hpp"
 #include "eflow/jit/kernel_texts.hpp"
@@ -8,17 +8,19 @@
 
 namespace eflow::test {
 
-/// The text and what it includes of the tests' own.
+/// The text and the test headers that it includes.
 [[nodiscard]] const std::vector<jit::TextFile>& tile_texts();
 
-/// Its kernels "tile_product_128", ..., Specs of which have a dtype and a case; blocks of so many threads.
+/// Definitions of its kernels "tile_product_128", ... for blocks of `threads` threads. Their Specs
+/// have a dtype and a case number.
 [[nodiscard]] std::vector<jit::KernelDefinition> tile_kernels(int threads);
 
-/// All cases of one dtype.
+/// One case of one dtype.
 struct TileKernel {
   std::string expression;  ///< "tile_product<float, 3>", as tile_matrix_cases.cpp names it
   jit::KernelRef kernel;
 };
+/// All cases of one dtype, for blocks of `threads` threads.
 [[nodiscard]] std::vector<TileKernel> tile_cases(DType dtype, int threads);
 
 }  // namespace eflow::test

@@ -1,5 +1,5 @@
 #pragma once
-// What the library warns of while a test runs, instead of a terminal full of it.
+// Captures the library's warnings during a test, instead of printing them.
 
 #include <string>
 #include <vector>
@@ -8,7 +8,8 @@
 
 namespace eflow::test {
 
-/// Takes the place of the log's sink while it lives; keeps warnings and errors, or what is as loud as `least`.
+/// Replaces the log sink for its lifetime; keeps warnings and errors, or messages of at least level
+/// `least`.
 class Warnings {
  public:
   explicit Warnings(LogLevel least = LogLevel::kWarning)
@@ -20,13 +21,13 @@ class Warnings {
   Warnings& operator=(const Warnings&) = delete;
 
   [[nodiscard]] int count() const { return static_cast<int>(texts.size()); }
-  /// How many have this part.
+  /// Number of messages that contain `part`.
   [[nodiscard]] int count_with(std::string_view part) const {
     int n = 0;
     for (const std::string& text : texts) n += text.find(part) != std::string::npos;
     return n;
   }
-  /// Whether the last one has this part.
+  /// Whether the last message contains `part`.
   [[nodiscard]] bool last_has(std::string_view part) const {
     return !texts.empty() && texts.back().find(part) != std::string::npos;
   }

@@ -1,5 +1,5 @@
 #pragma once
-// Stands before kernels_src/tile/cuda_bulk_copy.h as cuda_instructions.h does: the same names, emulated.
+// Emulated replacement of kernels_src/tile/cuda_bulk_copy.h, found first on the include path.
 
 #include "support/cuda_emulation_calls.h"
 #include "tile/cuda_warpgroup.h"

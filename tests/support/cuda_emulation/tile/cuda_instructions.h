@@ -1,11 +1,12 @@
 #pragma once
-// Stands before kernels_src/tile/cuda_instructions.h on the include path of texts that run on an emulated GPU: the same
-// names, done by tests/support/cuda_emulation.cpp. EFLOW_EMULATED_ARCH is the architecture.
+// Emulated replacement of kernels_src/tile/cuda_instructions.h, found first on the include path of
+// texts that run on an emulated GPU. tests/support/cuda_emulation.cpp implements the same
+// functions. EFLOW_EMULATED_ARCH is the architecture.
 
 #include "support/cuda_emulation_calls.h"
 #include "tile/types.h"
 
-// One block runs at a time.
+// Only one block runs at a time, so shared memory can be static.
 #define EFLOW_SHARED static
 
 namespace EFLOW_TEXT {
