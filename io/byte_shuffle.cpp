@@ -5,7 +5,7 @@
 namespace eflow::io {
 namespace {
 
-/// With the element size known at compile time the inner loops become vector interleaves.
+/// With the element size known at compile time, the compiler vectorises the inner loop.
 template <std::size_t kElement>
 void shuffle_elements(const std::byte* in, std::size_t count, std::byte* __restrict out) {
   for (std::size_t i = 0; i < count; ++i) {

@@ -1,5 +1,5 @@
-// Reading a checkpoint: manifest.json says where each array lies in state.h5 and what it must hash
-// to.
+// Reads a checkpoint: manifest.json gives the offset of each array in state.h5 and its expected
+// hash.
 #include "eflow/io/checkpoint.hpp"
 
 #include <sys/stat.h>
@@ -12,7 +12,6 @@
 #include "eflow/base/error.hpp"
 #include "eflow/base/hash.hpp"
 #include "eflow/io/checkpoint_manifest.hpp"
-#include "eflow/io/shard.hpp"
 
 namespace eflow::io {
 namespace {
@@ -23,7 +22,7 @@ std::uint64_t size_of_file(const FileDescriptor& file, const std::filesystem::pa
   return static_cast<std::uint64_t>(info.st_size);
 }
 
-/// Number of single-character edits between two names.
+/// The Levenshtein distance between two names.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -55,7 +54,7 @@ FileDescriptor Checkpoint::Rep::open_state() const {
   if (size != manifest.state_bytes) {
     throw CorruptData(str("[checkpoint] ", state_path.string(), " has ", size, " bytes, expected ",
                           manifest.state_bytes,
-                          size < manifest.state_bytes ? ": it was cut short" : ""));
+                          size < manifest.state_bytes ? ": it is cut short" : ""));
   }
   return file;
 }
@@ -121,9 +120,9 @@ LoadedArray Checkpoint::load_one(std::string_view name) const {
       std::min_element(infos.begin(), infos.end(), [&](const ArrayInfo& a, const ArrayInfo& b) {
         return edit_distance(a.name, name) < edit_distance(b.name, name);
       });
-  throw InvalidArgument(str(
-      "[checkpoint] ", rep_->path.string(), " has no array \"", name, "\"",
-      nearest == infos.end() ? std::string() : str("; the nearest is \"", nearest->name, "\"")));
+  throw InvalidArgument(
+      str("[checkpoint] ", rep_->path.string(), " has no array \"", name, "\"",
+          nearest == infos.end() ? std::string() : str("; did you mean \"", nearest->name, "\"?")));
 }
 
 void Checkpoint::verify() const {

@@ -1,8 +1,8 @@
 #pragma once
-// Checkpoints: one directory a step, holding state.h5 (named arrays; any HDF5 tool opens it) and
-// manifest.json (hashes). A save becomes visible by one rename, after everything was written,
-// synced and read back; so what is there is complete, and what a killed save leaves is never taken
-// for a checkpoint. Bytes: docs/formats.md.
+// Checkpoints: one directory per saved step, holding state.h5 (named arrays, readable by any HDF5
+// tool) and manifest.json (offsets and hashes). A save becomes visible by a single rename, after
+// all files are written, synced and read back. Every visible checkpoint is therefore complete, and
+// the remains of a killed save are never mistaken for one. File formats: docs/formats.md.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,36 +19,38 @@
 
 namespace eflow::io {
 
-/// A named array to save; the bytes stay the caller's. Names are HDF5 paths: parts of
-/// [A-Za-z0-9_.-] and other printable ASCII joined by '/', such as "model/blocks.0.qkv.weight".
+/// A named array to save. The bytes are borrowed: the caller keeps them alive during save(). A name
+/// is an HDF5 path of printable ASCII components joined by '/', such as
+/// "model/blocks.0.qkv.weight".
 struct NamedBytes {
-  std::string name;
+  std::string name{};
   DType dtype = DType::kF32;
-  Shape shape;
-  std::span<const std::byte> bytes;
+  Shape shape{};
+  std::span<const std::byte> bytes{};
 };
 
-/// The same array, loaded.
+/// A named array loaded from a checkpoint; owns its bytes.
 struct LoadedArray {
-  std::string name;
+  std::string name{};
   DType dtype = DType::kF32;
-  Shape shape;
-  std::vector<std::byte> bytes;
+  Shape shape{};
+  std::vector<std::byte> bytes{};
 };
 
+/// Describes one array of a checkpoint without its bytes.
 struct ArrayInfo {
-  std::string name;
+  std::string name{};
   DType dtype = DType::kF32;
-  Shape shape;
+  Shape shape{};
   std::uint64_t offset = 0;  ///< in state.h5
   std::uint64_t bytes = 0;
 };
 
-/// An opened checkpoint directory. Const calls may run at once.
+/// A checkpoint directory opened for reading. Const calls are thread-safe.
 class Checkpoint {
  public:
-  /// Reads and checks manifest.json. Throws IoError if `directory` is no checkpoint, CorruptData if
-  /// it is damaged.
+  /// Reads and checks manifest.json. Throws IoError if `directory` is not a checkpoint and
+  /// CorruptData if its manifest is damaged.
   explicit Checkpoint(const std::filesystem::path& directory);
   ~Checkpoint();
   Checkpoint(Checkpoint&&) noexcept;
@@ -56,18 +58,19 @@ class Checkpoint {
 
   [[nodiscard]] const std::filesystem::path& path() const;
   [[nodiscard]] std::int64_t step() const;
-  /// The JSON text given to save.
+  /// The metadata passed to save(), as JSON text.
   [[nodiscard]] const std::string& metadata() const;
-  /// In the order they were saved.
+  /// The arrays in the order in which they were saved.
   [[nodiscard]] const std::vector<ArrayInfo>& arrays() const;
   [[nodiscard]] bool contains(std::string_view name) const;
 
-  /// All arrays whose name starts with `prefix`, in saved order; every hash is checked before
-  /// anything is returned. Throws CorruptData naming path, array, expected and found.
+  /// Loads all arrays whose names start with `prefix`, in saved order. Checks every hash before it
+  /// returns; throws CorruptData naming the file, the array, and the expected and found hashes.
   [[nodiscard]] std::vector<LoadedArray> load(std::string_view prefix = "") const;
-  /// One array. Throws InvalidArgument, naming the nearest name, if there is none.
+  /// Loads one array. Throws InvalidArgument, suggesting the closest name, if `name` does not
+  /// exist.
   [[nodiscard]] LoadedArray load_one(std::string_view name) const;
-  /// Checks every byte of both files. Throws CorruptData.
+  /// Checks every byte of both files. Throws CorruptData on the first mismatch.
   void verify() const;
 
  private:
@@ -75,35 +78,37 @@ class Checkpoint {
   std::unique_ptr<Rep> rep_;
 };
 
-/// Which checkpoints survive a save: the newest `keep_last`, and those whose step is a multiple of
-/// `keep_every` (0: none).
+/// Which checkpoints to keep after a save: the newest `keep_last`, and those whose step is a
+/// multiple of `keep_every` (0 disables the second rule).
 struct Retention {
   int keep_last = 3;
   std::int64_t keep_every = 0;
 };
 
-/// The checkpoints of one run. One thread at a time; other processes may read meanwhile.
+/// The checkpoints of one run. Not thread-safe; other processes may read during a save.
 class CheckpointStore {
  public:
+  /// Throws InvalidArgument unless keep_last >= 1 and keep_every >= 0. Touches no files.
   explicit CheckpointStore(std::filesystem::path directory, Retention retention = {});
 
-  /// Writes step-N, replacing one of the same step atomically, then applies the retention.
-  /// On any error, a full disk included, everything saved before is as it was. Throws NoSpaceError,
-  /// IoError, InvalidArgument (names twice, sizes that do not match their shape, metadata that is
-  /// not JSON). Returns the directory of the new checkpoint.
+  /// Writes step-N, atomically replacing an existing checkpoint of that step, then applies the
+  /// retention rules. On any error, including a full disk, earlier checkpoints are unchanged.
+  /// Returns the directory of the new checkpoint. Throws NoSpaceError, IoError, and InvalidArgument
+  /// (duplicate names, sizes that do not match their shapes, metadata that is not JSON).
   std::filesystem::path save(std::int64_t step, std::span<const NamedBytes> arrays,
                              const std::string& metadata_json);
 
-  /// Steps that have a committed checkpoint, ascending. Not verified.
+  /// Returns the steps of all committed checkpoints in ascending order, without verifying them.
   [[nodiscard]] std::vector<std::int64_t> list() const;
+  /// The directory of the checkpoint of `step`, whether or not it exists.
   [[nodiscard]] std::filesystem::path path_of(std::int64_t step) const;
-  /// The newest checkpoint that verifies, or nothing. Each bad one passed over is logged as a
-  /// warning with its reason.
+  /// Returns the newest checkpoint that passes verify(), or nullopt. Logs a warning with the reason
+  /// for each checkpoint it skips.
   [[nodiscard]] std::optional<Checkpoint> latest_good() const;
-  /// Moves the checkpoints of later steps than `step`, which another attempt made, into a new folder
-  /// beside them, and returns that folder; nothing where there are none. Throws IoError.
+  /// Moves the checkpoints of steps after `step`, left by an earlier attempt, into a new folder
+  /// `set-aside-N` and returns that folder, or nullopt if there are none. Throws IoError.
   [[nodiscard]] std::optional<std::filesystem::path> set_aside_after(std::int64_t step);
-  /// Removes what killed saves left. save() does it too.
+  /// Removes the temporary directories of killed saves. save() also does this.
   void remove_leftovers() const;
 
  private:

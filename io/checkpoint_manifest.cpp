@@ -4,7 +4,7 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/io/json_fields.hpp"
-#include "eflow/io/shard.hpp"
+#include "eflow/io/shard_format.hpp"
 
 namespace eflow::io {
 namespace {
@@ -39,8 +39,7 @@ ArrayEntry parse_array(const json& object, std::uint64_t state_bytes,
   const auto dims = field<std::vector<std::int64_t>>(object, "shape", path);
   info.offset = field<std::uint64_t>(object, "offset", path);
   info.bytes = field<std::uint64_t>(object, "bytes", path);
-  if (!dtype || !hash || dims.size() > Shape::kMaxRank)
-    refuse("dtype, hash or shape is impossible");
+  if (!dtype || !hash || dims.size() > Shape::kMaxRank) refuse("invalid dtype, hash or shape");
   info.dtype = *dtype;
   entry.hash = *hash;
   info.shape = Shape(dims);
@@ -48,13 +47,14 @@ ArrayEntry parse_array(const json& object, std::uint64_t state_bytes,
     check_array_name(info.name);
     const auto count = static_cast<std::uint64_t>(element_count(info.shape));
     if (count > state_bytes || count * size_of(info.dtype) != info.bytes) {
-      refuse(str(info.bytes, " bytes do not fit ", info.shape, " ", info.dtype));
+      refuse(str(info.bytes, " bytes do not match ", info.shape, " ", info.dtype));
     }
   } catch (const InvalidArgument& e) {
     refuse(e.what());
   }
   if (info.offset > state_bytes || info.bytes > state_bytes - info.offset) {
-    refuse(str("bytes ", info.offset, " + ", info.bytes, " end behind the file's ", state_bytes));
+    refuse(str("bytes ", info.offset, " + ", info.bytes, " are outside the file of ", state_bytes,
+               " bytes"));
   }
   return entry;
 }
@@ -66,7 +66,7 @@ std::string checkpoint_manifest_text(const CheckpointManifest& manifest) {
   try {
     metadata = json::parse(manifest.metadata);
   } catch (const json::exception& e) {
-    throw InvalidArgument(str("[checkpoint] the metadata is not JSON: ", e.what()));
+    throw InvalidArgument(str("[checkpoint] the metadata is not valid JSON: ", e.what()));
   }
   json arrays = json::array();
   for (const ArrayEntry& entry : manifest.arrays) arrays.push_back(array_json(entry));
@@ -84,7 +84,7 @@ CheckpointManifest read_checkpoint_manifest(const std::filesystem::path& directo
   std::error_code code;
   if (!std::filesystem::exists(path, code)) {
     throw IoError(
-        str("[checkpoint] ", directory.string(), " is no checkpoint: it has no manifest.json"));
+        str("[checkpoint] ", directory.string(), " is not a checkpoint: it has no manifest.json"));
   }
   const json object = parse_checked(read_file(path, kMaxManifestBytes), kFormat, kVersion, path);
   CheckpointManifest manifest;
@@ -93,14 +93,14 @@ CheckpointManifest read_checkpoint_manifest(const std::filesystem::path& directo
   manifest.state_bytes = field<std::uint64_t>(object, "state_bytes", path);
   const auto structure = field<std::string>(object, "structure_hash", path);
   const auto parsed = hash128_from_hex(std::string(16, '0') + structure);
-  if (!parsed) throw CorruptData(str("[checkpoint] ", path.string(), ": bad structure_hash"));
+  if (!parsed) throw CorruptData(str("[checkpoint] ", path.string(), ": invalid structure_hash"));
   manifest.structure_hash = parsed->low;
   std::set<std::string> names;
   for (const json& array : field<json>(object, "arrays", path)) {
     manifest.arrays.push_back(parse_array(array, manifest.state_bytes, path));
     if (!names.insert(manifest.arrays.back().info.name).second) {
-      throw CorruptData(str("[checkpoint] ", path.string(), ": array ",
-                            manifest.arrays.back().info.name, " twice"));
+      throw CorruptData(str("[checkpoint] ", path.string(), ": duplicate array ",
+                            manifest.arrays.back().info.name));
     }
   }
   return manifest;
@@ -113,8 +113,9 @@ void check_array_name(const std::string& name) {
   const std::string path = "/" + name + "/";
   good = good && path.find("/./") == std::string::npos && path.find("/../") == std::string::npos;
   if (!good) {
-    throw InvalidArgument(str("[checkpoint] \"", name.substr(0, 200),
-                              "\" cannot name an array; use printable ASCII parts joined by '/'"));
+    throw InvalidArgument(
+        str("[checkpoint] \"", name.substr(0, 200),
+            "\" is not a valid array name; use printable ASCII components joined by '/'"));
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// manifest.json of a checkpoint: step, metadata, and where in state.h5 each array lies with what
-// hash. Internal to io.
+// manifest.json of a checkpoint: step, metadata, and the offset and hash of each array in state.h5.
+// Internal to io.
 
 #include "eflow/base/atomic_file.hpp"
 #include "eflow/base/hash.hpp"
@@ -23,15 +23,16 @@ struct CheckpointManifest {
   std::vector<ArrayEntry> arrays;
 };
 
-/// Throws InvalidArgument if the metadata is not JSON.
+/// Serialises the manifest with its checksum. Throws InvalidArgument if the metadata is not JSON.
 [[nodiscard]] std::string checkpoint_manifest_text(const CheckpointManifest& manifest);
-/// Throws IoError, CorruptData.
+/// Reads and validates directory/manifest.json. Throws IoError if it is missing, CorruptData if it
+/// is damaged.
 [[nodiscard]] CheckpointManifest read_checkpoint_manifest(const std::filesystem::path& directory);
 
-/// Throws InvalidArgument where `name` cannot be an HDF5 path of ours.
+/// Throws InvalidArgument unless `name` is a valid array name (see NamedBytes).
 void check_array_name(const std::string& name);
 
-/// The hash of all bytes of state.h5 that no array owns.
+/// Hashes all bytes of state.h5 that belong to no array, as hash_of_gaps() does.
 [[nodiscard]] std::uint64_t hash_of_structure(std::span<const ArrayInfo> arrays,
                                               std::uint64_t state_bytes,
                                               const FileDescriptor& state,

@@ -1,5 +1,5 @@
-// Saving: everything is written, synced and read back in a temporary directory, which one rename
-// then makes a checkpoint.
+// Saves checkpoints: everything is written, synced and read back in a temporary directory, which a
+// single rename then publishes.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -31,7 +31,7 @@ std::string name_of_step(std::int64_t step) {
   return name;
 }
 
-/// The step of a directory name in our one spelling.
+/// Parses a directory name; nullopt unless it is exactly what name_of_step() produces.
 std::optional<std::int64_t> step_of_name(const std::string& name) {
   std::int64_t step = 0;
   if (!name.starts_with(kPrefix)) return std::nullopt;
@@ -45,8 +45,9 @@ FileDescriptor open_directory(const fs::path& path) {
   return FileDescriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/// A directory to fill, removed at the end unless it was renamed. A lock on it, which the kernel
-/// drops when its process dies, tells it from what killed saves left.
+/// A directory to fill, removed on destruction unless it was renamed. It is locked while it is
+/// being written. The kernel releases the lock when the process dies, so the next save can tell an
+/// abandoned directory from one in use.
 class TemporaryDirectory {
  public:
   TemporaryDirectory(const fs::path& parent, const std::string& name) {
@@ -77,13 +78,13 @@ void check_arrays(std::int64_t step, std::span<const NamedBytes> arrays) {
   for (const NamedBytes& array : arrays) {
     check_array_name(array.name);
     if (!names.insert(array.name).second) {
-      throw InvalidArgument(str("[checkpoint] array ", array.name, " twice"));
+      throw InvalidArgument(str("[checkpoint] duplicate array name ", array.name));
     }
     const auto bytes =
         static_cast<std::uint64_t>(element_count(array.shape)) * size_of(array.dtype);
     if (bytes != array.bytes.size()) {
-      throw InvalidArgument(str("[checkpoint] array ", array.name, " is ", array.shape, " ",
-                                array.dtype, ", ", bytes, " bytes, but ", array.bytes.size(),
+      throw InvalidArgument(str("[checkpoint] array ", array.name, ": ", array.shape, " ",
+                                array.dtype, " takes ", bytes, " bytes, but ", array.bytes.size(),
                                 " were given"));
     }
   }
@@ -103,12 +104,13 @@ void write_checkpoint(const fs::path& directory, std::int64_t step,
         {{a.name, a.dtype, a.shape, layout.offsets[i], a.bytes.size()}, hash128(a.bytes)});
   }
   write_file_atomically(directory / "manifest.json", checkpoint_manifest_text(manifest));
-  Checkpoint(directory).verify();  // what reached the file, not what we meant
+  Checkpoint(directory).verify();  // reads the files back
   sync_directory(directory);
 }
 
-/// Gives `temporary` the name `final`; a checkpoint of that name takes the temporary's name in the
-/// same instant.
+/// Renames `temporary` to `final`. If `final` exists, exchanges the two names in one system call:
+/// there is no moment without a checkpoint, and the old one is removed with the temporary
+/// directory.
 void commit(const fs::path& temporary, const fs::path& final) {
   if (fs::exists(final)) {
     if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, final.c_str(), RENAME_EXCHANGE) != 0) {
@@ -120,7 +122,8 @@ void commit(const fs::path& temporary, const fs::path& final) {
   }
 }
 
-/// Removes a checkpoint so that a kill in between leaves a temporary, never half of one.
+/// Removes a checkpoint. It is renamed first, so that a kill in between leaves a temporary
+/// directory rather than an incomplete checkpoint.
 void remove_checkpoint(const fs::path& path) {
   fs::path away = path;
   away += std::string(kTemporary) + "removed";
@@ -136,9 +139,9 @@ void remove_checkpoint(const fs::path& path) {
 CheckpointStore::CheckpointStore(fs::path directory, Retention retention)
     : directory_(std::move(directory)), retention_(retention) {
   if (retention_.keep_last < 1 || retention_.keep_every < 0) {
-    throw InvalidArgument(str("[checkpoint] keep_last ", retention_.keep_last,
-                              " must be 1 or more, keep_every ", retention_.keep_every,
-                              " 0 or more"));
+    throw InvalidArgument(str("[checkpoint] keep_last is ", retention_.keep_last,
+                              ", expected 1 or more; keep_every is ", retention_.keep_every,
+                              ", expected 0 or more"));
   }
 }
 
@@ -153,7 +156,7 @@ fs::path CheckpointStore::save(std::int64_t step, std::span<const NamedBytes> ar
   fs::create_directories(directory_, code);
   if (code) throw IoError(str("[checkpoint] ", directory_.string(), ": ", code.message()));
   remove_leftovers();
-  // The manifest takes some 250 bytes an array beside its name.
+  // The manifest takes about 250 bytes per array in addition to its name.
   require_free_space(directory_, state_file_bound(arrays) + (64 << 10) + 512 * arrays.size() +
                                      2 * metadata_json.size());
   const fs::path final = path_of(step);
@@ -185,7 +188,7 @@ std::optional<Checkpoint> CheckpointStore::latest_good() const {
       checkpoint.verify();
       return checkpoint;
     } catch (const Error& e) {
-      log_warning("[checkpoint] passing over step ", *step, ": ", e.what());
+      log_warning("[checkpoint] skipping step ", *step, ": ", e.what());
     }
   }
   return std::nullopt;
@@ -211,7 +214,7 @@ void CheckpointStore::remove_leftovers() const {
     const std::size_t mark = name.find(kTemporary);
     if (mark == std::string::npos || !step_of_name(name.substr(0, mark))) continue;
     const FileDescriptor lock = open_directory(entry.path());
-    if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;  // being written
+    if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;  // in use
     std::error_code ignored;
     fs::remove_all(entry.path(), ignored);
   }
@@ -219,7 +222,8 @@ void CheckpointStore::remove_leftovers() const {
 
 void CheckpointStore::apply_retention(std::int64_t newest) const {
   std::vector<std::int64_t> steps = list();
-  // Later steps than the one just saved belong to another attempt; they neither count nor go.
+  // Steps after the one just saved belong to an earlier attempt; they neither count nor get
+  // removed.
   std::erase_if(steps, [newest](std::int64_t step) { return step > newest; });
   const auto keep = static_cast<std::size_t>(retention_.keep_last);
   for (std::size_t i = 0; i + keep < steps.size(); ++i) {

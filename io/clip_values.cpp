@@ -45,13 +45,16 @@ void gather(DType dtype, std::span<const std::byte> clip, const ClipWalk& walk, 
       return gather<float>(clip, walk, out);
     case DType::kF64:
       return gather<double>(clip, walk, out);
-    default:
-      EFLOW_ASSERT(!"a dtype that open_videos refuses");
+    case DType::kBF16:
+    case DType::kI32:
+    case DType::kI64:
+      break;
   }
+  EFLOW_ASSERT(!"open_videos() rejects other dtypes");
 }
 
 ValueRange range_of(DType input, FloatRange range) {
-  constexpr double kLargest = 3.3895313892515355e38;  // of bf16; f32 goes a little further
+  constexpr double kLargest = 3.3895313892515355e38;  // largest bf16; f32 reaches slightly further
   if (input == DType::kU8) return {0, 255, "0 to 255"};
   if (range == FloatRange::kUnit) return {0, 1, "0 to 1"};
   if (range == FloatRange::kSymmetric) return {-1, 1, "-1 to 1"};
@@ -65,7 +68,7 @@ void check_values(const Values& values, const ValueRange& allowed, std::int64_t 
     if (std::isfinite(v) && v >= allowed.low && v <= allowed.high) continue;
     throw InvalidArgument(str(
         "[pack] ", where, ", ", place_of(clip, k, shape), " is ", v, "; expected ", allowed.words,
-        std::isfinite(v) ? " (say what the values mean with the range option)" : ""));
+        std::isfinite(v) ? " (the range option sets the meaning of float values)" : ""));
   }
 }
 

@@ -9,10 +9,10 @@ namespace eflow::io {
 namespace {
 
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 28;
-constexpr int kComfortable = 64;  // pixels that a frame should have at least
+constexpr int kComfortable = 64;  // smallest frame side, in pixels, when the scale is automatic
 constexpr Rgb kNotFinite = {255, 0, 255};
 
-/// The sizes of a batch of clips, and its values.
+/// A batch of clips with its checked sizes.
 struct Clips {
   std::span<const float> values;
   std::int64_t n, c, t, h, w;
@@ -20,7 +20,7 @@ struct Clips {
   Clips(std::span<const float> data, const Shape& shape) : values(data) {
     if (shape.rank() != 5 || (shape[1] != 1 && shape[1] != 3) || element_count(shape) < 1) {
       throw ShapeError(str("[contact sheet] clips are ", shape,
-                           "; expected [N, C, T, H, W] with C = 1 or 3, none of them 0"));
+                           "; expected [N, C, T, H, W] with C = 1 or 3 and no size 0"));
     }
     if (static_cast<std::int64_t>(data.size()) != element_count(shape)) {
       throw ShapeError(str("[contact sheet] ", data.size(), " values for clips of shape ", shape));
@@ -61,7 +61,7 @@ void draw_frame(Image& image, const Clips& clips, std::int64_t clip, std::int64_
 int scale_for(const Clips& clips, const SheetOptions& options) {
   if (options.scale < 0 || options.gap < 0 || options.clip_gap < 0 ||
       std::max({options.scale, options.gap, options.clip_gap}) > 1024) {
-    throw InvalidArgument("[contact sheet] scale and gaps must be 0 to 1024");
+    throw InvalidArgument("[contact sheet] scale and gaps must be in 0 to 1024");
   }
   if (options.scale > 0) return options.scale;
   const std::int64_t side = std::min(clips.h, clips.w);
@@ -70,8 +70,8 @@ int scale_for(const Clips& clips, const SheetOptions& options) {
 
 Image canvas(std::int64_t width, std::int64_t height, Rgb background) {
   if (width > kMaxPixels || height > kMaxPixels || width * height > kMaxPixels) {
-    throw InvalidArgument(str("[contact sheet] a picture of ", width, " x ", height,
-                              " pixels is too large; show fewer clips or a smaller scale"));
+    throw InvalidArgument(str("[contact sheet] an image of ", width, " x ", height,
+                              " pixels is too large; use fewer clips or a smaller scale"));
   }
   return Image(static_cast<int>(width), static_cast<int>(height), background);
 }
@@ -97,7 +97,8 @@ Image contact_sheet(std::span<const float> values, const Shape& shape,
 std::vector<Image> montage(std::span<const float> values, const Shape& shape, int columns,
                            const SheetOptions& options) {
   const Clips clips(values, shape);
-  if (columns < 0) throw InvalidArgument(str("[montage] ", columns, " columns"));
+  if (columns < 0)
+    throw InvalidArgument(str("[montage] columns is ", columns, ", expected 0 or more"));
   const int scale = scale_for(clips, options), border = options.clip_gap;
   if (columns == 0) {
     columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(clips.n))));

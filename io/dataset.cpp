@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "eflow/base/error.hpp"
 #include "eflow/io/shard.hpp"
@@ -9,7 +11,7 @@
 namespace eflow::io {
 namespace {
 
-/// Data sets of more shards open a file for each read instead of using up the process's
+/// Data sets with more shards reopen the file for each read rather than exhaust the process's file
 /// descriptors.
 constexpr std::size_t kKeptDescriptors = 256;
 
@@ -17,7 +19,7 @@ void check_against_manifest(const Shard& shard, const ShardEntry& entry, const D
   const ShardIndex& index = shard.index();
   const auto refuse = [&](const char* what, const std::string& found, const std::string& expected) {
     throw CorruptData(str("[dataset] ", shard.path().string(), ": ", what, " is ", found,
-                          ", the manifest says ", expected,
+                          ", but the manifest says ", expected,
                           "; the shard belongs to another data set"));
   };
   if (index.checksum != entry.index_hash) {
@@ -60,9 +62,12 @@ void map_to_float(DType dtype, std::span<const std::byte> stored, ValueMapping m
         return;
       }
       return map_to_float<float>(stored, mapping, out);
-    default:
-      EFLOW_ASSERT(!"a dtype that DatasetSpec::check refuses");
+    case DType::kF64:
+    case DType::kI32:
+    case DType::kI64:
+      break;
   }
+  EFLOW_ASSERT(!"DatasetSpec::check() rejects other dtypes");
 }
 
 }  // namespace
@@ -71,15 +76,15 @@ struct Dataset::Rep {
   std::filesystem::path directory;
   Manifest manifest;
   std::vector<Shard> shards;
-  std::vector<std::int64_t> ends;  // of each shard, as index behind its last clip
+  std::vector<std::int64_t> ends;  // per shard, the index after its last clip
   std::vector<std::int32_t> labels;
   std::size_t bytes_per_clip = 0;
 
-  /// Shard and place in it of clip `index`.
+  /// Returns the shard of clip `index` and the clip's index within it.
   [[nodiscard]] std::pair<const Shard&, std::int64_t> find(std::int64_t index) const {
     if (index < 0 || index >= manifest.count) {
-      throw InvalidArgument(str("[dataset] clip ", index, " of ", directory.string(),
-                                ", which has ", manifest.count));
+      throw InvalidArgument(str("[dataset] clip index ", index, " is out of range: ",
+                                directory.string(), " has ", manifest.count, " clips"));
     }
     const auto at = std::upper_bound(ends.begin(), ends.end(), index) - ends.begin();
     const std::int64_t first = at == 0 ? 0 : ends[static_cast<std::size_t>(at) - 1];
@@ -145,8 +150,8 @@ std::int32_t Dataset::read(std::int64_t index, std::span<float> clip) const {
   const DatasetSpec& spec = rep_->manifest.spec;
   const auto elements = static_cast<std::size_t>(element_count(spec.shape));
   if (clip.size() != elements) {
-    throw InvalidArgument(str("[dataset] room for ", clip.size(), " floats, a clip of shape ",
-                              spec.shape, " has ", elements));
+    throw InvalidArgument(str("[dataset] the buffer holds ", clip.size(),
+                              " floats, but a clip of shape ", spec.shape, " has ", elements));
   }
   thread_local std::vector<std::byte> stored;
   stored.resize(rep_->bytes_per_clip);
@@ -157,17 +162,17 @@ std::int32_t Dataset::read(std::int64_t index, std::span<float> clip) const {
 
 std::int32_t Dataset::read_stored(std::int64_t index, std::span<std::byte> clip) const {
   if (clip.size() != rep_->bytes_per_clip) {
-    throw InvalidArgument(
-        str("[dataset] room for ", clip.size(), " bytes, a clip has ", rep_->bytes_per_clip));
+    throw InvalidArgument(str("[dataset] the buffer holds ", clip.size(), " bytes, but a clip has ",
+                              rep_->bytes_per_clip));
   }
-  const auto [shard, place] = rep_->find(index);
-  shard.read(place, clip);
+  const auto [shard, position] = rep_->find(index);
+  shard.read(position, clip);
   return rep_->labels[static_cast<std::size_t>(index)];
 }
 
 namespace {
 
-/// Runs one check and notes what it throws.
+/// Runs one check; records the error if it throws. Returns whether it passed.
 template <class Check>
 bool passes(std::vector<Fault>& faults, const std::filesystem::path& file, std::int64_t sample,
             std::uint64_t offset, const Check& check) {

@@ -26,21 +26,22 @@ std::string shard_name(std::size_t number) {
 
 std::int64_t clips_per_shard(const DatasetSpec& spec, const ShardLimits& limits) {
   if (limits.clips < 1 || limits.clips > kMaxShardClips || limits.raw_bytes < 1) {
-    throw InvalidArgument(str("[dataset] shards of ", limits.clips, " clips and ", limits.raw_bytes,
-                              " bytes; expected 1 to ", kMaxShardClips, " clips, 1 byte or more"));
+    throw InvalidArgument(str("[dataset] shard limits are ", limits.clips, " clips and ",
+                              limits.raw_bytes, " bytes; expected 1 to ", kMaxShardClips,
+                              " clips and at least 1 byte"));
   }
   const auto clip = static_cast<std::uint64_t>(element_count(spec.shape)) * size_of(spec.dtype);
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(limits.raw_bytes / clip), 1,
                                   limits.clips);
 }
 
-/// What two writers must have in common for one to continue the other's work.
+/// Identifies spec and shard size. One writer may continue another's work only if their keys agree.
 Hash128 key_of(const DatasetSpec& spec, std::int64_t per_shard) {
   const std::string text = manifest_text({spec, per_shard, {}});
   return hash128(std::as_bytes(std::span(text.data(), text.size())));
 }
 
-/// The hash of what HDF5 put around the samples, taken from memory.
+/// Hashes the bytes that HDF5 wrote around the samples, from the image in memory.
 std::uint64_t structure_hash(const ShardImage& image, const ShardIndex& index,
                              const fs::path& path) {
   const auto gaps = gaps_between(taken_ranges(index), index.user_block, index.file_bytes, path);
@@ -56,8 +57,8 @@ ShardEntry entry_of(const fs::path& path, const ShardIndex& index) {
           index.file_bytes, index.checksum};
 }
 
-/// Everything about a shard that is there already, or nothing if it is not a whole shard of this
-/// very data set.
+/// Returns the manifest entry of an existing shard, or nullopt unless it is an intact, full shard
+/// of this data set.
 std::optional<ShardEntry> reusable_shard(const fs::path& path, Hash128 key, std::int64_t clips) {
   std::error_code code;
   if (!fs::exists(path, code)) return std::nullopt;
@@ -72,13 +73,13 @@ std::optional<ShardEntry> reusable_shard(const fs::path& path, Hash128 key, std:
     shard.verify_structure();
     return entry_of(path, index);
   } catch (const Error& e) {
-    log_warning("[dataset] packing ", path.string(), " again: ", e.what());
+    log_warning("[dataset] repacking ", path.string(), ": ", e.what());
     return std::nullopt;
   }
 }
 
-/// What an interrupted writer left: temporaries, and shards from number `first` on. Only our own
-/// names are touched.
+/// Removes the remains of an interrupted writer: temporary files, and shards numbered `first` and
+/// up. Files with other names are left alone.
 void remove_unfinished(const fs::path& directory, std::size_t first) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
@@ -104,12 +105,12 @@ struct DatasetWriter::Rep {
   bool complete = false;
   std::size_t clip_bytes = 0;
 
-  std::vector<Frame> frames;  // of the shard being filled
+  std::vector<Frame> frames;  // clips of the shard being filled
   std::vector<std::int32_t> labels;
   std::vector<std::byte> shuffled;
 
   ~Rep() {
-    std::error_code code;  // the name goes first, while the lock is still held
+    std::error_code code;  // remove the file while the lock is still held
     if (lock) fs::remove(directory / kLockName, code);
   }
   void find_earlier_work();
@@ -123,9 +124,9 @@ void DatasetWriter::Rep::find_earlier_work() {
                       manifest_text({manifest.spec, 0, {}}) == manifest_text({spec, 0, {}});
     if (!same) {
       throw InvalidArgument(str("[dataset] ", directory.string(),
-                                " holds another data set already (created by ",
+                                " already holds another data set (created by ",
                                 manifest.spec.creator, ", ", manifest.count,
-                                " clips); choose another directory, or remove it yourself"));
+                                " clips); choose another directory, or delete that data set"));
     }
     complete = true;
     return remove_unfinished(directory, manifest.shards.size());
@@ -197,15 +198,16 @@ bool DatasetWriter::complete() const {
 void DatasetWriter::add(std::span<const std::byte> clip, std::int32_t label) {
   Rep& rep = *rep_;
   if (rep.complete)
-    throw InvalidArgument("[dataset] the data set is complete; nothing can be added");
+    throw InvalidArgument("[dataset] the data set is complete; no clip can be added");
   if (clip.size() != rep.clip_bytes) {
     throw InvalidArgument(str("[dataset] clip ", rep.manifest.count, " has ", clip.size(),
-                              " bytes, ", rep.spec.shape, " ", rep.spec.dtype, " takes ",
+                              " bytes, but ", rep.spec.shape, " ", rep.spec.dtype, " takes ",
                               rep.clip_bytes));
   }
   if (label < 0 || label >= std::max<std::int64_t>(rep.spec.class_count, 1)) {
     throw InvalidArgument(str("[dataset] clip ", rep.manifest.count, " has label ", label,
-                              "; there are ", rep.spec.class_count, " classes, from 0 on"));
+                              "; the data set has ", rep.spec.class_count,
+                              " classes, numbered from 0"));
   }
   rep.shuffled.resize(clip.size());
   byte_shuffle(clip, size_of(rep.spec.dtype), rep.shuffled);
@@ -218,7 +220,8 @@ void DatasetWriter::add(std::span<const std::byte> clip, std::int32_t label) {
 Manifest DatasetWriter::finish() {
   Rep& rep = *rep_;
   if (rep.complete) return rep.manifest;
-  if (rep.manifest.count == 0) throw InvalidArgument("[dataset] a data set needs a clip at least");
+  if (rep.manifest.count == 0)
+    throw InvalidArgument("[dataset] a data set needs at least one clip");
   if (!rep.frames.empty()) rep.seal();
   write_file_atomically(rep.directory / kManifestName, manifest_text(rep.manifest));
   rep.complete = true;

@@ -1,7 +1,7 @@
 #pragma once
-// Writes a data set: shards sealed one by one (temporary, fsync, rename), manifest last. Killed at
-// any time it leaves either no manifest, so that nobody takes the rest for a data set, or a
-// complete one; run again it continues.
+// Writes a data set: seals shards one by one (temporary file, fsync, rename) and writes the
+// manifest last. A writer killed at any time leaves either a complete data set or one without a
+// manifest, which readers reject; the next writer continues after the sealed shards.
 
 #include <cstddef>
 #include <filesystem>
@@ -12,36 +12,37 @@
 
 namespace eflow::io {
 
+/// The largest shard to write, whichever limit is reached first. A shard holds at least one clip.
+/// The writer keeps one compressed shard in memory.
 struct ShardLimits {
-  std::uint64_t raw_bytes = 128ull << 20;  ///< a shard ends before it holds more than this (one
-                                           ///< clip at least); the writer keeps one shard in memory
-  std::int64_t clips = 2048;  ///< and before it holds more clips than this; at most 4096
+  std::uint64_t raw_bytes = 128ull << 20;  ///< uncompressed bytes, at least 1
+  std::int64_t clips = 2048;               ///< 1 to 4096
 };
 
-/// One thread at a time. The bytes on disk are a function of the spec, the limits and the clips
-/// added.
+/// Writes one data set. Not thread-safe. The bytes on disk depend only on the spec, the limits and
+/// the clips added.
 class DatasetWriter {
  public:
-  /// Makes the directory where needed and takes a lock in it. Sealed shards that an earlier, killed
-  /// writer with the same spec (content_key included) and limits left are kept: see clips_done().
-  /// Throws InvalidArgument if the spec is wrong or the directory holds a different data set,
-  /// IoError.
+  /// Creates the directory if needed and locks it. Keeps the sealed shards of an interrupted writer
+  /// that had the same spec (including content_key) and limits; see clips_done(). Throws
+  /// InvalidArgument if the spec is invalid or the directory holds a different data set; IoError.
   DatasetWriter(const std::filesystem::path& directory, DatasetSpec spec, ShardLimits limits = {});
-  ~DatasetWriter();  ///< without finish(): the unsealed shard is dropped, sealed ones stay for the
-                     ///< next try
+  /// Without finish(), discards the unsealed shard; sealed shards remain for the next writer.
+  ~DatasetWriter();
   DatasetWriter(DatasetWriter&&) noexcept;
 
-  /// Clips that are already in sealed shards. add() goes on from there: the caller skips that many.
+  /// Clips added so far, including those in shards kept from an earlier writer. add() continues
+  /// after them, so the caller must skip that many.
   [[nodiscard]] std::int64_t clips_done() const;
-  /// True where the directory holds this very data set already; nothing is left to do and add() is
-  /// refused.
+  /// Whether the directory already holds this data set in full; add() then throws.
   [[nodiscard]] bool complete() const;
 
-  /// Adds one clip: C*T*H*W elements of the stored dtype, little-endian. Throws InvalidArgument for
-  /// a wrong size or a label outside [0, class_count) (label must be 0 where class_count is 0);
-  /// IoError, NoSpaceError while sealing.
+  /// Adds one clip of C*T*H*W little-endian elements of the stored dtype; seals the shard when it
+  /// is full. Throws InvalidArgument for a wrong size or a label outside [0, class_count) (the
+  /// label must be 0 if class_count is 0); IoError and NoSpaceError from sealing.
   void add(std::span<const std::byte> clip, std::int32_t label);
-  /// Seals the last shard and writes the manifest. Throws InvalidArgument for an empty data set.
+  /// Seals the last shard and writes the manifest. Throws InvalidArgument if no clip was added;
+  /// IoError, NoSpaceError.
   Manifest finish();
 
  private:

@@ -15,7 +15,7 @@ std::mutex& library_mutex() {
   return mutex;
 }
 
-/// Keeps the last entry that H5Ewalk2 shows from the outside in: the innermost, which knows the
+/// Callback of H5Ewalk2, which walks from the API call inwards: keeps the last entry, the root
 /// cause.
 herr_t keep_innermost(unsigned, const H5E_error2_t* entry, void* out) {
   if (entry->desc && *entry->desc) {
@@ -35,7 +35,7 @@ std::string error_text() {
 }  // namespace
 
 Session::Session() : lock_(library_mutex()) {
-  if (H5open() < 0) throw IoError("[HDF5] the library does not start");
+  if (H5open() < 0) throw IoError("[HDF5] the library failed to initialise");
   check(H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_), "H5Eget_auto2", "");
   check(H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr), "H5Eset_auto2", "");
   const htri_t known = H5Zfilter_avail(kH5ZstdFilter);
@@ -44,7 +44,7 @@ Session::Session() : lock_(library_mutex()) {
 
 Session::~Session() {
   if (H5Eset_auto2(H5E_DEFAULT, print_, print_data_) < 0) {
-    log_warning("[HDF5] error printing could not be restored");
+    log_warning("[HDF5] could not restore error printing");
   }
 }
 
@@ -61,7 +61,7 @@ Id::Id(Id&& other) noexcept
 
 Id::~Id() {
   if (id_ >= 0 && close_(id_) < 0) {
-    log_warning("[HDF5] closing a part of ", file_, ": ", error_text());
+    log_warning("[HDF5] closing an object of ", file_, ": ", error_text());
   }
 }
 
@@ -86,7 +86,7 @@ Id file_type(DType dtype, const std::string& file) {
       break;
   }
   Id type = copy_of(H5T_IEEE_F32LE);
-  // The fields must move below bit 16 before the size may shrink.
+  // HDF5 accepts the smaller size only after all fields fit into 16 bits.
   check(H5Tset_fields(type.get(), 15, 7, 8, 0, 7), "H5Tset_fields", file);
   check(H5Tset_precision(type.get(), 16), "H5Tset_precision", file);
   check(H5Tset_size(type.get(), 2), "H5Tset_size", file);

@@ -1,7 +1,7 @@
 #pragma once
-// The HDF5 C library behind one lock, one check function and handles that close themselves.
-// Internal to io; HDF5 is used to write the structure of our files and nowhere to read them (see
-// dataset.hpp, checkpoint.hpp).
+// A thin layer over the HDF5 C library: one lock, one check function and RAII handles. Internal to
+// io. HDF5 lays out the files we write and is never used to read them (see dataset.hpp,
+// checkpoint.hpp).
 
 #include <hdf5.h>
 
@@ -13,8 +13,8 @@
 
 namespace eflow::io::h5 {
 
-/// While one exists this thread alone is inside HDF5, its error printing is off and our zstd filter
-/// is registered. Every function below needs one to be alive.
+/// Exclusive access to HDF5: holds the library lock, turns off HDF5's error printing and registers
+/// the zstd filter. Every function below requires a live Session on the calling thread.
 class Session {
  public:
   Session();
@@ -28,20 +28,21 @@ class Session {
   void* print_data_ = nullptr;
 };
 
-/// The one check: passes a result of HDF5 through, or throws IoError with the innermost words of
-/// HDF5's error stack.
+/// Returns the result of an HDF5 call, or throws IoError with the innermost message of HDF5's error
+/// stack if it is negative.
 hid_t check(hid_t result, const char* call, const std::string& file);
 
-/// Owns an HDF5 identifier.
+/// Owns an HDF5 identifier and closes it on destruction.
 class Id {
  public:
   using Close = herr_t (*)(hid_t);
   Id(hid_t id, Close closer, const char* call, std::string file);
   Id(Id&& other) noexcept;
   Id& operator=(Id&&) = delete;
-  ~Id();  ///< logs where closing fails; call close() where that matters
+  ~Id();  ///< logs a failure to close; call close() to have it thrown
   [[nodiscard]] hid_t get() const { return id_; }
-  /// Closes and throws where HDF5 reports an error: a full disk may show only here.
+  /// Closes the identifier and throws IoError on failure, since HDF5 may report a write error only
+  /// here.
   void close();
 
  private:
@@ -50,17 +51,19 @@ class Id {
   std::string file_;
 };
 
-/// The file's type of a dtype. bf16 is a custom float (sign 15, exponent 7..14, mantissa 0..6, bias
-/// 127), which h5py shows as float32 and HDF5 2.x calls H5T_FLOAT_BFLOAT16LE.
+/// The HDF5 file type for a dtype. bf16 is a custom float (sign bit 15, exponent bits 7 to 14,
+/// mantissa bits 0 to 6, bias 127), which h5py reads as float32 and HDF5 2.x names
+/// H5T_FLOAT_BFLOAT16LE.
 [[nodiscard]] Id file_type(DType dtype, const std::string& file);
-/// A simple data space, scalar for rank 0.
+/// Creates a simple data space, or a scalar one for rank 0.
 [[nodiscard]] Id space(const Shape& shape, const std::string& file);
+/// Creates a property list of class `kind`.
 [[nodiscard]] Id make_properties(hid_t kind, const std::string& file);
 
-/// Attaches a fixed-length ASCII string.
+/// Attaches a fixed-length ASCII string attribute.
 void write_attribute(const Id& object, const char* name, const std::string& text,
                      const std::string& file);
-/// Attaches a 64-bit float.
+/// Attaches a 64-bit float attribute.
 void write_attribute(const Id& object, const char* name, double value, const std::string& file);
 
 }  // namespace eflow::io::h5

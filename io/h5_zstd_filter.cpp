@@ -1,5 +1,5 @@
-// Buffers come from and go back to malloc, which is what HDF5 itself uses; so the plug-in needs no
-// HDF5 library and fits whichever one the reader has loaded.
+// Buffers are allocated and freed with malloc and free, as HDF5 itself does. The plug-in therefore
+// needs no HDF5 library and works with any that the reader has loaded.
 #include "eflow/io/h5_zstd_filter.hpp"
 
 #include <hdf5.h>
@@ -10,10 +10,11 @@
 namespace eflow::io {
 namespace {
 
-/// HDF5 chunks end at 4 GiB; nothing larger is ever allocated for a file that says so.
+/// HDF5 chunks are smaller than 4 GiB. Bounds the allocation for a hostile frame header.
 constexpr unsigned long long kLargestChunk = 0xffffffffull;
 
-/// Puts `result` of `used` bytes in the place of the pipeline's buffer.
+/// Replaces the pipeline's buffer with `result`, of which `used` bytes are valid. On failure frees
+/// `result` and returns 0.
 std::size_t replace(void* result, std::size_t used, std::size_t capacity, std::size_t* buffer_size,
                     void** buffer) {
   if (ZSTD_isError(used) || used == 0) {
@@ -52,7 +53,7 @@ std::size_t compress(int level, std::size_t bytes, std::size_t* buffer_size, voi
   return replace(result, used, capacity, buffer_size, buffer);
 }
 
-/// H5Z_func_t: returns the bytes now valid in *buffer, 0 for failure.
+/// The H5Z_func_t. Returns the number of valid bytes in *buffer, or 0 on failure.
 std::size_t filter(unsigned flags, std::size_t value_count, const unsigned values[],
                    std::size_t bytes, std::size_t* buffer_size, void** buffer) {
   if (flags & H5Z_FLAG_REVERSE) return decompress(bytes, buffer_size, buffer);

@@ -1,5 +1,5 @@
-// The two functions that HDF5 looks for in a plug-in. Put the directory of libeflow_h5zstd.so into
-// HDF5_PLUGIN_PATH.
+// The two entry points that HDF5 looks up in a plug-in. To use it, set HDF5_PLUGIN_PATH to the
+// directory of libeflow_h5zstd.so.
 #include <H5PLextern.h>
 
 #include "eflow/io/h5_zstd_filter.hpp"

@@ -5,7 +5,7 @@
 namespace eflow::io {
 
 Image::Image(int w, int h, Rgb fill) : width(w), height(h) {
-  if (w < 0 || h < 0) throw InvalidArgument(str("[image] a picture of ", w, " x ", h, " pixels"));
+  if (w < 0 || h < 0) throw InvalidArgument(str("[image] invalid size ", w, " x ", h));
   rgb.resize(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3);
   for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = fill[i % 3];
 }

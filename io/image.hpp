@@ -1,5 +1,5 @@
 #pragma once
-// An 8-bit RGB picture in memory, the common currency of contact sheets, PNG and WebP.
+// An 8-bit RGB image in memory, shared by contact sheets, PNG and WebP.
 
 #include <array>
 #include <cstddef>
@@ -10,12 +10,15 @@ namespace eflow::io {
 
 using Rgb = std::array<std::uint8_t, 3>;
 
+/// An image of height * width RGB pixels.
 struct Image {
   int width = 0, height = 0;
-  std::vector<std::uint8_t> rgb;  ///< height * width * 3, rows from the top
+  std::vector<std::uint8_t> rgb{};  ///< height * width * 3 values, rows from top to bottom
 
   Image() = default;
+  /// Throws InvalidArgument for a negative size.
   Image(int w, int h, Rgb fill = {0, 0, 0});
+  /// The three channels of the pixel in column x of row y. Not bounds-checked.
   [[nodiscard]] std::uint8_t* at(int x, int y) {
     return rgb.data() + (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
                          static_cast<std::size_t>(x)) *

@@ -1,6 +1,6 @@
 #pragma once
-// Typed access to a JSON object that says which file and field is wrong, and checksummed JSON
-// documents. Internal to io.
+// Checksummed JSON documents, and typed access to JSON fields with errors that name file and field.
+// Internal to io.
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -10,16 +10,16 @@
 
 namespace eflow::io {
 
-/// `object` with a field "checksum": XXH3-128 of its own text without that field (keys sorted, no
-/// spaces).
+/// Serialises `object` with an added field "checksum": the XXH3-128 of its text without that field
+/// (keys sorted, no white space).
 [[nodiscard]] std::string with_checksum(nlohmann::json object);
 
-/// Parses a document of with_checksum and checks format name, version and checksum. Throws
-/// CorruptData, or InvalidArgument for a version that is too new.
+/// Parses a document written by with_checksum() and checks its format name, version and checksum.
+/// Throws CorruptData, or InvalidArgument if the version is too new.
 [[nodiscard]] nlohmann::json parse_checked(const std::string& text, const std::string& format,
                                            int version, const std::filesystem::path& path);
 
-/// The field as a T. Throws CorruptData if it is missing or of another type.
+/// Returns the field as a T. Throws CorruptData if it is missing or has another type.
 template <class T>
 [[nodiscard]] T field(const nlohmann::json& object, const char* name,
                       const std::filesystem::path& path) {

@@ -28,23 +28,24 @@ std::string infer_layout(const Shape& shape, const std::string& where) {
   if (possible.size() == 1) return possible.front();
   std::string names;
   for (const std::string& p : possible) names += " " + p;
-  throw InvalidArgument(str("[pack] ", where, ", shape ", shape, ": the order of the axes is ",
-                            possible.empty() ? "not clear (no axis of 1 or 3 channels where one is "
+  throw InvalidArgument(str("[pack] ", where, ", shape ", shape, ": the axis order is ",
+                            possible.empty() ? "unclear (no axis of size 1 or 3 where channels are "
                                                "expected)"
-                                             : "ambiguous, it can be" + names,
-                            "; say it with --layout, for example --layout NTHWC "
+                                             : "ambiguous; possible are" + names,
+                            "; set it with --layout, for example --layout NTHWC "
                             "(clip, frame, row, column, channel)"));
 }
 
 ClipWalk walk_of(const std::string& layout, const Shape& shape, const std::string& where) {
   const bool grey = is_permutation_of(layout, "NTHW");
   if ((!grey && !is_permutation_of(layout, "NTHWC")) || layout.front() != 'N') {
-    throw InvalidArgument(str("[pack] layout \"", layout,
-                              "\"; expected the letters NTHWC (or NTHW "
-                              "for one channel) in some order with N first"));
+    throw InvalidArgument(str("[pack] layout is \"", layout,
+                              "\"; expected a permutation of NTHWC (or NTHW "
+                              "for one channel) that starts with N"));
   }
   if (shape.rank() != static_cast<int>(layout.size())) {
-    throw InvalidArgument(str("[pack] ", where, " has shape ", shape, ", which is not ", layout));
+    throw InvalidArgument(
+        str("[pack] ", where, " has shape ", shape, ", which does not match layout ", layout));
   }
   const Strides strides = contiguous_strides(shape);
   ClipWalk walk;

@@ -1,6 +1,6 @@
 #pragma once
-// The order of a video array's axes, and the copy into [C, T, H, W]. Internal to io; infer_layout
-// is in pack.hpp.
+// The axis order of a video array, as strides in the order C, T, H, W. Internal to io;
+// infer_layout() is declared in pack.hpp.
 
 #include <array>
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace eflow::io {
 
-/// How a clip of one layout is walked in the order C, T, H, W.
+/// How to traverse a clip of some layout in the order C, T, H, W.
 struct ClipWalk {
-  Shape shape;                           ///< [C, T, H, W]
-  std::array<std::int64_t, 4> stride{};  ///< of C, T, H, W in the array's own clip, in elements
+  Shape shape{};                         ///< [C, T, H, W]
+  std::array<std::int64_t, 4> stride{};  ///< of C, T, H, W in the source clip, in elements
 };
 
-/// `layout` a permutation of NTHWC that starts with N, or of NTHW; `shape` the array's. Throws
-/// InvalidArgument.
+/// Returns the traversal for an array of shape `shape`. `layout` is a permutation of NTHWC or NTHW
+/// that starts with N. Throws InvalidArgument if it is not, or does not match the shape's rank.
 [[nodiscard]] ClipWalk walk_of(const std::string& layout, const Shape& shape,
                                const std::string& where);
 

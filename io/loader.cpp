@@ -12,7 +12,7 @@
 namespace eflow::io {
 namespace {
 
-/// What a reader made of one step.
+/// The result of reading one step: a batch or an error.
 struct Outcome {
   Batch batch;
   std::exception_ptr error;
@@ -24,14 +24,14 @@ struct Loader::State {
   const ClipSource& source;
   const SampleOrder order;
   const LoaderOptions options;
-  const Shape shape;  // of a batch
+  const Shape shape;  // [B, C, T, H, W]
 
   std::mutex mutex;
   std::condition_variable room, ready;
   bool stopping = false;
   std::int64_t next_to_read, next_to_deliver;
   std::map<std::int64_t, Outcome> finished;
-  std::vector<Batch> spare;  // memory that the consumer gave back
+  std::vector<Batch> spare;  // buffers returned by the consumer
   std::exception_ptr failure;
   double last_wait = 0, total_wait = 0;
   std::vector<std::thread> threads;
@@ -56,11 +56,11 @@ void check(const ClipSource& source, const SampleOrder& order, const LoaderOptio
   if (o.batch_size < 1 || o.threads < 1 || o.depth < 1 || o.first_step < 0) {
     throw InvalidArgument(str("[loader] batch size ", o.batch_size, ", threads ", o.threads,
                               " and depth ", o.depth, " must be 1 or more, first step ",
-                              o.first_step, " not negative"));
+                              o.first_step, " 0 or more"));
   }
   if (order.count() != source.size()) {
-    throw InvalidArgument(str("[loader] the order is over ", order.count(),
-                              " samples but the source has ", source.size()));
+    throw InvalidArgument(str("[loader] the order covers ", order.count(),
+                              " samples, but the source has ", source.size()));
   }
 }
 
@@ -128,7 +128,7 @@ void Loader::State::fill(Batch& batch, std::int64_t step) const {
 Loader::Loader(const ClipSource& source, SampleOrder order, LoaderOptions options) {
   check(source, order, options);
   state_ = std::make_unique<State>(source, order, options);
-  state_->start();  // now that ~State joins what was started, should this throw
+  state_->start();  // outside State's constructor, so that ~State joins the threads if this throws
 }
 
 Loader::~Loader() = default;

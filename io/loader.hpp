@@ -1,7 +1,7 @@
 #pragma once
-// Batches of clips, read ahead by background threads. Which samples a batch has depends on its step
-// alone: threads and depth change only how long the consumer waits. The whole state of a loader is
-// the next step.
+// Batches of clips, read ahead by background threads. The samples of a batch depend only on its
+// step; the number of threads and the depth affect only how long the consumer waits. The next step
+// is a loader's entire state.
 
 #include <cstdint>
 #include <memory>
@@ -12,40 +12,46 @@
 
 namespace eflow::io {
 
+/// The clips of one step.
 struct Batch {
   std::int64_t step = 0;
-  Shape shape;                       ///< [B, C, T, H, W]
-  std::vector<float> clips;          ///< B*C*T*H*W, contiguous
-  std::vector<std::int32_t> labels;  ///< [B]
-  std::vector<std::int64_t> ids;     ///< [B] indices in the source
+  Shape shape{};                       ///< [B, C, T, H, W]
+  std::vector<float> clips{};          ///< B*C*T*H*W values, contiguous
+  std::vector<std::int32_t> labels{};  ///< [B]
+  std::vector<std::int64_t> ids{};     ///< [B]; indices in the source
 };
 
 struct LoaderOptions {
   std::int64_t batch_size = 1;
   std::int64_t first_step = 0;
   int threads = 1;  ///< background readers, >= 1
-  int depth = 2;    ///< finished or started batches held at most, >= 1; bounds the memory
+  int depth = 2;    ///< most batches in preparation or ready, >= 1; bounds the memory
 };
 
-/// Delivers, for step k, the samples at positions [k*B, (k+1)*B) of the order. One consumer thread.
-/// The source must outlive the loader. Destruction stops and joins the readers, whatever they do.
+/// Delivers, for step k, the samples at positions [k*B, (k+1)*B) of the order. For a single
+/// consumer thread. The source is borrowed and must outlive the loader. The destructor waits for
+/// reads in progress, then joins the reader threads.
 class Loader {
  public:
-  /// Throws InvalidArgument for sizes below 1 or an order that is not over the source's size.
+  /// Starts the reader threads. Throws InvalidArgument if an option is out of range or the order
+  /// does not cover exactly the samples of the source.
   Loader(const ClipSource& source, SampleOrder order, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next batch. `batch` gives its memory back to the readers, so keep one and pass it again.
-  /// What a reader threw for this step is thrown here, and again by any later call.
+  /// Waits for the next batch and moves it into `batch`. The previous buffers of `batch` go back to
+  /// the readers, so reuse one Batch across calls. Rethrows an exception that a reader threw for
+  /// this step, and rethrows it on every later call.
   void next(Batch& batch);
+  /// Returns the next batch in newly allocated memory.
   [[nodiscard]] Batch next();
 
-  /// The step that next() delivers next.
+  /// The step of the batch that next() delivers next.
   [[nodiscard]] std::int64_t next_step() const;
-  /// Seconds the last next() waited for the readers, and all of them together.
+  /// Seconds that the last call of next() waited for the readers.
   [[nodiscard]] double last_wait_seconds() const;
+  /// Seconds that all calls of next() have waited in total.
   [[nodiscard]] double total_wait_seconds() const;
 
  private:

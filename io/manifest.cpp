@@ -17,12 +17,12 @@ constexpr std::int64_t kMaxClasses = 1 << 20;
 
 using nlohmann::json;
 
-/// A name inside the directory, so that no manifest reaches out of it.
+/// Rejects shard names that would refer to a file outside the directory.
 void check_file_name(const std::string& name, const std::filesystem::path& path) {
   if (name.empty() || name.size() > 255 || name == "." || name == ".." ||
       name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
     throw CorruptData(
-        str("[manifest] ", path.string(), ": shard file \"", name, "\" is no plain file name"));
+        str("[manifest] ", path.string(), ": shard file \"", name, "\" is not a plain file name"));
   }
 }
 
@@ -41,8 +41,8 @@ ShardEntry parse_shard(const json& object, const std::filesystem::path& path) {
   shard.bytes = field<std::uint64_t>(object, "bytes", path);
   const auto hash = hash128_from_hex(field<std::string>(object, "index_hash", path));
   if (!hash || shard.count < 1 || shard.count > kMaxShardClips) {
-    throw CorruptData(str("[manifest] ", path.string(), ", shard ", shard.file, ": count ",
-                          shard.count, " or index_hash is not possible"));
+    throw CorruptData(str("[manifest] ", path.string(), ", shard ", shard.file, ": invalid count ",
+                          shard.count, " or index_hash"));
   }
   shard.index_hash = *hash;
   return shard;
@@ -52,11 +52,13 @@ DatasetSpec parse_spec(const json& object, const std::filesystem::path& path) {
   DatasetSpec spec;
   const auto dtype = field<std::string>(object, "dtype", path);
   const auto known = dtype_from_name(dtype);
-  if (!known) throw CorruptData(str("[manifest] ", path.string(), ": dtype \"", dtype, "\""));
+  if (!known)
+    throw CorruptData(str("[manifest] ", path.string(), ": unknown dtype \"", dtype, "\""));
   spec.dtype = *known;
   const auto dims = field<std::vector<std::int64_t>>(object, "shape", path);
   if (dims.size() != 4) {
-    throw CorruptData(str("[manifest] ", path.string(), ": shape has ", dims.size(), " sizes"));
+    throw CorruptData(
+        str("[manifest] ", path.string(), ": shape has ", dims.size(), " sizes, expected 4"));
   }
   spec.shape = Shape(dims);
   spec.class_count = field<std::int64_t>(object, "class_count", path);
@@ -83,8 +85,25 @@ void check_shape(const Shape& shape, DType dtype) {
   }
   if (element_count(shape) > static_cast<std::int64_t>(kMaxClipBytes / size_of(dtype))) {
     throw InvalidArgument(str("[dataset] a clip of shape ", shape, " ", dtype,
-                              " is larger than 1 GiB; cut it into shorter clips"));
+                              " is larger than 1 GiB; use shorter clips"));
   }
+}
+
+Manifest parse_manifest(const std::string& text, const std::filesystem::path& path) {
+  const json object = parse_checked(text, kFormat, kVersion, path);
+  Manifest manifest;
+  manifest.spec = parse_spec(object, path);
+  manifest.count = field<std::int64_t>(object, "count", path);
+  std::int64_t sum = 0;
+  for (const json& shard : field<json>(object, "shards", path)) {
+    manifest.shards.push_back(parse_shard(shard, path));
+    sum += manifest.shards.back().count;
+  }
+  if (sum != manifest.count || sum < 1) {
+    throw CorruptData(str("[manifest] ", path.string(), ": count is ", manifest.count,
+                          ", but the shards have ", sum));
+  }
+  return manifest;
 }
 
 }  // namespace
@@ -99,14 +118,14 @@ void DatasetSpec::check() const {
   }
   if (!class_names.empty() && static_cast<std::int64_t>(class_names.size()) != class_count) {
     throw InvalidArgument(str("[dataset] ", class_names.size(), " class names for ", class_count,
-                              " classes; give one each, or none"));
+                              " classes; give one per class or none"));
   }
   if (!std::isfinite(mapping.scale) || !std::isfinite(mapping.offset) || mapping.scale == 0) {
     throw InvalidArgument(str("[dataset] value mapping scale ", mapping.scale, ", offset ",
-                              mapping.offset, ": both must be finite, the scale not 0"));
+                              mapping.offset, ": both must be finite and the scale not 0"));
   }
   if (!std::isfinite(fps) || fps <= 0) {
-    throw InvalidArgument(str("[dataset] ", fps, " frames a second; expected more than 0"));
+    throw InvalidArgument(str("[dataset] ", fps, " frames per second; expected a positive number"));
   }
 }
 
@@ -129,32 +148,15 @@ std::string manifest_text(const Manifest& manifest) {
                         {"shards", shards}});
 }
 
-Manifest parse_manifest(const std::string& text, const std::filesystem::path& path) {
-  const json object = parse_checked(text, kFormat, kVersion, path);
-  Manifest manifest;
-  manifest.spec = parse_spec(object, path);
-  manifest.count = field<std::int64_t>(object, "count", path);
-  std::int64_t sum = 0;
-  for (const json& shard : field<json>(object, "shards", path)) {
-    manifest.shards.push_back(parse_shard(shard, path));
-    sum += manifest.shards.back().count;
-  }
-  if (sum != manifest.count || sum < 1) {
-    throw CorruptData(str("[manifest] ", path.string(), ": count is ", manifest.count,
-                          " but the shards have ", sum));
-  }
-  return manifest;
-}
-
 Manifest read_manifest(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kManifestName;
   std::error_code code;
   if (!std::filesystem::exists(path, code)) {
     const bool there = std::filesystem::is_directory(directory, code);
     throw IoError(str("[dataset] ", directory.string(),
-                      there ? " has no manifest.json: it is no data set, or packing it was "
+                      there ? " has no manifest.json: it is not a data set, or packing was "
                               "interrupted (pack again to continue)"
-                            : " does not exist or is no directory"));
+                            : " does not exist or is not a directory"));
   }
   return parse_manifest(read_file(path, kMaxManifestBytes), path);
 }

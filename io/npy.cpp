@@ -23,7 +23,7 @@ std::uint64_t size_of_file(const FileDescriptor& file, const std::filesystem::pa
   return static_cast<std::uint64_t>(info.st_size);
 }
 
-/// The header's text and where the data begins.
+/// The text of the header, and the offset of the data that follows it.
 struct HeaderText {
   std::string text;
   std::uint64_t data_offset = 0;
@@ -33,24 +33,24 @@ HeaderText read_header(const FileDescriptor& file, std::uint64_t size,
                        const std::filesystem::path& path) {
   std::array<unsigned char, 12> start{};
   if (size < start.size()) {
-    throw CorruptData(str("[npy] ", path.string(), " has ", size, " bytes: no .npy file"));
+    throw CorruptData(str("[npy] ", path.string(), " has ", size, " bytes: it is not a .npy file"));
   }
   read_at(file, path, 0, std::as_writable_bytes(std::span(start)));
   if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
     throw CorruptData(
-        str("[npy] ", path.string(), " does not begin with \\x93NUMPY: no .npy file"));
+        str("[npy] ", path.string(), " does not begin with \\x93NUMPY: it is not a .npy file"));
   }
   const int version = start[6];
   if (version != 1 && version != 2) {
     throw InvalidArgument(str("[npy] ", path.string(), " has .npy version ", version, ".",
-                              int{start[7]}, "; versions 1 and 2 are read"));
+                              int{start[7]}, "; only versions 1 and 2 are supported"));
   }
   std::size_t length = start[8] | start[9] << 8;
   if (version == 2) length |= std::size_t{start[10]} << 16 | std::size_t{start[11]} << 24;
   const std::size_t begin = version == 1 ? 10 : 12;
   if (length > kMaxHeader || begin + length > size) {
-    throw CorruptData(str("[npy] ", path.string(), ", byte 8: the header says ", length,
-                          " bytes; at most ", kMaxHeader, " inside the file are possible"));
+    throw CorruptData(str("[npy] ", path.string(), ", byte 8: the header length is ", length,
+                          "; expected at most ", kMaxHeader, ", within the file"));
   }
   HeaderText out{std::string(length, '\0'), begin + length};
   read_at(file, path, begin, std::as_writable_bytes(std::span(out.text.data(), length)));
@@ -89,7 +89,7 @@ NpyFile::NpyFile(const std::filesystem::path& path) : path_(path), file_(open_re
     throw CorruptData(str("[npy] ", path_.string(), ": ", shape_, " ", dtype_, " takes ", expected,
                           " x ", size_of(dtype_), " bytes after byte ", data_offset_,
                           ", but the file has ", size - data_offset_,
-                          " there: it was cut short or written to"));
+                          " there: it is cut short or has trailing bytes"));
   }
 }
 
@@ -106,12 +106,12 @@ std::int64_t NpyFile::row_elements() const {
 void NpyFile::read_rows(std::int64_t first, std::int64_t count, std::span<std::byte> bytes) const {
   const std::uint64_t row = static_cast<std::uint64_t>(row_elements()) * size_of(dtype_);
   if (first < 0 || count < 0 || first > rows() || count > rows() - first) {
-    throw InvalidArgument(str("[npy] rows ", first, " to ", first + count, " of ", path_.string(),
-                              ", which has ", rows()));
+    throw InvalidArgument(str("[npy] rows ", first, " to ", first + count,
+                              " are out of range: ", path_.string(), " has ", rows()));
   }
   if (bytes.size() != row * static_cast<std::uint64_t>(count)) {
-    throw InvalidArgument(str("[npy] room for ", bytes.size(), " bytes, ", count, " rows take ",
-                              row * static_cast<std::uint64_t>(count)));
+    throw InvalidArgument(str("[npy] the buffer holds ", bytes.size(), " bytes, but ", count,
+                              " rows take ", row * static_cast<std::uint64_t>(count)));
   }
   read_at(file_, path_, data_offset_ + row * static_cast<std::uint64_t>(first), bytes);
 }
@@ -120,8 +120,8 @@ void write_npy(const std::filesystem::path& path, DType dtype, const Shape& shap
                std::span<const std::byte> bytes) {
   const std::string descriptor = descriptor_of(dtype);
   if (static_cast<std::uint64_t>(element_count(shape)) * size_of(dtype) != bytes.size()) {
-    throw InvalidArgument(
-        str("[npy] ", path.string(), ": ", shape, " ", dtype, " is not ", bytes.size(), " bytes"));
+    throw InvalidArgument(str("[npy] ", path.string(), ": ", shape, " ", dtype, " does not take ",
+                              bytes.size(), " bytes"));
   }
   std::string dims;
   for (const std::int64_t d : shape) dims += str(d, ", ");
@@ -129,7 +129,7 @@ void write_npy(const std::filesystem::path& path, DType dtype, const Shape& shap
   if (shape.rank() == 1) dims.pop_back();
   std::string header =
       "{'descr': '" + descriptor + "', 'fortran_order': False, 'shape': (" + dims + "), }";
-  header.append(63 - (10 + header.size()) % 64, ' ');  // data begins at a multiple of 64
+  header.append(63 - (10 + header.size()) % 64, ' ');  // aligns the data to 64 bytes
   header += '\n';
   std::string file(kMagic);
   file +=

@@ -8,7 +8,7 @@
 namespace eflow::io {
 namespace {
 
-/// Reads the literal from left to right; anything unexpected is refused with its position.
+/// A left-to-right parser of the literal; rejects anything unexpected with its position.
 class Parser {
  public:
   Parser(std::string_view text, const std::string& path) : text_(text), path_(path) {}
@@ -35,7 +35,8 @@ class Parser {
     const char quote = accept("'") ? '\'' : '"';
     if (quote == '"') expect("\"");
     const std::size_t end = text_.find(quote, at_);
-    if (end == std::string_view::npos || end - at_ > 64) refuse("a short quoted word");
+    if (end == std::string_view::npos || end - at_ > 64)
+      refuse("a quoted string of at most 64 characters");
     const std::string_view word = text_.substr(at_, end - at_);
     at_ = end + 1;
     return word;
@@ -66,14 +67,14 @@ Shape Parser::tuple() {
     shape.push_back(size);
     if (!accept(",")) {
       expect(")");
-      if (shape.rank() == 1) refuse("a comma in a tuple of one");
+      if (shape.rank() == 1) refuse("a comma in a one-element tuple");
       break;
     }
   }
   try {
     static_cast<void>(element_count(shape));
   } catch (const InvalidArgument&) {
-    refuse("a shape that fits memory");
+    refuse("a shape with fewer elements");
   }
   return shape;
 }
@@ -85,8 +86,8 @@ DType dtype_of_descriptor(std::string_view descriptor, const std::string& path) 
   if (descriptor == "<f4") return DType::kF32;
   if (descriptor == "<f8") return DType::kF64;
   throw InvalidArgument(str("[npy] ", path, " holds '", descriptor,
-                            "'; u1, i4, i8, f4 and f8 (little-endian) are read. Convert it in "
-                            "Python: np.save(path, array.astype('<f4'))"));
+                            "'; only little-endian u1, i4, i8, f4 and f8 are supported. Convert "
+                            "it in Python: np.save(path, array.astype('<f4'))"));
 }
 
 NpyHeader Parser::parse() {
@@ -99,7 +100,8 @@ NpyHeader Parser::parse() {
     if (key == "descr" && !has_descr) {
       has_descr = true;
       if (accept("[")) {
-        throw InvalidArgument(str("[npy] ", path_, " holds records; plain numbers are read"));
+        throw InvalidArgument(
+            str("[npy] ", path_, " holds records; only plain numbers are supported"));
       }
       out.dtype = dtype_of_descriptor(quoted(), path_);
     } else if (key == "fortran_order" && !has_order) {
@@ -109,7 +111,7 @@ NpyHeader Parser::parse() {
       has_shape = true;
       out.shape = tuple();
     } else {
-      refuse("each of descr, fortran_order and shape once");
+      refuse("descr, fortran_order and shape, once each");
     }
     if (!accept(",")) {
       expect("}");
@@ -117,11 +119,12 @@ NpyHeader Parser::parse() {
     }
   }
   skip_blanks();
-  if (at_ != text_.size()) refuse("the end");
+  if (at_ != text_.size()) refuse("the end of the header");
   if (!has_descr || !has_order || !has_shape) refuse("descr, fortran_order and shape");
   if (fortran && out.shape.rank() > 1) {
-    throw InvalidArgument(str("[npy] ", path_, " is in Fortran order; C order is read. Convert it ",
-                              "in Python: np.save(path, np.ascontiguousarray(array))"));
+    throw InvalidArgument(str("[npy] ", path_,
+                              " is in Fortran order; only C order is supported. Convert "
+                              "it in Python: np.save(path, np.ascontiguousarray(array))"));
   }
   return out;
 }

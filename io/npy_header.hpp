@@ -1,5 +1,5 @@
 #pragma once
-// The header of a .npy file: a Python dict literal with exactly three keys, parsed strictly.
+// A strict parser for the header of a .npy file, a Python dict literal with exactly three keys.
 // Internal to io.
 
 #include <string>
@@ -12,11 +12,11 @@ namespace eflow::io {
 
 struct NpyHeader {
   DType dtype = DType::kU8;
-  Shape shape;
+  Shape shape{};
 };
 
-/// Throws CorruptData where `text` is no such dict, InvalidArgument for arrays that we do not read
-/// (other dtypes, big-endian, Fortran order), saying how to convert them. `path` is for the
+/// Throws CorruptData if `text` is not such a dict; InvalidArgument, explaining how to convert the
+/// array, for unsupported ones (other dtypes, big-endian, Fortran order). `path` is used in
 /// messages.
 [[nodiscard]] NpyHeader parse_npy_header(std::string_view text, const std::string& path);
 

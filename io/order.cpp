@@ -16,7 +16,7 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// A permutation of [0, 4^half_bits), whatever the round function is.
+/// A Feistel network: a permutation of [0, 4^half_bits) for any round function.
 std::uint64_t feistel(std::uint64_t value, int half_bits, std::uint64_t key) {
   const std::uint64_t mask = (1ull << half_bits) - 1;
   std::uint64_t left = value >> half_bits, right = value & mask;
@@ -34,7 +34,7 @@ std::uint64_t feistel(std::uint64_t value, int half_bits, std::uint64_t key) {
 SampleOrder::SampleOrder(std::int64_t count, std::uint64_t seed, Shuffle shuffle)
     : count_(count), seed_(seed), shuffle_(shuffle) {
   if (count < 1 || count > std::int64_t{1} << 62) {
-    throw InvalidArgument(str("[order] cannot order ", count, " samples; 1 to 2^62 are possible"));
+    throw InvalidArgument(str("[order] ", count, " samples; expected 1 to 2^62"));
   }
   const int bits = std::bit_width(static_cast<std::uint64_t>(count - 1));
   half_bits_ = bits < 2 ? 1 : (bits + 1) / 2;
@@ -42,11 +42,11 @@ SampleOrder::SampleOrder(std::int64_t count, std::uint64_t seed, Shuffle shuffle
 
 std::int64_t SampleOrder::index_at(std::int64_t position) const {
   if (position < 0) throw InvalidArgument(str("[order] position ", position, " is negative"));
-  const auto place = static_cast<std::uint64_t>(position % count_);
-  if (shuffle_ == Shuffle::kNo) return static_cast<std::int64_t>(place);
+  const auto offset = static_cast<std::uint64_t>(position % count_);
+  if (shuffle_ == Shuffle::kNo) return static_cast<std::int64_t>(offset);
   const std::uint64_t key = mix(seed_ ^ mix(static_cast<std::uint64_t>(epoch_of(position)) + 1));
-  // Walking the cycle until it comes back into range keeps it a permutation of the range.
-  std::uint64_t value = place;
+  // Cycle walking: following a permutation until it re-enters [0, count) permutes that range.
+  std::uint64_t value = offset;
   do {
     value = feistel(value, half_bits_, key);
   } while (value >= static_cast<std::uint64_t>(count_));

@@ -1,4 +1,5 @@
-// What the user gives is checked in full before the writer opens: content decides the key, and a wrong label stops early.
+// Packs NumPy arrays and clip sources. The labels are checked and the content is hashed before the
+// writer opens: the hash is part of the content key, and a wrong label fails early.
 #include "eflow/io/pack.hpp"
 
 #include <algorithm>
@@ -13,14 +14,14 @@
 namespace eflow::io {
 namespace {
 
-/// The meaning of what is stored. Float pixels in [0, 1] are mapped when they are read, so that the
-/// stored floats are the user's own.
+/// The mapping from stored elements to model values. Float pixels in [0, 1] are stored unchanged
+/// and mapped on reading.
 ValueMapping mapping_of(DType input, DType stored, FloatRange range) {
   if (input == DType::kU8 || stored == DType::kU8) return kPixelMapping;
   return range == FloatRange::kUnit ? ValueMapping{2.0, -1.0} : ValueMapping{};
 }
 
-/// Takes input numbers to values as the model sees them, [-1, 1] for pixels.
+/// The mapping from input elements to model values ([-1, 1] for pixels).
 ValueMapping input_mapping(DType input, FloatRange range) {
   return input == DType::kU8 ? kPixelMapping : mapping_of(input, DType::kF32, range);
 }
@@ -29,7 +30,7 @@ NpyFile open_videos(const std::filesystem::path& path) {
   NpyFile file(path);
   if (file.dtype() != DType::kU8 && file.dtype() != DType::kF32 && file.dtype() != DType::kF64) {
     throw InvalidArgument(
-        str("[pack] ", path.string(), " holds ", file.dtype(), "; videos are u8, f32 or f64"));
+        str("[pack] ", path.string(), " holds ", file.dtype(), "; videos must be u8, f32 or f64"));
   }
   if (file.shape().rank() < 4 || element_count(file.shape()) == 0) {
     throw InvalidArgument(str("[pack] ", path.string(), " has shape ", file.shape(),
@@ -65,7 +66,7 @@ std::vector<std::int64_t> read_integers(const NpyFile& file, const std::string& 
       std::memcpy(&out[i], bytes.data() + 8 * i, 8);
     } else {
       throw InvalidArgument(
-          str("[pack] ", where, " holds ", file.dtype(), "; labels are u8, i32 or i64"));
+          str("[pack] ", where, " holds ", file.dtype(), "; labels must be u8, i32 or i64"));
     }
   }
   return out;
@@ -83,7 +84,7 @@ Labels read_labels(const std::filesystem::path& path, std::int64_t clips,
                                             : static_cast<std::int64_t>(options.class_names.size());
   if (path.empty()) {
     if (out.class_count > 0) {
-      throw InvalidArgument("[pack] classes were given but no labels; add the labels' .npy file");
+      throw InvalidArgument("[pack] classes were given without labels; add the labels' .npy file");
     }
     out.values.resize(static_cast<std::size_t>(clips));
     return out;
@@ -107,7 +108,7 @@ Labels read_labels(const std::filesystem::path& path, std::int64_t clips,
   return out;
 }
 
-/// A hash of the array's content, clip by clip.
+/// Hashes the array's content, chained clip by clip so that memory stays bounded.
 std::string content_of(const NpyFile& file, const std::stop_token& stop) {
   std::vector<std::byte> row(static_cast<std::size_t>(file.row_elements()) * size_of(file.dtype()));
   Hash128 chain;
@@ -119,7 +120,7 @@ std::string content_of(const NpyFile& file, const std::stop_token& stop) {
   return to_hex(chain);
 }
 
-/// Feeds the writer clip by clip: fill(i, bytes) gives the stored bytes and the label.
+/// Writes all clips; fill(i, bytes) stores the encoded bytes of clip i and returns its label.
 template <class Fill>
 PackReport write_all_clips(const std::filesystem::path& out, const DatasetSpec& spec,
                            std::int64_t clips, const PackOptions& options, const Fill& fill) {

@@ -1,5 +1,5 @@
 #pragma once
-// Makes data sets: from NumPy arrays, or from any ClipSource.
+// Creates data sets from NumPy arrays or from any ClipSource.
 
 #include <cstdint>
 #include <filesystem>
@@ -14,55 +14,56 @@
 
 namespace eflow::io {
 
-/// What float inputs mean. u8 inputs are always pixels 0..255.
+/// The meaning of float inputs. u8 inputs are always pixels in [0, 255].
 enum class FloatRange {
   kSymmetric,  ///< pixels in [-1, 1]
   kUnit,       ///< pixels in [0, 1]
-  kAny,        ///< latents: any finite values, taken as they are
+  kAny,        ///< latents: any finite values, stored unchanged
 };
 
 struct PackOptions {
-  /// Order of the axes of the array, a permutation of "NTHWC" that starts with N ("NTHW" for 4
-  /// axes, meaning C = 1). Empty: inferred where only one of NTHWC, NCTHW, NTCHW can be meant (its
-  /// C is 1 or 3), else an error.
-  std::string layout;
+  /// Axis order of the array: a permutation of "NTHWC" that starts with N, or of "NTHW" for arrays
+  /// of rank 4, which have C = 1. Empty: inferred if exactly one of NTHWC, NCTHW and NTCHW gives
+  /// C = 1 or 3, otherwise an error.
+  std::string layout{};
   FloatRange float_range = FloatRange::kSymmetric;
-  std::optional<DType>
-      dtype;  ///< stored; default u8 for u8 inputs (the only choice then) and f32 for floats
-  std::int64_t class_count = 0;          ///< 0: the number of names, else the largest label + 1
-  std::vector<std::string> class_names;  ///< optional
-  double fps = 8.0;
-  ShardLimits limits;
-  std::function<void(std::int64_t done, std::int64_t total)>
-      progress;          ///< clips; on the caller's thread
-  std::stop_token stop;  ///< polled once a clip; what is sealed stays and a later pack continues
+  /// Stored element type. Defaults to u8 for u8 inputs, which allow no other, and f32 for floats.
+  std::optional<DType> dtype{};
+  std::int64_t class_count = 0;            ///< 0: the number of names, or the largest label + 1
+  std::vector<std::string> class_names{};  ///< optional
+  double fps = 8.0;                        ///< frames per second, for previews
+  ShardLimits limits{};
+  /// Receives the numbers of clips, on the calling thread. May be empty.
+  std::function<void(std::int64_t done, std::int64_t total)> progress{};
+  /// Polled once per clip. After a stop, sealed shards remain and a later pack continues from them.
+  std::stop_token stop{};
 };
 
 struct PackReport {
   bool finished = false;            ///< false: stopped on request
-  bool already_there = false;       ///< the directory held this very data set, nothing was written
-  std::int64_t clips = 0;           ///< in the data set
-  std::int64_t continued_from = 0;  ///< clips that an earlier, interrupted pack had sealed
-  std::string layout;               ///< as used
-  DatasetSpec spec;
-  std::uint64_t stored_bytes = 0;
+  bool already_there = false;       ///< `out` already held this data set; nothing was written
+  std::int64_t clips = 0;           ///< clips packed so far
+  std::int64_t continued_from = 0;  ///< clips in shards that an interrupted pack had sealed
+  std::string layout{};             ///< axis order used
+  DatasetSpec spec{};
+  std::uint64_t stored_bytes = 0;  ///< total size of all shards; 0 unless finished
 };
 
-/// Packs videos [N, ...] (u8, f32 or f64) and labels [N] (u8, i32 or i64; an empty path for none)
-/// into `out`. Throws InvalidArgument (ambiguous layout, label out of range, counts that differ, a
-/// NaN or a value out of range, naming clip and pixel), IoError, NoSpaceError, CorruptData. What
-/// `out` held before stays whole.
+/// Packs videos [N, ...] (u8, f32 or f64) and labels [N] (u8, i32 or i64; an empty path means no
+/// labels) into `out`. An existing data set in `out` is never modified. Throws InvalidArgument
+/// (ambiguous layout, label out of range, counts that differ, or a NaN or out-of-range value,
+/// naming clip and pixel), IoError, NoSpaceError, CorruptData.
 PackReport pack_npy(const std::filesystem::path& videos, const std::filesystem::path& labels,
                     const std::filesystem::path& out, const PackOptions& options = {});
 
-/// The same from any source. `options.dtype` defaults to u8 (pixels in [-1, 1], rounded); layout
-/// and float_range are not used. `content_key` must change whenever the clips do; it lets an
-/// interrupted pack continue.
+/// Packs the clips of any source. `options.dtype` defaults to u8 (pixels in [-1, 1], rounded);
+/// layout, float_range, class_count and fps are ignored. `content_key` must change whenever the
+/// clips change; it allows an interrupted pack to continue. Throws as pack_npy() does.
 PackReport pack_source(const ClipSource& source, const std::filesystem::path& out,
                        const std::string& content_key, const PackOptions& options = {});
 
-/// The layout that a shape can mean, or InvalidArgument that lists the candidates and asks for
-/// --layout.
+/// Infers the axis order from a shape. Throws InvalidArgument, listing the candidates and asking
+/// for --layout, unless exactly one is possible. `where` names the input in the message.
 [[nodiscard]] std::string infer_layout(const Shape& shape, const std::string& where);
 
 }  // namespace eflow::io

@@ -12,7 +12,7 @@ void write_png(const std::filesystem::path& path, const Image& image) {
       static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
   if (image.width < 1 || image.height < 1 || image.rgb.size() != pixels * 3) {
     throw InvalidArgument(str("[png] ", path.string(), ": ", image.width, " x ", image.height,
-                              " pixels and ", image.rgb.size(), " bytes are no RGB picture"));
+                              " pixels and ", image.rgb.size(), " bytes are not an RGB image"));
   }
   png_image header{};
   header.version = PNG_IMAGE_VERSION;

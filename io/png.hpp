@@ -1,5 +1,5 @@
 #pragma once
-// PNG files of RGB pictures.
+// Writes RGB images as PNG files.
 
 #include <filesystem>
 
@@ -7,8 +7,8 @@
 
 namespace eflow::io {
 
-/// Writes an 8-bit RGB PNG, atomically; equal pictures give equal files. Throws InvalidArgument for
-/// an empty picture or a wrong pixel count, IoError.
+/// Writes an 8-bit RGB PNG atomically; equal images give equal files. Throws InvalidArgument for an
+/// empty image or a wrong number of pixels; IoError, NoSpaceError.
 void write_png(const std::filesystem::path& path, const Image& image);
 
 }  // namespace eflow::io

@@ -29,7 +29,7 @@ ShardIndex read_index(const FileDescriptor& file, const std::filesystem::path& p
   return decode_index(block, size, path);
 }
 
-/// Buffers of one thread, kept between calls.
+/// Per-thread buffers, reused between calls.
 struct Scratch {
   std::vector<std::byte> stored, shuffled;
 };
@@ -59,7 +59,7 @@ void Shard::read(std::int64_t i, std::span<std::byte> clip) const {
   const auto refuse = [&](const std::string& what) {
     throw CorruptData(str("[shard] ", path_.string(), ", sample ", first_ + i, " (", i,
                           " of the shard), bytes ", entry.offset, " + ", entry.stored, ": ", what,
-                          "; the clip is damaged, pack the shard again"));
+                          "; the clip is damaged, pack the data set again"));
   };
   Scratch& buffers = scratch();
   buffers.stored.resize(entry.stored);
@@ -72,7 +72,7 @@ void Shard::read(std::int64_t i, std::span<std::byte> clip) const {
     refuse(str("hash is ", to_hex(found), ", expected ", to_hex(entry.hash)));
   }
   const std::size_t element = size_of(index_.dtype);
-  if (element == 1) {  // shuffling bytes changes nothing
+  if (element == 1) {  // shuffling single bytes is the identity
     if (const auto fault = zstd_decompress(buffers.stored, clip)) refuse(*fault);
     return;
   }
@@ -91,17 +91,10 @@ void Shard::verify_structure() const {
   });
   if (found != index_.structure_hash) {
     throw CorruptData(str("[shard] ", path_.string(), ", HDF5 structure (", gaps.size(),
-                          " stretches from byte ", index_.user_block, " on): hash is ",
-                          to_hex(found), ", expected ", to_hex(index_.structure_hash),
-                          "; clips are readable here, but not by HDF5 tools"));
+                          " ranges from byte ", index_.user_block, " on): hash is ", to_hex(found),
+                          ", expected ", to_hex(index_.structure_hash),
+                          "; eflow can read the clips, HDF5 tools may not"));
   }
-}
-
-std::uint64_t hash_of_gaps(std::span<const ByteRange> gaps,
-                           const std::function<std::vector<std::byte>(const ByteRange&)>& read) {
-  std::vector<std::uint64_t> hashes;
-  for (const ByteRange& gap : gaps) hashes.push_back(hash64(read(gap)));
-  return hash64(std::as_bytes(std::span(hashes)));
 }
 
 }  // namespace eflow::io

@@ -18,7 +18,7 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::uint32_t kByteOrder = 0x01020304;
 constexpr std::size_t kEntryBytes = 24, kChecksumBytes = 16;
 
-/// Field positions in the header.
+/// Field offsets in the header.
 enum At : std::size_t {
   kAtMagic = 0,
   kAtVersion = 8,
@@ -47,7 +47,7 @@ T get(std::span<const std::byte> from, std::size_t at) {
   return value;
 }
 
-/// Throws for a field of the index.
+/// Throws CorruptData for a field of the index.
 [[noreturn]] void refuse(const std::filesystem::path& path, const char* field, std::size_t at,
                          const std::string& found, const std::string& expected) {
   throw CorruptData(str("[shard] ", path.string(), ", byte ", at, ": ", field, " is ", found,
@@ -59,7 +59,7 @@ Shape read_shape(std::span<const std::byte> block, const std::filesystem::path& 
   for (std::size_t i = 0; i < 4; ++i) {
     const std::size_t at = kAtShape + 4 * i;
     const auto size = get<std::uint32_t>(block, at);
-    if (size < 1 || size > 1u << 20) refuse(path, "a clip's size", at, str(size), "1 to 2^20");
+    if (size < 1 || size > 1u << 20) refuse(path, "clip size", at, str(size), "1 to 2^20");
     shape.push_back(size);
   }
   return shape;
@@ -72,7 +72,8 @@ std::uint64_t read_raw_bytes(std::span<const std::byte> block, const ShardIndex&
   for (const std::int64_t d : index.shape) {
     expected = std::min(expected * static_cast<std::uint64_t>(d), kMaxClipBytes + 1);
   }
-  if (expected > kMaxClipBytes) refuse(path, "a clip", kAtShape, "over 1 GiB", "1 GiB at most");
+  if (expected > kMaxClipBytes)
+    refuse(path, "size of a clip", kAtShape, "over 1 GiB", "at most 1 GiB");
   if (raw != expected) refuse(path, "bytes of a clip", kAtRawBytes, str(raw), str(expected));
   return raw;
 }
@@ -90,7 +91,7 @@ SampleEntry read_entry(std::span<const std::byte> block, std::size_t i, const Sh
   }
   if (entry.offset < index.user_block || entry.offset > index.file_bytes ||
       entry.stored > index.file_bytes - entry.offset) {
-    refuse(path, "a sample's place", at, str(entry.offset, " + ", entry.stored),
+    refuse(path, "byte range of a sample", at, str(entry.offset, " + ", entry.stored),
            str("inside [", index.user_block, ", ", index.file_bytes, ")"));
   }
   return entry;
@@ -142,17 +143,16 @@ std::vector<std::byte> encode_index(ShardIndex& index) {
 std::uint64_t user_block_of(std::span<const std::byte> header, const std::filesystem::path& path) {
   EFLOW_ASSERT(header.size() >= kHeaderBytes);
   if (std::memcmp(header.data(), kMagic.data(), kMagic.size()) != 0) {
-    refuse(path, "the magic", kAtMagic, "something else",
-           str(kMagic, "; this is no shard, or its first bytes are damaged"));
+    refuse(path, "magic", kAtMagic, "unknown",
+           str(kMagic, "; the file is not a shard, or its first bytes are damaged"));
   }
   const auto version = get<std::uint32_t>(header, kAtVersion);
-  if (version != kVersion) refuse(path, "the version", kAtVersion, str(version), str(kVersion));
+  if (version != kVersion) refuse(path, "version", kAtVersion, str(version), str(kVersion));
   const auto order = get<std::uint32_t>(header, kAtByteOrder);
-  if (order != kByteOrder)
-    refuse(path, "the byte order", kAtByteOrder, str(order), "little-endian");
+  if (order != kByteOrder) refuse(path, "byte order", kAtByteOrder, str(order), "little-endian");
   const auto size = get<std::uint64_t>(header, kAtUserBlock);
   if (size < 512 || size > kMaxUserBlock || !std::has_single_bit(size)) {
-    refuse(path, "the user block's size", kAtUserBlock, str(size), "a power of two, 512 to 131072");
+    refuse(path, "user block size", kAtUserBlock, str(size), "a power of two, 512 to 131072");
   }
   return size;
 }
@@ -166,27 +166,27 @@ ShardIndex decode_index(std::span<const std::byte> block, std::uint64_t actual_f
                     get<std::uint64_t>(block, block.size() - 8)};
   const Hash128 found = hash128(block.first(block.size() - kChecksumBytes));
   if (found != index.checksum) {
-    refuse(path, "the index's checksum", block.size() - kChecksumBytes, to_hex(found),
+    refuse(path, "index checksum", block.size() - kChecksumBytes, to_hex(found),
            str(to_hex(index.checksum), "; the index (bytes 0 to ", block.size(), ") is damaged"));
   }
   index.file_bytes = get<std::uint64_t>(block, kAtFileBytes);
   if (index.file_bytes != actual_file_bytes) {
     throw CorruptData(str("[shard] ", path.string(), " has ", actual_file_bytes,
                           " bytes but was written with ", index.file_bytes,
-                          actual_file_bytes < index.file_bytes ? ": it was cut short" : ""));
+                          actual_file_bytes < index.file_bytes ? ": it is cut short" : ""));
   }
   const auto dtype = get<std::uint32_t>(block, kAtDType);
   if (dtype != static_cast<std::uint32_t>(DType::kU8) &&
       dtype != static_cast<std::uint32_t>(DType::kBF16) &&
       dtype != static_cast<std::uint32_t>(DType::kF32)) {
-    refuse(path, "the dtype", kAtDType, str(dtype), "that of u8, bf16 or f32");
+    refuse(path, "dtype", kAtDType, str(dtype), "the code of u8, bf16 or f32");
   }
   index.dtype = static_cast<DType>(dtype);
   index.shape = read_shape(block, path);
   const std::uint64_t raw = read_raw_bytes(block, index, path);
   const auto count = get<std::uint32_t>(block, kAtCount);
   if (count < 1 || count > kMaxShardClips || user_block_for(count) > index.user_block) {
-    refuse(path, "the number of clips", kAtCount, str(count), "1 to 4096 that fit the user block");
+    refuse(path, "number of clips", kAtCount, str(count), "1 to 4096 that fit the user block");
   }
   index.spec_key = {get<std::uint64_t>(block, kAtSpecKey),
                     get<std::uint64_t>(block, kAtSpecKey + 8)};
@@ -198,7 +198,7 @@ ShardIndex decode_index(std::span<const std::byte> block, std::uint64_t actual_f
   }
   if (index.labels_offset < index.user_block || index.labels_offset > index.file_bytes ||
       index.labels_bytes() > index.file_bytes - index.labels_offset) {
-    refuse(path, "the labels' place", kAtLabelsOffset, str(index.labels_offset), "inside the file");
+    refuse(path, "labels offset", kAtLabelsOffset, str(index.labels_offset), "inside the file");
   }
   return index;
 }
@@ -211,7 +211,7 @@ std::vector<ByteRange> gaps_between(std::vector<ByteRange> taken, std::uint64_t 
   for (const ByteRange& range : taken) {
     if (range.offset < begin || range.offset > end || range.bytes > end - range.offset) {
       throw CorruptData(str("[index] ", path.string(), ": bytes ", range.offset, " + ", range.bytes,
-                            " overlap others or lie outside the file"));
+                            " overlap another range or end outside the file"));
     }
     if (range.offset > begin) gaps.push_back({begin, range.offset - begin});
     begin = range.offset + range.bytes;
@@ -224,6 +224,13 @@ std::vector<ByteRange> taken_ranges(const ShardIndex& index) {
   std::vector<ByteRange> out{{index.labels_offset, index.labels_bytes()}};
   for (const SampleEntry& s : index.samples) out.push_back({s.offset, s.stored});
   return out;
+}
+
+std::uint64_t hash_of_gaps(std::span<const ByteRange> gaps,
+                           const std::function<std::vector<std::byte>(const ByteRange&)>& read) {
+  std::vector<std::uint64_t> hashes;
+  for (const ByteRange& gap : gaps) hashes.push_back(hash64(read(gap)));
+  return hash64(std::as_bytes(std::span(hashes)));
 }
 
 }  // namespace eflow::io

@@ -11,7 +11,7 @@
 namespace eflow::io {
 namespace {
 
-constexpr std::size_t kGrowth = 4 << 20;  // bytes by which HDF5 enlarges the memory file
+constexpr std::size_t kGrowth = 4 << 20;  // bytes by which HDF5 grows the in-memory file
 using FiveDims = std::array<hsize_t, 5>;
 
 FiveDims five(std::int64_t clips, const Shape& clip) {
@@ -38,7 +38,7 @@ h5::Id create_latents(const h5::Id& file, const DatasetSpec& spec, const std::st
   const h5::Id space(H5Screate_simple(5, none.data(), most.data()), H5Sclose, "H5Screate_simple",
                      name);
   const h5::Id layout = h5::make_properties(H5P_DATASET_CREATE, name);
-  // Times would make equal contents give unequal files.
+  // Time stamps would make files of equal content differ.
   h5::check(H5Pset_obj_track_times(layout.get(), false), "H5Pset_obj_track_times", name);
   h5::check(H5Pset_chunk(layout.get(), 5, chunk.data()), "H5Pset_chunk", name);
   h5::check(H5Pset_shuffle(layout.get()), "H5Pset_shuffle", name);
@@ -95,19 +95,21 @@ std::vector<std::byte> copy_image(const h5::Id& file, const std::string& name) {
   return image;
 }
 
-/// Where `content` lies in the file. HDF5 1.10 leaves the user block out of the addresses that it
-/// tells, later versions do not, so both are tried and the bytes decide.
-std::uint64_t locate(std::uint64_t told, std::uint64_t user_block,
+/// Returns the file offset of `content`, given the address that HDF5 reports. HDF5 1.10 reports
+/// addresses without the user block, later versions with it; comparing the bytes decides which.
+std::uint64_t locate(std::uint64_t reported, std::uint64_t user_block,
                      std::span<const std::byte> content, const std::vector<std::byte>& image,
                      const std::string& name) {
-  const auto lies_at = [&](std::uint64_t at) {
+  const auto is_at = [&](std::uint64_t at) {
     return at <= image.size() && content.size() <= image.size() - at &&
            std::memcmp(image.data() + at, content.data(), content.size()) == 0;
   };
-  if (lies_at(told)) return told + user_block;
-  if (told >= user_block && lies_at(told - user_block)) return told;
-  throw IoError(str("[shard] ", name, ": HDF5 says that ", content.size(), " bytes lie at ", told,
-                    " but they do not; please report it with your HDF5 version"));
+  if (is_at(reported)) return reported + user_block;
+  if (reported >= user_block && is_at(reported - user_block)) return reported;
+  throw IoError(str("[shard] ", name, ": HDF5 reports ", content.size(), " bytes at offset ",
+                    reported,
+                    ", but other bytes are there; please report this bug with your HDF5 "
+                    "version"));
 }
 
 std::uint64_t chunk_address(const h5::Id& latents, std::size_t index, const std::string& name) {

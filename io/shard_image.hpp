@@ -1,6 +1,6 @@
 #pragma once
-// The HDF5 part of a shard (all but the user block), built in memory: no disk error can reach HDF5,
-// and the file is then written in one go by our own durable writer. Internal to io.
+// The HDF5 part of a shard (everything but the user block), built in memory. HDF5 therefore never
+// sees a disk error, and write_file_atomically() writes the finished file. Internal to io.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,17 +12,17 @@
 
 namespace eflow::io {
 
-/// One clip, shuffled and compressed: a zstd frame.
+/// One shuffled and compressed clip: a zstd frame.
 using Frame = std::vector<std::byte>;
 
 struct ShardImage {
-  std::vector<std::byte> bytes;        ///< the file from the user block's end on
+  std::vector<std::byte> bytes;        ///< the file from the end of the user block
   std::vector<std::uint64_t> offsets;  ///< of each clip's frame, in the file
   std::uint64_t labels_offset = 0;     ///< of the labels, in the file
 };
 
-/// The image with /latents [n, C, T, H, W] and /labels [n]. user_block: a power of two, 512 or
-/// more. Equal arguments give equal bytes. `name` is for error texts. Throws IoError.
+/// Builds the image with /latents [n, C, T, H, W] and /labels [n]. `user_block` is a power of two
+/// of at least 512. Equal arguments give equal bytes. `name` is used in messages. Throws IoError.
 [[nodiscard]] ShardImage build_shard_image(const DatasetSpec& spec, std::uint64_t user_block,
                                            std::span<const Frame> frames,
                                            std::span<const std::int32_t> labels,

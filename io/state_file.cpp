@@ -11,7 +11,7 @@
 #include "eflow/base/atomic_file.hpp"
 #include "eflow/base/error.hpp"
 #include "eflow/io/h5.hpp"
-#include "eflow/io/shard.hpp"
+#include "eflow/io/shard_format.hpp"
 
 namespace eflow::io {
 namespace {
@@ -21,7 +21,7 @@ std::uint64_t create_array(const h5::Id& file, const h5::Id& links, const NamedB
   const h5::Id layout = h5::make_properties(H5P_DATASET_CREATE, name);
   h5::check(H5Pset_obj_track_times(layout.get(), false), "H5Pset_obj_track_times", name);
   h5::check(H5Pset_layout(layout.get(), H5D_CONTIGUOUS), "H5Pset_layout", name);
-  // The space is reserved now and filled by us later.
+  // HDF5 reserves the space; write_state_file() fills it.
   h5::check(H5Pset_alloc_time(layout.get(), H5D_ALLOC_TIME_EARLY), "H5Pset_alloc_time", name);
   h5::check(H5Pset_fill_time(layout.get(), H5D_FILL_TIME_NEVER), "H5Pset_fill_time", name);
   h5::Id data(
@@ -35,13 +35,14 @@ std::uint64_t create_array(const h5::Id& file, const h5::Id& links, const NamedB
   return offset;
 }
 
-/// The file without its arrays' bytes: a sparse file that lives in memory and takes no more of it than the structure does.
+/// An anonymous in-memory file for the layout. HDF5 never writes the array bytes, so the file stays
+/// sparse and only its HDF5 structure takes memory.
 struct MemoryFile {
   FileDescriptor file;
   std::filesystem::path path;
 
   MemoryFile() : file(::memfd_create("eflow-state", MFD_CLOEXEC)) {
-    if (!file.valid()) throw_errno("create", "a file in memory");
+    if (!file.valid()) throw_errno("create", "an in-memory file");
     path = str("/proc/self/fd/", file.get());
   }
   [[nodiscard]] std::uint64_t size() const {
@@ -60,7 +61,8 @@ std::vector<std::uint64_t> lay_out(const MemoryFile& memory, std::span<const Nam
   const std::string name = memory.path.string();
   const h5::Session session;
   const h5::Id access = h5::make_properties(H5P_FILE_ACCESS, name);
-  // Unlike the default driver this one does not ask for the name behind the link, which a file in memory has not.
+  // The default driver resolves the link to a path name, which an in-memory file lacks; stdio does
+  // not.
   h5::check(H5Pset_fapl_stdio(access.get()), "H5Pset_fapl_stdio", name);
   h5::Id file(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
               "H5Fcreate", name);
@@ -74,18 +76,19 @@ std::vector<std::uint64_t> lay_out(const MemoryFile& memory, std::span<const Nam
   return offsets;
 }
 
-/// A limit on file sizes would stop HDF5 in the middle of its own file.
+/// Checks the file size limit first: hitting it would interrupt HDF5 in the middle of its layout.
 void require_size_allowed(std::uint64_t bytes, const std::filesystem::path& path) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
       limit.rlim_cur < bytes) {
     throw NoSpaceError(str("[checkpoint] ", path.string(), " may take ", bytes,
-                           " bytes but this process may write files of ", limit.rlim_cur,
+                           " bytes, but files of this process are limited to ", limit.rlim_cur,
                            "; raise the limit (ulimit -f)"));
   }
 }
 
-/// Takes the disk blocks of the whole file before the long write; a file system that cannot is left to the write itself.
+/// Allocates the disk blocks of the whole file up front, so that a full disk fails before the long
+/// write. File systems without fallocate report it during the write.
 void reserve_blocks(const FileDescriptor& file, std::uint64_t bytes,
                     const std::filesystem::path& path) {
   if (::fallocate(file.get(), 0, 0, static_cast<off_t>(bytes)) != 0 && errno != EOPNOTSUPP &&

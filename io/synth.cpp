@@ -1,5 +1,5 @@
-// Each pixel is a distance to a shape: coverage over about one pixel gives smooth edges at any
-// size.
+// Renders the synthetic clips from signed distances: a pixel's distance to the outline gives its
+// coverage, which makes edges smooth at any size.
 #include "eflow/io/synth.hpp"
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace {
 
 using Colour = std::array<float, 3>;
 
-/// A shape's colour and its core's, which goes with it: a core is small, and a short training that
-/// had to choose its colour too would not agree on one over the whole clip.
+/// The colours of a shape and of its core. They are paired: the core is small, and a short training
+/// would not learn to keep an independent core colour consistent over a clip.
 struct Paint {
   Colour fill, core;
 };
@@ -40,8 +40,7 @@ constexpr int kCombinations = kPaints.size() * kBackgrounds.size(), kHeldOutPart
 
 constexpr std::array<const char*, 3> kShapes{"disc", "square", "star"};
 constexpr std::array<const char*, 3> kMotions{"pulse", "bob", "sway"};
-constexpr std::array<float, 3> kBaseTilt{0.f, 0.26f,
-                                         0.f};  // radians; a square looks livelier askew
+constexpr std::array<float, 3> kBaseTilt{0.f, 0.26f, 0.f};  // radians; the square is tilted
 
 struct Point {
   float x, y;
@@ -52,19 +51,20 @@ Point rotated(Point p, float angle) {
   return {c * p.x + s * p.y, c * p.y - s * p.x};
 }
 
-/// Distance to a square of half side r with rounded corners; negative inside.
+/// Signed distance to a rounded square of half side r; negative inside.
 float square_distance(Point p, float r) {
   const float corner = 0.28f * r;
   const float x = std::abs(p.x) - r + corner, y = std::abs(p.y) - r + corner;
   return std::hypot(std::max(x, 0.f), std::max(y, 0.f)) + std::min(std::max(x, y), 0.f) - corner;
 }
 
-/// Distance to a five-pointed star of outer radius r with softened points: folded into one half of
-/// one point, whose edge runs from the tip to the notch between two points.
+/// Signed distance to a five-pointed star of outer radius r with rounded tips. By symmetry, the
+/// point is folded into one half of one arm, whose edge runs from the tip to the notch between two
+/// arms.
 float star_distance(Point p, float r) {
   constexpr float kSector = 2 * std::numbers::pi_v<float> / 5;
   const float soft = 0.08f * r, outer = r - soft, inner = 0.5f * outer;
-  float angle = std::atan2(p.x, p.y);  // 0 = up after the y axis was flipped by the caller
+  float angle = std::atan2(p.x, p.y);  // 0 = up; the caller has flipped the y axis
   angle = std::abs(angle - kSector * std::round(angle / kSector));
   const float length = std::hypot(p.x, p.y);
   const Point q{length * std::sin(angle), length * std::cos(angle)};
@@ -82,13 +82,13 @@ float shape_distance(int shape, Point p, float r) {
   return shape == 1 ? square_distance(p, 0.86f * r) : star_distance(p, 1.18f * r);
 }
 
-/// Where the shape is at one moment; lengths in units of the picture's side.
+/// The placement of the shape in one frame; lengths in units of the image side.
 struct Pose {
   Point centre{0.5f, 0.5f};
   float radius = 0.31f, tilt = 0;
 };
 
-/// Phase in [0, 1) of the loop. The pose depends on the class alone.
+/// The pose at a phase in [0, 1) of the loop; it depends only on the class.
 Pose pose_of(int shape, int motion, float phase) {
   const float wave = std::sin(2 * std::numbers::pi_v<float> * phase);
   Pose pose;
@@ -104,7 +104,7 @@ Pose pose_of(int shape, int motion, float phase) {
   return pose;
 }
 
-/// How much of the pixel lies inside, for an edge at `distance` and pixels of side `pixel`.
+/// The fraction of a pixel of side `pixel` that is inside, at signed distance `distance`.
 float coverage(float distance, float pixel) {
   return std::clamp(0.5f - distance / pixel, 0.f, 1.f);
 }
@@ -121,14 +121,15 @@ Colour scaled(const Colour& colour, float factor) {
   return out;
 }
 
+/// The class and the colours of one clip.
 struct Look {
   int shape, motion;
   Paint paint;
   Colour background;
 };
 
-/// The colour of one point of one frame: background, soft shadow, shape with a little light from
-/// above, core.
+/// The colour of one point of one frame, composed of background, soft shadow, shape (lit from
+/// above) and core.
 Colour colour_at(const Look& look, const Pose& pose, Point at, float pixel) {
   const auto distance = [&](Point p, float radius) {
     const Point local = rotated({p.x - pose.centre.x, pose.centre.y - p.y}, -pose.tilt);
@@ -154,7 +155,7 @@ Look look_of(std::int32_t label, int combination) {
 SynthShapes::SynthShapes(SynthOptions options) : options_(options) {
   if (options.frames < 2 || options.frames > 256 || options.size < 8 || options.size > 512) {
     throw InvalidArgument(str("[synth] ", options.frames, " frames of ", options.size,
-                              " pixels; 2 to 256 frames of 8 to 512 pixels are possible"));
+                              " pixels; expected 2 to 256 frames of 8 to 512 pixels"));
   }
   constexpr int kHeldOut = kCombinations / kHeldOutPart;
   const SampleOrder order(kCombinations, options.seed);
@@ -181,10 +182,11 @@ std::vector<std::string> SynthShapes::class_names() const {
 
 std::int32_t SynthShapes::read(std::int64_t index, std::span<float> clip) const {
   if (index < 0 || index >= size())
-    throw InvalidArgument(str("[synth] clip ", index, " of ", size()));
+    throw InvalidArgument(
+        str("[synth] clip index ", index, " is out of range: there are ", size()));
   if (static_cast<std::int64_t>(clip.size()) != element_count(clip_shape())) {
     throw InvalidArgument(
-        str("[synth] room for ", clip.size(), " floats, a clip is ", clip_shape()));
+        str("[synth] the buffer holds ", clip.size(), " floats, but a clip is ", clip_shape()));
   }
   const auto label = static_cast<std::int32_t>(index % 9);
   const Look look = look_of(label, combinations_[static_cast<std::size_t>(index / 9)]);
@@ -194,7 +196,7 @@ std::int32_t SynthShapes::read(std::int64_t index, std::span<float> clip) const 
   const std::size_t channel = plane * static_cast<std::size_t>(options_.frames);
   std::size_t out = 0;
   for (int frame = 0; frame < options_.frames; ++frame) {
-    // A quarter of a frame off zero, so that even two frames show the motion.
+    // An offset of a quarter frame makes the motion visible even with two frames.
     const float phase = (static_cast<float>(frame) + 0.25f) / static_cast<float>(options_.frames);
     const Pose pose = pose_of(look.shape, look.motion, phase);
     for (int y = 0; y < side; ++y) {

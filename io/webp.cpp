@@ -12,7 +12,7 @@
 namespace eflow::io {
 namespace {
 
-constexpr int kMaxSide = 16383;  // of the format
+constexpr int kMaxSide = 16383;  // limit of the WebP format
 
 void check_frames(std::span<const Image> frames, const std::string& path) {
   if (frames.empty()) throw InvalidArgument(str("[webp] ", path, ": no frames"));
@@ -21,17 +21,17 @@ void check_frames(std::span<const Image> frames, const std::string& path) {
     const auto bytes = static_cast<std::size_t>(f.width) * static_cast<std::size_t>(f.height) * 3;
     if (f.width != first.width || f.height != first.height || f.rgb.size() != bytes ||
         f.width < 1 || f.height < 1 || f.width > kMaxSide || f.height > kMaxSide) {
-      throw InvalidArgument(str("[webp] ", path, ": a frame of ", f.width, " x ", f.height,
-                                " pixels among ", first.width, " x ", first.height,
-                                "; all must be alike, 1 to ", kMaxSide, " a side"));
+      throw InvalidArgument(str("[webp] ", path, ": a frame has ", f.width, " x ", f.height,
+                                " pixels, the first ", first.width, " x ", first.height,
+                                "; all must have one size of 1 to ", kMaxSide, " per side"));
     }
   }
 }
 
-/// A WebPPicture that frees what the library put into it.
+/// A WebPPicture that frees its library-owned memory.
 struct Picture : WebPPicture {
   Picture() {
-    if (!WebPPictureInit(this)) throw Error("[webp] the library is of another version");
+    if (!WebPPictureInit(this)) throw Error("[webp] library version mismatch");
   }
   ~Picture() { WebPPictureFree(this); }
   Picture(const Picture&) = delete;
@@ -54,7 +54,7 @@ void add_frame(const Encoder& encoder, const Image& image, int start_ms, const W
 
 WebPConfig make_config(const WebpOptions& options) {
   WebPConfig config;
-  if (!WebPConfigInit(&config)) throw Error("[webp] the library is of another version");
+  if (!WebPConfigInit(&config)) throw Error("[webp] library version mismatch");
   config.lossless = options.lossless;
   config.quality = options.quality;
   config.method = 4;
@@ -71,18 +71,17 @@ void write_webp(const std::filesystem::path& path, std::span<const Image> frames
   check_frames(frames, path.string());
   if (!(options.ms_per_frame >= 1) || options.ms_per_frame > 60000 || options.loops < 0 ||
       options.loops > 65535) {
-    throw InvalidArgument(str("[webp] ", options.ms_per_frame, " ms a frame, ", options.loops,
+    throw InvalidArgument(str("[webp] ", options.ms_per_frame, " ms per frame, ", options.loops,
                               " loops; expected 1 to 60000 and 0 to 65535"));
   }
   const WebPConfig config = make_config(options);
   WebPAnimEncoderOptions animation;
-  if (!WebPAnimEncoderOptionsInit(&animation))
-    throw Error("[webp] the library is of another version");
+  if (!WebPAnimEncoderOptionsInit(&animation)) throw Error("[webp] library version mismatch");
   animation.anim_params.loop_count = options.loops;
   const Encoder encoder(WebPAnimEncoderNew(frames.front().width, frames.front().height, &animation),
                         &WebPAnimEncoderDelete);
-  if (!encoder) throw Error("[webp] no memory for the encoder");
-  // Times are rounded one by one, so that the error does not add up.
+  if (!encoder) throw Error("[webp] cannot allocate the encoder");
+  // Rounding each time stamp separately keeps errors from accumulating.
   const auto time_of = [&](std::size_t i) {
     return static_cast<int>(std::lround(static_cast<double>(i) * options.ms_per_frame));
   };

@@ -1,5 +1,5 @@
 #pragma once
-// Animated WebP: what browsers, chat programs and GitHub play without a codec.
+// Writes animated WebP files, which browsers and GitHub play without a plug-in.
 
 #include <filesystem>
 #include <span>
@@ -10,13 +10,13 @@ namespace eflow::io {
 
 struct WebpOptions {
   double ms_per_frame = 125.0;
-  int loops = 0;  ///< times to play; 0 = for ever
+  int loops = 0;  ///< number of repetitions; 0 = endless
   bool lossless = true;
-  float quality = 90.0f;  ///< 0..100; with lossless it trades time for size
+  float quality = 90.0f;  ///< 0 to 100; if lossless, trades encoding time for size
 };
 
-/// Writes an animation, atomically. All frames must have one size, at most 16383 a side.
-/// Throws InvalidArgument, IoError.
+/// Writes an animation atomically. All frames must have the same size, at most 16383 pixels per
+/// side. Throws InvalidArgument, IoError, NoSpaceError.
 void write_webp(const std::filesystem::path& path, std::span<const Image> frames,
                 const WebpOptions& options = {});
 

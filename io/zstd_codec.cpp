@@ -9,11 +9,11 @@
 namespace eflow::io {
 namespace {
 
-/// Contexts are large and slow to make; one of each per thread.
+/// One context per thread, because contexts are large and slow to create.
 ZSTD_DCtx* decompression_context() {
   thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(),
                                                                                   &ZSTD_freeDCtx);
-  if (!context) throw Error("[zstd] no memory for a context");
+  if (!context) throw Error("[zstd] cannot allocate a context");
   return context.get();
 }
 
@@ -27,7 +27,7 @@ std::size_t check(std::size_t code, const char* what) {
 std::vector<std::byte> zstd_compress(std::span<const std::byte> raw, int level) {
   const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(),
                                                                      &ZSTD_freeCCtx);
-  if (!context) throw Error("[zstd] no memory for a context");
+  if (!context) throw Error("[zstd] cannot allocate a context");
   check(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level), "level");
   check(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 1), "checksum");
   std::vector<std::byte> frame(ZSTD_compressBound(raw.size()));
@@ -41,18 +41,18 @@ std::optional<std::string> zstd_decompress(std::span<const std::byte> frame,
                                            std::span<std::byte> raw) {
   const unsigned long long declared = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (declared == ZSTD_CONTENTSIZE_ERROR) return "not a zstd frame";
-  if (declared == ZSTD_CONTENTSIZE_UNKNOWN) return "the zstd frame does not say its size";
+  if (declared == ZSTD_CONTENTSIZE_UNKNOWN) return "the zstd frame does not state its size";
   if (declared != raw.size()) {
-    return str("the zstd frame says ", declared, " bytes, expected ", raw.size());
+    return str("the zstd frame declares ", declared, " bytes, expected ", raw.size());
   }
   const std::size_t length = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
-  if (ZSTD_isError(length)) return str("bad zstd frame: ", ZSTD_getErrorName(length));
+  if (ZSTD_isError(length)) return str("invalid zstd frame: ", ZSTD_getErrorName(length));
   if (length != frame.size()) {
     return str("the zstd frame ends after ", length, " bytes of ", frame.size());
   }
   const std::size_t got = ZSTD_decompressDCtx(decompression_context(), raw.data(), raw.size(),
                                               frame.data(), frame.size());
-  if (ZSTD_isError(got)) return str("bad zstd frame: ", ZSTD_getErrorName(got));
+  if (ZSTD_isError(got)) return str("invalid zstd frame: ", ZSTD_getErrorName(got));
   if (got != raw.size()) return str("decoded ", got, " bytes, expected ", raw.size());
   return std::nullopt;
 }

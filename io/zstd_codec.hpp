@@ -1,5 +1,6 @@
 #pragma once
-// The only place that calls zstd: whole frames, with the frame checksum on. Internal to io.
+// Compression of whole zstd frames, with frame checksums. Only this file and the HDF5 filter call
+// zstd. Internal to io.
 
 #include <cstddef>
 #include <optional>
@@ -9,20 +10,20 @@
 
 namespace eflow::io {
 
-/// Level 1 is best for shuffled samples, in ratio and in speed (docs/formats.md).
+/// On shuffled bf16 clips, level 1 beats level 3 in both ratio and speed.
 inline constexpr int kZstdLevel = 1;
 
-/// One frame with content size and checksum.
+/// Compresses `raw` into one frame with content size and checksum. Throws Error.
 [[nodiscard]] std::vector<std::byte> zstd_compress(std::span<const std::byte> raw,
                                                    int level = kZstdLevel);
 
 /// Decodes `frame`, which must be exactly one frame of exactly raw.size() bytes, into `raw`. The
-/// size is compared before anything is decoded, so that no input can make it allocate. Returns what
-/// is wrong, or nothing if all is well.
+/// size is compared before decoding, so a hostile input cannot cause an allocation. Returns a
+/// description of the error, or nullopt on success.
 [[nodiscard]] std::optional<std::string> zstd_decompress(std::span<const std::byte> frame,
                                                          std::span<std::byte> raw);
 
-/// The most bytes that a frame of `raw` bytes can take.
+/// An upper bound on the size of a frame that holds `raw` bytes.
 [[nodiscard]] std::size_t zstd_bound(std::size_t raw);
 
 }  // namespace eflow::io

@@ -1,4 +1,5 @@
-// Checkpoints: exact contents, damage named, kills and full disks leave what was there, retention keeps the right ones.
+// Checkpoints: contents are exact, damage is located, kills and full disks leave earlier
+// checkpoints intact, and retention keeps the right ones.
 #define BOOST_TEST_MODULE checkpoint
 #include "eflow/io/checkpoint.hpp"
 
@@ -100,7 +101,7 @@ BOOST_AUTO_TEST_CASE(wrong_input_changes_nothing) {
   }
   const std::vector<NamedBytes> twice(2, {"a", DType::kF32, {1}, four});
   BOOST_CHECK_THROW(store.save(2, twice, "{}"), InvalidArgument);
-  // A name cannot be an array and a group at once; HDF5 notices while the file is being made.
+  // A name cannot be both an array and a group; HDF5 reports the conflict during the layout.
   const std::vector<NamedBytes> clash{{"a", DType::kF32, {1}, four},
                                       {"a/b", DType::kF32, {1}, four}};
   BOOST_CHECK_THROW(store.save(2, clash, "{}"), Error);
@@ -126,7 +127,7 @@ BOOST_AUTO_TEST_CASE(every_flipped_byte_and_truncation_is_found_and_named) {
       look();
       flip_bit(path, at);
     }
-    // From the last byte that says something (a manifest ends with a newline) to the first.
+    // Starts before the last significant byte (a manifest ends with a newline).
     for (std::size_t size = good.size() - 2; size > 0; size -= std::min<std::size_t>(size, 97)) {
       fs::resize_file(path, size);
       look();
@@ -175,7 +176,7 @@ BOOST_AUTO_TEST_CASE(retention) {
   CheckpointStore store(dir / "c", {.keep_last = 2, .keep_every = 30});
   for (std::int64_t step = 10; step <= 100; step += 10) save(store, step, 10);
   BOOST_TEST((store.list() == std::vector<std::int64_t>{30, 60, 90, 100}));
-  save(store, 70, 10);  // another attempt from an older one: what is newer stays
+  save(store, 70, 10);  // a new attempt from an earlier step; later checkpoints stay
   BOOST_TEST((store.list() == std::vector<std::int64_t>{30, 60, 70, 90, 100}));
   for (const auto& entry : fs::directory_iterator(dir / "c")) {
     BOOST_TEST(!has(entry.path().string(), ".tmp-"));
@@ -199,7 +200,7 @@ BOOST_AUTO_TEST_CASE(kills_leave_the_last_committed_one) {
   save(store, 1, kLarge);
   for (int trial = 0; trial < 40; ++trial) {
     const std::int64_t last = store.list().back();
-    const int patience = leftovers > 0 ? 1 : 8;  // on a busy machine a child begins late
+    const int patience = leftovers > 0 ? 1 : 8;  // on a busy machine a child starts late
     killed += run_and_kill(static_cast<unsigned>((500 + trial * 431 % 20000) * patience), [&] {
       CheckpointStore child(dir / "c", {.keep_last = 2});
       for (std::int64_t step = last + 1;; ++step) save(child, step % 3 == 0 ? last : step, kLarge);
@@ -238,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_save_in_progress_is_no_leftover) {
   }
   store.remove_leftovers();
   BOOST_TEST(!fs::exists(dir / "c/step-00000009.tmp-abcdef"));
-  BOOST_TEST(fs::exists(dir / "c/notes.tmp-1"));  // not our name
+  BOOST_TEST(fs::exists(dir / "c/notes.tmp-1"));  // not a name that the store uses
 }
 
 BOOST_AUTO_TEST_CASE(full_disk) {
@@ -247,10 +248,10 @@ BOOST_AUTO_TEST_CASE(full_disk) {
     CheckpointStore store(disk / "c");
     save(store, 1, 50000);
     const auto before = snapshot(disk / "c");
-    // Known beforehand not to fit.
+    // The free-space check rejects this before anything is written.
     BOOST_CHECK_THROW(save(store, 2, 1000000), NoSpaceError);
     BOOST_TEST((snapshot(disk / "c") == before));
-    // Fills up below the store's feet: every amount of room that is left, down to none.
+    // The disk fills up during the save, with various amounts of space left, down to none.
     for (std::size_t free = 0; free < 300000; free += 20000) {
       std::error_code code;
       fs::remove(disk / "ballast", code);
@@ -266,7 +267,7 @@ BOOST_AUTO_TEST_CASE(full_disk) {
   });
 }
 
-/// A limit that is known, and one that stops the manifest.
+/// The limit is exceeded either by the checked size of state.h5 or only by the manifest.
 BOOST_AUTO_TEST_CASE(limits_on_file_size) {
   const TempDir dir;
   CheckpointStore store(dir / "c");

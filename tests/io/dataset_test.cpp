@@ -1,5 +1,5 @@
-// Shards and manifests: what goes in comes out, damage anywhere is found and named, nothing in a
-// file is trusted.
+// Shards and manifests: clips survive a round trip, damage anywhere is found and located, and
+// nothing in a file is trusted.
 #define BOOST_TEST_MODULE dataset
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -43,7 +43,7 @@ BOOST_DATA_TEST_CASE(round_trip, data::make({DType::kU8, DType::kBF16, DType::kF
 BOOST_AUTO_TEST_CASE(bytes_are_a_function_of_content) {
   const TempDir dir;
   make_dataset(dir / "one", DType::kF32, 6);
-  ::usleep(1100000);  // HDF5 would store seconds if it were let
+  ::usleep(1100000);  // exposes time stamps with a resolution of one second
   make_dataset(dir / "two", DType::kF32, 6);
   BOOST_TEST((snapshot(dir / "one") == snapshot(dir / "two")));
 }
@@ -61,8 +61,8 @@ BOOST_AUTO_TEST_CASE(wrong_calls) {
   BOOST_TEST(has(text_of<IoError>([&] { Dataset(dir / "empty"); }), "interrupted"));
 }
 
-/// Every single byte of shard and manifest, changed one at a time, must be noticed, and the message
-/// must say where.
+/// Flips a bit in every byte of shard and manifest, one at a time: each must be detected, with a
+/// message that names the file.
 BOOST_AUTO_TEST_CASE(every_flipped_byte_is_found) {
   const TempDir dir;
   make_dataset(dir / "set", DType::kBF16, 3);
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(every_truncation_is_found) {
 
 namespace {
 
-/// Writes `value` into the header of a user block and makes its checksum fit again, as an attacker
+/// Writes `value` into the header of a user block and recomputes its checksum, as an attacker
 /// would.
 template <class T>
 std::string forged(std::string shard, std::size_t at, T value) {

@@ -1,4 +1,4 @@
-// Writing data sets: limits, refusals, and what is left after a kill or on a full disk.
+// The data set writer: limits, rejected input, and the state after a kill or on a full disk.
 #define BOOST_TEST_MODULE dataset_writer
 #include <boost/test/unit_test.hpp>
 
@@ -14,7 +14,7 @@ using eflow::io::verify_dataset;
 
 BOOST_AUTO_TEST_CASE(shards_end_at_the_limits) {
   const TempDir dir;
-  const io::DatasetSpec spec = small_spec(DType::kU8);  // 120 bytes a clip
+  const io::DatasetSpec spec = small_spec(DType::kU8);  // 120 bytes per clip
   {
     DatasetWriter writer(dir / "bytes", spec, {250, 100});
     add_clips(writer, spec, 5);
@@ -120,8 +120,7 @@ BOOST_AUTO_TEST_CASE(full_disk) {
     BOOST_CHECK_THROW(pack(disk / "set"), NoSpaceError);
     BOOST_CHECK_THROW(Dataset(disk / "set"), IoError);
   });
-  // A file size limit stops the write in the middle of a shard, as a disk that fills up there
-  // would.
+  // A file size limit stops the write in the middle of a shard, as a full disk would.
   with_file_size_limit(3000, [&] { BOOST_CHECK_THROW(pack(dir / "set"), IoError); });
   BOOST_CHECK_THROW(Dataset(dir / "set"), IoError);
   pack(dir / "set");

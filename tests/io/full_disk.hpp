@@ -1,6 +1,6 @@
 #pragma once
-// Full disks for tests: a small tmpfs where we may mount one, and a limit on the size of files
-// anywhere.
+// Simulated full disks: a small tmpfs, where the test may mount one, and a limit on file sizes,
+// which works everywhere.
 
 #include <signal.h>
 #include <sys/mount.h>
@@ -14,7 +14,8 @@
 
 namespace eflow::test {
 
-/// Runs `body` with a directory on a file system of `bytes`, or says why that is not possible here.
+/// Runs `body` with a directory on a file system of `bytes`; skips it with a message if mounting
+/// fails.
 inline void expect_no_space(const TempDir& dir, std::size_t bytes,
                             const std::function<void(const std::filesystem::path&)>& body) {
   const std::filesystem::path disk = dir / "disk";
@@ -33,7 +34,7 @@ inline void expect_no_space(const TempDir& dir, std::size_t bytes,
   ::umount2(disk.c_str(), MNT_DETACH);
 }
 
-/// Runs `body` while no file may grow over `bytes`: writes fail there with EFBIG.
+/// Runs `body` while no file may exceed `bytes`; larger writes fail with EFBIG.
 inline void with_file_size_limit(rlim_t bytes, const std::function<void()>& body) {
   ::signal(SIGXFSZ, SIG_IGN);
   rlimit before{};

@@ -1,4 +1,4 @@
-// Manifests with a valid checksum and impossible content, as someone who means harm would write them.
+// Hostile manifests: impossible content with a valid checksum.
 #define BOOST_TEST_MODULE hostile_manifest
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -14,7 +14,7 @@ using nlohmann::json;
 
 namespace {
 
-/// Changes the manifest with `edit` and makes its checksum fit again.
+/// Applies `edit` to the manifest and recomputes its checksum.
 template <class Edit>
 void forge(const fs::path& path, const std::string& good, const Edit& edit) {
   json object = json::parse(good);
@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(checkpoints) {
     const std::string text = text_of<CorruptData>([&] { io::Checkpoint{store.path_of(1)}; });
     BOOST_TEST(has(text, path.string()), "edit " << i << ": " << text);
   }
-  // Places that overlap are possible for each array alone; the bytes then do not hash to what they must.
+  // Overlapping ranges pass the check of each array, but the bytes then fail their hashes.
   forge(path, good,
         [](json& m) { m["arrays"][1]["offset"] = m["arrays"][0]["offset"].get<int>() + 1; });
   BOOST_CHECK_THROW(io::Checkpoint(store.path_of(1)).verify(), CorruptData);

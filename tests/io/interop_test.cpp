@@ -1,4 +1,5 @@
-// Other programs read our files: h5py and h5dump through the plug-in, NumPy the .npy files; bit for bit.
+// Interoperability, bit for bit: h5py and h5dump read our files through the plug-in, NumPy reads
+// .npy.
 #define BOOST_TEST_MODULE interop
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
@@ -19,7 +20,7 @@ struct Run {
   std::string output;
 };
 
-/// Runs a shell command with the plug-in's directory in HDF5_PLUGIN_PATH.
+/// Runs a shell command with HDF5_PLUGIN_PATH set to the plug-in's directory.
 Run run(const std::string& command) {
   const fs::path plugin = fs::read_symlink("/proc/self/exe").parent_path() / "../hdf5-plugin";
   const std::string line = "HDF5_PLUGIN_PATH='" + plugin.string() + "' " + command + " 2>&1";
@@ -34,16 +35,16 @@ Run run(const std::string& command) {
   return out;
 }
 
-/// A Python that has the module, or nothing.
+/// Returns a Python interpreter that has the module, or an empty string.
 std::string python_with(const std::string& module) {
   for (const std::string python : {"python3", "/usr/bin/python3"}) {
     if (run(python + " -c 'import " + module + "'").status == 0) return python;
   }
-  BOOST_TEST_MESSAGE("skipped: no python3 here has " << module);
+  BOOST_TEST_MESSAGE("skipped: no python3 has " << module);
   return "";
 }
 
-/// Runs a script with arguments; it must exit with 0.
+/// Runs a script with arguments and checks that it exits with 0.
 void run_python(const std::string& python, const TempDir& dir, const std::string& script,
                 const std::string& arguments) {
   spill(dir / "script.py", script);

@@ -1,5 +1,5 @@
 #pragma once
-// Small data sets, file surgery and child processes for the tests of io.
+// Small data sets, file manipulation and child processes for the io tests.
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -34,7 +34,7 @@ inline io::DatasetSpec small_spec(DType dtype) {
   return spec;
 }
 
-/// Clip i as stored bytes: smooth finite values that differ from clip to clip.
+/// The stored bytes of clip i: smooth, finite values that differ between clips.
 inline Bytes small_clip(const io::DatasetSpec& spec, std::int64_t i) {
   const auto n = static_cast<std::size_t>(element_count(spec.shape));
   Bytes out(n * size_of(spec.dtype));
@@ -78,7 +78,7 @@ inline void spill(const fs::path& path, const std::string& content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
 
-/// Changes one bit of byte `at` in place; done twice, the file is as it was.
+/// Flips one bit of byte `at` in place; a second call restores the file.
 inline void flip_bit(const fs::path& path, std::size_t at) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
   file.seekg(static_cast<std::streamoff>(at));
@@ -87,7 +87,7 @@ inline void flip_bit(const fs::path& path, std::size_t at) {
   file.put(static_cast<char>(byte ^ (1 << (at % 8))));
 }
 
-/// All files below `directory`, by relative name, with their bytes.
+/// Relative paths and contents of all files under `directory`, sorted.
 inline std::vector<std::pair<std::string, std::string>> snapshot(const fs::path& directory) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
@@ -99,8 +99,8 @@ inline std::vector<std::pair<std::string, std::string>> snapshot(const fs::path&
   return out;
 }
 
-/// Runs `body` in a child that is killed -9 after `microseconds`; true if it was still running
-/// then.
+/// Runs `body` in a child process that gets SIGKILL after `microseconds`. Returns true if the child
+/// was still running.
 inline bool run_and_kill(unsigned microseconds, const std::function<void()>& body) {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -118,7 +118,7 @@ inline bool run_and_kill(unsigned microseconds, const std::function<void()>& bod
   return WIFSIGNALED(status);
 }
 
-/// The text of the exception of type E that `body` throws; empty if none.
+/// Returns the message of the E that `body` throws, or an empty string if it returns.
 template <class E, class F>
 std::string text_of(const F& body) {
   try {

@@ -1,4 +1,5 @@
-// The loader: content depends on the step alone, errors arrive where they belong, shutdown never hangs.
+// The loader: content depends only on the step, errors surface at their step, and shutdown never
+// hangs.
 #define BOOST_TEST_MODULE loader
 #include "eflow/io/loader.hpp"
 
@@ -17,7 +18,8 @@ using eflow::io::SampleOrder;
 
 namespace {
 
-/// Clip i is full of i; reading takes a time that differs from clip to clip, so that threads overtake each other.
+/// Fills clip i with the value i. The read time varies between clips, so that threads overtake each
+/// other.
 class Numbers : public io::ClipSource {
  public:
   explicit Numbers(std::int64_t count) : count_(count) {}

@@ -1,4 +1,4 @@
-// .npy files: what we write we read, and what is not exactly right is refused with a reason.
+// .npy files: arrays survive a round trip, and invalid files are rejected with a reason.
 #define BOOST_TEST_MODULE npy
 #include "eflow/io/npy.hpp"
 
@@ -14,7 +14,7 @@ using eflow::io::write_npy;
 
 namespace {
 
-/// A version 1 file with this header text and as many zero bytes of data.
+/// Returns a file with this header text and `data` zero bytes of data.
 std::string file_with(const std::string& header, std::size_t data, char version = 1) {
   std::string out = "\x93NUMPY";
   out += {version, '\0', static_cast<char>(header.size() & 255),

@@ -1,4 +1,4 @@
-// The order of samples: a permutation for each epoch, a function of (seed, position) alone.
+// The order of samples: a permutation per epoch that depends only on (seed, position).
 #define BOOST_TEST_MODULE order
 #include "eflow/io/order.hpp"
 
@@ -55,12 +55,14 @@ BOOST_AUTO_TEST_CASE(seeds_and_epochs_differ) {
     same_seed += a.index_at(i) == b.index_at(i);
     same_epoch += a.index_at(i) == a.index_at(kCount + i);
   }
-  // Two random permutations agree in one place on average; 12 or more has probability below 1e-8.
+  // Two random permutations agree in one position on average; 12 or more has probability below
+  // 1e-8.
   BOOST_TEST(same_seed < 12);
   BOOST_TEST(same_epoch < 12);
 }
 
-/// Pearson's statistic for "where does index 0..9 end up": small sizes must reach every place about equally.
+/// Pearson's chi-squared test of the position of each index: with few samples, all positions must
+/// be about equally likely.
 BOOST_AUTO_TEST_CASE(places_are_uniform_over_seeds) {
   constexpr std::int64_t kCount = 10;
   constexpr int kSeeds = 20000;

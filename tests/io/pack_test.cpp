@@ -1,4 +1,5 @@
-// Packing: every axis order gives the same clips, and wrong inputs are refused with the clip and pixel named.
+// Packing: every axis order gives the same clips, and invalid input is rejected with the clip and
+// pixel named.
 #define BOOST_TEST_MODULE pack
 #include "eflow/io/pack.hpp"
 
@@ -37,7 +38,7 @@ std::int64_t size_of_axis(char axis) {
   }
 }
 
-/// A different number for every pixel of a clip, whatever the order of the axes.
+/// A value for every pixel that does not depend on the axis order.
 double pixel(std::int64_t n, std::int64_t c, std::int64_t t, std::int64_t h, std::int64_t w) {
   return static_cast<double>((n * 31 + ((c * kT + t) * kH + h) * kW + w) % 256);
 }
@@ -48,7 +49,7 @@ Shape shape_of(const std::string& layout) {
   return shape;
 }
 
-/// The array in the given order, as T, each pixel through `map`.
+/// Writes the array in the given axis order, with elements T(map(pixel)).
 template <class T, class Map>
 void write_videos(const fs::path& path, const std::string& layout, const Map& map) {
   const Shape shape = shape_of(layout);
@@ -131,11 +132,11 @@ BOOST_AUTO_TEST_CASE(unambiguous_layouts_are_inferred) {
         text_of<InvalidArgument>([&] { static_cast<void>(io::infer_layout(shape, "x.npy")); });
     return has(text, "--layout") && has(text, "x.npy");
   };
-  BOOST_TEST(asked({10, 3, 3, 32, 32}));   // channels or frames first
-  BOOST_TEST(asked({10, 3, 32, 32, 3}));   // two axes of three
-  BOOST_TEST(asked({10, 8, 32, 32, 4}));   // four channels might be anything
+  BOOST_TEST(asked({10, 3, 3, 32, 32}));   // NCTHW or NTCHW
+  BOOST_TEST(asked({10, 3, 32, 32, 3}));   // two axes of size 3
+  BOOST_TEST(asked({10, 8, 32, 32, 4}));   // four channels: not pixels
   BOOST_TEST(asked({10, 16, 4, 32, 32}));  // latents
-  BOOST_TEST(asked({10, 8, 32, 32}));      // grey without an axis
+  BOOST_TEST(asked({10, 8, 32, 32}));      // grey without a channel axis
   BOOST_TEST(io::infer_layout({10, 1, 8, 32, 32}, "") == "NCTHW");
 }
 
@@ -168,7 +169,7 @@ BOOST_AUTO_TEST_CASE(bad_pixels_are_named) {
     const std::string text =
         text_of<InvalidArgument>([&] { pack_npy(in.videos, in.labels, in.out, options); });
     BOOST_CHECK_THROW(Dataset{in.out}, IoError);
-    // Element 999 of [6, 4, 5, 7, 3]: 2 whole clips of 420, then 159 = ((1 * 5 + 2) * 7 + 4) * 3 + 0.
+    // Element 999 of [6, 4, 5, 7, 3]: 2 clips of 420, then 159 = ((1 * 5 + 2) * 7 + 4) * 3 + 0.
     return has(text, "clip 2, pixel (frame 1, row 2, column 4, channel 0)");
   };
   const double nan = std::numeric_limits<double>::quiet_NaN(),
@@ -261,7 +262,7 @@ BOOST_AUTO_TEST_CASE(stopping_and_going_on) {
   BOOST_TEST((snapshot(in.out) == snapshot(in.dir / "whole")));
   BOOST_TEST(pack_npy(in.videos, in.labels, in.out, options).already_there);
 
-  write_labels(in.labels, {2, 1, 2, 0, 1, 2});  // other content: not the data set that is there
+  write_labels(in.labels, {2, 1, 2, 0, 1, 2});  // different content than the existing data set
   const auto before = snapshot(in.out);
   BOOST_CHECK_THROW(pack_npy(in.videos, in.labels, in.out, options), InvalidArgument);
   BOOST_TEST((snapshot(in.out) == before));

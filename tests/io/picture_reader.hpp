@@ -1,5 +1,5 @@
 #pragma once
-// Reads pictures back with the libraries' own decoders, to check what we wrote.
+// Decodes images with the libraries' own decoders, to check the files we write.
 
 #include <png.h>
 #include <webp/decode.h>
@@ -32,7 +32,7 @@ struct Animation {
   std::vector<int> end_ms;
 };
 
-/// Draws one decoded rectangle over the canvas: replacing it, or where it is opaque.
+/// Draws one decoded rectangle onto the canvas, either replacing all pixels or only where opaque.
 inline void draw(io::Image& canvas, const WebPMuxFrameInfo& info) {
   int width = 0, height = 0;
   const std::unique_ptr<std::uint8_t, decltype(&WebPFree)> rgba(

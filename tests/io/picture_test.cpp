@@ -1,4 +1,4 @@
-// PNG, WebP, contact sheets and montages: decoded again by the libraries, pixel for pixel.
+// PNG, WebP, contact sheets and montages: decoding gives the original pixels.
 #define BOOST_TEST_MODULE picture
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(webp_round_trip) {
 }
 
 BOOST_AUTO_TEST_CASE(sheet_places_every_pixel) {
-  // Two grey clips of 3 frames of 2 x 2, values that round to 10 * (clip, frame, y, x)-dependent bytes.
+  // Two grey clips of 3 frames of 2 x 2; value k rounds to the byte 10 * k.
   const Shape shape{2, 1, 3, 2, 2};
   std::vector<float> values;
   for (int k = 0; k < 24; ++k) values.push_back(static_cast<float>(k * 10) / 127.5f - 1);

@@ -1,4 +1,5 @@
-// The synthetic set: deterministic, its splits disjoint, its loops closed, its classes told apart by more than noise.
+// The synthetic set: deterministic, with disjoint splits, closed loops and clearly distinct
+// classes.
 #define BOOST_TEST_MODULE synth
 #include "eflow/io/synth.hpp"
 
@@ -83,8 +84,9 @@ BOOST_AUTO_TEST_CASE(motion_closes_and_is_slow) {
     for (std::size_t t = 0; t + 1 < 16; ++t) {
       largest_step = std::max(largest_step, rms(frame(t), frame(t + 1)));
     }
-    BOOST_TEST(rms(frame(15), frame(0)) <= 1.05 * largest_step);  // no jump where the loop closes
-    BOOST_TEST(rms(frame(4), frame(12)) > 1.3 * largest_step);    // the two ends of the motion
+    BOOST_TEST(rms(frame(15), frame(0)) <=
+               1.05 * largest_step);  // no discontinuity where the loop closes
+    BOOST_TEST(rms(frame(4), frame(12)) > 1.3 * largest_step);  // the two extremes of the motion
   }
 }
 
