@@ -1,11 +1,13 @@
-// GEMM at the shapes of a diffusion transformer, as fractions of the multiply-add peak measured beside each shape.
+// GEMM at the shapes of a diffusion transformer, as a fraction of the multiply-add peak measured
+// alongside each shape.
 //
-//   gemm_bench [--threads N] [--isa NAME] [--dtype f32|bf16|f64] [--seconds S] [--cpu-time] [--json]
-//              [--only PART_OF_A_NAME]
+//   gemm_bench [--threads N] [--isa NAME] [--dtype f32|bf16|f64] [--seconds S] [--cpu-time]
+//              [--json] [--only PART_OF_A_NAME]
 //
-// Peak, our text and (f32, where built in) oneDNN take turns in windows of some milliseconds; what is printed is each
-// one's best window and the ratios of those. --cpu-time counts the process's CPU time over its threads instead of the
-// wall clock: for machines that others use too, and exact with one thread only (threads that wait count as busy).
+// The peak loop, our text and (f32, if built in) oneDNN alternate in windows of a few milliseconds.
+// The output is the best window of each and their ratios. --cpu-time divides the process's CPU time
+// by its threads instead of using the wall clock: useful on shared machines, exact only with one
+// thread, because waiting threads count as busy.
 
 #include <algorithm>
 #include <cstdio>
@@ -21,7 +23,7 @@
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/kernels/args/gemm.h"
-#include "fma_peak.hpp"
+#include "eflow/trainer/fma_peak.hpp"
 
 #if defined(EFLOW_HAVE_ONEDNN)
 #include <dnnl.h>
@@ -40,7 +42,7 @@ struct Options {
   double seconds = 1;
   bool cpu_time = false;
   bool json = false;
-  std::string only;  ///< cases whose names contain this
+  std::string only;  ///< run only cases whose name contains this
 };
 
 Options parse(int argc, char** argv) {
@@ -53,7 +55,7 @@ Options parse(int argc, char** argv) {
       o.json = true;
     } else if (i + 1 == argc) {
       throw eflow::InvalidArgument(
-          eflow::str("[gemm_bench] ", name, " is unknown or lacks its value"));
+          eflow::str("[gemm_bench] ", name, " is unknown or has no value"));
     } else if (const char* value = argv[++i]; name == "--threads") {
       o.threads = std::atoi(value);
     } else if (name == "--seconds") {
@@ -65,8 +67,7 @@ Options parse(int argc, char** argv) {
     } else if (const auto dtype = eflow::dtype_from_name(value); name == "--dtype" && dtype) {
       o.dtype = *dtype;
     } else {
-      throw eflow::InvalidArgument(
-          eflow::str("[gemm_bench] ", name, " ", value, " is not understood"));
+      throw eflow::InvalidArgument(eflow::str("[gemm_bench] ", name, " ", value, " is invalid"));
     }
   }
   return o;
@@ -74,7 +75,8 @@ Options parse(int argc, char** argv) {
 
 enum class Product { kForward, kInputGrad, kWeightGrad };
 
-/// A linear layer of `tokens` rows, or `batch` products of heads inside rows of width heads * k.
+/// A linear layer of `tokens` rows, or `batch` products of heads stored inside rows of heads * k
+/// elements.
 struct Case {
   const char* name;
   Product product;
@@ -104,7 +106,8 @@ const std::vector<Case> kCases{
     {"p v 128 x 128 x 128", Product::kInputGrad, 128, 128, 128, false, 8, 12},
 };
 
-/// Buffers and arguments of one case; contents are small numbers, whose products neither overflow nor go denormal.
+/// Buffers and arguments of one case. Contents are small, so products neither overflow nor become
+/// denormal.
 struct Problem {
   std::vector<char> a, b, c, aux, bias;
   Gemm g{};
@@ -178,7 +181,7 @@ class Clock {
 
 constexpr double kWindow = 0.004;  // seconds
 
-/// One contender: rate() works for about a window and returns its operations a second.
+/// One contender: rate() runs for about one window and returns operations per second.
 struct Contender {
   const char* name;
   std::function<double()> rate;
@@ -202,14 +205,14 @@ std::function<double()> rate_of(const Clock& clock, double flops, F run) {
 
 void take_turns(std::vector<Contender>& contenders, double seconds) {
   for (const Contender& c : contenders) c.rate();
-  const double end = Clock(false, 1).seconds() + seconds;
+  const eflow::Stopwatch watch;
   do {
     for (Contender& c : contenders) c.best = std::max(c.best, c.rate());
-  } while (Clock(false, 1).seconds() < end);
+  } while (watch.seconds() < seconds);
 }
 
 #if defined(EFLOW_HAVE_ONEDNN)
-/// The same product by dnnl_sgemm (its threads: OMP_NUM_THREADS).
+/// The same product by dnnl_sgemm; OMP_NUM_THREADS sets its threads.
 void run_onednn(const Gemm& g) {
   const char ta = g.a_cs == 1 ? 'N' : 'T', tb = g.b_cs == 1 ? 'N' : 'T';
   for (long long i = 0; i < g.batch[0]; ++i) {
@@ -231,8 +234,8 @@ nlohmann::json measure(const jit::Runtime& runtime, const Options& o, const Case
   const Clock clock(o.cpu_time, o.threads);
   std::vector<Contender> contenders;
   contenders.push_back({"peak", [&] {
-                          return eflow::bench::fma_peak(runtime.pool(), runtime.isa(), o.dtype,
-                                                        500000, o.cpu_time);
+                          return eflow::trainer::measure_fma_peak(o.threads, 0.002, o.dtype,
+                                                                  runtime.isa(), o.cpu_time);
                         }});
   contenders.push_back({"eflow", rate_of(clock, flops, [&] {
                           Gemm g = problem.g;

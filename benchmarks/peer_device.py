@@ -1,4 +1,4 @@
-"""What the PyTorch peers share: on which device and in which type they run, and how they are timed there."""
+"""Shared by the PyTorch peers: device and dtype options, and timing."""
 import time
 
 import torch
@@ -7,16 +7,16 @@ import torch
 def add_arguments(parser, dtype):
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--dtype", default=dtype, choices=("f32", "bf16"),
-                        help="on a GPU products of f32 are TF32, on both sides")
+                        help="on a GPU, f32 products use TF32 in both programs")
 
 
 def use(parser, arguments):
-    """Makes the device ready, or ends the program saying why it cannot. Returns its name and the torch dtype."""
+    """Prepares the device and returns its name and the torch dtype; exits with a message if it is unavailable."""
     if arguments.device == "cuda":
         if not torch.cuda.is_available():
             parser.error(f"--device cuda: PyTorch {torch.__version__} "
-                         f"({'built for CUDA ' + torch.version.cuda if torch.version.cuda else 'built without CUDA'}) sees no GPU; "
-                         "nvidia-smi says whether the driver does, --device cpu needs none")
+                         f"({'built for CUDA ' + torch.version.cuda if torch.version.cuda else 'built without CUDA'}) finds no GPU; "
+                         "check with nvidia-smi whether the driver finds one, or use --device cpu")
         torch.set_float32_matmul_precision("high")  # TF32, which is eflow's default
         torch.backends.cudnn.allow_tf32 = True
     return arguments.device, {"f32": torch.float32, "bf16": torch.bfloat16}[arguments.dtype]
@@ -27,7 +27,7 @@ def title(device):
 
 
 def seconds(run, device):
-    """Of one call, its work on the device included."""
+    """Returns the duration of one call, including its work on the device."""
     synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
     synchronize()
     start = time.perf_counter()
@@ -37,7 +37,7 @@ def seconds(run, device):
 
 
 def many_seconds(run, device, least=1.0, times=5):
-    """Samples from at least so many calls and seconds, after two to warm up (compiled code is made in the first)."""
+    """Times at least `times` calls and `least` seconds, after warm-up calls (the first one compiles)."""
     for _ in range(2 if device == "cuda" else 1):
         seconds(run, device)
     taken, begin = [], time.perf_counter()

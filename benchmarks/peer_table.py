@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What peer_torch.py and peer_torch_glga.py printed, a JSON object a line on the standard input, as a Markdown table."""
+"""Reads the output of peer_torch.py and peer_torch_glga.py from standard input, one JSON object per line, and prints it as a
+Markdown table."""
 import json, sys
 
 
@@ -27,7 +28,7 @@ def rows_of_step(r):
 
 
 def main():
-    print("| what | eflow | PyTorch | its time | PyTorch / eflow |\n| --- | --- | --- | --- | --- |")
+    print("| case | eflow | PyTorch variant | PyTorch time | PyTorch / eflow |\n| --- | --- | --- | --- | --- |")
     for line in sys.stdin:
         r = json.loads(line)
         for row in rows_of_attention(r) if "tokens" in r else rows_of_step(r):

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""A PyTorch twin of the training step that `eflow bench step` measures, timed beside it in the same run.
+"""A PyTorch twin of the training step that `eflow bench step` measures; times both in one run.
 
     peer_torch.py --eflow build/release/bin/eflow [--config configs/sprites.ini] [--compile] [--steps 10]
     peer_torch.py --eflow build/release/bin/eflow --device cuda [--dtype bf16] [--config configs/sprites.ini]
 
 Same network (adaLN blocks, QK-RMSNorm over D, rotary positions, GLGA or softmax, data prediction, fusion of encoder and
 middle), same batch (three quarters flow matching, one quarter solution consistency with its extra evaluation), AdamW and a
-moving average of the weights. The sizes are read from eflow's own JSON. Prints one JSON object with both times and their
-ratio. On a GPU the twin runs eagerly, compiled, and compiled with FlexAttention in place of a mask; f32 in TF32, bf16 by
-autocast beside `--train.precision=bf16`. PyTorch is a peer here and nothing else: the product does not use it.
+moving average of the weights. The sizes come from eflow's own JSON. Prints one JSON object with both times and their
+ratio. On a GPU the twin runs eagerly, compiled, and compiled with FlexAttention instead of a mask; f32 uses TF32, and bf16
+uses autocast, compared with `--train.precision=bf16`. PyTorch serves only as a baseline; eflow does not use it.
 """
 import argparse, contextlib, copy, json, math, statistics, subprocess
 
@@ -57,7 +57,7 @@ class Attention(nn.Module):
             self.gate = nn.Linear(c.dim, 2)
             at = torch.arange(c.tokens)
             self.register_buffer("band", (at[:, None] - at[None, :]).abs() <= c.radius)
-            self.blocks = None  # a block mask: then FlexAttention
+            self.blocks = None  # a block mask selects FlexAttention
 
     def forward(self, x):
         heads = lambda t: t.unflatten(-1, (self.c.heads, -1))
@@ -128,7 +128,7 @@ class Dit(nn.Module):
 
 
 def step(net, forward, average, optimizer, x0, label, fm):
-    """One SoFlow step: FM on the first `fm` samples, SCM on the others."""
+    """Runs one SoFlow step: FM on the first `fm` samples, SCM on the others."""
     b = x0.shape[0]
     cast = lambda u: u[:, None, None, None, None]
     x1, t = torch.randn_like(x0), torch.rand(b, device=x0.device).clamp(0.05, 0.99)
@@ -154,7 +154,7 @@ def step(net, forward, average, optimizer, x0, label, fm):
 
 
 def use_flex(net, c, device):
-    """Gives every window to FlexAttention. False where there is none."""
+    """Switches windowed attention to FlexAttention; returns False if the model has no window."""
     if c.attention != "glga":
         return False
     inside = lambda b, h, i, j: (i - j).abs() <= c.radius
@@ -165,7 +165,7 @@ def use_flex(net, c, device):
 
 
 def time_twin(c, device, dtype, steps, compiled, flex=False):
-    """Seconds of its steps, and how many parameters it has."""
+    """Returns the duration of each step and the number of parameters."""
     torch.manual_seed(0)
     net = Dit(c, device).to(device)
     if flex and not use_flex(net, c, device):
@@ -201,13 +201,13 @@ def eflow_step(a, device):
 
 
 def on_a_gpu(a, c, ours, device, dtype):
-    """Every form of the twin: what PyTorch's user would choose from."""
+    """Times every variant of the twin that a PyTorch user could choose."""
     result = {"torch": torch.__version__, "device": peer_device.title(device), "dtype": a.dtype,
               "eflow_step_s": ours["step_s"], "torch_step_s": {}, "torch_over_eflow": {}}
     for name, compiled, flex in (("eager", False, False), ("compiled", True, False), ("compiled, flex", True, True)):
         try:
             times, parameters = time_twin(c, device, dtype, a.steps, compiled, flex)
-        except Exception as error:  # a form that this version cannot run
+        except Exception as error:  # this PyTorch version cannot run the variant
             result["torch_step_s"][name] = {"failed": str(error).splitlines()[0][:200]}
             continue
         if times:
@@ -222,7 +222,7 @@ def main():
     a.add_argument("--eflow", required=True)
     a.add_argument("--config", default="")
     a.add_argument("--steps", type=int, default=10)
-    a.add_argument("--compile", action="store_true", help="on the CPU; on a GPU both are timed")
+    a.add_argument("--compile", action="store_true", help="use torch.compile on the CPU; on a GPU both variants are timed")
     a.add_argument("rest", nargs="*", help="further arguments for `eflow bench step`, after --")
     peer_device.add_arguments(a, "f32")
     parser, a = a, a.parse_args()

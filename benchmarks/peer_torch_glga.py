@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Gated local-global attention, forward and backward, in PyTorch beside `eflow bench glga`, in the same run.
+"""Gated local-global attention, forward and backward, in PyTorch and in `eflow bench glga`, timed in one run.
 
     peer_torch_glga.py --eflow build/release/bin/eflow [--tokens 2048] [--window half] [--head 64] [--threads 2]
     peer_torch_glga.py --eflow build/release/bin/eflow --device cuda [--dtype bf16] [--tokens 32768] [--window 9360] [--head 128]
 
-PyTorch's side is the fastest that we could write of its own pieces: the local branch by scaled_dot_product_attention with
-the band as a mask, by compiled FlexAttention with the band as a block mask, or where FlashAttention can be imported by its
-window, the best of them; the global branch as two products; RMSNorm per head with affine, gates, sum; with and without
-torch.compile. Prints one JSON object with the seconds of each and the ratio of the best to eflow's; on a GPU also those of
-full softmax, which is what the attention stands for. PyTorch is a peer here and nothing else: the product does not use it.
+The PyTorch side is the fastest composition that we could write. Local branch: scaled_dot_product_attention with a band
+mask, compiled FlexAttention with a block mask, or, if it is installed, FlashAttention with its own window. Global branch:
+two products. Then RMSNorm per head with affine, gates and sum; with and without torch.compile. Prints one JSON object with
+the seconds of each variant and the ratio of the best one to eflow; on a GPU also the seconds of full softmax attention,
+which GLGA replaces. PyTorch serves only as a baseline; eflow does not use it.
 """
 import argparse, json, statistics, subprocess
 
@@ -29,7 +29,7 @@ def joined(local, q, k, v, gates, weights):
 
 
 def flash_window(radius):
-    """FlashAttention's own window, or None where it is not installed."""
+    """Returns attention with FlashAttention's own window, or None if it is not installed."""
     try:
         from flash_attn import flash_attn_func
     except ImportError:
@@ -53,7 +53,7 @@ def contenders(n, radius, device, dtype):
 
 
 def measure(f, inputs, dy, device, pick):
-    """Seconds of a forward pass alone and of one with its backward pass; or why this version cannot run it."""
+    """Returns the seconds of forward and of forward and backward, or the error if this version cannot run it."""
     try:
         with torch.no_grad():
             forward = pick(peer_device.many_seconds(lambda: f(*inputs), device))
@@ -93,7 +93,7 @@ def main():
     dy = torch.randn(*rows, device=device, dtype=dtype)
     gates = [tensor(torch.rand, 1, a.heads, a.tokens, 1) for _ in range(2)]
     weights = [tensor(torch.ones, a.heads, 1, a.head) for _ in range(2)]
-    # eflow's seconds are those of its fastest run on a GPU too, where runs hardly differ.
+    # eflow reports its fastest run, also on a GPU, where runs hardly differ.
     pick = min if device == "cuda" else statistics.median
     result = {"torch": torch.__version__, "device": peer_device.title(device), "dtype": a.dtype, "tokens": a.tokens,
               "window": ours["window"], "head": a.head, "heads": a.heads, "threads": a.threads,

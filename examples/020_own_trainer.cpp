@@ -1,5 +1,5 @@
-// Data, model and objective of your own in eflow's trainer: flow matching of points on a circle, by a
-// small MLP. The loss falls, and samples come to lie on the circle.
+// Your own data, model and objective in eflow's trainer: flow matching of points on a circle by a
+// small MLP. The loss falls, and the samples end on the circle.
 #include <cmath>
 #include <cstdio>
 #include <numeric>
@@ -12,7 +12,7 @@
 
 using namespace eflow;
 
-/// A clip can be any [C, T, H, W]: here a point of the plane.
+/// A clip may have any shape [C, T, H, W]; here it is a point of the plane.
 class Circle : public io::ClipSource {
  public:
   std::int64_t size() const override { return 4096; }
@@ -45,7 +45,8 @@ int main() {
   Mlp model(scope), average(scope);
   const Circle data;
 
-  // mean |F(x_t, t) - (x1 - x0)|^2; all that is random follows from (seed, step, sample).
+  // Mean |F(x_t, t) - (x1 - x0)|^2. All random numbers are functions of (seed, step, sample), so a
+  // resumed run draws the same ones.
   const auto objective = [&](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
     const RandomKey noise{kSeed, 100, static_cast<std::uint64_t>(step)};
     const RandomKey times{kSeed, 101, static_cast<std::uint64_t>(step)};

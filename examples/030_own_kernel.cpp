@@ -1,5 +1,5 @@
-// A kernel of one's own, from outside the library: a text over the tile vocabulary, specialised when the program runs,
-// compiled by the machine's C++ compiler (or found in the cache), launched on all cores.
+// Your own kernel, outside the library: a text over the tile vocabulary, specialised at run time,
+// compiled by the machine's C++ compiler (or loaded from the cache), and launched on all cores.
 #include <cstdio>
 #include <vector>
 
@@ -7,7 +7,8 @@
 
 namespace jit = eflow::jit;
 
-// y = a x + y, where the compiler knows a. Texts include nothing but texts; a block works on a slice.
+// y = a x + y, with a as a compile-time constant. A text includes only other texts; each block
+// processes one slice.
 constexpr const char* kText = R"(#pragma once
 #include "tile/pack.h"
 

@@ -1,5 +1,6 @@
-// A kernel of one's own that is tuned: how many elements a block takes is a constant of its text, and this machine says
-// which is best. The answer is kept in the cache directory; the second run takes it from there.
+// Your own kernel, tuned: the number of elements per block is a constant of its text, and the tuner
+// measures which value is fastest on this machine. The result is stored in the cache directory,
+// where the second run finds it.
 #include <cstdio>
 #include <memory>
 
@@ -54,22 +55,23 @@ int main() {
     runtime.launch("scaled", spec, {.x = (args.n + per_block - 1) / per_block}, args);
   };
 
-  // What the tuner runs: launches of this size, into outputs that it may spoil and look at.
+  // The tuner runs launches of this size. It may overwrite the outputs, and compares them.
   jit::Workload workload{.shape = {args.n}, .launch = launch};
   use_host_output(workload, y);
   try {
     const jit::TuneOutcome tuned =
         tune(runtime, {"scaled", plain}, workload, {.race = {.budget_seconds = 2}});
-    std::printf("%s; best takes %.1f %% less time than the default\n",
+    std::printf("%s; the best takes %.1f %% less time than the default\n",
                 tuned.known ? "tuned in an earlier run" : "tuned now", 100 * tuned.record.gain);
   } catch (const eflow::Error& e) {
-    std::printf("not tuned: %s\n", e.what());  // no compiler, no cache: the default runs, if it can
+    std::printf("not tuned: %s\n", e.what());  // no compiler: use the default, if it is cached
   }
 
   const jit::Spec best = runtime.tuned("scaled", plain, {args.n});
   const jit::Prepared prepared = runtime.prepare({{"scaled", best}})[0];
   if (!prepared.ok()) return std::fprintf(stderr, "%s\n", prepared.error.c_str()), 1;
   launch(best);
-  std::printf("%d elements a block; 3 * 2 = %g\n", best.constants[0], static_cast<double>(y->back()));
+  std::printf("%d elements per block; 3 * 2 = %g\n", best.constants[0],
+              static_cast<double>(y->back()));
   return y->front() == 6.0f && y->back() == 6.0f ? 0 : 1;
 }

@@ -1,6 +1,6 @@
-// AnyFlow's two stages on data whose flow is known: a flow map is trained forward, then corrected on
-// its own rollouts by a teacher, here the exact velocity, and a learned score of what it makes.
-// Prints how far N composed steps end from the exact flow, after each stage:
+// AnyFlow's two stages on data whose flow is known exactly: forward training of a flow map, then
+// correction on its own rollouts by a teacher (here the exact velocity) and a learned score of its
+// samples. After each stage, prints the error of N composed steps relative to the exact flow:
 //   050_on_policy [STEPS_OF_STAGE_1 [STEPS_OF_STAGE_2]]
 #include <algorithm>
 #include <cstdio>
@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   const soflow::ExactFlow flow({.kind = soflow::ExactKind::kGaussian, .clip = {2, 4, 4, 4}});
   const Shape clip = flow.options().clip;
 
-  // Stage 1: forward flow-map training. The fake score begins as a copy of what it gives.
+  // Stage 1: forward flow-map training. Its result also initialises the score of stage 2.
   Learner student(clip, {});
   nn::VideoDiT average(nn::Scope({.seed = kSeed}), config_for(clip));
   nn::Ema ema(average.parameters(), student.model.parameters(), {.decay = 0.998});
@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
   }
   report("after stage 1", average, flow);
 
-  // Stage 2: the student's own rollouts against the teacher, beside stage 1 on data.
+  // Stage 2: distribution matching on the student's own rollouts, plus stage 1's loss on data.
   Learner fake(clip, {.beta1 = 0, .beta2 = 0.999}), on_policy(clip, {.beta1 = 0, .beta2 = 0.999});
   on_policy.model.load_state(average.state());
   fake.model.load_state(average.state());

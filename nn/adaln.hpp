@@ -1,22 +1,22 @@
 #pragma once
-// AdaLN modulation in the shared form: one projection of the conditioning vector e gives six
-// vectors for all blocks, and each block adds a small table of its own. Not adaLN-zero: gates start
-// away from zero. [Wan 2.1]
+// AdaLN modulation in its shared form: one projection of the conditioning vector e yields six
+// vectors for all blocks, and each block adds its own learned table. Unlike adaLN-zero, the gates
+// do not start at zero. [Wan 2.1]
 
 #include "eflow/nn/linear.hpp"
 
 namespace eflow::nn {
 
-/// How one residual branch sees the condition; each [B, D].
+/// The modulation of one residual branch; each [B, D].
 struct BranchModulation {
-  Tensor shift, scale, gate;
-  /// LN(x) (1 + scale) + shift; x [B, N, D]. compute: the result's dtype.
+  Tensor shift = {}, scale = {}, gate = {};
+  /// Returns LN(x) (1 + scale) + shift in dtype `compute`. x [B, N, D]
   [[nodiscard]] Tensor input(const Tensor& x, DType compute) const;
-  /// x + gate y
+  /// Returns x + gate y. x, y [B, N, D]
   [[nodiscard]] Tensor residual(const Tensor& x, const Tensor& y) const;
 };
 
-/// e0 = Linear(SiLU(e)): [B, D] -> [B, 6, D], computed once for all blocks.
+/// e0 = Linear(SiLU(e)), computed once for all blocks. e [B, D] -> [B, 6, D]
 class SharedModulation : public Module {
  public:
   SharedModulation(const Scope& scope, std::int64_t width);
@@ -26,7 +26,7 @@ class SharedModulation : public Module {
   Linear proj_;
 };
 
-/// A block's own table, randn / sqrt(D), added to what is shared.
+/// A block's own table, initialised to N(0, 1/D) and added to the shared modulation.
 class ModulationTable : public Module {
  public:
   ModulationTable(const Scope& scope, std::int64_t rows, std::int64_t width);

@@ -1,5 +1,5 @@
 #pragma once
-// AdamW over a module's parameters. [arXiv 1711.05101]
+// AdamW: the optimizer, with decoupled weight decay. [arXiv 1711.05101]
 
 #include "eflow/core/parameter_list.hpp"
 #include "eflow/nn/module.hpp"
@@ -12,22 +12,22 @@ struct AdamWOptions {
 
 class AdamW {
  public:
-  /// Keeps handles on the parameters and two moments of each, at zero.
+  /// Keeps handles to the parameters and allocates two zero moments for each.
   explicit AdamW(NamedTensors parameters, const AdamWOptions& options = {});
 
-  /// One update from the parameters' gradients, each times `grad_scale` first (clipping). A
-  /// parameter without a gradient keeps its value.
+  /// Updates the parameters from their gradients, which are multiplied by `grad_scale` first (for
+  /// clipping). A parameter without a gradient keeps its value.
   void step(double learning_rate, double grad_scale = 1);
 
-  /// Finished updates. Set when a state is loaded.
+  /// Number of finished updates. set_steps() restores it when a state is loaded.
   [[nodiscard]] std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
-  /// Handles on the moments: "m.NAME" and "v.NAME" of every parameter.
+  /// Handles to the moments, named "m.NAME" and "v.NAME" for each parameter.
   [[nodiscard]] NamedTensors state() const;
 
   [[nodiscard]] const NamedTensors& parameters() const { return parameters_; }
   [[nodiscard]] const AdamWOptions& options() const { return options_; }
-  /// Parameters and moments, for an update of all at once (FusedUpdate).
+  /// Parameters with their moments, for FusedUpdate.
   [[nodiscard]] std::vector<ListedParameter> listed() const;
 
  private:

@@ -3,23 +3,15 @@
 #include "eflow/nn/named_enum.hpp"
 
 namespace eflow::nn {
-namespace {
-
-constexpr std::array<std::string_view, 8> kAttentionNames = {"softmax", "window", "linear", "sum",
-                                                             "glga",    "sana",   "sla",    "vsa"};
-constexpr std::array<std::string_view, 3> kGateNames = {"token", "head", "channel"};
-constexpr std::array<std::string_view, 2> kIndexNames = {"original", "compact"};
-
-}  // namespace
 
 std::string_view name_of(AttentionKind kind) {
-  return kAttentionNames[static_cast<std::size_t>(kind)];
+  return enum_name(kind, kAttentionNames);
 }
 std::string_view name_of(GateKind kind) {
-  return kGateNames[static_cast<std::size_t>(kind)];
+  return enum_name(kind, kGateNames);
 }
 std::string_view name_of(WindowIndex index) {
-  return kIndexNames[static_cast<std::size_t>(index)];
+  return enum_name(index, kWindowIndexNames);
 }
 AttentionKind attention_kind(std::string_view name) {
   return enum_from_name<AttentionKind>("attention", name, kAttentionNames);
@@ -28,12 +20,27 @@ GateKind gate_kind(std::string_view name) {
   return enum_from_name<GateKind>("gates", name, kGateNames);
 }
 WindowIndex window_index(std::string_view name) {
-  return enum_from_name<WindowIndex>("window_index", name, kIndexNames);
+  return enum_from_name<WindowIndex>("window_index", name, kWindowIndexNames);
 }
 
 bool is_glga(AttentionKind kind) {
-  return kind == AttentionKind::kWindow || kind == AttentionKind::kLinear ||
-         kind == AttentionKind::kSum || kind == AttentionKind::kGated;
+  switch (kind) {
+    case AttentionKind::kWindow:
+    case AttentionKind::kLinear:
+    case AttentionKind::kSum:
+    case AttentionKind::kGated:
+      return true;
+    case AttentionKind::kSoftmax:
+    case AttentionKind::kSana:
+    case AttentionKind::kSla:
+    case AttentionKind::kVsa:
+      return false;
+  }
+  return false;
+}
+
+bool can_be_causal(AttentionKind kind) {
+  return kind == AttentionKind::kSoftmax || is_glga(kind);
 }
 
 }  // namespace eflow::nn

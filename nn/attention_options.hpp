@@ -1,48 +1,55 @@
 #pragma once
-// Which attention a block has, by name, and what each kind may be told.
+// The kinds of attention that a block can have, with their names and options.
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
 namespace eflow::nn {
 
 enum class AttentionKind {
-  kSoftmax,  ///< over all tokens, neither normed nor gated
-  kWindow,   ///< softmax over a window of the raster, normed
-  kLinear,   ///< linear over all tokens, normed
-  kSum,      ///< window and linear, added
-  kGated,    ///< window and linear, joined by gates: GLGA
-  kSana,     ///< linear over all tokens, of rectified q and k, with a denominator
-  kSla,      ///< softmax over the best blocks of tokens, and a linear branch over all of them
-  kVsa,      ///< softmax over tiles, gated, and softmax over the tokens of the best tiles
+  kSoftmax,  ///< softmax over all tokens, without norm or gates
+  kWindow,   ///< softmax over a window of the raster, normalised
+  kLinear,   ///< linear attention over all tokens, normalised
+  kSum,      ///< the sum of kWindow and kLinear
+  kGated,    ///< kWindow and kLinear combined by learned gates: GLGA
+  kSana,     ///< linear attention with ReLU features and a denominator
+  kSla,      ///< softmax over the best key blocks, plus a linear branch over all tokens
+  kVsa,      ///< gated softmax over tile means, plus softmax over the tokens of the best tiles
 };
-/// Whether a gate is one number a token, a head or a channel.
+/// Granularity of the gates: one per token, per head or per channel.
 enum class GateKind { kToken, kHead, kChannel };
-/// How a window counts kept tokens: by their places in the full raster, or one after the other.
+/// Distance of kept tokens in a window: by their positions in the full raster, or by their order.
 enum class WindowIndex { kOriginal, kCompact };
 
-/// "softmax", "window", "linear", "sum", "glga", "sana", "sla", "vsa".
+/// Names by enumerator value.
+inline constexpr std::array<std::string_view, 8> kAttentionNames = {
+    "softmax", "window", "linear", "sum", "glga", "sana", "sla", "vsa"};
+inline constexpr std::array<std::string_view, 3> kGateNames = {"token", "head", "channel"};
+inline constexpr std::array<std::string_view, 2> kWindowIndexNames = {"original", "compact"};
+
 [[nodiscard]] std::string_view name_of(AttentionKind kind);
-/// "token", "head", "channel".
 [[nodiscard]] std::string_view name_of(GateKind kind);
-/// "original", "compact".
 [[nodiscard]] std::string_view name_of(WindowIndex index);
-/// Inverses of name_of. Throw InvalidArgument listing the known names.
+/// Inverses of name_of(). Throw InvalidArgument and list the known names.
 [[nodiscard]] AttentionKind attention_kind(std::string_view name);
 [[nodiscard]] GateKind gate_kind(std::string_view name);
 [[nodiscard]] WindowIndex window_index(std::string_view name);
 
-/// Of the kinds that glga() computes by itself.
+/// True for the kinds that the op glga() computes: window, linear, sum and gated.
 [[nodiscard]] bool is_glga(AttentionKind kind);
+/// True for the kinds with a chunk-causal form (chunk_attention.hpp).
+[[nodiscard]] bool can_be_causal(AttentionKind kind);
 
 struct AttentionOptions {
   AttentionKind kind = AttentionKind::kGated;
   GateKind gates = GateKind::kToken;
-  std::int64_t radius = 0;  ///< R, in tokens of the raster; 0 sees itself
-  std::int64_t tokens = 0;  ///< of the raster, to tell the share of kept ones; 0: unknown
+  std::int64_t radius = 0;  ///< R, in raster positions; 0: a token attends only to itself
+  std::int64_t tokens = 0;  ///< of the full raster, to derive the share of kept tokens; 0: unknown
   WindowIndex index = WindowIndex::kOriginal;
-  std::int64_t block = 64;   ///< kSla, kVsa: tokens of a block; kVsa: a cube of them
-  double block_share = 0.2;  ///< kSla, kVsa: blocks that a block's softmax sees, at least one
+  std::int64_t block = 64;  ///< kSla, kVsa: tokens per block; for kVsa a cube number
+  double block_share =
+      0.2;  ///< kSla, kVsa: share of key blocks per query block, at least one block
 };
 
 }  // namespace eflow::nn

@@ -12,7 +12,8 @@ Tensor by_head(const Tensor& x) {
   return reshape(permute(x, {0, 3, 1, 2, 4}), {-1, x.size(2), x.size(4)});
 }
 
-/// The chosen blocks' numbers as rows of [B blocks] (heads = 1) or [B H blocks].
+/// The chosen block indices as row indices into a [B blocks] table (heads = 1) or [B H blocks]
+/// table.
 Tensor rows_of_chosen(const Tensor& chosen, std::int64_t heads) {
   std::vector<std::int64_t> rows = chosen.to_vector<std::int64_t>();
   const std::int64_t h = chosen.size(1), blocks = chosen.size(2), each = blocks * chosen.size(3);
@@ -23,8 +24,8 @@ Tensor rows_of_chosen(const Tensor& chosen, std::int64_t heads) {
   return Tensor::from(rows, {chosen.size(0) * h * blocks, chosen.size(3)}, chosen.device());
 }
 
-/// table [rows, size, d] at ids [n, K] -> [n, K size, d]
-Tensor joined(const Tensor& table, const Tensor& ids) {
+/// Concatenates the rows `ids`. table [rows, size, d], ids [n, K] -> [n, K size, d]
+Tensor concat_rows(const Tensor& table, const Tensor& ids) {
   const Tensor flat = reshape(table, {table.size(0), -1});
   return reshape(embedding(flat, ids), {ids.size(0), ids.size(1) * table.size(1), -1});
 }
@@ -56,11 +57,11 @@ Tensor block_softmax(const TokenBlocks& blocks, const Tensor& q, const Tensor& k
                      const Tensor& chosen) {
   const std::int64_t heads = q.size(3), size = q.size(2), d = q.size(4);
   const Tensor rows = rows_of_chosen(chosen, heads);
-  const Tensor keys = joined(by_head(k), rows), values = joined(by_head(v), rows);
+  const Tensor keys = concat_rows(by_head(k), rows), values = concat_rows(by_head(v), rows);
   Tensor scores = matmul(by_head(q), transpose(keys, 1, 2)) / std::sqrt(static_cast<double>(d));
   if (blocks.token_mask().defined()) {
     const Tensor mask = reshape(blocks.token_mask(), {-1, size, 1});
-    scores = scores + transpose(joined(mask, rows_of_chosen(chosen, 1)), 1, 2);
+    scores = scores + transpose(concat_rows(mask, rows_of_chosen(chosen, 1)), 1, 2);
   }
   const Tensor out = matmul(softmax(scores), values);
   return permute(reshape(out, {q.size(0), heads, blocks.blocks(), size, d}), {0, 2, 3, 1, 4});

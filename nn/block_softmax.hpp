@@ -1,20 +1,22 @@
 #pragma once
-// Softmax over chosen blocks of keys: what SLA and VSA do for the pairs of blocks that matter. By
-// plain ops that hold the scores of the chosen pairs, N times their keys; right, not fast.
+// Softmax over selected blocks of keys, the sparse branch of SLA and VSA. Composed of plain ops
+// that materialise the scores of the selected pairs: correct, not fast.
 
 #include "eflow/nn/token_blocks.hpp"
 
 namespace eflow::nn {
 
-/// How many of the blocks a share of them is, at least one.
+/// Returns share * blocks, rounded, at least 1.
 [[nodiscard]] std::int64_t chosen_count(std::int64_t blocks, double share);
 
-/// The `count` largest of each row, ascending: scores [B, H, blocks, blocks] of query blocks
-/// against key blocks, already masked -> i64 [B, H, blocks, count]. Waits for the device.
+/// Returns the key blocks with the `count` largest scores of each query block, ascending. scores
+/// [B, H, query blocks, key blocks], already masked -> i64 [B, H, blocks, count]. Ties go to the
+/// lower index. Waits for the device.
 [[nodiscard]] Tensor best_blocks(const Tensor& scores, std::int64_t count);
 
-/// softmax(q k^T / sqrt(d)) v over the tokens of each query block's chosen key blocks.
-/// q, k, v [B, blocks, size, H, d] as gathered -> the same shape
+/// Returns softmax(q k^T / sqrt(d)) v over the tokens of each query block's chosen key blocks.
+/// q, k, v [B, blocks, size, H, d], as TokenBlocks::gather() returns them -> the same shape.
+/// chosen: i64 [B, H, blocks, count] of best_blocks().
 [[nodiscard]] Tensor block_softmax(const TokenBlocks& blocks, const Tensor& q, const Tensor& k,
                                    const Tensor& v, const Tensor& chosen);
 

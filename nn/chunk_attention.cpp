@@ -24,7 +24,8 @@ Tensor softmax_branch(const ChunkInputs& in, const ChunkMemory& before,
   const Tensor k = first ? in.k : concat({before.keys, in.k}, 1);
   const Tensor v = first ? in.v : concat({before.values, in.v}, 1);
   if (options.local == Local::kFull) return attention(in.q, k, v, tau);
-  // A window wants as many queries as keys: those of the remembered tokens are asked in vain.
+  // The windowed op requires as many queries as keys, so the remembered tokens get zero queries
+  // whose results are discarded.
   const std::int64_t tail = k.size(1) - in.k.size(1);
   Shape shape = in.q.shape();
   shape[1] = tail;

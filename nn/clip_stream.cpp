@@ -8,8 +8,8 @@ namespace eflow::nn {
 
 std::vector<std::int64_t> chunk_lengths(std::int64_t frames, std::int64_t chunk) {
   if (frames < 1 || chunk < 1) {
-    throw InvalidArgument(
-        str("[chunks] ", frames, " frames in chunks of ", chunk, "; expected positive numbers"));
+    throw InvalidArgument(str("[chunks] found ", frames, " frames in chunks of ", chunk,
+                              "; expected positive numbers"));
   }
   std::vector<std::int64_t> lengths = {1};
   for (std::int64_t left = frames - 1; left > 0; left -= chunk)
@@ -22,7 +22,7 @@ ClipStream::ClipStream(const VideoDiT& model, Condition condition)
   const DiTConfig& config = model.config();
   if (config.chunk_frames == 0) {
     throw InvalidArgument(
-        "[clip_stream] the model sees whole clips; build it with chunk_frames above 0");
+        "[clip_stream] the model is not chunk-causal; build it with chunk_frames above 0");
   }
   lengths_ = chunk_lengths(config.grid().t, config.chunk_frames);
   layers_.resize(static_cast<std::size_t>(config.blocks()));
@@ -39,7 +39,7 @@ Tensor ClipStream::run(const Tensor& x, const Tensor& t, const Tensor& s,
   if (done()) throw InvalidArgument("[clip_stream] the clip is finished");
   const Shape expected = next_shape(x.size(0));
   if (x.shape() != expected)
-    throw ShapeError(str("[clip_stream] chunk ", chunk_, " is ", expected, ", found ", x));
+    throw ShapeError(str("[clip_stream] chunk ", chunk_, ": expected ", expected, ", found ", x));
   return model_.chunk(x, t, s, condition_, token_frame_, layers);
 }
 

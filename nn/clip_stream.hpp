@@ -1,6 +1,7 @@
 #pragma once
-// ClipStream: a chunk-causal network fed one chunk of frames after the other. A chunk is evaluated
-// as often as a sampler likes; once it is finished the stream remembers it, and goes on.
+// ClipStream: runs a chunk-causal network one chunk of frames after another. A sampler may evaluate
+// the current chunk any number of times. remember() stores the finished chunk and advances to the
+// next.
 //
 //   nn::ClipStream stream(model, condition);
 //   while (!stream.done()) {
@@ -13,26 +14,29 @@
 
 namespace eflow::nn {
 
-/// Frames of each chunk of tokens: the first frame alone, then `chunk` at a time, the last chunk what
-/// is left. Throws InvalidArgument unless both are positive.
+/// Returns the number of token frames of each chunk: 1 for the first chunk, then `chunk` each; the
+/// last chunk has the remainder. Throws InvalidArgument unless both arguments are positive.
 [[nodiscard]] std::vector<std::int64_t> chunk_lengths(std::int64_t frames, std::int64_t chunk);
 
 class ClipStream {
  public:
-  /// Clips of the model's own size. The model must outlive the stream. Throws InvalidArgument where
-  /// the model has no chunks.
+  /// Streams clips of model.config()'s size. The model must outlive the stream. Throws
+  /// InvalidArgument if the model has no chunks (DiTConfig::chunk_frames = 0).
   ClipStream(const VideoDiT& model, Condition condition);
 
-  /// [B, C, frames, H, W] of the next chunk.
+  /// Shape of the next chunk, [B, C, frames, H, W].
   [[nodiscard]] Shape next_shape(std::int64_t batch) const;
-  /// Where its frames begin in the clip.
+  /// First frame of the next chunk in the clip.
   [[nodiscard]] std::int64_t first_frame() const { return token_frame_ * model_.config().patch.t; }
   [[nodiscard]] std::int64_t chunk() const { return chunk_; }
   [[nodiscard]] bool done() const { return chunk_ == static_cast<std::int64_t>(lengths_.size()); }
 
-  /// F(x, t, s) of the next chunk, x [B, C, frames, H, W]. Differentiable, but not into the past.
+  /// Returns F(x, t, s) of the next chunk, x [B, C, frames, H, W]. Differentiable within the chunk;
+  /// no gradient flows to earlier chunks. Throws ShapeError for another shape, InvalidArgument if
+  /// done().
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& t, const Tensor& s) const;
-  /// The next chunk is finished: x as of time 0. Nothing is recorded.
+  /// Stores the finished chunk x (time 0) and advances. Not recorded by autograd. Throws like
+  /// operator().
   void remember(const Tensor& x);
 
  private:

@@ -1,23 +1,26 @@
 #pragma once
-// Condition: everything a network may be told beside (x, t, s). All of it is optional; a network
-// that has no use for a field does not look at it.
+// Condition: the inputs of a network other than (x, t, s). All fields are optional, and a network
+// ignores the fields that it does not use.
 
 #include "eflow/core/tensor.hpp"
 
 namespace eflow::nn {
 
-/// Which way a network is evaluated: all of it, or without its middle, whose place [MASK] takes
-/// (the weak path of path-drop guidance). [arXiv 2603.27086, §3.2 and B.2]
-enum class Path { kFull, kWeak };
+/// The blocks that a pass evaluates. [arXiv 2603.27086, §3.2 and B.2]
+enum class Path {
+  kFull,  ///< all blocks
+  kWeak,  ///< the weak path of path-drop guidance: [MASK] replaces the middle blocks' output
+};
 
 struct Condition {
-  Tensor labels;    ///< i64 [B]; undefined: no label, for all samples
-  Tensor context;   ///< [B, L, E], tokens of a text
-  Tensor guidance;  ///< [B], the guidance scale w to be followed; undefined: 0, the null scale
-  Tensor kept;      ///< i64 [B, M], ascending: tokens that the middle sees; undefined: all
+  Tensor labels = {};    ///< i64 [B]; undefined: no sample has a label
+  Tensor context = {};   ///< [B, L, E], text tokens
+  Tensor guidance = {};  ///< [B], guidance scale w; undefined: 0, the null scale
+  Tensor kept = {};      ///< i64 [B, M], ascending ids of the middle's tokens; undefined: all
   Path path = Path::kFull;
-  /// [B, C, T, H, W], the clips without noise: makes a pass chunk-causal (DiTConfig::chunk_frames).
-  Tensor clean;
+  /// [B, C, T, H, W], the clips without noise. If defined, the pass is chunk-causal
+  /// (DiTConfig::chunk_frames).
+  Tensor clean = {};
 };
 
 }  // namespace eflow::nn

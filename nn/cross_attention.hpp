@@ -1,6 +1,6 @@
 #pragma once
-// CrossAttention: queries from the video's tokens, keys and values from a context (text tokens).
-// RMSNorm on q and k, no positions; padding of the context is not masked. [Wan 2.1]
+// CrossAttention: queries from the video tokens, keys and values from the context (text tokens).
+// RMSNorm on q and k over the full width, no RoPE. Padding of the context is not masked. [Wan 2.1]
 
 #include "eflow/nn/fused_attention.hpp"
 #include "eflow/nn/linear.hpp"
@@ -11,9 +11,9 @@ namespace eflow::nn {
 class CrossAttention : public Module {
  public:
   CrossAttention(const Scope& scope, std::int64_t width, int heads);
-  /// x [B, N, D], context [B, L, D] -> [B, N, D], of the weights' dtype
+  /// x [B, N, D], context [B, L, D] -> [B, N, D] in the weights' dtype
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& context) const;
-  /// Compiles what calls need.
+  /// Compiles the kernels of later calls, with the backward pass's if `gradients`.
   void prepare(bool gradients) const;
 
  private:

@@ -5,7 +5,7 @@
 namespace eflow::nn {
 namespace {
 
-/// One more element of zeros at both ends of an axis.
+/// Pads an axis with one zero at each end.
 Tensor padded(const Tensor& x, int axis) {
   Shape shape = x.shape();
   shape[axis] = 1;

@@ -25,11 +25,11 @@ Tensor DiTBlock::operator()(const Tensor& x, const BlockInputs& in) const {
   const BranchModulation attention{m[0], m[1], m[2]}, feed_forward{m[3], m[4], m[5]};
 
   const DType compute = scope().compute();
-  Tensor h = attention.residual(x, attention_(attention.input(x, compute), in.places));
+  Tensor h = attention.residual(x, attention_(attention.input(x, compute), in.layout));
   if (cross_attention_) h = h + (*cross_attention_)((*cross_norm_)(h, compute), in.context);
   const Tensor y = feed_forward.input(h, compute);
   return feed_forward.residual(
-      h, feed_forward_ ? (*feed_forward_)(y) : (*mix_feed_forward_)(y, in.places.grid));
+      h, feed_forward_ ? (*feed_forward_)(y) : (*mix_feed_forward_)(y, in.layout.grid));
 }
 
 void DiTBlock::prepare(int kept_percent, bool gradients, std::int64_t radius) const {

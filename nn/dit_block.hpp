@@ -1,6 +1,6 @@
 #pragma once
-// DiTBlock: self-attention, optional cross-attention and feed-forward around a residual stream, the
-// first and the last modulated by the condition. [Wan 2.1]
+// DiTBlock: self-attention, optional cross-attention and a feed-forward on a residual stream. The
+// condition modulates self-attention and feed-forward (adaLN). [Wan 2.1]
 
 #include <memory>
 
@@ -12,11 +12,11 @@
 
 namespace eflow::nn {
 
-/// What all blocks of a stage share.
+/// Inputs shared by the blocks of a stage.
 struct BlockInputs {
-  Tensor modulation;   ///< [B, 6, D], of SharedModulation
-  TokenPlaces places;  ///< of the stage's tokens
-  Tensor context;      ///< [B, L, D] for cross-attention, else undefined
+  Tensor modulation = {};   ///< [B, 6, D], of SharedModulation
+  TokenPlaces layout = {};  ///< of the stage's tokens
+  Tensor context = {};      ///< [B, L, D] for cross-attention, else undefined
 };
 
 class DiTBlock : public Module {
@@ -25,14 +25,14 @@ class DiTBlock : public Module {
     std::int64_t width = 0, hidden = 0;
     int heads = 1;
     bool cross_attention = false;
-    bool mix_feed_forward = false;  ///< Mix-FFN instead of the plain one
-    AttentionOptions attention;
+    bool mix_feed_forward = false;  ///< Mix-FFN instead of the plain feed-forward
+    AttentionOptions attention = {};
   };
   DiTBlock(const Scope& scope, const Options& options);
 
   /// x [B, N, D] -> [B, N, D]
   [[nodiscard]] Tensor operator()(const Tensor& x, const BlockInputs& in) const;
-  /// See Mixer::prepare.
+  /// Compiles the kernels of later calls; see Mixer::prepare().
   void prepare(int kept_percent, bool gradients, std::int64_t radius) const;
 
  private:
@@ -40,7 +40,7 @@ class DiTBlock : public Module {
   SelfAttention attention_;
   std::unique_ptr<LayerNorm> cross_norm_;
   std::unique_ptr<CrossAttention> cross_attention_;
-  std::unique_ptr<FeedForward> feed_forward_;  ///< one of the two
+  std::unique_ptr<FeedForward> feed_forward_;  ///< this or mix_feed_forward_
   std::unique_ptr<MixFeedForward> mix_feed_forward_;
 };
 

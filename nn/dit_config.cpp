@@ -10,20 +10,17 @@
 namespace eflow::nn {
 namespace {
 
-constexpr std::array<std::string_view, 2> kPredictionNames = {"velocity", "data"};
-constexpr std::array<std::string_view, 2> kFeedForwardNames = {"plain", "mix"};
-
 void require(bool ok, const std::string& text) {
   if (!ok) throw InvalidArgument("[model] " + text);
 }
 
-/// Noise must pass the model's width for a velocity to be predicted; with more patch values than
-/// that the loss cannot fall below about (values - D) / values.
+/// Predicting a velocity requires carrying the patch's noise through the model width D. With more
+/// patch values than D, the loss cannot fall below about (values - D) / values.
 void check_velocity_fits(const DiTConfig& c) {
   if (c.prediction != Prediction::kVelocity || 2 * c.patch_values() <= c.dim) return;
   const std::string text = str("a patch has ", c.patch_values(), " values and the model is ", c.dim,
-                               " wide: noise does not pass; use prediction = data, a smaller "
-                               "patch, or a width of at least ",
+                               " wide, too narrow to carry the noise of a patch; use prediction "
+                               "= data, a smaller patch, or a width of at least ",
                                2 * c.patch_values());
   require(c.patch_values() <= c.dim, text);
   log_warning("[model] ", text);
@@ -32,7 +29,7 @@ void check_velocity_fits(const DiTConfig& c) {
 }  // namespace
 
 std::string_view name_of(Prediction prediction) {
-  return kPredictionNames[static_cast<std::size_t>(prediction)];
+  return enum_name(prediction, kPredictionNames);
 }
 
 Prediction prediction_kind(std::string_view name) {
@@ -40,7 +37,7 @@ Prediction prediction_kind(std::string_view name) {
 }
 
 std::string_view name_of(FeedForwardKind kind) {
-  return kFeedForwardNames[static_cast<std::size_t>(kind)];
+  return enum_name(kind, kFeedForwardNames);
 }
 
 FeedForwardKind feed_forward_kind(std::string_view name) {
@@ -77,20 +74,21 @@ AttentionOptions DiTConfig::attention_options(std::int64_t block) const {
 
 void check(const DiTConfig& c) {
   require(c.channels > 0 && c.frames > 0 && c.height > 0 && c.width > 0,
-          str("a video of ", c.channels, "x", c.frames, "x", c.height, "x", c.width, " is empty"));
-  require(c.patch.t > 0 && c.patch.h > 0 && c.patch.w > 0, "a patch must not be empty");
+          str("a clip of ", c.channels, "x", c.frames, "x", c.height, "x", c.width, " is empty"));
+  require(c.patch.t > 0 && c.patch.h > 0 && c.patch.w > 0,
+          "every patch dimension must be positive");
   static_cast<void>(c.grid());
   require(c.heads > 0 && c.dim > 0 && c.dim % c.heads == 0,
           str("heads = ", c.heads, " must divide dim = ", c.dim));
   static_cast<void>(rope_axis_channels(c.dim / c.heads));
   require(c.hidden > 0, str("hidden = ", c.hidden, " must be positive"));
   require(c.encoder >= 0 && c.middle >= 0 && c.decoder >= 0 && c.blocks() > 0,
-          "the numbers of blocks must not be negative, nor all be zero");
+          "block counts must not be negative, and at least one must be positive");
   require(c.window_frames >= 0 && c.softmax_every >= 0 && c.classes >= 0 && c.context_dim >= 0,
           "window_frames, softmax_every, classes and context_dim must not be negative");
   require(c.chunk_frames >= 0, str("chunk_frames = ", c.chunk_frames, " must not be negative"));
   require(
-      c.chunk_frames == 0 || c.attention == AttentionKind::kSoftmax || is_glga(c.attention),
+      c.chunk_frames == 0 || can_be_causal(c.attention),
       str("attention = ", name_of(c.attention), " has no chunk-causal form; use chunk_frames = 0"));
   require(c.sparse_block > 0 && c.sparse_share > 0 && c.sparse_share <= 1,
           str("sparse_block = ", c.sparse_block,

@@ -1,7 +1,8 @@
 #pragma once
-// DiTConfig: everything that decides the shape of a VideoDiT, with the named sizes. Symbols follow
-// arXiv 2603.27086, Tab. 5.
+// DiTConfig: the architecture of a VideoDiT, with named presets. Symbols follow arXiv 2603.27086,
+// Tab. 5.
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,85 +12,92 @@
 
 namespace eflow::nn {
 
-/// What the head predicts: the velocity F itself, or the data x0, from which
-/// F = (x_t - x0) / max(t, floor).
-enum class Prediction { kVelocity, kData };
+/// The head's output.
+enum class Prediction {
+  kVelocity,  ///< the mean velocity F
+  kData,      ///< the data x0, from which F = (x_t - x0) / max(t, time_floor)
+};
 
-/// Whether feed-forwards see a token alone or its neighbours in the frame too (Mix-FFN).
-enum class FeedForwardKind { kPlain, kMix };
+/// The feed-forward of the blocks.
+enum class FeedForwardKind {
+  kPlain,  ///< acts on each token separately
+  kMix,    ///< Mix-FFN: includes a convolution over the frame
+};
 
-/// "velocity", "data".
+/// Names by enumerator value.
+inline constexpr std::array<std::string_view, 2> kPredictionNames = {"velocity", "data"};
+inline constexpr std::array<std::string_view, 2> kFeedForwardNames = {"plain", "mix"};
+
 [[nodiscard]] std::string_view name_of(Prediction prediction);
-/// Throws InvalidArgument listing the known names.
-[[nodiscard]] Prediction prediction_kind(std::string_view name);
-/// "plain", "mix".
 [[nodiscard]] std::string_view name_of(FeedForwardKind kind);
-/// Throws InvalidArgument listing the known names.
+/// Inverses of name_of(). Throw InvalidArgument and list the known names.
+[[nodiscard]] Prediction prediction_kind(std::string_view name);
 [[nodiscard]] FeedForwardKind feed_forward_kind(std::string_view name);
 
 struct DiTConfig {
-  std::int64_t channels = 3, frames = 8, height = 32, width = 32;  ///< of the (latent) video
+  std::int64_t channels = 3, frames = 8, height = 32, width = 32;  ///< of the (latent) clips
   Patch patch = {2, 8, 8};
 
-  std::int64_t dim = 192;                             ///< D, the model's width
-  std::int64_t heads = 3;                             ///< H
-  std::int64_t hidden = 768;                          ///< of the feed-forward
+  std::int64_t dim = 192;                             ///< D, model width
+  std::int64_t heads = 3;                             ///< H, attention heads
+  std::int64_t hidden = 768;                          ///< width of the feed-forward
   std::int64_t encoder = 1, middle = 4, decoder = 1;  ///< blocks in each part
-  /// The encoder's result joins the middle's before the decoder; needed for dropping tokens and for
-  /// the weak path.
+  /// Fuses the encoder's output with the middle's before the decoder. Required for token dropping
+  /// and the weak path.
   bool long_residual = true;
 
   AttentionKind attention = AttentionKind::kGated;
   GateKind gates = GateKind::kToken;
   double window_frames = 2;  ///< m: the window spans W = m H' W' tokens
   WindowIndex window_index = WindowIndex::kOriginal;
-  std::int64_t softmax_every = 0;  ///< K: after every K blocks one of full softmax; 0: none
-  std::int64_t sparse_block = 64;  ///< kSla, kVsa: tokens of a block
-  double sparse_share = 0.2;       ///< kSla, kVsa: blocks that are looked at in detail
+  std::int64_t softmax_every = 0;  ///< K: one full-softmax block after every K blocks; 0: none
+  std::int64_t sparse_block = 64;  ///< kSla, kVsa: tokens per block
+  double sparse_share = 0.2;       ///< kSla, kVsa: share of key blocks selected per query block
   FeedForwardKind feed_forward = FeedForwardKind::kPlain;
 
-  std::int64_t classes = 0;      ///< without the null class; 0: no labels
-  std::int64_t context_dim = 0;  ///< E of context tokens for cross-attention; 0: none
-  bool gap_embedding = true;     ///< tell the network t - s; false for plain flow matching
-  bool guidance_embedding = false;
-  bool position_table = false;   ///< a learned vector for each token, beside RoPE
-  double position_scale = 0.02;  ///< it starts as N(0, position_scale^2)
-  double time_scale = 1;
+  std::int64_t classes = 0;         ///< excluding the null class; 0: no labels
+  std::int64_t context_dim = 0;     ///< E, width of context tokens; 0: no cross-attention
+  bool gap_embedding = true;        ///< embed t - s; false for plain flow matching
+  bool guidance_embedding = false;  ///< embed the guidance scale w
+  bool position_table = false;      ///< add a learned vector per token, in addition to RoPE
+  double position_scale = 0.02;     ///< standard deviation of its initial values
+  double time_scale = 1;            ///< factor on t and t - s before their embeddings; Wan: 1000
 
   Prediction prediction = Prediction::kVelocity;
-  double time_floor = 0.05;
+  double time_floor = 0.05;  ///< kData: lower bound of the division by t
 
-  /// Token frames of a chunk of chunk-causal passes (nn/clip_stream.hpp); 0: there are none.
+  /// Token frames per chunk of chunk-causal passes (nn/clip_stream.hpp); 0: not chunk-causal.
   std::int64_t chunk_frames = 0;
 
-  /// Recompute every block in the backward pass instead of keeping what its ops save.
+  /// Recompute each block in the backward pass instead of keeping its activations.
   bool recompute = false;
 
   [[nodiscard]] std::int64_t blocks() const { return encoder + middle + decoder; }
   [[nodiscard]] std::int64_t patch_values() const { return channels * patch.count(); }
   [[nodiscard]] Grid3 grid() const { return token_grid(frames, height, width, patch); }
-  /// R = floor(W / 2), W = m times the tokens of a frame of the grid.
+  /// R = floor(W / 2), where W is m times the tokens per frame of the grid.
   [[nodiscard]] std::int64_t window_radius(const Grid3& tokens) const;
   [[nodiscard]] std::int64_t window_radius() const { return window_radius(grid()); }
-  /// The same model told to make clips [C, T, H, W] of this shape.
+  /// Returns the config of the same model for clips [C, T, H, W] of another size.
   [[nodiscard]] DiTConfig for_clips(const Shape& clip) const;
-  /// The kind of block i, counted from 0 over the whole network.
+  /// Attention kind of a block, counted from 0 over the whole network.
   [[nodiscard]] AttentionKind attention_of(std::int64_t block) const;
-  /// All that its attention is told.
+  /// Attention options of a block.
   [[nodiscard]] AttentionOptions attention_options(std::int64_t block) const;
 };
 
-/// Refuses what cannot be built or cannot learn (InvalidArgument, ShapeError), warns in the log
-/// where a patch has more than half as many values as the model is wide and the head predicts
-/// velocity.
+/// Throws InvalidArgument or ShapeError for a config that cannot be built or cannot learn. Logs a
+/// warning if the head predicts velocity and a patch has more than dim / 2 values.
 void check(const DiTConfig& config);
 
-/// Number of trained values; nothing is allocated.
+/// Returns the number of trained values. Allocates nothing.
 [[nodiscard]] std::int64_t parameter_count(const DiTConfig& config);
 
-/// "tiny", "quickstart", "sprites" for the CPU; "B", "XL", "XXL", "1.5B" of the paper.
+/// Names of the presets: small models for the CPU, then the sizes of the paper.
 [[nodiscard]] const std::vector<std::string>& preset_names();
-/// Throws InvalidArgument listing the known names.
+/// True if the preset is meant to be trained on a CPU.
+[[nodiscard]] bool is_cpu_preset(std::string_view name);
+/// Throws InvalidArgument and lists the known names.
 [[nodiscard]] DiTConfig preset(std::string_view name);
 
 }  // namespace eflow::nn

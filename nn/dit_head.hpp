@@ -1,6 +1,7 @@
 #pragma once
-// DiTHead: the last norm, modulated by the raw condition vector, and the product that gives each
-// token its patch. Its weight starts at zero, so an untrained network predicts zero. [Wan 2.1]
+// DiTHead: the final LayerNorm, modulated by the raw condition vector e, and the projection of each
+// token to its patch. The projection starts at zero, so an untrained network predicts zero. [Wan
+// 2.1]
 
 #include "eflow/nn/adaln.hpp"
 

@@ -1,7 +1,6 @@
 #include "eflow/nn/dit_kernels.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "eflow/base/error.hpp"
 #include "eflow/nn/glga.hpp"
@@ -9,13 +8,7 @@
 namespace eflow::nn {
 namespace {
 
-constexpr int kKeptPercent = 25;
-
-constexpr std::array<std::string_view, 3> kCpuPresets = {"tiny", "quickstart", "sprites"};
-
-bool is_for_cpu(std::string_view preset) {
-  return std::find(kCpuPresets.begin(), kCpuPresets.end(), preset) != kCpuPresets.end();
-}
+constexpr int kKeptPercent = 25;  // the drop ratio of the paper's runs
 
 void add_new(std::vector<jit::KernelRef>& to, const std::vector<jit::KernelRef>& kernels) {
   for (const jit::KernelRef& kernel : kernels) {
@@ -25,7 +18,7 @@ void add_new(std::vector<jit::KernelRef>& to, const std::vector<jit::KernelRef>&
   }
 }
 
-/// One kind of attention in a network.
+/// One distinct attention call of a network.
 struct AttentionCall {
   GlgaSignature signature;
   GlgaOptions options;
@@ -95,7 +88,7 @@ std::vector<jit::TuningJob> tuning_jobs(const DiTConfig& config, const KernelNee
       const bool known = std::any_of(out.begin(), out.end(), [&](const jit::TuningJob& job) {
         return job.kernel.spec == kernel.spec && job.sizes == sizes;
       });
-      // The join takes the tiles of the band, and is tuned with it.
+      // The join kernel uses the tiles of the band kernel and is tuned with it.
       if (!known && kernel.name != "glga_join_grad") out.push_back({kernel, sizes});
     }
   }
@@ -112,8 +105,8 @@ std::vector<DefaultKernels> default_specialisations(jit::Backend backend) {
   for (const std::string& name : preset_names()) {
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
       const bool listed = backend == jit::Backend::kHost
-                              ? is_for_cpu(name) && dtype == DType::kF32
-                              : is_for_cpu(name) || dtype == DType::kBF16;
+                              ? is_cpu_preset(name) && dtype == DType::kF32
+                              : is_cpu_preset(name) || dtype == DType::kBF16;
       if (listed) add(name, preset(name), dtype);
     }
   }
@@ -134,13 +127,17 @@ std::vector<jit::KernelRef> default_kernels(jit::Backend backend) {
 
 std::string specialisations_page() {
   return str(
-      "# Default specialisations\n\nMade by `eflow inspect --specialisations`.\n\nWhat the named "
-      "model sizes ask the JIT for, forward and backward, dense and with 75 % of the middle's "
-      "tokens\ndropped. `eflow jit prepare --list default --arch A` compiles all of it, "
-      "`scripts/check_cubins.sh` does so for every GPU\narchitecture and fails where one spills "
-      "registers. Constants: d, softmax branch (0 none, 1 window, 2 all keys), linear\nbranch, "
-      "gates (0 none, 1 a row, 2 a channel), norms, window radius (-1: an argument), share of kept "
-      "tokens in percent\n(0: all), queries and keys of a tile; of `glga_state` d and tokens of a "
+      "# Default specialisations\n\n"
+      "Made by `eflow inspect --specialisations`.\n\n"
+      "The kernels that the named model sizes request from the JIT, forward and backward, "
+      "dense and with 75 % of the tokens\n"
+      "dropped in the middle blocks. `eflow jit prepare --list default --arch A` compiles "
+      "all of them; `scripts/check_cubins.sh`\n"
+      "does so for every GPU architecture and fails if a kernel spills registers. Constants: "
+      "d, softmax branch (0 none, 1 window,\n"
+      "2 all keys), linear branch, gates (0 none, 1 per row, 2 per channel), norms, window "
+      "radius (-1: an argument), percentage of\n"
+      "tokens kept (0: all), queries and keys per tile; for `glga_state`: d and tokens per "
       "tile. Kernels of other texts are built in.\n",
       table_of(jit::Backend::kHost), table_of(jit::Backend::kCuda));
 }

@@ -1,4 +1,7 @@
-// The named sizes of DiTConfig.
+// The presets of DiTConfig: one table of names and configs.
+
+#include <algorithm>
+#include <array>
 
 #include "eflow/base/error.hpp"
 #include "eflow/nn/dit_config.hpp"
@@ -6,7 +9,7 @@
 namespace eflow::nn {
 namespace {
 
-/// Small enough that a step takes milliseconds: for tests and examples.
+/// A step takes milliseconds: for tests and examples.
 DiTConfig tiny() {
   DiTConfig c;
   c.frames = 4;
@@ -22,7 +25,7 @@ DiTConfig tiny() {
   return c;
 }
 
-/// 32 x 32 RGB clips of 8 frames in minutes on two cores.
+/// 32 x 32 RGB clips of 8 frames, trained in minutes on two cores.
 DiTConfig small_clips() {
   DiTConfig c;
   c.classes = 9;
@@ -53,6 +56,7 @@ DiTConfig kinetics(std::int64_t dim, std::int64_t hidden, std::int64_t heads, st
 }
 
 /// Text to video at 832 x 480, 81 frames: 21 x 30 x 52 tokens, text tokens of width 4096.
+/// [arXiv 2603.27086, Tab. 5]
 DiTConfig text_to_video() {
   DiTConfig c = kinetics(1536, 7680, 12, 3, 22, 8);
   c.frames = 21;
@@ -64,24 +68,48 @@ DiTConfig text_to_video() {
   return c;
 }
 
+struct Preset {
+  std::string_view name;
+  DiTConfig (*make)();
+  bool for_cpu;
+};
+
+constexpr std::array<Preset, 7> kPresets = {{
+    {"tiny", tiny, true},
+    {"quickstart", small_clips, true},
+    {"sprites", small_clips, true},
+    {"B", [] { return kinetics(768, 3072, 12, 2, 10, 6); }, false},
+    {"XL", [] { return kinetics(1152, 4608, 16, 3, 22, 8); }, false},
+    {"XXL", [] { return kinetics(2304, 8064, 24, 4, 28, 8); }, false},
+    {"1.5B", text_to_video, false},
+}};
+
+const Preset& find(std::string_view name) {
+  const auto at = std::find_if(kPresets.begin(), kPresets.end(),
+                               [&](const Preset& each) { return each.name == name; });
+  if (at != kPresets.end()) return *at;
+  std::string known;
+  for (const Preset& each : kPresets) known += str(known.empty() ? "" : ", ", each.name);
+  throw InvalidArgument(str("[model] unknown preset '", name, "'; use one of ", known));
+}
+
 }  // namespace
 
 const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> names = {"tiny", "quickstart", "sprites", "B",
-                                                 "XL",   "XXL",        "1.5B"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Preset& each : kPresets) all.emplace_back(each.name);
+    return all;
+  }();
   return names;
 }
 
+bool is_cpu_preset(std::string_view name) {
+  return find(name).for_cpu;
+}
+
 DiTConfig preset(std::string_view name) {
-  if (name == "tiny") return tiny();
-  if (name == "quickstart" || name == "sprites") return small_clips();
-  if (name == "B") return kinetics(768, 3072, 12, 2, 10, 6);
-  if (name == "XL") return kinetics(1152, 4608, 16, 3, 22, 8);
-  if (name == "XXL") return kinetics(2304, 8064, 24, 4, 28, 8);
-  if (name == "1.5B") return text_to_video();
-  std::string known;
-  for (const std::string& each : preset_names()) known += (known.empty() ? "" : ", ") + each;
-  throw InvalidArgument(str("[model] unknown preset '", name, "'; use one of ", known));
+  return find(name).make();
 }
 
 }  // namespace eflow::nn

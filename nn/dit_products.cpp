@@ -13,7 +13,7 @@ bool begins_with_one_of(const std::string& name, std::initializer_list<std::stri
                      [&](std::string_view part) { return name.starts_with(part); });
 }
 
-/// Whether a parameter is the weight of a layer that sees tokens one by one.
+/// True if a parameter is the weight of a linear layer over tokens.
 bool is_over_tokens(const ParameterInfo& p, const DiTConfig& c) {
   if (p.shape.rank() != 2 || !p.name.ends_with(".weight")) return false;
   if (!begins_with_one_of(p.name,
@@ -25,12 +25,13 @@ bool is_over_tokens(const ParameterInfo& p, const DiTConfig& c) {
          (in == c.dim || in == 2 * c.dim || in == c.hidden || in == c.patch_values());
 }
 
-/// What a layer multiplies in, and what its result is.
+/// The dtypes of a layer's operands and of its result.
 struct Precision {
   DType compute, result;
 };
 
-/// In mixed precision only blocks compute in bf16, and their branches end in the f32 stream.
+/// In mixed precision only the blocks compute in bf16. Their branches end in the f32 residual
+/// stream.
 Precision precision_of(const std::string& layer, DType compute) {
   if (compute != DType::kBF16) return {compute, compute};
   if (!begins_with_one_of(layer, {"encoder.", "middle.", "decoder."}))
@@ -39,12 +40,12 @@ Precision precision_of(const std::string& layer, DType compute) {
   return {compute, last ? DType::kF32 : compute};
 }
 
-/// How a layer's product ends, how where gradients are wanted, and how that of its input's gradient.
+/// Epilogues of a layer: of its product, of its product when recorded, and of its input's gradient.
 struct Ends {
   ProductEnd forward, recorded, input_grad = ProductEnd::kPlain;
 };
 
-/// The two products of a plain feed-forward do GELU on the way.
+/// The two products of a plain feed-forward fuse GELU or its gradient.
 Ends ends_of(const std::string& layer, bool bias, FeedForwardKind feed_forward) {
   const ProductEnd end = bias ? ProductEnd::kBias : ProductEnd::kPlain;
   if (feed_forward == FeedForwardKind::kPlain) {
@@ -59,7 +60,7 @@ class Jobs {
  public:
   explicit Jobs(const KernelNeeds& needs) : needs_(needs) {}
 
-  /// y = x w^T + b, w [out, in], of so many rows; and its gradients.
+  /// Adds y = x w^T + b, x [rows, in], w [out, in], and its gradients.
   void add_linear(std::int64_t rows, std::int64_t in, std::int64_t out, const Ends& ends,
                   const Precision& precision) {
     const DType compute = precision.compute, weights = accumulator_of(compute);

@@ -1,6 +1,6 @@
 #pragma once
-// Which matrix products a network gives to a GPU's library, known before any tensor is: what `eflow jit tune` tunes beside its
-// attention.
+// The matrix products that a network delegates to cuBLASLt, derived from its config alone. `eflow
+// jit tune` tunes them in addition to the attention kernels.
 
 #include <vector>
 
@@ -8,10 +8,11 @@
 
 namespace eflow::nn {
 
-/// Those over tokens, each once: of every linear layer the product itself, and where `needs.gradients` those of its input's
-/// and its weight's gradients; for all tokens of `batch` samples, and in the middle for those that are kept. Not those over
-/// samples (times, labels) and context, which are small. needs.dtype bf16 is mixed precision (docs/training.md). Empty on
-/// the CPU.
+/// Returns the products over tokens without duplicates: of each linear layer the forward product
+/// and, if needs.gradients, the products of its input's and its weight's gradient; for all tokens
+/// of `batch` samples, and in the middle also for the kept tokens. Products over samples (times,
+/// labels) and over the context are small and left out. needs.dtype = bf16 means mixed precision
+/// (docs/training.md). Empty on the CPU.
 [[nodiscard]] std::vector<jit::TuningJob> product_jobs(const DiTConfig& config,
                                                        const KernelNeeds& needs,
                                                        std::int64_t batch);

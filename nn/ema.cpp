@@ -15,7 +15,8 @@ Ema::Ema(NamedTensors averages, NamedTensors values, const EmaOptions& options)
     : averages_(std::move(averages)), values_(std::move(values)), options_(options) {
   const bool same = std::equal(averages_.begin(), averages_.end(), values_.begin(), values_.end(),
                                [](const auto& a, const auto& b) { return a.first == b.first; });
-  if (!same) throw InvalidArgument("[ema] the averages are not of a model like that of the values");
+  if (!same)
+    throw InvalidArgument("[ema] the averages and the values have different parameter names");
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     averages_[i].second.set_requires_grad(false);
     note_use(averages_[i].second, MemoryUse::kAverages);

@@ -1,6 +1,6 @@
 #pragma once
-// Ema: an exponential moving average of a model's weights, kept in the weights of a second model of
-// the same shape, which can so be evaluated at any time:
+// Ema: an exponential moving average of a model's weights, stored in the weights of a second model
+// of the same architecture, which can be evaluated at any time:
 //
 //   VideoDiT average(scope, config);
 //   Ema ema(average.parameters(), model.parameters(), {.decay = 0.999});
@@ -12,27 +12,29 @@ namespace eflow::nn {
 
 struct EmaOptions {
   double decay = 0.9999;
-  /// Start at min(decay, (1 + k) / (10 + k)) after k updates, so that a short run forgets its
+  /// Use the decay min(decay, (1 + k) / (10 + k)) after k updates, so that short runs forget their
   /// initial weights.
   bool warmup = true;
 };
 
-/// The decay of update k, counted from 0.
+/// Returns the decay of update k, counted from 0.
 [[nodiscard]] double ema_decay(const EmaOptions& options, std::int64_t k);
 
 class Ema {
  public:
-  /// Copies the values into the averages and turns gradients of the averages off. Throws
-  /// InvalidArgument where the names differ.
+  /// Copies the values into the averages and disables gradients of the averages. Throws
+  /// InvalidArgument if the names differ.
   Ema(NamedTensors averages, NamedTensors values, const EmaOptions& options = {});
 
+  /// Moves the averages towards the current values.
   void update();
 
   [[nodiscard]] const NamedTensors& averages() const { return averages_; }
-  /// The decay of the update under way, which counts as done from here: for who does it (FusedUpdate).
+  /// Counts one update and returns its decay, for a caller that applies it (FusedUpdate).
   [[nodiscard]] double take_update() { return ema_decay(options_, updates_++); }
 
-  /// Finished updates. Set when a state is loaded; the averages are the second model's state.
+  /// Number of finished updates. set_updates() restores it when a state is loaded; the averages
+  /// themselves are the second model's state.
   [[nodiscard]] std::int64_t updates() const { return updates_; }
   void set_updates(std::int64_t updates) { updates_ = updates; }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Embedding: a learned row for every id.
+// Embedding: a learned vector per id.
 
 #include "eflow/nn/module.hpp"
 
@@ -7,7 +7,7 @@ namespace eflow::nn {
 
 class Embedding : public Module {
  public:
-  /// table [rows, width], N(0, 0.02^2).
+  /// The table is [rows, width], initialised to N(0, 0.02^2).
   Embedding(const Scope& scope, std::int64_t rows, std::int64_t width);
   /// ids i64 [...] in [0, rows) -> [..., width]
   [[nodiscard]] Tensor operator()(const Tensor& ids) const { return embedding(table_, ids); }

@@ -8,7 +8,7 @@ namespace eflow::nn {
 class FeedForward : public Module {
  public:
   FeedForward(const Scope& scope, std::int64_t width, std::int64_t hidden);
-  /// x [..., width] -> [..., width], of the weights' dtype
+  /// x [..., width] -> [..., width] in the weights' dtype
   [[nodiscard]] Tensor operator()(const Tensor& x) const {
     return feed_forward(x, up_.weight(), up_.bias(), down_.weight(), down_.bias(),
                         down_.weight().dtype());

@@ -19,12 +19,12 @@ Tensor FusedAttention::operator()(const Tensor& q, const Tensor& k, const Tensor
 
 bool FusedAttention::prepare(const Tensor& q, const Tensor& gates, const GlgaOptions& options,
                              bool gradients) const {
-  const Decision key{q.dtype(), options.positions.defined() ? options.kept_percent : 0, gradients,
+  const CallKind key{q.dtype(), options.positions.defined() ? options.kept_percent : 0, gradients,
                      options.radius};
-  const std::lock_guard lock(deciding_);
-  const auto at = decided_.find(key);
-  if (at != decided_.end()) return at->second;
-  return decided_[key] = prepare_glga(q, gates, options, gradients);
+  const std::lock_guard lock(mutex_);
+  const auto at = is_fused_.find(key);
+  if (at != is_fused_.end()) return at->second;
+  return is_fused_[key] = prepare_glga(q, gates, options, gradients);
 }
 
 Tensor SoftmaxAttention::operator()(const Tensor& q, const Tensor& k, const Tensor& v) const {

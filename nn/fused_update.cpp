@@ -13,7 +13,7 @@ std::vector<ListedParameter> with_averages(const AdamW& adamw, const Ema& ema) {
   const bool same = std::equal(values.begin(), values.end(), averages.begin(), averages.end(),
                                [](const auto& a, const auto& b) { return a.first == b.first; });
   if (!same)
-    throw InvalidArgument("[update] the averages are not those of the optimizer's parameters");
+    throw InvalidArgument("[update] the averages and the optimizer have different parameters");
   for (std::size_t i = 0; i < out.size(); ++i) out[i].average = averages[i].second;
   return out;
 }

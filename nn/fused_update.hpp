@@ -1,6 +1,7 @@
 #pragma once
-// AdamW and the moving average of its parameters as one walk over a model's memory, clipped by a norm that stays on the
-// device: a step waits for nothing between the backward pass and the next batch.
+// FusedUpdate: AdamW, gradient clipping and the moving average in one pass over a model's memory.
+// The gradient norm stays on the device, so the step does not wait for the device between the
+// backward pass and the next batch.
 //
 //   const Tensor squares = update.squared_norm();
 //   update.apply(learning_rate, clip, squares);
@@ -13,13 +14,15 @@ namespace eflow::nn {
 
 class FusedUpdate {
  public:
-  /// Both must outlive it; their parameters are the same, in the same order. Throws InvalidArgument.
+  /// Both arguments must outlive the object. Throws InvalidArgument unless they have the same
+  /// parameters in the same order.
   FusedUpdate(AdamW* adamw, Ema* ema);
 
-  /// Sum of the squares of all gradients, f64 [1].
+  /// Returns the sum of squares over all gradients, f64 [1] on the device.
   [[nodiscard]] Tensor squared_norm() { return list_.squared_norm(); }
-  /// The update that adamw->step(learning_rate, clip_factor(norm, clip)) and ema->update() are. Where `squared_norm` is not
-  /// finite nothing changes but the two's counts of updates. clip 0: none.
+  /// Same result as adamw->step(learning_rate, clip_factor(norm, clip)) followed by ema->update().
+  /// If squared_norm is not finite, only the update counters of the two change. clip = 0 disables
+  /// clipping.
   void apply(double learning_rate, double clip, const Tensor& squared_norm);
 
  private:

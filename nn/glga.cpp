@@ -15,7 +15,20 @@ bool has_local(AttentionKind kind) {
   return is_glga(kind) && kind != AttentionKind::kLinear;
 }
 
-/// A branch's weight, if it has one, as the op takes it beside x.
+/// Number of logits per token of one gate.
+std::int64_t gate_width(GateKind kind, std::int64_t width, int heads) {
+  switch (kind) {
+    case GateKind::kToken:
+      return 1;
+    case GateKind::kHead:
+      return heads;
+    case GateKind::kChannel:
+      return width;
+  }
+  return 0;
+}
+
+/// A branch's norm weight in the dtype of x, or undefined.
 Tensor weight(const std::unique_ptr<RmsNorm>& norm, const Tensor& x) {
   return norm ? cast(norm->weight(), x.dtype()) : Tensor();
 }
@@ -55,9 +68,8 @@ Glga::Glga(const Scope& scope, std::int64_t width, int heads, const Options& opt
     local_norm_ = std::make_unique<RmsNorm>(child("local_norm"), width, heads);
   }
   if (options.kind == AttentionKind::kGated) {
-    const std::int64_t logits[] = {1, heads, width};
     gate_ = std::make_unique<Linear>(child("gate"), width,
-                                     2 * logits[static_cast<int>(options.gates)], constant_init(0));
+                                     2 * gate_width(options.gates, width, heads), constant_init(0));
   }
 }
 
@@ -86,13 +98,13 @@ Tensor Glga::mix(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
 }
 
 Tensor Glga::operator()(const MixInputs& in) const {
-  const Tensor& positions = in.places.positions;
-  const Grid3& grid = in.places.grid;
-  const std::int64_t radius = in.places.radius;
+  const Tensor& positions = in.layout.positions;
+  const Grid3& grid = in.layout.grid;
+  const std::int64_t radius = in.layout.radius;
   const GlgaOptions options =
       call(in.q.size(1), positions, grid.count() > 0 ? grid.count() : options_.tokens,
            radius >= 0 ? radius : options_.radius);
-  return mix(in.turned(in.q), in.turned(in.k), in.v, in.x, options);
+  return mix(in.rotated(in.q), in.rotated(in.k), in.v, in.x, options);
 }
 
 GlgaOptions Glga::windowed(std::int64_t radius) const {
@@ -117,18 +129,20 @@ ChunkMemory Glga::remember(const ChunkMemory& before, const ChunkInputs& in,
 
 void Glga::prepare(int kept_percent, bool gradients, std::int64_t radius) const {
   const DevicePtr& device = scope().device();
-  // So many tokens: for others, other tiles may have been tuned.
+  // The number of tokens matters: the tuner may have chosen other tiles for other sizes.
   const std::int64_t tokens = std::max<std::int64_t>(1, options_.tokens * kept_percent / 100);
-  const auto of_all = [&](Shape shape, DType dtype) {
+  const auto broadcast_over_tokens = [&](Shape shape, DType dtype) {
     shape[1] = 1;
     const Tensor one = Tensor::empty(shape, dtype, device);
     shape[1] = tokens;
     return broadcast_to(one, shape);
   };
-  const Tensor q = of_all({1, 1, heads_, width_ / heads_}, scope().compute());
-  const Tensor logits = gate_ ? of_all(gate_shape(1, 1), scope().compute()) : Tensor();
-  GlgaOptions options = call(tokens, kept_percent < 100 ? of_all({1, 1}, DType::kI64) : Tensor(), 0,
-                             radius >= 0 ? radius : options_.radius);
+  const Tensor q = broadcast_over_tokens({1, 1, heads_, width_ / heads_}, scope().compute());
+  const Tensor logits =
+      gate_ ? broadcast_over_tokens(gate_shape(1, 1), scope().compute()) : Tensor();
+  GlgaOptions options =
+      call(tokens, kept_percent < 100 ? broadcast_over_tokens({1, 1}, DType::kI64) : Tensor(), 0,
+           radius >= 0 ? radius : options_.radius);
   options.kept_percent = kept_percent;
   run_.prepare(q, logits, options, gradients);
 }

@@ -1,7 +1,8 @@
 #pragma once
-// Gated local-global attention: a windowed softmax branch T and a linear branch G over all tokens,
-// each normalised per head, joined by learned gates. One fused op where its kernels can be had,
-// else plain ops; neither keeps anything of size N x W. [arXiv 2603.27086, Eq. 5-8]
+// Gated local-global attention (GLGA): a windowed softmax branch T and a linear branch G over all
+// tokens, each normalised per head, combined by learned gates. Runs as one fused op if its kernels
+// are available, else as plain ops. Neither keeps anything of size N x W. [arXiv 2603.27086, Eq.
+// 5-8]
 //
 //   G_i = RMS(kappa q_i sum_j k_j^T v_j)    T_i = RMS(softmax_{|i-j|<=R}(q_i k_j / sqrt(d)) v_j)
 //   o_i = g^g_i G_i + g^l_i T_i             (g^g, g^l)_i = sigmoid(x_i W_g + b_g)
@@ -15,22 +16,22 @@
 
 namespace eflow::nn {
 
-/// Softmax over keys whose raster position is within `radius`.
+/// Softmax attention over the keys whose raster position differs by at most `radius`. [Eq. 6]
 /// q, k, v [B, N, H, d] -> [B, N, H, d]; positions i64 [B, N] of kept tokens, or undefined.
 [[nodiscard]] Tensor window_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                       std::int64_t radius, const Tensor& positions = Tensor());
 
-/// kappa q (k^T v) with kappa = 1/N over the N tokens given; q, k, v [B, N, H, d] -> [B, N, H, d].
+/// Returns kappa q (k^T v) with kappa = 1/N. q, k, v [B, N, H, d] -> [B, N, H, d]. [Eq. 5]
 [[nodiscard]] Tensor linear_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 
-/// The mixing of q, k, v by any kind of which is_glga() is true.
+/// The mixer of the attention kinds for which is_glga() is true.
 class Glga : public Mixer {
  public:
   using Options = AttentionOptions;
   Glga(const Scope& scope, std::int64_t width, int heads, const Options& options);
 
   [[nodiscard]] Tensor operator()(const MixInputs& in) const override;
-  /// q, k (turned), v [B, N, H, d]; x [B, N, D], the input that q, k and v were made of; positions
+  /// q, k (rotated), v [B, N, H, d]; x [B, N, D], the input of q, k, v and of the gates; positions
   /// i64 [B, N] of kept tokens or undefined -> [B, N, D]
   [[nodiscard]] Tensor operator()(const Tensor& q, const Tensor& k, const Tensor& v,
                                   const Tensor& x, const Tensor& positions) const {
@@ -45,13 +46,13 @@ class Glga : public Mixer {
                                      std::int64_t radius) const override;
 
  private:
-  /// The op's options with this radius; -1: the block's own.
+  /// The op's options with this radius; -1 means the block's own.
   [[nodiscard]] GlgaOptions windowed(std::int64_t radius) const;
-  /// The logits' last two sizes.
+  /// Shape of the gate logits, [samples, tokens, 2, h, c].
   [[nodiscard]] Shape gate_shape(std::int64_t samples, std::int64_t tokens) const;
-  /// Logits of both gates, [B, N, 2, h, c]; undefined without gates.
+  /// Logits of both gates, [B, N, 2, h, c]; undefined if there are no gates.
   [[nodiscard]] Tensor gates(const Tensor& x) const;
-  /// What calls over these tokens ask of the op; raster: tokens in all.
+  /// The op's options for a call over `tokens` of a raster of `raster` tokens (0: unknown).
   [[nodiscard]] GlgaOptions call(std::int64_t tokens, const Tensor& positions, std::int64_t raster,
                                  std::int64_t radius) const;
   [[nodiscard]] Tensor mix(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
@@ -65,7 +66,7 @@ class Glga : public Mixer {
   FusedAttention run_;
 };
 
-/// What glga() is told by such a block, without the positions of kept tokens.
+/// Returns the options of glga() for such a block, without the positions of kept tokens.
 [[nodiscard]] GlgaOptions glga_options(const Glga::Options& options);
 [[nodiscard]] GlgaGateKind glga_gate_kind(const Glga::Options& options);
 

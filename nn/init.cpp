@@ -10,7 +10,7 @@ namespace {
 using Draw = Tensor (*)(const Shape&, const RandomKey&, const std::vector<std::int64_t>&, DType,
                         const DevicePtr&);
 
-/// The name's hash takes the place of a sample id: one stream of numbers a parameter.
+/// The hash of the name serves as the sample id, so each parameter has its own random stream.
 Tensor draw(Draw distribution, const InitRequest& r, double scale, double offset) {
   const NoGrad off;
   RandomKey key = r.key;

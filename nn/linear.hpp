@@ -1,5 +1,5 @@
 #pragma once
-// Linear: y = x W^T + b, or without b.
+// Linear: y = x W^T + b, with or without b.
 
 #include "eflow/nn/module.hpp"
 
@@ -9,19 +9,19 @@ enum class Bias { kYes, kNone };
 
 class Linear : public Module {
  public:
-  /// weight [out, in], default Xavier-uniform; bias [out], zero.
+  /// weight [out, in], Xavier-uniform by default; bias [out], initialised to zero.
   Linear(const Scope& scope, std::int64_t in, std::int64_t out);
   Linear(const Scope& scope, std::int64_t in, std::int64_t out, const Init& weight_init,
          Bias bias = Bias::kYes);
 
-  /// x [..., in] -> [..., out], of x's dtype: the weights', or bf16 beside weights of f32.
+  /// x [..., in] -> [..., out] in the dtype of x: the weights' dtype, or bf16 with f32 weights.
   [[nodiscard]] Tensor operator()(const Tensor& x) const { return linear(x, weight_, bias_); }
-  /// The same in the weights' dtype: for the residual stream.
+  /// Same, with a result in the weights' dtype: for the residual stream.
   [[nodiscard]] Tensor widened(const Tensor& x) const {
     return linear(x, weight_, bias_, weight_.dtype());
   }
   [[nodiscard]] const Tensor& weight() const { return weight_; }
-  [[nodiscard]] const Tensor& bias() const { return bias_; }  ///< undefined without
+  [[nodiscard]] const Tensor& bias() const { return bias_; }  ///< undefined for Bias::kNone
 
  private:
   Tensor weight_, bias_;

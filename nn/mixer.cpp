@@ -16,7 +16,7 @@ class SoftmaxMixer : public Mixer {
       : Mixer(scope), width_(width), heads_(heads) {}
 
   [[nodiscard]] Tensor operator()(const MixInputs& in) const override {
-    return reshape(softmax_(in.turned(in.q), in.turned(in.k), in.v), in.x.shape());
+    return reshape(softmax_(in.rotated(in.q), in.rotated(in.k), in.v), in.x.shape());
   }
   void prepare(int, bool gradients, std::int64_t) const override {
     const Shape head{1, 1, heads_, width_ / heads_};
@@ -44,10 +44,13 @@ class SoftmaxMixer : public Mixer {
 void Mixer::prepare(int, bool, std::int64_t) const {}
 
 Tensor Mixer::chunk(const ChunkInputs&, const Tensor&, const ChunkMemory&, std::int64_t) const {
+  std::string known;
+  for (std::size_t i = 0; i < kAttentionNames.size(); ++i) {
+    if (can_be_causal(static_cast<AttentionKind>(i)))
+      known += str(known.empty() ? "" : ", ", kAttentionNames[i]);
+  }
   throw InvalidArgument(
-      "[mixer] this kind of attention has no chunk-causal form; use softmax, window, linear, sum "
-      "or "
-      "glga");
+      str("[mixer] this kind of attention has no chunk-causal form; use one of ", known));
 }
 
 ChunkMemory Mixer::remember(const ChunkMemory& before, const ChunkInputs&, std::int64_t) const {
@@ -55,37 +58,37 @@ ChunkMemory Mixer::remember(const ChunkMemory& before, const ChunkInputs&, std::
 }
 
 Tensor Mixer::mix(const MixInputs& in) const {
-  if (in.places.stream) return over_stream(in);
-  return in.places.chunks.empty() ? (*this)(in) : over_chunks(in);
+  if (in.layout.stream) return over_stream(in);
+  return in.layout.chunks.empty() ? (*this)(in) : over_chunks(in);
 }
 
 Tensor Mixer::over_stream(const MixInputs& in) const {
-  LayerStream& stream = *in.places.stream;
-  const ChunkInputs all{in.turned(in.q), in.turned(in.k), in.v, {}, {}, {}};
-  const Tensor y = chunk(all, in.x, stream.memory, in.places.radius);
-  if (stream.remember) stream.memory = remember(stream.memory, all, in.places.radius);
+  LayerStream& stream = *in.layout.stream;
+  const ChunkInputs all{in.rotated(in.q), in.rotated(in.k), in.v, {}, {}, {}};
+  const Tensor y = chunk(all, in.x, stream.memory, in.layout.radius);
+  if (stream.remember) stream.memory = remember(stream.memory, all, in.layout.radius);
   return y;
 }
 
-// The first half of the batch is noisy, the second the same clips without noise. Each chunk of both
-// sees what the second half has before it, and itself.
+// The first half of the batch is noisy, the second half the same clips without noise. A chunk of
+// either half attends to itself and to the earlier chunks of the clean half.
 Tensor Mixer::over_chunks(const MixInputs& in) const {
-  const std::int64_t clips = in.x.size(0) / 2, radius = in.places.radius;
-  const Tensor q = in.turned(in.q), k = in.turned(in.k);
+  const std::int64_t clips = in.x.size(0) / 2, radius = in.layout.radius;
+  const Tensor q = in.rotated(in.q), k = in.rotated(in.k);
   ChunkMemory before;
   std::vector<Tensor> noisy, clean;
   std::int64_t begin = 0;
-  for (const std::int64_t tokens : in.places.chunks) {
+  for (const std::int64_t tokens : in.layout.chunks) {
     const auto part = [&](const Tensor& t, std::int64_t half) {
       return narrow(narrow(t, 0, half * clips, clips), 1, begin, tokens);
     };
     const auto inputs = [&](std::int64_t half) {
       return ChunkInputs{part(q, half), part(k, half), part(in.v, half), {}, {}, {}};
     };
-    const ChunkInputs told = inputs(1);
+    const ChunkInputs clean_inputs = inputs(1);
     noisy.push_back(chunk(inputs(0), part(in.x, 0), before, radius));
-    clean.push_back(chunk(told, part(in.x, 1), before, radius));
-    before = remember(before, told, radius);
+    clean.push_back(chunk(clean_inputs, part(in.x, 1), before, radius));
+    before = remember(before, clean_inputs, radius);
     begin += tokens;
   }
   return concat({concat(noisy, 1), concat(clean, 1)}, 0);
@@ -102,9 +105,13 @@ std::unique_ptr<Mixer> make_mixer(const Scope& scope, std::int64_t width, int he
       return std::make_unique<SlaAttention>(scope, width, heads, options);
     case AttentionKind::kVsa:
       return std::make_unique<VsaAttention>(scope, width, options);
-    default:
+    case AttentionKind::kWindow:
+    case AttentionKind::kLinear:
+    case AttentionKind::kSum:
+    case AttentionKind::kGated:
       return std::make_unique<Glga>(scope, width, heads, options);
   }
+  throw InvalidArgument(str("[mixer] unknown attention kind ", static_cast<int>(options.kind)));
 }
 
 }  // namespace eflow::nn

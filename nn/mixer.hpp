@@ -1,6 +1,6 @@
 #pragma once
-// Mixer: how the tokens of a block see each other. Self-attention makes q, k and v, a mixer joins
-// them, and which mixer that is decides the kind of attention.
+// Mixer: the token-mixing part of self-attention. SelfAttention computes q, k and v; its mixer
+// combines them and defines the kind of attention.
 
 #include <memory>
 
@@ -11,32 +11,34 @@
 namespace eflow::nn {
 
 struct MixInputs {
-  Tensor q, k, v;  ///< [B, N, H, d]; q and k normed, not yet turned by their places
-  Tensor x;        ///< [B, N, D], what they were made of
-  const TokenPlaces& places;
+  Tensor q = {}, k = {}, v = {};  ///< [B, N, H, d]; q and k normalised, not yet rotated
+  Tensor x = {};                  ///< [B, N, D], the input of q, k and v
+  const TokenPlaces& layout;
 
-  /// q or k turned by the tokens' places.
-  [[nodiscard]] Tensor turned(const Tensor& t) const {
-    return places.rope(t, static_cast<int>(t.size(2)));
+  /// Applies RoPE to q or k.
+  [[nodiscard]] Tensor rotated(const Tensor& t) const {
+    return layout.rope(t, static_cast<int>(t.size(2)));
   }
 };
 
 class Mixer : public Module {
  public:
-  /// -> [B, N, D]
+  /// Attention over all N tokens -> [B, N, D].
   [[nodiscard]] virtual Tensor operator()(const MixInputs& in) const = 0;
-  /// What `in.places` asks for: a pass over all tokens, over chunks, or over one with its memory.
+  /// Runs the pass that in.layout describes: over all tokens, over chunks, or over one chunk with
+  /// its memory.
   [[nodiscard]] Tensor mix(const MixInputs& in) const;
-  /// Compiles what calls need: over all tokens of a grid, or about this share of them; `radius` of
-  /// the window there, -1: the mixer's own.
+  /// Compiles the kernels of later calls, with the backward pass's if `gradients`. kept_percent:
+  /// share of the grid's tokens, 100 for all; radius: of the window, -1 for the mixer's own.
   virtual void prepare(int kept_percent, bool gradients, std::int64_t radius) const;
 
  protected:
   using Module::Module;
-  /// One chunk's part of chunk-causal attention, whose q and k are turned; x [B, n, D] -> [B, n, D].
-  /// Throws InvalidArgument for kinds that have no such form.
+  /// Chunk-causal attention of one chunk, with rotated q and k; x [B, n, D] -> [B, n, D]. Throws
+  /// InvalidArgument for kinds without a chunk-causal form.
   [[nodiscard]] virtual Tensor chunk(const ChunkInputs& in, const Tensor& x,
                                      const ChunkMemory& before, std::int64_t radius) const;
+  /// Returns the memory after a chunk.
   [[nodiscard]] virtual ChunkMemory remember(const ChunkMemory& before, const ChunkInputs& in,
                                              std::int64_t radius) const;
 
@@ -45,7 +47,7 @@ class Mixer : public Module {
   [[nodiscard]] Tensor over_stream(const MixInputs& in) const;
 };
 
-/// The mixer of this kind.
+/// Builds the mixer of options.kind.
 [[nodiscard]] std::unique_ptr<Mixer> make_mixer(const Scope& scope, std::int64_t width, int heads,
                                                 const AttentionOptions& options);
 

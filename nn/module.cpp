@@ -8,7 +8,7 @@
 namespace eflow::nn {
 namespace {
 
-/// Collects what does not fit between a model and a state, and says it in one error.
+/// Collects the differences between a model and a state and reports them in one error.
 class Mismatches {
  public:
   template <class... Parts>
@@ -18,8 +18,8 @@ class Mismatches {
   void throw_if_any() const {
     if (count_ == 0) return;
     const std::string more = count_ > kShown ? str("\n  and ", count_ - kShown, " more") : "";
-    throw InvalidArgument(str("[load_state] the state is not of this model; ", count_,
-                              " tensors do not match:", text_, more));
+    throw InvalidArgument(str("[load_state] the state does not match the model; ", count_,
+                              " tensors differ:", text_, more));
   }
 
  private:
@@ -33,7 +33,7 @@ class Mismatches {
 Scope::Scope(const RandomKey& key, DType dtype, DevicePtr device)
     : key_(key), dtype_(dtype), compute_(dtype), device_(std::move(device)) {
   if (dtype != DType::kF32 && dtype != DType::kF64) {
-    throw InvalidArgument(str("[nn::Scope] parameters are f32 or f64, not ", dtype));
+    throw InvalidArgument(str("[nn::Scope] parameters must be f32 or f64, found ", dtype));
   }
 }
 
@@ -45,7 +45,7 @@ Scope Scope::shapes_only() {
 
 Scope Scope::computing_in(DType compute) const {
   if (compute != dtype_ && !(dtype_ == DType::kF32 && compute == DType::kBF16)) {
-    throw InvalidArgument(str("[nn::Scope] parameters of ", dtype_, " cannot be used in ", compute,
+    throw InvalidArgument(str("[nn::Scope] ", dtype_, " parameters cannot compute in ", compute,
                               "; expected ", dtype_, dtype_ == DType::kF32 ? " or bf16" : ""));
   }
   Scope scope = *this;

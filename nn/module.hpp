@@ -1,6 +1,6 @@
 #pragma once
-// Module: named parameters and child modules, and the state dict made of them. A module is a class
-// with members that register themselves under their names and an operator() that computes:
+// Module: named parameters and child modules, and the state dictionary of a model. A module is a
+// class whose members register themselves by name and whose operator() computes:
 //
 //   struct Mlp : nn::Module {
 //     explicit Mlp(const nn::Scope& scope) : Module(scope) {}
@@ -9,8 +9,8 @@
 //   };
 //   Mlp mlp(nn::Scope({.seed = 1}));  // "up.weight", "up.bias", "down.weight", "down.bias"
 //
-// Modules stay where they were built (their parents point to them): hold many in std::deque or
-// behind unique_ptr.
+// Modules cannot be moved or copied, because their parents point to them: hold several in a
+// std::deque or behind unique_ptr.
 
 #include <string>
 #include <utility>
@@ -22,28 +22,30 @@ namespace eflow::nn {
 
 class Module;
 
-/// Tensors by dotted name, in the order in which they were declared.
+/// Tensors by dotted name, in order of declaration.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-/// A parameter as declared: known even where nothing was allocated.
+/// A declared parameter; known even if it was not allocated.
 struct ParameterInfo {
-  std::string name;
-  Shape shape;
+  std::string name = {};
+  Shape shape = {};
 };
 
-/// Where a module is built: as the root of a model, or under a name in a parent.
+/// The place of a module under construction: the root of a model, or a name in a parent.
 class Scope {
  public:
-  /// A root whose parameters are drawn with `key` and live on `device`.
+  /// A root whose parameters are drawn with `key` and allocated on `device`. dtype: f32 or f64;
+  /// throws InvalidArgument otherwise.
   explicit Scope(const RandomKey& key, DType dtype = DType::kF32,
                  DevicePtr device = default_device());
-  /// A root whose parameters are declared but never allocated: for counting, not for running.
+  /// A root whose parameters are declared but not allocated: for counting, not for running.
   [[nodiscard]] static Scope shapes_only();
-  /// The same place, where blocks compute in `compute`: the weights' dtype, or bf16 beside weights of f32 (mixed precision:
-  /// weights are masters, the residual stream stays f32). Throws InvalidArgument.
+  /// Returns this scope with blocks that compute in `compute`: the weights' dtype, or bf16 with f32
+  /// weights (mixed precision: f32 master weights and residual stream). Throws InvalidArgument for
+  /// other combinations.
   [[nodiscard]] Scope computing_in(DType compute) const;
 
-  /// Draws one value; undefined in a shapes_only() model.
+  /// Draws one tensor; undefined in a shapes_only() model.
   [[nodiscard]] Tensor make(const std::string& name, const Shape& shape, const Init& init) const;
   [[nodiscard]] DType dtype() const { return dtype_; }
   [[nodiscard]] DType compute() const { return compute_; }
@@ -54,8 +56,8 @@ class Scope {
   friend class Module;
   Scope() = default;
   Module* parent_ = nullptr;
-  std::string name_;    ///< in the parent
-  std::string prefix_;  ///< from the root, with its last dot
+  std::string name_;    ///< within the parent
+  std::string prefix_;  ///< from the root, ends with a dot
   RandomKey key_;
   DType dtype_ = DType::kF32, compute_ = DType::kF32;
   DevicePtr device_;
@@ -68,9 +70,10 @@ class Module {
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
-  /// What is trained, here and in all children. The tensors are handles on the module's own.
+  /// The trained tensors of this module and its children. They are handles to the module's own
+  /// tensors.
   [[nodiscard]] NamedTensors parameters() const;
-  /// Parameters and buffers: all that must be kept to get the module back.
+  /// Parameters and buffers: everything needed to restore the module.
   [[nodiscard]] NamedTensors state() const;
   /// Names and shapes of parameters().
   [[nodiscard]] std::vector<ParameterInfo> parameter_info() const;
@@ -78,31 +81,31 @@ class Module {
   [[nodiscard]] std::int64_t parameter_count() const;
 
   /// Overwrites state() from tensors of the same names and shapes, in any order and floating dtype.
-  /// Throws InvalidArgument listing the first ten names that are missing, unknown or of another
-  /// shape; then nothing was changed.
+  /// If names are missing or unknown or shapes differ, throws InvalidArgument, lists the first ten
+  /// and changes nothing.
   void load_state(const NamedTensors& state);
   void clear_gradients();
-  /// Turns gradients of all parameters off (for evaluation copies) or on.
+  /// Enables or disables gradients of all parameters (off for evaluation copies).
   void set_trainable(bool on);
 
  protected:
   explicit Module(const Scope& scope);
 
-  /// Where to build the child of this name.
+  /// Returns the scope of a child with this name.
   [[nodiscard]] Scope child(const std::string& name);
   /// Declares a trained tensor.
   [[nodiscard]] Tensor parameter(const std::string& name, const Shape& shape, const Init& init);
-  /// Declares a tensor that is kept but not trained.
+  /// Declares a tensor that is part of state() but not trained.
   [[nodiscard]] Tensor buffer(const std::string& name, const Shape& shape, const Init& init);
   [[nodiscard]] const Scope& scope() const { return scope_; }
 
  private:
   struct Entry {
-    std::string name;
-    Shape shape;
-    Tensor tensor;
+    std::string name = {};
+    Shape shape = {};
+    Tensor tensor = {};
     bool trained = true;
-    Module* child = nullptr;  ///< the other fields are then empty
+    Module* child = nullptr;  ///< if set, shape and tensor are empty
   };
   template <class Visit>
   void visit(const std::string& prefix, const Visit& visitor) const;

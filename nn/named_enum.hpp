@@ -1,6 +1,7 @@
 #pragma once
-// One table of names for an enum: printing and parsing of configuration values read it in both
-// directions.
+// Text names of enums, for configuration values. Each enum with names has one table, a constexpr
+// array in the header that declares the enum. Printing, parsing and lists of choices read that
+// table.
 
 #include <array>
 #include <string>
@@ -10,7 +11,15 @@
 
 namespace eflow::nn {
 
-/// names[i] belongs to the enumerator of value i.
+/// Returns names[i] for the enumerator with value i. Throws std::out_of_range if the table is too
+/// short.
+template <class Enum, std::size_t n>
+[[nodiscard]] std::string_view enum_name(Enum value, const std::array<std::string_view, n>& names) {
+  return names.at(static_cast<std::size_t>(value));
+}
+
+/// Returns the enumerator with this name. Throws InvalidArgument, prefixed with [what], and lists
+/// the known names.
 template <class Enum, std::size_t n>
 [[nodiscard]] Enum enum_from_name(std::string_view what, std::string_view name,
                                   const std::array<std::string_view, n>& names) {

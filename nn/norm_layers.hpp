@@ -1,18 +1,18 @@
 #pragma once
-// LayerNorm and RMSNorm with learned scales.
+// LayerNorm and RmsNorm: normalisation with learned weights.
 
 #include "eflow/nn/module.hpp"
 
 namespace eflow::nn {
 
-/// Of every norm in the models here.   [Wan 2.1]
+/// eps of all norms. [Wan 2.1]
 inline constexpr double kNormEps = 1e-6;
 
 /// (x - mean) / sqrt(var + eps) * weight + bias over the last axis.
 class LayerNorm : public Module {
  public:
   LayerNorm(const Scope& scope, std::int64_t width);
-  /// compute: the result's dtype, as of the op.
+  /// compute: dtype of the result.
   [[nodiscard]] Tensor operator()(const Tensor& x, DType compute) const {
     return layer_norm(x, weight_, bias_, kNormEps, compute);
   }
@@ -25,12 +25,12 @@ class LayerNorm : public Module {
 /// x / sqrt(mean(x^2) + eps) * weight over each of `groups` equal parts of the last axis.
 class RmsNorm : public Module {
  public:
-  /// weight [groups, width / groups], starts at 1.
+  /// weight: [width], or [groups, width / groups] for several groups; initialised to 1.
   RmsNorm(const Scope& scope, std::int64_t width, int groups = 1);
   [[nodiscard]] Tensor operator()(const Tensor& x) const {
     return rms_norm(x, weight(), groups_, kNormEps);
   }
-  /// [width], for ops that norm on the way.
+  /// The weight as [width], for ops that include the norm.
   [[nodiscard]] Tensor weight() const { return reshape(weight_, {width_}); }
 
  private:

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kTheta = 10000;
 
-/// Appends the angles of one axis at one position: every axis has a frequency ladder of its own.
+/// Appends the angles of one axis at one position. Each axis has its own frequencies.
 void append_angles(std::vector<double>& angles, std::int64_t position, std::int64_t channels) {
   for (std::int64_t i = 0; i < channels / 2; ++i) {
     const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(channels);
@@ -37,7 +37,7 @@ std::vector<double> angles_of(const Grid3& grid, std::int64_t head_width) {
 
 std::array<std::int64_t, 3> rope_axis_channels(std::int64_t head_width) {
   if (head_width <= 0 || head_width % 2 != 0) {
-    throw InvalidArgument(str("[rope3d] a head must have an even width, found ", head_width));
+    throw InvalidArgument(str("[rope3d] expected a positive, even head width, found ", head_width));
   }
   const std::int64_t pairs = head_width / 2, third = pairs / 3;
   return {2 * (pairs - 2 * third), 2 * third, 2 * third};

@@ -1,7 +1,7 @@
 #pragma once
-// Rotary position embedding over (time, height, width): a part of every head's pairs turns with
-// each axis. Tables hold the angles of the whole token grid; kept tokens take their rows out of
-// them, so they keep their original places. [arXiv 2104.09864; Wan 2.1]
+// Rotary position embedding (RoPE) over time, height and width: each axis rotates its own share of
+// a head's channel pairs. Tables hold the angles of the whole token grid. Kept tokens gather their
+// rows, so they keep their original positions. [arXiv 2104.09864; Wan 2.1]
 
 #include <array>
 #include <compare>
@@ -10,27 +10,27 @@
 
 namespace eflow::nn {
 
-/// Tokens in each direction; raster order is t-major, then h, then w.
+/// Number of tokens along each axis. Raster order is t, then h, then w (fastest).
 struct Grid3 {
   std::int64_t t = 1, h = 1, w = 1;
   [[nodiscard]] std::int64_t count() const { return t * h * w; }
   friend auto operator<=>(const Grid3&, const Grid3&) = default;
 };
 
-/// How many of a head's channels turn with t, h, w: c = d / 2 pairs, c_h = c_w = floor(c / 3), c_t
-/// the rest. Throws InvalidArgument for an odd d.
+/// Returns the number of a head's channels that t, h and w rotate: of c = d / 2 pairs,
+/// c_h = c_w = floor(c / 3) and c_t the rest. Throws InvalidArgument unless d is positive and even.
 [[nodiscard]] std::array<std::int64_t, 3> rope_axis_channels(std::int64_t head_width);
 
 /// cos and sin of the angles.
 struct RopeTables {
-  Tensor cos, sin;
+  Tensor cos = {}, sin = {};
 
-  /// [N, d/2] in raster order, theta = 10000.
+  /// Returns the tables of a grid: [N, d/2] in raster order, theta = 10000.
   [[nodiscard]] static RopeTables of_grid(const Grid3& grid, std::int64_t head_width, DType dtype,
                                           const DevicePtr& device);
-  /// The rows of kept tokens, ids i64 [B, M] -> [B, M, d/2].
+  /// Returns the rows of kept tokens. ids: i64 [B, M] -> [B, M, d/2]
   [[nodiscard]] RopeTables at(const Tensor& ids) const;
-  /// Turns x [B, N, H d].
+  /// Rotates x, [B, N, H d] or [B, N, H, d]; returns the same shape.
   [[nodiscard]] Tensor operator()(const Tensor& x, int heads) const {
     return rope(x, cos, sin, heads);
   }

@@ -1,5 +1,5 @@
 #pragma once
-// Sana's linear attention: rectified q and k, turned by their places in the numerator alone.
+// Sana's linear attention: ReLU features of q and k, with RoPE applied only in the numerator.
 // [NVlabs/Sana, LiteLAReLURope]
 //
 //   o_i = rope(q_i) sum_j rope(k_j)^T v_j / (q_i . sum_j k_j + eps),  q, k >= 0

@@ -9,9 +9,7 @@
 namespace eflow::nn {
 namespace {
 
-constexpr std::array<std::string_view, 3> kCurveNames = {"constant", "cosine", "linear"};
-
-/// 1 at progress 0, 0 at progress 1.
+/// Factor of the curve: 1 at progress 0; except for kConstant, 0 at progress 1.
 double fall(Curve curve, double progress) {
   switch (curve) {
     case Curve::kConstant:
@@ -27,7 +25,7 @@ double fall(Curve curve, double progress) {
 }  // namespace
 
 std::string_view name_of(Curve curve) {
-  return kCurveNames[static_cast<std::size_t>(curve)];
+  return enum_name(curve, kCurveNames);
 }
 
 Curve curve_kind(std::string_view name) {

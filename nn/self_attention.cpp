@@ -4,14 +4,14 @@ namespace eflow::nn {
 
 namespace {
 
-/// What the mixer's weights are called.
+/// Name of the mixer in parameter names. All kinds of is_glga() share one.
 std::string mixer_name(AttentionKind kind) {
   return std::string(is_glga(kind) ? "glga" : name_of(kind));
 }
 
 }  // namespace
 
-// q, k and v are three products in one, so the fan of the initialiser is that of one of them.
+// qkv holds three layers, so the initialiser uses the fan of a single one.
 SelfAttention::SelfAttention(const Scope& scope, std::int64_t width, int heads,
                              const AttentionOptions& options)
     : Module(scope),
@@ -24,14 +24,14 @@ SelfAttention::SelfAttention(const Scope& scope, std::int64_t width, int heads,
       mixer_(make_mixer(child(mixer_name(options.kind)), width, heads, options)),
       out_(child("out"), width, width) {}
 
-Tensor SelfAttention::operator()(const Tensor& x, const TokenPlaces& places) const {
+Tensor SelfAttention::operator()(const Tensor& x, const TokenPlaces& layout) const {
   const Shape heads{x.size(0), x.size(1), heads_, width_ / heads_};
   const std::vector<Tensor> parts = split(qkv_(x), {width_, width_, width_}, 2);
   return out_.widened(mixer_->mix({.q = reshape(q_norm_(parts[0]), heads),
                                    .k = reshape(k_norm_(parts[1]), heads),
                                    .v = reshape(parts[2], heads),
                                    .x = x,
-                                   .places = places}));
+                                   .layout = layout}));
 }
 
 }  // namespace eflow::nn

@@ -1,6 +1,6 @@
 #pragma once
-// SelfAttention: one product makes q, k and v, RMSNorm over the full width prepares q and k, a mixer
-// joins them, then an output product. [Wan 2.1; arXiv 2603.27086]
+// SelfAttention: one linear layer computes q, k and v, RMSNorm over the full width normalises q and
+// k, a mixer combines them, and an output layer follows. [Wan 2.1; arXiv 2603.27086]
 
 #include <memory>
 
@@ -14,9 +14,9 @@ class SelfAttention : public Module {
  public:
   SelfAttention(const Scope& scope, std::int64_t width, int heads, const AttentionOptions& options);
 
-  /// x [B, N, D] -> [B, N, D]. places: of these N tokens.
-  [[nodiscard]] Tensor operator()(const Tensor& x, const TokenPlaces& places) const;
-  /// See Mixer::prepare.
+  /// x [B, N, D] -> [B, N, D]. layout: of these N tokens.
+  [[nodiscard]] Tensor operator()(const Tensor& x, const TokenPlaces& layout) const;
+  /// See Mixer::prepare().
   void prepare(int kept_percent, bool gradients, std::int64_t radius = -1) const {
     mixer_->prepare(kept_percent, gradients, radius);
   }

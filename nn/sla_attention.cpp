@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kEps = 1e-5;
 
-/// Which key blocks each query block sees: by their means, those of keys around the mean key.
+/// Selects the key blocks of each query block by their mean queries and mean centred keys.
 Tensor choose(const TokenBlocks& blocks, const Tensor& q, const Tensor& k, double share) {
   const NoGrad off;
   const Tensor query = permute(blocks.means(blocks.gather(q)), {0, 2, 1, 3});
@@ -23,8 +23,8 @@ Tensor choose(const TokenBlocks& blocks, const Tensor& q, const Tensor& k, doubl
 
 Tensor channel_softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
   const Tensor query = softmax(q), key = softmax(k);
-  const Tensor top = read_state(query, linear_state(key, v));
-  return top / (sum(query * sum(key, {1}, true), {3}, true) + kEps);
+  const Tensor numerator = read_state(query, linear_state(key, v));
+  return numerator / (sum(query * sum(key, {1}, true), {3}, true) + kEps);
 }
 
 SlaAttention::SlaAttention(const Scope& scope, std::int64_t width, int heads,
@@ -34,7 +34,7 @@ SlaAttention::SlaAttention(const Scope& scope, std::int64_t width, int heads,
       out_(child("out"), width / heads, width / heads, constant_init(0)) {}
 
 Tensor SlaAttention::operator()(const MixInputs& in) const {
-  const Tensor q = in.turned(in.q), k = in.turned(in.k);
+  const Tensor q = in.rotated(in.q), k = in.rotated(in.k);
   const TokenBlocks blocks = TokenBlocks::in_order(q, options_.block);
   const Tensor chosen = choose(blocks, q.detach(), k.detach(), options_.block_share);
   const Tensor sparse = blocks.scatter(

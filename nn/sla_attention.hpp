@@ -1,6 +1,7 @@
 #pragma once
-// SLA, sparse-linear attention: softmax over the key blocks whose means fit a query block's best,
-// and a linear branch over all tokens through a product that starts at zero.  [thu-ml/SLA, main]
+// SLA, sparse-linear attention: softmax over the key blocks whose mean keys score highest against a
+// query block's mean query, plus a linear branch over all tokens behind a projection that starts at
+// zero. [thu-ml/SLA, main]
 //
 //   o = block_softmax(q, k, v) + W (c(q) K / (c(q) z + eps)),  c = softmax over channels,
 //   K = sum_j c(k_j)^T v_j,  z = sum_j c(k_j)
@@ -10,7 +11,7 @@
 
 namespace eflow::nn {
 
-/// The linear branch before W. q, k, v [B, N, H, d] -> [B, N, H, d]
+/// Returns the linear branch before W. q, k, v [B, N, H, d] -> [B, N, H, d]
 [[nodiscard]] Tensor channel_softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v);
 
 class SlaAttention : public Mixer {
@@ -20,7 +21,7 @@ class SlaAttention : public Mixer {
 
  private:
   AttentionOptions options_;
-  Linear out_;  ///< of a head, shared by all
+  Linear out_;  ///< W, [d, d], shared by the heads
 };
 
 }  // namespace eflow::nn

@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kHidden = -1e30;
 
-/// Rows of a [rows, ...] table, with `shape` in place of the first axis.
+/// Gathers rows of a [rows, ...] table; `shape` replaces the first axis.
 Tensor rows_at(const Tensor& table, const Tensor& ids, Shape shape) {
   Shape rest = table.shape();
   const Tensor flat = reshape(table, {table.size(0), -1});
@@ -33,33 +33,33 @@ TokenBlocks::TokenBlocks(const Tensor& like, std::int64_t blocks, const Members&
     : batch_(like.size(0)), tokens_(like.size(1)), blocks_(blocks), size_(1) {
   for (const auto& block : members)
     size_ = std::max(size_, static_cast<std::int64_t>(block.size()));
-  const std::int64_t nothing = batch_ * tokens_;
-  std::vector<std::int64_t> taken, back(static_cast<std::size_t>(nothing)), owner(back);
+  const std::int64_t empty_row = batch_ * tokens_;
+  std::vector<std::int64_t> gathered, back(static_cast<std::size_t>(empty_row)), owner(back);
   std::vector<double> share, hides_token, hides_block;
   for (std::size_t i = 0; i < members.size(); ++i) {
     const std::int64_t first = static_cast<std::int64_t>(i) / blocks * tokens_;
     const auto count = static_cast<std::int64_t>(members[i].size());
     share.push_back(count > 0 ? 1 / static_cast<double>(count) : 0);
     hides_block.push_back(count > 0 ? 0 : kHidden);
-    for (std::int64_t place = 0; place < size_; ++place) {
-      const bool there = place < count;
-      hides_token.push_back(there ? 0 : kHidden);
+    for (std::int64_t slot = 0; slot < size_; ++slot) {
+      const bool is_token = slot < count;
+      hides_token.push_back(is_token ? 0 : kHidden);
       const std::int64_t row =
-          there ? first + members[i][static_cast<std::size_t>(place)] : nothing;
-      if (there) {
-        back[static_cast<std::size_t>(row)] = static_cast<std::int64_t>(taken.size());
+          is_token ? first + members[i][static_cast<std::size_t>(slot)] : empty_row;
+      if (is_token) {
+        back[static_cast<std::size_t>(row)] = static_cast<std::int64_t>(gathered.size());
         owner[static_cast<std::size_t>(row)] = static_cast<std::int64_t>(i);
       }
-      taken.push_back(row);
+      gathered.push_back(row);
     }
   }
   const DevicePtr& device = like.device();
-  gather_ = Tensor::from(taken, {batch_, blocks * size_}, device);
+  gather_ = Tensor::from(gathered, {batch_, blocks * size_}, device);
   scatter_ = Tensor::from(back, {batch_, tokens_}, device);
   owner_ = Tensor::from(owner, {batch_, tokens_}, device);
   share_ = constant(share, {batch_, blocks}, like);
-  const bool full = std::count(hides_token.begin(), hides_token.end(), 0.0) == nothing;
-  if (full && static_cast<std::int64_t>(hides_token.size()) == nothing) return;
+  const bool full = std::count(hides_token.begin(), hides_token.end(), 0.0) == empty_row;
+  if (full && static_cast<std::int64_t>(hides_token.size()) == empty_row) return;
   token_mask_ = constant(hides_token, {batch_, blocks, size_}, like);
   block_mask_ = constant(hides_block, {batch_, blocks}, like);
 }
@@ -80,14 +80,13 @@ TokenBlocks TokenBlocks::in_cubes(const Tensor& like, const Grid3& grid, std::in
   const auto cubes = [edge](std::int64_t n) { return (n + edge - 1) / edge; };
   const std::int64_t batch = like.size(0), tokens = like.size(1);
   const std::int64_t blocks = cubes(grid.t) * cubes(grid.h) * cubes(grid.w);
-  const auto places =
+  const auto kept =
       positions.defined() ? positions.to_vector<std::int64_t>() : std::vector<std::int64_t>();
   Members members(static_cast<std::size_t>(batch * blocks));
   for (std::int64_t row = 0; row < batch * tokens; ++row) {
-    const std::int64_t place =
-        places.empty() ? row % tokens : places[static_cast<std::size_t>(row)];
-    const std::int64_t t = place / (grid.h * grid.w), h = place / grid.w % grid.h,
-                       w = place % grid.w;
+    const std::int64_t position = kept.empty() ? row % tokens : kept[static_cast<std::size_t>(row)];
+    const std::int64_t t = position / (grid.h * grid.w), h = position / grid.w % grid.h,
+                       w = position % grid.w;
     const std::int64_t cube = (t / edge * cubes(grid.h) + h / edge) * cubes(grid.w) + w / edge;
     members[static_cast<std::size_t>(row / tokens * blocks + cube)].push_back(row % tokens);
   }

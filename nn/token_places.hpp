@@ -1,5 +1,6 @@
 #pragma once
-// TokenPlaces: where the tokens of a pass stand in their clip.
+// TokenPlaces: the layout of a pass, that is, the positions of its tokens in their clip and the way
+// in which they are divided into chunks.
 
 #include <vector>
 
@@ -8,22 +9,23 @@
 
 namespace eflow::nn {
 
-/// What a layer remembers of a clip that comes chunk by chunk.
+/// A layer's memory of a clip that is processed chunk by chunk.
 struct LayerStream {
-  ChunkMemory memory;
-  bool remember = false;  ///< whether this pass is to be remembered
+  ChunkMemory memory = {};
+  bool remember = false;  ///< add this pass to the memory
 };
 
 struct TokenPlaces {
-  RopeTables rope;           ///< of these tokens
-  Tensor table = {};         ///< [N, D], a learned vector for each of these tokens, or undefined
-  Tensor positions = {};     ///< i64 [B, M] of kept tokens in the raster, ascending; else undefined
-  Grid3 grid = {0, 0, 0};    ///< the clip's raster, whatever of it is kept; empty: unknown
-  std::int64_t radius = -1;  ///< of windows in this raster; -1: the blocks' own
-  /// Tokens of each chunk of a chunk-causal pass, whose batch is noisy clips and then the same clips
-  /// without noise: a chunk sees itself and the chunks without noise before it. Empty: all see all.
+  RopeTables rope = {};    ///< of these tokens
+  Tensor table = {};       ///< [N, D], learned position vectors of these tokens, or undefined
+  Tensor positions = {};   ///< i64 [B, M], ascending raster positions of kept tokens, or undefined
+  Grid3 grid = {0, 0, 0};  ///< the clip's full token grid; empty: unknown
+  std::int64_t radius = -1;  ///< of windows on this grid; -1: the blocks' own
+  /// Tokens of each chunk of a chunk-causal pass. Its batch holds the noisy clips and then the same
+  /// clips without noise; a chunk attends to itself and to the earlier clean chunks. Empty: all
+  /// tokens attend to each other.
   std::vector<std::int64_t> chunks = {};
-  /// Of a pass over one chunk: what the layer remembers of the chunks before it.
+  /// For a pass over one chunk: the layer's memory of earlier chunks. Not owned.
   LayerStream* stream = nullptr;
 };
 

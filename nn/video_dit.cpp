@@ -13,8 +13,8 @@ const DiTConfig& checked(const DiTConfig& config) {
   return config;
 }
 
-/// Labels of a batch and once more.
-Tensor twice_ids(const Tensor& labels) {
+/// Concatenates the labels of a batch with themselves.
+Tensor doubled_labels(const Tensor& labels) {
   std::vector<std::int64_t> ids = labels.to_vector<std::int64_t>();
   const std::vector<std::int64_t> once = ids;
   ids.insert(ids.end(), once.begin(), once.end());
@@ -45,7 +45,8 @@ VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
     classes_ = std::make_unique<Embedding>(child("classes"), config.classes + 1, dim);
   }
   if (config.context_dim > 0) {
-    // About the 0.02 of Wan's widths; a context of a few values would begin unseen with that.
+    // Close to Wan's 0.02 at its widths. With 0.02, a context of few values would start out too
+    // small.
     const auto by_fan_in = [](std::int64_t n) {
       return normal_init(1 / std::sqrt(static_cast<double>(n)));
     };
@@ -93,12 +94,12 @@ Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
   if (condition.clean.defined()) return run_causal(x, t, s, condition);
   const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
   const Tensor e = condition_vector(t, s, condition);
-  return to_velocity(evaluate(x, e, places_of(grid), condition), x, t);
+  return to_velocity(evaluate(x, e, layout_of(grid), condition), x, t);
 }
 
-Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& places,
+Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& layout,
                           const Condition& condition, std::vector<LayerStream>* layers) const {
-  BlockInputs dense{.modulation = modulation_(e), .places = places, .context = {}};
+  BlockInputs dense{.modulation = modulation_(e), .layout = layout, .context = {}};
   if (context_in_) {
     const Tensor context = (*context_out_)(gelu((*context_in_)(condition.context)));
     dense.context = cast(context, scope().compute());
@@ -108,31 +109,31 @@ Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& p
   LayerStream* const decoder = middle ? middle + config_.middle : nullptr;
 
   Tensor h = patch_(x);
-  if (positions_.defined()) h = h + places.table;
+  if (positions_.defined()) h = h + layout.table;
   const Tensor encoded = run(encoder_, h, dense, first);
   h = run_middle(encoded, dense, condition, middle);
   if (fusion_) h = (*fusion_)(concat({h, encoded}, 2));
   h = run(decoder_, h, dense, decoder);
-  return from_patches(head_(h, e), config_.patch, places.grid);
+  return from_patches(head_(h, e), config_.patch, layout.grid);
 }
 
 Tensor VideoDiT::run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
                             const Condition& condition) const {
   check_causal(x, condition);
   const Tensor zero = Tensor::zeros(t.shape(), t.dtype(), t.device());
-  const auto twice = [](const Tensor& rows) {
+  const auto doubled = [](const Tensor& rows) {
     return rows.defined() ? concat({rows, rows}, 0) : Tensor();
   };
   Condition both = condition;
-  both.labels = condition.labels.defined() ? twice_ids(condition.labels) : Tensor();
-  both.context = twice(condition.context);
-  both.guidance = twice(condition.guidance);
+  both.labels = condition.labels.defined() ? doubled_labels(condition.labels) : Tensor();
+  both.context = doubled(condition.context);
+  both.guidance = doubled(condition.guidance);
   const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
-  TokenPlaces places = places_of(grid);
+  TokenPlaces layout = layout_of(grid);
   for (const std::int64_t frames : chunk_lengths(grid.t, config_.chunk_frames))
-    places.chunks.push_back(frames * grid.h * grid.w);
+    layout.chunks.push_back(frames * grid.h * grid.w);
   const Tensor e = condition_vector(concat({t, zero}, 0), concat({s, zero}, 0), both);
-  const Tensor y = evaluate(concat({x, condition.clean}, 0), e, places, both);
+  const Tensor y = evaluate(concat({x, condition.clean}, 0), e, layout, both);
   return to_velocity(narrow(y, 0, 0, x.size(0)), x, t);
 }
 
@@ -141,17 +142,17 @@ Tensor VideoDiT::chunk(const Tensor& x, const Tensor& t, const Tensor& s,
                        std::vector<LayerStream>* layers) const {
   const Grid3 all = config_.grid(), grid{x.size(2) / config_.patch.t, all.h, all.w};
   const std::int64_t begin = first_frame * all.h * all.w, tokens = grid.count();
-  TokenPlaces places = places_of(all);
-  places.grid = grid;
-  places.rope = {narrow(places.rope.cos, 0, begin, tokens),
-                 narrow(places.rope.sin, 0, begin, tokens)};
-  if (places.table.defined()) places.table = narrow(places.table, 0, begin, tokens);
-  return to_velocity(evaluate(x, condition_vector(t, s, condition), places, condition, layers), x,
+  TokenPlaces layout = layout_of(all);
+  layout.grid = grid;
+  layout.rope = {narrow(layout.rope.cos, 0, begin, tokens),
+                 narrow(layout.rope.sin, 0, begin, tokens)};
+  if (layout.table.defined()) layout.table = narrow(layout.table, 0, begin, tokens);
+  return to_velocity(evaluate(x, condition_vector(t, s, condition), layout, condition, layers), x,
                      t);
 }
 
-TokenPlaces VideoDiT::places_of(const Grid3& grid) const {
-  const std::lock_guard lock(placing_);
+TokenPlaces VideoDiT::layout_of(const Grid3& grid) const {
+  const std::lock_guard lock(rope_mutex_);
   RopeTables& rope = rope_[grid];
   if (!rope.cos.defined()) {
     rope =
@@ -182,7 +183,7 @@ Tensor VideoDiT::labels_of(const Condition& condition, std::int64_t batch) const
 
 Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in, LayerStream* layers) const {
   for (const std::unique_ptr<DiTBlock>& block : part) {
-    in.places.stream = layers ? layers++ : nullptr;
+    in.layout.stream = layers ? layers++ : nullptr;
     if (!config_.recompute || !grad_enabled()) {
       x = (*block)(x, in);
       continue;
@@ -208,8 +209,8 @@ Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
   }
   if (!condition.kept.defined()) return run(middle_, encoded, dense, layers);
   BlockInputs sparse = dense;
-  sparse.places.rope = dense.places.rope.at(condition.kept);
-  sparse.places.positions = condition.kept;
+  sparse.layout.rope = dense.layout.rope.at(condition.kept);
+  sparse.layout.positions = condition.kept;
   const Tensor deep = run(middle_, gather_tokens(encoded, condition.kept), sparse);
   return scatter_tokens(deep, condition.kept, mask_, encoded.size(1));
 }
@@ -223,15 +224,17 @@ Tensor VideoDiT::to_velocity(const Tensor& prediction, const Tensor& x, const Te
 void VideoDiT::check_causal(const Tensor& x, const Condition& condition) const {
   if (config_.chunk_frames == 0) {
     throw InvalidArgument(
-        "[video_dit] a chunk-causal pass was asked of a model without chunks; build it with "
-        "chunk_frames above 0");
+        "[video_dit] condition.clean requires a chunk-causal model; build it with chunk_frames "
+        "above "
+        "0");
   }
   if (condition.clean.shape() != x.shape()) {
     throw ShapeError(
         str("[video_dit] expected clean clips ", x.shape(), ", found ", condition.clean.shape()));
   }
   if (condition.kept.defined())
-    throw InvalidArgument("[video_dit] a chunk-causal pass sees all tokens; none can be dropped");
+    throw InvalidArgument(
+        "[video_dit] a chunk-causal pass cannot drop tokens; leave condition.kept undefined");
 }
 
 void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
@@ -243,8 +246,8 @@ void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
   }
   if (positions_.defined() &&
       x.shape() != Shape{x.size(0), c.channels, c.frames, c.height, c.width}) {
-    throw ShapeError(str("[video_dit] a model with a position table takes videos [B, ", c.channels,
-                         ", ", c.frames, ", ", c.height, ", ", c.width, "] only, found ",
+    throw ShapeError(str("[video_dit] a model with a position table requires videos [B, ",
+                         c.channels, ", ", c.frames, ", ", c.height, ", ", c.width, "], found ",
                          x.shape()));
   }
   const Shape batch{x.size(0)};
@@ -258,11 +261,12 @@ void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
   check_rows("labels", condition.labels);
   check_rows("guidance", condition.guidance);
   if (context_in_ && !condition.context.defined()) {
-    throw InvalidArgument("[video_dit] the model has cross-attention: a context must be given");
+    throw InvalidArgument(
+        "[video_dit] the model has cross-attention and requires condition.context");
   }
   if ((condition.kept.defined() || condition.path == Path::kWeak) && !c.long_residual) {
     throw InvalidArgument(
-        "[video_dit] dropping tokens and the weak path need the long residual; build the model "
+        "[video_dit] token dropping and the weak path require the long residual; build the model "
         "with long_residual = true");
   }
 }

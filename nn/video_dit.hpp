@@ -1,7 +1,8 @@
 #pragma once
-// VideoDiT: the network F(x, t, s | c). Patches become tokens; dense encoder blocks, middle blocks
-// (over kept tokens, when some are dropped) and dense decoder blocks transform them; the encoder's
-// result skips to the decoder. [arXiv 2603.27086, §3.2; SPRINT; Wan 2.1]
+// VideoDiT: the network F(x, t, s | c). Patches become tokens, which pass through dense encoder
+// blocks, middle blocks (over the kept tokens if some are dropped) and dense decoder blocks. A skip
+// connection fuses the encoder's output with the middle's. [arXiv 2603.27086, §3.2; SPRINT; Wan
+// 2.1]
 
 #include <map>
 #include <memory>
@@ -21,26 +22,28 @@ class VideoDiT : public Module {
   /// Throws what check(config) throws.
   VideoDiT(const Scope& scope, const DiTConfig& config);
 
-  /// F(x, t, s | c): the mean velocity from time t to s; x + (s - t) F is the solution at s.
-  /// x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W]. Clips of other lengths and
-  /// sizes than config()'s are welcome where the patch divides them, but for a position table.
-  /// Differentiable. Throws ShapeError, InvalidArgument.
+  /// Returns F(x, t, s | c), the mean velocity from time t to s; x + (s - t) F is the solution at
+  /// s. x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W]. Clips of other sizes
+  /// than config()'s are accepted if the patch divides them and the model has no position table.
+  /// Differentiable. Throws ShapeError for wrong shapes, InvalidArgument for a condition that the
+  /// model does not support. [Eq. 2]
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition = {}) const;
 
-  /// The same for one chunk of frames x [B, C, frames, H, W] that begins at this frame of tokens, with
-  /// what every layer remembers of the chunks before: see ClipStream.
+  /// Returns F of one chunk of frames x [B, C, frames, H, W] that starts at token frame
+  /// first_frame. layers: each layer's memory of the earlier chunks, updated if it asks to
+  /// remember. Used by ClipStream.
   [[nodiscard]] Tensor chunk(const Tensor& x, const Tensor& t, const Tensor& s,
                              const Condition& condition, std::int64_t first_frame,
                              std::vector<LayerStream>* layers) const;
 
-  /// Compiles the kernels that calls will need, so that none of them waits for it: those of the backward pass too where
-  /// `gradients`, and for a middle in which about `drop_ratio` of the tokens are dropped. What is not prepared is compiled
-  /// by the first call that needs it.
+  /// Compiles the kernels of later calls, so that none of them waits for the compiler: with the
+  /// backward pass's if `gradients`, and for a middle in which about drop_ratio of the tokens are
+  /// dropped. Kernels that were not prepared are compiled by the first call that needs them.
   void prepare(bool gradients, double drop_ratio = 0) const {
     prepare(config_.grid(), gradients, drop_ratio);
   }
-  /// The same for clips of this grid of tokens.
+  /// Same, for clips with this token grid.
   void prepare(const Grid3& grid, bool gradients, double drop_ratio = 0) const;
 
   [[nodiscard]] const DiTConfig& config() const { return config_; }
@@ -56,26 +59,28 @@ class VideoDiT : public Module {
   [[nodiscard]] Tensor condition_vector(const Tensor& t, const Tensor& s,
                                         const Condition& condition) const;
   [[nodiscard]] Tensor labels_of(const Condition& condition, std::int64_t batch) const;
-  /// Where the tokens of clips of this grid stand.
-  [[nodiscard]] TokenPlaces places_of(const Grid3& grid) const;
-  /// Everything between the condition vector and the head: patches, blocks, residual.
-  [[nodiscard]] Tensor evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& places,
+  /// The layout of all tokens of this grid.
+  [[nodiscard]] TokenPlaces layout_of(const Grid3& grid) const;
+  /// Patches, blocks and head, given the condition vector e.
+  [[nodiscard]] Tensor evaluate(const Tensor& x, const Tensor& e, const TokenPlaces& layout,
                                 const Condition& condition,
                                 std::vector<LayerStream>* layers = nullptr) const;
-  /// The noisy clips of a chunk-causal pass, beside the clean ones of the condition.
+  /// A chunk-causal pass over noisy clips x and the clean clips of the condition; returns the noisy
+  /// half.
   [[nodiscard]] Tensor run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition) const;
   [[nodiscard]] Tensor run(const Blocks& part, Tensor x, BlockInputs in,
                            LayerStream* layers = nullptr) const;
-  /// The middle over all tokens, over the kept ones, or [MASK] in its place.
+  /// The middle blocks over all or the kept tokens; on the weak path, [MASK] instead.
   [[nodiscard]] Tensor run_middle(const Tensor& encoded, const BlockInputs& dense,
                                   const Condition& condition, LayerStream* layers) const;
+  /// Converts the head's prediction to F (DiTConfig::prediction).
   [[nodiscard]] Tensor to_velocity(const Tensor& prediction, const Tensor& x,
                                    const Tensor& t) const;
 
   DiTConfig config_;
-  mutable std::mutex placing_;
-  mutable std::map<Grid3, RopeTables> rope_;  ///< of the grids seen so far
+  mutable std::mutex rope_mutex_;
+  mutable std::map<Grid3, RopeTables> rope_;  ///< cache by grid, guarded by rope_mutex_
   PatchEmbed patch_;
   Tensor positions_;  ///< [N, D]
   ScalarEmbedder time_;
@@ -84,7 +89,7 @@ class VideoDiT : public Module {
   std::unique_ptr<Linear> context_in_, context_out_;
   SharedModulation modulation_;
   Blocks encoder_, middle_, decoder_;
-  Tensor mask_;  ///< [D], stands where tokens were dropped; never trained
+  Tensor mask_;  ///< [MASK], [D], in place of dropped tokens; not trained
   std::unique_ptr<Linear> fusion_;
   DiTHead head_;
 };

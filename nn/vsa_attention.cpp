@@ -11,7 +11,7 @@ std::int64_t cube_edge(std::int64_t tokens) {
   const std::int64_t edge = std::llround(std::cbrt(static_cast<double>(tokens)));
   if (tokens < 1 || edge * edge * edge != tokens) {
     throw InvalidArgument(
-        str("[vsa] blocks of ", tokens, " tokens are no cubes; use 1, 8, 27, 64, 125, ..."));
+        str("[vsa] a block of ", tokens, " tokens is not a cube; use 1, 8, 27, 64, 125, ..."));
   }
   return edge;
 }
@@ -22,12 +22,12 @@ VsaAttention::VsaAttention(const Scope& scope, std::int64_t width, const Attenti
 }
 
 Tensor VsaAttention::operator()(const MixInputs& in) const {
-  const TokenPlaces& places = in.places;
-  if (places.grid.count() == 0)
-    throw InvalidArgument("[vsa] cubes need the grid that the tokens stand in");
-  const Tensor all_q = in.turned(in.q), all_k = in.turned(in.k);
+  const TokenPlaces& layout = in.layout;
+  if (layout.grid.count() == 0)
+    throw InvalidArgument("[vsa] the cubes require the token grid; set layout.grid");
+  const Tensor all_q = in.rotated(in.q), all_k = in.rotated(in.k);
   const TokenBlocks cubes =
-      TokenBlocks::in_cubes(all_q, places.grid, cube_edge(options_.block), places.positions);
+      TokenBlocks::in_cubes(all_q, layout.grid, cube_edge(options_.block), layout.positions);
   const Tensor q = cubes.gather(all_q), k = cubes.gather(all_k), v = cubes.gather(in.v);
 
   const auto by_head = [&](const Tensor& t) { return transpose(cubes.means(t), 1, 2); };

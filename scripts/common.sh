@@ -1,10 +1,11 @@
-# Sourced by the scripts beside it: packages, configuring, building. Everything here may be repeated.
+# Sourced by the other scripts: packages, configuring, building. Every function may be called
+# repeatedly.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Installs the Debian packages that are missing, or says which and stops.
+# Installs missing Debian packages, or lists them and exits if it lacks permission.
 need_packages() {
   local missing=() package
   command -v dpkg-query >/dev/null || return 0
@@ -15,7 +16,7 @@ need_packages() {
   local root=()
   if [ "$(id -u)" -ne 0 ]; then
     if ! sudo -n true 2>/dev/null; then
-      printf 'These packages are needed and there is no right to install them; please run:\n  sudo apt-get install %s\n' "${missing[*]}" >&2
+      printf 'Missing packages, and no permission to install them. Please run:\n  sudo apt-get install %s\n' "${missing[*]}" >&2
       exit 1
     fi
     root=(sudo -n)
@@ -26,10 +27,10 @@ need_packages() {
 }
 
 readonly kBuildPackages=(g++ cmake ninja-build pkg-config libboost-program-options-dev libhdf5-dev
-  libzstd-dev libxxhash-dev nlohmann-json3-dev libpng-dev libwebp-dev)
+  libzstd-dev libxxhash-dev nlohmann-json3-dev libpng-dev libwebp-dev libeigen3-dev)
 readonly kTestPackages=(libboost-test-dev python3-h5py python3-numpy hdf5-tools)
 
-# configure PRESET [-DX=Y ...]; with ccache when it is there.
+# configure PRESET [-DX=Y ...]: uses ccache if available.
 configure() {
   local preset=$1
   shift
@@ -41,7 +42,7 @@ configure() {
   rm -f build-configure.log
 }
 
-# build [TARGET ...]: shows how far it is.
+# build [TARGET ...]: builds and shows progress.
 build() {
   say "building ${*:-everything}"
   NINJA_STATUS='[%f/%t, %es] ' cmake --build build/release --target "${@:-all}"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs a table of docs/results.md and writes OUT/TABLE.md and OUT/TABLE-*.png: every arm with several seeds, mean and spread,
-# every seed, the paper's numbers where it has such a table, and the commands.
+# Runs a table of docs/results.md and writes OUT/TABLE.md and OUT/TABLE-*.svg: every arm with several seeds, their mean and
+# standard deviation, the paper's numbers if it has such a table, and the commands.
 #   scripts/reproduce.sh mva|guided|anyflow|distillation|jump [OPTIONS]
 #   scripts/reproduce.sh table2|table3|table4 --data SPRITES [--eval HELD_OUT] [OPTIONS]
-# OPTIONS: --out FOLDER, --seeds N, --iterations N, --threads N, --program EFLOW, --arms 'NAME ...' (some of them only).
-# The first run on exactly known flows, the others on a packed data set of labelled clips (docs/evaluation.md). Finished runs are
-# not repeated. An arm's name and the keys that make it are in this file, everything else in configs/.
+# OPTIONS: --out FOLDER, --seeds N, --iterations N, --threads N, --program EFLOW, --arms 'NAME ...' (only these arms).
+# The first form uses exactly known flows, the second a packed data set of labelled clips (docs/evaluation.md). Finished runs
+# are not repeated. This file defines each arm's name and options; everything else is in configs/.
 source "$(dirname "$0")/common.sh"
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' scripts/reproduce.sh >&2; exit 2; }
@@ -36,10 +36,11 @@ commands=$folder/commands.txt
 : >"$commands"
 rm -f "$folder"/*.json
 
-# Runs a command and notes it.
+# Runs a command and records it.
 note() { printf '%s\n' "$*" >>"$commands"; "$@"; }
 
-# measure FILE COMMAND...: notes a command and adds its line to a file, unless the line is there from an earlier time.
+# measure FILE COMMAND...: records a command and appends its output line to a file, from an earlier
+# run if there is one.
 measure() {
   local file=$1 line
   shift
@@ -49,7 +50,7 @@ measure() {
   cat "$file.$line" >>"$file"
 }
 
-# wanted ARM: is it one of --arms?
+# wanted ARM: succeeds if --arms selects it.
 wanted() { [ -z "$arms" ] || [[ " $arms " == *" $1 "* ]]; }
 
 # train ARM SEED OPTIONS...: one run, in $folder/ARM-SEED.
@@ -61,7 +62,7 @@ train() {
   note "$eflow" train --out "$run" "$@" "${more[@]}"
 }
 
-# exact ARM OPTIONS...: runs of all seeds on an exactly known flow, measured against it.
+# exact ARM OPTIONS...: trains all seeds on an exactly known flow and measures them against it.
 exact() {
   local arm=$1 seed
   shift
@@ -72,10 +73,10 @@ exact() {
   done
 }
 
-# distilled: AnyFlow's three stages with all seeds, measured before and after the last one.
+# distilled: AnyFlow's three stages for all seeds, measured before and after the last stage.
 distilled() {
   local seed
-  [ -z "$iterations" ] || { echo "distillation: its stages say how long they are, leave --iterations out" >&2; exit 2; }
+  [ -z "$iterations" ] || { echo "distillation: its stages set their own length; omit --iterations" >&2; exit 2; }
   for seed in $(seq "$seeds"); do
     train after "$seed" --config configs/exact-anyflow.ini
     measure "$folder/before-$seed.json" "$eflow" eval --exact --run "$folder/after-$seed/stage-2" --clips "$measured" --json
@@ -83,7 +84,7 @@ distilled() {
   done
 }
 
-# features: the classifier that samples are read with, trained once for all tables.
+# features: the classifier that evaluates samples, trained once for all tables.
 features() {
   [ -n "$data" ] || { echo "$table needs --data SPRITES, a packed data set" >&2; exit 2; }
   [ -d "$out/features" ] ||
@@ -91,7 +92,8 @@ features() {
       --threads "$threads"
 }
 
-# clips ARM SAMPLERS OPTIONS...: runs of all seeds on the data set; SAMPLERS is a list like 'renoise:4 euler:40'.
+# clips ARM SAMPLERS OPTIONS...: trains all seeds on the data set and evaluates them; SAMPLERS is a
+# list such as 'renoise:4 euler:40'.
 clips() {
   local arm=$1 samplers=$2 seed how
   shift 2
@@ -150,6 +152,6 @@ esac
 python3 scripts/reproduce_table.py "$folder" >"$out/$table.md"
 for chart in "$folder"/charts/*.json; do
   [ -e "$chart" ] || continue
-  "$eflow" plot --data "$chart" --out "$out/$table-$(basename "$chart" .json).png"
+  "$eflow" plot --data "$chart" --out "$out/$table-$(basename "$chart" .json).svg"
 done
 cat "$out/$table.md"

@@ -12,45 +12,47 @@
 namespace eflow::soflow {
 namespace {
 
-/// t >= r of each sample.
-struct Span {
-  PerSample t, r;
+/// The interval of each sample, t >= r.
+struct Intervals {
+  PerSample t = {}, r = {};
 };
 
-Span draw_spans(const AnyFlowOptions& options, const Batch& batch, std::int64_t step) {
+Intervals draw_intervals(const AnyFlowOptions& options, const Batch& batch, std::int64_t step) {
   const auto count = static_cast<std::int64_t>(batch.size());
-  const PerSample u =
-      uniform_values({count, 2}, options.key(kTimeT, step), batch.indices);
-  Span span;
+  const PerSample u = uniform_values({count, 2}, options.key(kTimeT, step), batch.indices);
+  Intervals intervals;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto [low, high] = std::minmax(u[2 * i], u[2 * i + 1]);
     const AnyFlowJump jump = anyflow_jump(batch.indices[i]);
     const double t = std::max(shift_time(high, options.shift), kTimeMargin);
     const double free = std::min(t, shift_time(low, options.shift));
-    span.t.push_back(t);
-    span.r.push_back(jump == AnyFlowJump::kPoint ? t : jump == AnyFlowJump::kToData ? 0 : free);
+    intervals.t.push_back(t);
+    intervals.r.push_back(jump == AnyFlowJump::kPoint    ? t
+                          : jump == AnyFlowJump::kToData ? 0
+                                                         : free);
   }
-  return span;
+  return intervals;
 }
 
-/// dF/dt along v by a difference of two points, at most h to each side of t and within [0, 1].
-Tensor derivative(const Network& network, const PathPoint& at, const Span& span, double h,
-                  const nn::Condition& condition) {
+/// dF/dt along v: a central difference over at most [t - h, t + h], clamped to [0, 1].
+Tensor time_derivative(const Network& network, const PathPoint& at, const Intervals& intervals,
+                       double h, const nn::Condition& condition) {
   const NoGrad off;
-  PerSample before = span.t, after = span.t, rate(span.t.size());
+  const auto& [t, r] = intervals;
+  PerSample before = t, after = t, rate(t.size());
   for (std::size_t i = 0; i < rate.size(); ++i) {
-    before[i] = std::max(0.0, span.t[i] - h);
-    after[i] = std::min(1.0, span.t[i] + h);
+    before[i] = std::max(0.0, t[i] - h);
+    after[i] = std::min(1.0, t[i] + h);
     rate[i] = 1 / (after[i] - before[i]);
   }
-  const auto f = [&](const PerSample& time) {
-    return evaluate(network, advance(at.x_t, at.v, span.t, time), time, span.r, condition);
+  const auto F = [&](const PerSample& time) {
+    return evaluate(network, advance(at.x_t, at.v, t, time), time, r, condition);
   };
-  const Tensor above = f(after), below = f(before);
-  return (above - below) * as_factors(rate, at.v);
+  const Tensor F_after = F(after), F_before = F(before);
+  return (F_after - F_before) * as_factors(rate, at.v);
 }
 
-/// beta(t), and for jumps the level of the points over their own loss.
+/// beta(t) of each sample; for jumps, times the mean point loss over the jump's own loss.
 PerSample weights_of(const Batch& batch, const PerSample& t, const PerSample& mse) {
   PerSample weights;
   double level = 0, points = 0;
@@ -86,44 +88,45 @@ double anyflow_weight(double t) {
 StepLoss AnyFlowObjective::operator()(const Network& network, const Batch& batch, std::int64_t step,
                                       std::int64_t batch_total) const {
   batch.check();
-  const auto [t, r] = draw_spans(options_, batch, step);
+  const Intervals intervals = draw_intervals(options_, batch, step);
+  const auto& [t, r] = intervals;
   const PathPoint at(batch, options_.key(kNoise, step), t);
   const auto dropped =
       draw_dropped(options_.label_drop, options_.key(kLabelDrop, step), batch.indices);
-  nn::Condition told = condition_of(batch, dropped, options_.null_label);
-  if (options_.causal) told.clean = batch.x0;
-  PerSample g, way;
+  nn::Condition conditioned = condition_of(batch, dropped, options_.null_label);
+  if (options_.causal) conditioned.clean = batch.x0;
+  PerSample inverse_g, gap;  // 1 / g, and (t - r) / g
   for (std::size_t i = 0; i < t.size(); ++i) {
-    g.push_back(dropped[i] ? 1 : 1 / options_.guidance);
-    way.push_back((t[i] - r[i]) * g[i]);
+    inverse_g.push_back(dropped[i] ? 1 : 1 / options_.guidance);
+    gap.push_back((t[i] - r[i]) * inverse_g[i]);
   }
 
-  const Tensor f = evaluate(network, at.x_t, t, r, told);
-  Tensor guided = f;  // F^
+  const Tensor F = evaluate(network, at.x_t, t, r, conditioned);
+  Tensor F_hat = F;
   if (options_.guidance != 1) {
     const NoGrad off;
-    nn::Condition untold =
+    nn::Condition unconditioned =
         condition_of(batch, std::vector<bool>(batch.size(), true), options_.null_label);
-    untold.clean = told.clean;
-    const Tensor null = evaluate(network, at.x_t, t, r, untold);
-    guided = null - null * as_factors(g, null);
+    unconditioned.clean = conditioned.clean;
+    const Tensor F_null = evaluate(network, at.x_t, t, r, unconditioned);
+    F_hat = F_null - F_null * as_factors(inverse_g, F_null);
   }
-  if (options_.guidance != 1) guided = mul_add(as_factors(g, f), f, guided);
-  const Tensor slope = derivative(network, at, {t, r}, options_.step, told);
-  const Tensor y = at.v - slope * as_factors(way, slope);
+  if (options_.guidance != 1) F_hat = mul_add(as_factors(inverse_g, F), F, F_hat);
+  const Tensor dF_dt = time_derivative(network, at, intervals, options_.step, conditioned);
+  const Tensor y = at.v - dF_dt * as_factors(gap, dF_dt);
 
-  const SampleLosses square = flow_matching_loss(guided, y, {.p = 0});
+  const SampleLosses square = fm_loss(F_hat, y, {.p = 0});
   const PerSample mse = square.mse.to_vector<double>();
   const PerSample weights = weights_of(batch, t, mse);
   const auto total = static_cast<double>(batch_total > 0 ? batch_total : batch.x0.size(0));
   StepLoss result;
   result.total = sum(square.loss * as_times(weights, square.loss)) / total;
-  const PerSample size = mean_square(at.v).to_vector<double>();
+  const PerSample v_square = mean_square(at.v).to_vector<double>();
   for (std::size_t i = 0; i < t.size(); ++i) {
     const bool point = anyflow_jump(batch.indices[i]) == AnyFlowJump::kPoint;
     result.samples.push_back({batch.indices[i],
                               point ? LossGroup::kFlowMatching : LossGroup::kConsistency,
-                              weights[i] * mse[i], mse[i], size[i]});
+                              weights[i] * mse[i], mse[i], v_square[i]});
   }
   return result;
 }

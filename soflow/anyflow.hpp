@@ -1,11 +1,13 @@
 #pragma once
-// AnyFlow's forward flow-map training: the network's mean velocity from t to r is regressed to what
-// the velocity and its own derivative along the path say it must be.  [arXiv 2605.13724, stage 1]
+// AnyFlow's forward flow-map training (stage 1). The network's mean velocity from t to r is
+// regressed to a target made of the path's velocity and the network's own time derivative along the
+// path. [arXiv 2605.13724, stage 1]
 //
-//   F^ = (F - (1 - g) sg F_null) / g,   y = v - (t - r) dF^/dt,   minimise |F^ - sg y|^2
+//   F_hat = (F - (1 - g) sg F_null) / g,   y = v - (t - r) dF_hat/dt,   minimise |F_hat - sg y|^2
 //
-// As against solution consistency the difference is central, along the unguided velocity, and what
-// guidance subtracts is the network without a condition at the same (t, r).
+// Differences from solution consistency (SCM, losses.hpp): the time derivative is a central
+// difference, it follows the unguided velocity, and guidance subtracts the unconditioned network at
+// the same (t, r).
 
 #include "eflow/soflow/batch.hpp"
 #include "eflow/soflow/loss_groups.hpp"
@@ -14,12 +16,12 @@
 namespace eflow::soflow {
 
 struct AnyFlowOptions {
-  double guidance = 3;      ///< g; 1: none, and no forward for it
-  double step = 0.005;      ///< h of the difference, less where t is nearer to 0 or 1
-  double shift = 5;         ///< of both times
-  double label_drop = 0.1;  ///< chance that a sample trains untold, without guidance
-  std::int64_t null_label = -1;
-  bool causal = false;  ///< chunk by chunk, each after the clean ones before it
+  double guidance = 3;           ///< g; 1 disables guidance and skips its forward pass
+  double step = 0.005;           ///< h of the central difference; clamped to [0, 1] at the ends
+  double shift = 5;              ///< S_shift is applied to both times
+  double label_drop = 0.1;       ///< probability that a sample trains unconditioned, unguided
+  std::int64_t null_label = -1;  ///< label id that stands for "no label"
+  bool causal = false;           ///< chunk-causal: each chunk sees the clean chunks before it
   std::uint64_t seed = 0;
 
   [[nodiscard]] RandomKey key(std::uint32_t purpose, std::int64_t step_now) const {
@@ -27,22 +29,27 @@ struct AnyFlowOptions {
   }
 };
 
-/// Which jump a sample trains, by its global index: every second is at a point (r = t), every fourth
-/// goes to the data (r = 0), the others anywhere.
+/// The interval (t, r) that a sample trains. It depends on the sample's global index: 2 of 4
+/// samples train a point (r = t), 1 of 4 the jump to the data (r = 0), 1 of 4 an arbitrary
+/// interval.
 enum class AnyFlowJump { kPoint, kToData, kFree };
+/// Returns the interval of the sample with this global index.
 [[nodiscard]] AnyFlowJump anyflow_jump(std::int64_t index);
 
-/// t sqrt(1 - t), divided by its mean over the times n / 1000. [time weight "beta08"]
+/// Returns t sqrt(1 - t), divided by its mean over the grid n / 1000. [AnyFlow, time weight
+/// "beta08"]
 [[nodiscard]] double anyflow_weight(double t);
 
-/// One step's loss. Samples that jump are weighted to the level of those at a point: by
-/// sg[mean of the point losses / (loss + 1e-5)], the mean over this call's samples. Points are
-/// recorded as kFlowMatching, jumps as kConsistency with mse = mean_e |F^ - y|^2.
+/// The stage 1 loss. Jumps are weighted to the level of the points: by sg[L / (loss + 1e-5)], where
+/// L is the mean point loss over this call's samples. Records points as kFlowMatching and jumps as
+/// kConsistency, both with mse = mean_e |F_hat - y|^2.
 class AnyFlowObjective {
  public:
   explicit AnyFlowObjective(const AnyFlowOptions& options) : options_(options) {}
 
-  /// step: finished steps. batch_total: samples of the whole step; 0: those of this batch.
+  /// Returns the loss of one batch. step: finished steps, selects the random numbers. batch_total:
+  /// samples of the whole step over all micro-batches and ranks; 0 means this batch is the step.
+  /// Throws ShapeError if the batch is inconsistent.
   [[nodiscard]] StepLoss operator()(const Network& network, const Batch& batch, std::int64_t step,
                                     std::int64_t batch_total = 0) const;
   [[nodiscard]] const AnyFlowOptions& options() const { return options_; }

@@ -37,7 +37,7 @@ void Batch::check() const {
   if (ok) return;
   throw ShapeError(str("[batch] x0 is ", x0.defined() ? str(x0) : "undefined", " with ", size(),
                        " indices and ", labels.size(),
-                       " labels; expected as many of each as x0 has rows, or no labels"));
+                       " labels; expected one index and one label per row of x0, or no labels"));
 }
 
 nn::Condition condition_of(const Batch& batch, const std::vector<bool>& dropped,

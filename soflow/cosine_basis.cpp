@@ -8,6 +8,7 @@
 namespace eflow::soflow {
 namespace {
 
+/// The orthonormal DCT-II matrix of size n, one row per k.
 std::vector<double> cosines(std::int64_t n) {
   std::vector<double> rows;
   for (std::int64_t k = 0; k < n; ++k) {
@@ -20,7 +21,7 @@ std::vector<double> cosines(std::int64_t n) {
   return rows;
 }
 
-/// Multiplies every line of n values, `stride` apart, by the n x n matrix or its transpose.
+/// Multiplies each line of n values, `stride` apart, by the n x n matrix or its transpose.
 void multiply(std::span<double> values, const std::vector<double>& matrix, std::int64_t n,
               std::int64_t stride, bool transposed) {
   std::vector<double> line(static_cast<std::size_t>(n));
@@ -64,7 +65,8 @@ bool CosineBasis::is_slow(std::int64_t i) const {
 
 void CosineBasis::transform(std::span<double> values, bool back) const {
   if (static_cast<std::int64_t>(values.size()) != size()) {
-    throw ShapeError(str("[cosine basis] ", values.size(), " values for a clip ", shape_));
+    throw ShapeError(str("[cosine basis] found ", values.size(), " values; expected the ", size(),
+                         " of a clip ", shape_));
   }
   multiply(values, axes_[0], shape_[1], shape_[2] * shape_[3], back);
   multiply(values, axes_[1], shape_[2], shape_[3], back);

@@ -1,7 +1,7 @@
 #pragma once
-// An orthonormal cosine basis over the time, height and width of a clip (type-II DCT), each channel
-// alone. In it a video-like field has independent coordinates, while every element of the clip
-// depends on all of them.
+// CosineBasis: an orthonormal cosine basis (type-II DCT) over the frames, height and width of a
+// clip, applied to each channel. The coordinates of a video-like random field are independent in
+// this basis, while each element of the clip depends on all coordinates of its channel.
 
 #include <span>
 #include <vector>
@@ -12,28 +12,29 @@ namespace eflow::soflow {
 
 class CosineBasis {
  public:
-  /// clip [C, T, H, W]. Throws ShapeError for another rank.
+  /// clip: [C, T, H, W]. Throws ShapeError for any other rank.
   explicit CosineBasis(const Shape& clip);
 
-  /// Coordinates of a clip and back, in place; both C*T*H*W values.
+  /// Transforms C*T*H*W values in place, to coordinates and back. Throws ShapeError for another
+  /// number of values.
   void to_coordinates(std::span<double> clip) const { transform(clip, false); }
   void to_clip(std::span<double> coordinates) const { transform(coordinates, true); }
 
   [[nodiscard]] std::int64_t size() const { return element_count(shape_); }
-  /// |k|^2 of coordinate i: half waves over time, height and width.
+  /// Returns |k|^2 of coordinate i, where k counts half waves over time, height and width.
   [[nodiscard]] double frequency(std::int64_t i) const;
-  /// At most one half wave along each axis: 8 coordinates of a channel.
+  /// True if coordinate i has at most one half wave along each axis: 8 coordinates per channel.
   [[nodiscard]] bool is_slow(std::int64_t i) const;
-  /// Half waves of coordinate i over time, height and width.
+  /// Half waves along each axis.
   struct Waves {
-    std::int64_t t, h, w;
+    std::int64_t t = 0, h = 0, w = 0;
   };
   [[nodiscard]] Waves waves(std::int64_t i) const;
 
  private:
   void transform(std::span<double> values, bool back) const;
   Shape shape_;
-  std::vector<std::vector<double>> axes_;  ///< of T, H, W: [k][position]
+  std::vector<std::vector<double>> axes_;  ///< basis of T, H and W, each [k][position]
 };
 
 }  // namespace eflow::soflow

@@ -1,7 +1,8 @@
 #pragma once
-// The noise alarm of the consistency loss. Its drift is a difference of two evaluations, divided by
-// a small step r: where r is too small for the precision of the forward pass, rounding drowns it.
-// One step sees a few samples and may exceed the limit by chance, so the mean over many is judged.
+// DriftAlarm: detects that rounding dominates the solution-consistency (SCM) loss. The drift dq is
+// a difference of two forward passes divided by a small ratio r. If r is too small for the
+// precision of the forward pass, rounding error exceeds the signal. One step has few samples and
+// may exceed the limit by chance, so the alarm judges the mean over many steps.
 
 #include <cstdint>
 #include <optional>
@@ -10,12 +11,13 @@ namespace eflow::soflow {
 
 class DriftAlarm {
  public:
-  /// Steps that are averaged, and the mean ratio from which rounding is the likely cause.
+  /// Number of steps averaged.
   static constexpr std::int64_t kWindow = 100;
+  /// Mean drift ratio above which rounding is the likely cause.
   static constexpr double kLimit = 2;
 
-  /// Takes drift_ratio() of a step (NaN: the step had no consistency sample, and does not count).
-  /// At the end of each window whose mean exceeds kLimit returns the mean.
+  /// Adds the drift_ratio() of one step. NaN means that the step had no SCM sample and is skipped.
+  /// At the end of each window, returns the mean if it exceeds kLimit; otherwise nullopt.
   std::optional<double> add(double ratio);
 
  private:

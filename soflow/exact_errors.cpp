@@ -10,14 +10,14 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::int64_t kFirstClip = std::int64_t{1} << 40;  // beyond all that are trained on
+constexpr std::int64_t kFirstClip = std::int64_t{1} << 40;  // beyond every training index
 constexpr int kGridSteps = 8;
 
 double mean_square_all(const Tensor& x) {
   return sum_of_squares({contiguous(x)}) / static_cast<double>(x.count());
 }
 
-/// Clips with their noise and condition, and what both networks say of them.
+/// Evaluation clips with their noise and condition, and the predictions of both networks.
 class Bench {
  public:
   Bench(const Network& network, const ExactFlow& flow, const ExactErrorOptions& options)
@@ -28,29 +28,30 @@ class Bench {
     const RandomKey key{.seed = options.seed, .purpose = kExactNoise};
     x1_ = random_normal(x0_.shape(), key, ids_);
     if (flow.context_size() > 0 || options.tell_w)
-      truth_.guidance = Tensor::full({options.clips}, options.w);
-    if (options.tell_w) told_.guidance = truth_.guidance;
+      exact_condition_.guidance = Tensor::full({options.clips}, options.w);
+    if (options.tell_w) learned_condition_.guidance = exact_condition_.guidance;
   }
 
   [[nodiscard]] ExactErrors::At velocity(double t) const { return map(t, t); }
   [[nodiscard]] ExactErrors::At weak_velocity(double t) const {
-    nn::Condition truth = truth_, weak;
-    truth.path = weak.path = nn::Path::kWeak;
-    weak.context = told_.context * 0.0;
+    nn::Condition exact_weak = exact_condition_, weak;
+    exact_weak.path = weak.path = nn::Path::kWeak;
+    weak.context = learned_condition_.context * 0.0;
     const Tensor x = at(t);
     const PerSample times = all(t);
-    return compare(evaluate(exact_, x, times, times, truth),
+    return compare(evaluate(exact_, x, times, times, exact_weak),
                    evaluate(network_, x, times, times, weak), t, t);
   }
   [[nodiscard]] ExactErrors::At map(double t, double s) const {
     const Tensor x = at(t);
-    return compare(exact(x, t, s), asked(x, t, s), t, s);
+    return compare(exact(x, t, s), learned(x, t, s), t, s);
   }
 
   [[nodiscard]] double defect(const PerSample& t, const PerSample& l, const PerSample& s) const {
     const Tensor x = interpolate(x0_, x1_, t);
-    const Tensor two = solve(network_, solve(network_, x, t, l, told_), l, s, told_);
-    return mean_square_all(two - solve(network_, x, t, s, told_));
+    const Tensor two =
+        solve(network_, solve(network_, x, t, l, learned_condition_), l, s, learned_condition_);
+    return mean_square_all(two - solve(network_, x, t, s, learned_condition_));
   }
   [[nodiscard]] double defect(double t, double l, double s) const {
     return defect(all(t), all(l), all(s));
@@ -62,74 +63,79 @@ class Bench {
   }
 
   [[nodiscard]] ExactErrors::Samples samples(Sampler sampler, int steps) const {
-    const SampleOptions how{sampler, steps, options_.shift, options_.seed, {}};
-    const Tensor made = *sample(network_, x1_, ids_, told_, how);
-    return judged(made,
-                  sampler == Sampler::kEuler ? end() : *sample(exact_, x1_, ids_, truth_, how),
-                  sampler, steps);
+    const SampleOptions options{sampler, steps, options_.shift, options_.seed, {}};
+    const Tensor found = *sample(network_, x1_, ids_, learned_condition_, options);
+    return endpoint_errors(found,
+                           sampler == Sampler::kEuler
+                               ? exact_end()
+                               : *sample(exact_, x1_, ids_, exact_condition_, options),
+                           sampler, steps);
   }
   [[nodiscard]] ExactErrors::Samples exact_euler(int steps) const {
-    const SampleOptions how{Sampler::kEuler, steps, options_.shift, options_.seed, {}};
-    return judged(*sample(exact_, x1_, ids_, truth_, how), end(), Sampler::kEuler, steps);
+    const SampleOptions options{Sampler::kEuler, steps, options_.shift, options_.seed, {}};
+    return endpoint_errors(*sample(exact_, x1_, ids_, exact_condition_, options), exact_end(),
+                           Sampler::kEuler, steps);
   }
   [[nodiscard]] ExactErrors::Gap gap() const {
-    const Tensor learned = asked(x1_, 1, 0) - asked(x1_, 1, 1),
+    const Tensor found = learned(x1_, 1, 0) - learned(x1_, 1, 1),
                  needed = exact(x1_, 1, 0) - exact(x1_, 1, 1);
     const double size = std::sqrt(mean_square_all(needed));
-    return {std::sqrt(mean_square_all(learned)), size,
-            std::sqrt(mean_square_all(learned - needed)) / size};
+    return {std::sqrt(mean_square_all(found)), size,
+            std::sqrt(mean_square_all(found - needed)) / size};
   }
-  [[nodiscard]] ExactErrors::Samples floor() const { return statistics(end()); }
+  [[nodiscard]] ExactErrors::Samples floor() const { return statistics(exact_end()); }
 
  private:
   void draw() {
     const auto size = static_cast<std::size_t>(flow_.basis().size());
-    const auto told = static_cast<std::size_t>(flow_.context_size());
-    std::vector<double> clips(ids_.size() * size), contexts(ids_.size() * told);
+    const auto context_size = static_cast<std::size_t>(flow_.context_size());
+    std::vector<double> clips(ids_.size() * size), contexts(ids_.size() * context_size);
     for (std::size_t i = 0; i < ids_.size(); ++i) {
-      flow_.draw(ids_[i], {clips.data() + i * size, size}, {contexts.data() + i * told, told});
+      flow_.draw(ids_[i], {clips.data() + i * size, size},
+                 {contexts.data() + i * context_size, context_size});
     }
     Shape shape = flow_.options().clip;
     shape.insert(0, options_.clips);
     x0_ = cast(Tensor::from(clips, shape), DType::kF32);
-    if (told == 0) return;
+    if (context_size == 0) return;
     Shape context_shape = flow_.context_shape();
     context_shape.insert(0, options_.clips);
-    told_.context = cast(Tensor::from(contexts, context_shape), DType::kF32);
-    truth_.context = told_.context;
+    learned_condition_.context = cast(Tensor::from(contexts, context_shape), DType::kF32);
+    exact_condition_.context = learned_condition_.context;
   }
 
-  /// Where the exact flow ends.
-  [[nodiscard]] Tensor end() const {
-    return *sample(exact_, x1_, ids_, truth_, {.sampler = Sampler::kCompose, .steps = 1});
+  /// The exact flow's endpoint at time 0.
+  [[nodiscard]] Tensor exact_end() const {
+    return *sample(exact_, x1_, ids_, exact_condition_, {.sampler = Sampler::kCompose, .steps = 1});
   }
-  [[nodiscard]] ExactErrors::Samples judged(const Tensor& made, const Tensor& wanted,
-                                            Sampler sampler, int steps) const {
-    ExactErrors::Samples result = statistics(made);
+  [[nodiscard]] ExactErrors::Samples endpoint_errors(const Tensor& found, const Tensor& expected,
+                                                     Sampler sampler, int steps) const {
+    ExactErrors::Samples result = statistics(found);
     result.sampler = sampler;
     result.steps = steps;
-    result.error = mean_square_all(made - wanted);
-    result.relative = result.error / mean_square_all(x1_ - wanted);
+    result.error = mean_square_all(found - expected);
+    result.relative = result.error / mean_square_all(x1_ - expected);
     return result;
   }
 
   [[nodiscard]] PerSample all(double t) const { return PerSample(ids_.size(), t); }
   [[nodiscard]] Tensor at(double t) const { return interpolate(x0_, x1_, all(t)); }
-  [[nodiscard]] Tensor asked(const Tensor& x, double t, double s) const {
-    return evaluate(network_, x, all(t), all(s), told_);
+  [[nodiscard]] Tensor learned(const Tensor& x, double t, double s) const {
+    return evaluate(network_, x, all(t), all(s), learned_condition_);
   }
   [[nodiscard]] Tensor exact(const Tensor& x, double t, double s) const {
-    return evaluate(exact_, x, all(t), all(s), truth_);
+    return evaluate(exact_, x, all(t), all(s), exact_condition_);
   }
 
-  /// Of mean velocities; a jump's error is that of its solution.
-  [[nodiscard]] ExactErrors::At compare(const Tensor& wanted, const Tensor& given, double t,
+  /// Compares mean velocities F. A jump's error is that of its solution, (t - s)^2 times as large.
+  [[nodiscard]] ExactErrors::At compare(const Tensor& expected, const Tensor& found, double t,
                                         double s) const {
-    const double way = t == s ? 1 : (t - s) * (t - s);
-    const double error = mean_square_all(given - wanted), size = mean_square_all(wanted);
-    return {t, s, error * way, error / size};
+    const double factor = t == s ? 1 : (t - s) * (t - s);
+    const double error = mean_square_all(found - expected), size = mean_square_all(expected);
+    return {t, s, error * factor, error / size};
   }
 
+  /// Second moments of clips in cosine coordinates, against the exact ones.
   [[nodiscard]] ExactErrors::Samples statistics(const Tensor& clips) const {
     auto values = clips.to_vector<double>();
     const std::size_t size = flow_.means().size(), count = ids_.size();
@@ -145,15 +151,16 @@ class Bench {
     const auto n = static_cast<double>(count);
     const std::vector<double> truth = flow_.sample_variances(options_.w);
     ExactErrors::Samples result;
-    double off = 0, scale = 0;
+    double error = 0, scale = 0;
     for (std::size_t k = 0; k < size; ++k) {
       const double mean = sums[k] / n, variance = (squares[k] - n * mean * mean) / (n - 1);
-      const double apart = std::sqrt(variance) - std::sqrt(truth[k]);
-      off += (variance - truth[k]) * (variance - truth[k]);
+      const double deviation_error = std::sqrt(variance) - std::sqrt(truth[k]);
+      error += (variance - truth[k]) * (variance - truth[k]);
       scale += truth[k] * truth[k];
-      result.wasserstein += (mean * mean + apart * apart) / static_cast<double>(size);
+      result.wasserstein +=
+          (mean * mean + deviation_error * deviation_error) / static_cast<double>(size);
     }
-    result.covariance = off / scale;
+    result.covariance = error / scale;
     return result;
   }
 
@@ -163,7 +170,7 @@ class Bench {
   ExactErrorOptions options_;
   std::vector<std::int64_t> ids_;
   Tensor x0_, x1_;
-  nn::Condition told_, truth_;
+  nn::Condition learned_condition_, exact_condition_;
 };
 
 }  // namespace

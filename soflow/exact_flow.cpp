@@ -1,5 +1,6 @@
 #include "eflow/soflow/exact_flow.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -11,9 +12,7 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::array<std::string_view, 3> kExactNames = {"gaussian", "mixture", "guided"};
-
-/// Streams of one clip, and that of the distribution's own parameters.
+/// Random streams: the first three belong to a clip, the last to the distribution's parameters.
 enum Stream : std::uint64_t { kClip, kPeak, kMeans, kParameters };
 
 eflow_text::StreamKey key_of(std::uint64_t seed, Stream stream) {
@@ -28,7 +27,7 @@ double uniform(std::uint64_t seed, Stream stream, std::int64_t index, std::size_
   return eflow_text::uniform_at(key_of(seed, stream), static_cast<std::uint64_t>(index), element);
 }
 
-/// (1 + |k|^2)^-decay, 1 on average.
+/// (1 + |k|^2)^-decay, scaled to a mean of 1.
 std::vector<double> decaying(const CosineBasis& basis, double decay) {
   std::vector<double> values;
   for (std::int64_t k = 0; k < basis.size(); ++k)
@@ -40,22 +39,22 @@ std::vector<double> decaying(const CosineBasis& basis, double decay) {
 
 /// Two narrow peaks of unequal weight with this mean and variance.
 MixtureLine two_peaks(double mean, double variance, double weight) {
-  const double own = 0.1 * variance, apart = std::sqrt(0.9 * variance);
+  const double own = 0.1 * variance, distance = std::sqrt(0.9 * variance);
   const double left = std::sqrt((1 - weight) / weight), right = 1 / left;
   return MixtureLine(
-      {{weight, {mean - left * apart, own}}, {1 - weight, {mean + right * apart, own}}});
+      {{weight, {mean - left * distance, own}}, {1 - weight, {mean + right * distance, own}}});
 }
 
 }  // namespace
 
-/// Where one sample is, where it goes, and by which guidance.
-struct ExactFlow::Way {
+/// One sample's times and guidance scale.
+struct ExactFlow::Jump {
   double t = 0, s = 0, w = 1;
-  GuidedLine::Map told, untold;  ///< kGuided with s != t
+  GuidedLine::Map conditioned = {}, unconditioned = {};  ///< kGuided with s != t
 };
 
 std::string_view name_of(ExactKind kind) {
-  return kExactNames[static_cast<std::size_t>(kind)];
+  return nn::enum_name(kind, kExactNames);
 }
 
 ExactKind exact_kind(std::string_view name) {
@@ -68,14 +67,14 @@ ExactFlow::ExactFlow(const ExactOptions& options) : options_(options), basis_(op
                               " and ", options.spread));
   }
   const auto size = static_cast<std::size_t>(basis_.size());
-  place_.assign(size, -1);
+  token_of_.assign(size, -1);
   if (options.kind == ExactKind::kGuided) {
     means_.assign(size, 0);
     variances_.assign(size, options.own);
     for (std::size_t k = 0; k < size; ++k) {
       if (!basis_.is_slow(static_cast<std::int64_t>(k))) continue;
-      place_[k] = static_cast<std::int64_t>(told_.size());
-      told_.push_back(k);
+      token_of_[k] = static_cast<std::int64_t>(conditioned_.size());
+      conditioned_.push_back(k);
       variances_[k] += options.spread;
     }
     return;
@@ -89,31 +88,33 @@ ExactFlow::ExactFlow(const ExactOptions& options) : options_(options), basis_(op
 }
 
 Shape ExactFlow::context_shape() const {
-  const auto told = static_cast<std::int64_t>(told_.size());
-  return told == 0 ? Shape() : Shape{told, 1 + told};
+  const auto tokens = static_cast<std::int64_t>(conditioned_.size());
+  return tokens == 0 ? Shape() : Shape{tokens, 1 + tokens};
 }
 
 std::int64_t ExactFlow::context_size() const {
-  const auto told = static_cast<std::int64_t>(told_.size());
-  return told * (1 + told);
+  const auto tokens = static_cast<std::int64_t>(conditioned_.size());
+  return tokens * (1 + tokens);
 }
 
-double ExactFlow::told_mean(std::span<const double> context, std::size_t k) const {
-  return place_[k] < 0 ? 0 : context[static_cast<std::size_t>(place_[k]) * (1 + told_.size())];
+double ExactFlow::conditional_mean(std::span<const double> context, std::size_t k) const {
+  return token_of_[k] < 0
+             ? 0
+             : context[static_cast<std::size_t>(token_of_[k]) * (1 + conditioned_.size())];
 }
 
 void ExactFlow::draw(std::int64_t index, std::span<double> clip, std::span<double> context) const {
   if (static_cast<std::int64_t>(clip.size()) != basis_.size() ||
       static_cast<std::int64_t>(context.size()) != context_size()) {
-    throw ShapeError(str("[exact] room for ", clip.size(), " and ", context.size(),
-                         " values; expected ", basis_.size(), " and ", context_size()));
+    throw ShapeError(str("[exact] the clip has ", clip.size(), " values and the context ",
+                         context.size(), "; expected ", basis_.size(), " and ", context_size()));
   }
-  const std::size_t token = 1 + told_.size();
+  const std::size_t width = 1 + conditioned_.size();
   const std::uint64_t seed = options_.seed;
   std::fill(context.begin(), context.end(), 0.0);
-  for (std::size_t i = 0; i < told_.size(); ++i) {
-    context[i * token] = std::sqrt(options_.spread) * normal(seed, kMeans, index, i);
-    context[i * token + 1 + i] = 1;
+  for (std::size_t i = 0; i < conditioned_.size(); ++i) {
+    context[i * width] = std::sqrt(options_.spread) * normal(seed, kMeans, index, i);
+    context[i * width + 1 + i] = 1;
   }
   for (std::size_t k = 0; k < clip.size(); ++k) {
     GaussianLine law{means_[k], variances_[k]};
@@ -121,44 +122,44 @@ void ExactFlow::draw(std::int64_t index, std::span<double> clip, std::span<doubl
       const auto& parts = mixtures_[k].parts();
       law = parts[uniform(seed, kPeak, index, k) < parts[0].weight ? 0 : 1].law;
     } else if (options_.kind == ExactKind::kGuided) {
-      law = {told_mean(context, k), options_.own};
+      law = {conditional_mean(context, k), options_.own};
     }
     clip[k] = law.mean + std::sqrt(law.variance) * normal(seed, kClip, index, k);
   }
   basis_.to_clip(clip);
 }
 
-std::vector<ExactFlow::Way> ExactFlow::ways_of(const PerSample& t, const PerSample& s,
-                                               const nn::Condition& condition) const {
-  const PerSample told = condition.guidance.defined() ? condition.guidance.to_vector<double>()
-                                                      : PerSample(t.size(), 1);
-  std::vector<Way> all;
+std::vector<ExactFlow::Jump> ExactFlow::jumps_of(const PerSample& t, const PerSample& s,
+                                                 const nn::Condition& condition) const {
+  const PerSample w = condition.guidance.defined() ? condition.guidance.to_vector<double>()
+                                                   : PerSample(t.size(), 1);
+  std::vector<Jump> all;
   for (std::size_t i = 0; i < t.size(); ++i) {
-    Way way{t[i], s[i], condition.path == nn::Path::kWeak ? 0 : told[i], {}, {}};
+    Jump jump{t[i], s[i], condition.path == nn::Path::kWeak ? 0 : w[i], {}, {}};
     if (options_.kind == ExactKind::kGuided && t[i] != s[i]) {
-      way.told = GuidedLine(options_.own, options_.spread, way.w).solution(t[i], s[i]);
-      way.untold = GuidedLine(options_.own, 0, way.w).solution(t[i], s[i]);
+      jump.conditioned = GuidedLine(options_.own, options_.spread, jump.w).solution(t[i], s[i]);
+      jump.unconditioned = GuidedLine(options_.own, 0, jump.w).solution(t[i], s[i]);
     }
-    all.push_back(way);
+    all.push_back(jump);
   }
   return all;
 }
 
 template <class Move>
-Tensor ExactFlow::each(const Tensor& x, const std::vector<Way>& ways,
+Tensor ExactFlow::each(const Tensor& x, const std::vector<Jump>& jumps,
                        const nn::Condition& condition, const Move& move) const {
-  const auto told = static_cast<std::size_t>(context_size());
-  if (told > 0 && !condition.context.defined())
-    throw InvalidArgument("[exact] the guided flow needs its condition as a context");
-  const auto given = told > 0 ? condition.context.to_vector<double>() : PerSample();
+  const auto width = static_cast<std::size_t>(context_size());
+  if (width > 0 && !condition.context.defined())
+    throw InvalidArgument("[exact] the guided flow requires condition.context");
+  const auto contexts = width > 0 ? condition.context.to_vector<double>() : PerSample();
   auto values = x.to_vector<double>();
   const auto size = static_cast<std::size_t>(basis_.size());
-  for (std::size_t i = 0; i < ways.size(); ++i) {
+  for (std::size_t i = 0; i < jumps.size(); ++i) {
     const std::span<double> clip(values.data() + i * size, size);
-    const std::span<const double> context(given.data() + i * told, told);
+    const std::span<const double> context(contexts.data() + i * width, width);
     basis_.to_coordinates(clip);
     for (std::size_t k = 0; k < size; ++k)
-      clip[k] = move(ways[i], k, clip[k], told_mean(context, k));
+      clip[k] = move(jumps[i], k, clip[k], conditional_mean(context, k));
     basis_.to_clip(clip);
   }
   return Tensor::from(values, x.shape(), x.device());
@@ -166,26 +167,27 @@ Tensor ExactFlow::each(const Tensor& x, const std::vector<Way>& ways,
 
 Tensor ExactFlow::velocity(const Tensor& x, const PerSample& t,
                            const nn::Condition& condition) const {
-  return each(x, ways_of(t, t, condition), condition,
-              [&](const Way& way, std::size_t k, double y, double m) {
-                if (options_.kind == ExactKind::kMixture) return mixtures_[k].velocity(y, way.t);
+  return each(x, jumps_of(t, t, condition), condition,
+              [&](const Jump& jump, std::size_t k, double y, double m) {
+                if (options_.kind == ExactKind::kMixture) return mixtures_[k].velocity(y, jump.t);
                 if (options_.kind == ExactKind::kGaussian)
-                  return GaussianLine{means_[k], variances_[k]}.velocity(y, way.t);
-                const double spread = place_[k] < 0 ? 0 : options_.spread;
-                return GuidedLine(options_.own, spread, way.w).velocity(y, way.t, m);
+                  return GaussianLine{means_[k], variances_[k]}.velocity(y, jump.t);
+                const double spread = token_of_[k] < 0 ? 0 : options_.spread;
+                return GuidedLine(options_.own, spread, jump.w).velocity(y, jump.t, m);
               });
 }
 
 Tensor ExactFlow::solution(const Tensor& x, const PerSample& t, const PerSample& s,
                            const nn::Condition& condition) const {
-  return each(x, ways_of(t, s, condition), condition,
-              [&](const Way& way, std::size_t k, double y, double m) {
-                if (way.t == way.s) return y;
+  return each(x, jumps_of(t, s, condition), condition,
+              [&](const Jump& jump, std::size_t k, double y, double m) {
+                if (jump.t == jump.s) return y;
                 if (options_.kind == ExactKind::kMixture)
-                  return mixtures_[k].solution(y, way.t, way.s);
+                  return mixtures_[k].solution(y, jump.t, jump.s);
                 if (options_.kind == ExactKind::kGaussian)
-                  return GaussianLine{means_[k], variances_[k]}.solution(y, way.t, way.s);
-                const auto [scale, shift] = place_[k] < 0 ? way.untold : way.told;
+                  return GaussianLine{means_[k], variances_[k]}.solution(y, jump.t, jump.s);
+                const auto [scale, shift] =
+                    token_of_[k] < 0 ? jump.unconditioned : jump.conditioned;
                 return scale * y + shift * m;
               });
 }
@@ -193,22 +195,22 @@ Tensor ExactFlow::solution(const Tensor& x, const PerSample& t, const PerSample&
 Network ExactFlow::network() const {
   return [this](const Tensor& x, const Tensor& t, const Tensor& s, const nn::Condition& c) {
     const auto from = t.to_vector<double>(), to = s.to_vector<double>();
-    PerSample resting(from.size()), rate(from.size());
+    PerSample is_point(from.size()), rate(from.size());  // F is v where s = t
     for (std::size_t i = 0; i < from.size(); ++i) {
-      resting[i] = from[i] == to[i];
+      is_point[i] = from[i] == to[i];
       rate[i] = from[i] == to[i] ? 0 : 1 / (to[i] - from[i]);
     }
-    const Tensor here = cast(x, DType::kF64);
-    const Tensor way = (solution(x, from, to, c) - here) * as_factors(rate, here);
-    return cast(way + velocity(x, from, c) * as_factors(resting, here), x.dtype());
+    const Tensor x64 = cast(x, DType::kF64);
+    const Tensor F = (solution(x, from, to, c) - x64) * as_factors(rate, x64);
+    return cast(F + velocity(x, from, c) * as_factors(is_point, x64), x.dtype());
   };
 }
 
 std::vector<double> ExactFlow::sample_variances(double w) const {
   if (options_.kind != ExactKind::kGuided) return variances_;
   std::vector<double> variances;
-  for (const std::int64_t place : place_) {
-    const double spread = place < 0 ? 0 : options_.spread;
+  for (const std::int64_t token : token_of_) {
+    const double spread = token < 0 ? 0 : options_.spread;
     const auto [scale, shift] = GuidedLine(options_.own, spread, w).solution(1, 0);
     variances.push_back(scale * scale + shift * shift * spread);
   }
@@ -217,7 +219,7 @@ std::vector<double> ExactFlow::sample_variances(double w) const {
 
 double ExactFlow::irreducible_loss(double t) const {
   if (options_.kind != ExactKind::kGaussian)
-    throw InvalidArgument("[exact] the irreducible loss is known for gaussian only");
+    throw InvalidArgument("[exact] the irreducible loss is known only for gaussian");
   double sum = 0;
   for (const double variance : variances_) {
     const double sigma = GaussianLine{0, variance}.deviation(t);

@@ -8,8 +8,6 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::array<std::string_view, 2> kKindNames = {"null", "weak"};
-
 bool any_nonzero(const PerSample& values) {
   return std::any_of(values.begin(), values.end(), [](double value) { return value != 0; });
 }
@@ -17,11 +15,11 @@ bool any_nonzero(const PerSample& values) {
 }  // namespace
 
 std::string_view name_of(Unconditional kind) {
-  return kKindNames[static_cast<std::size_t>(kind)];
+  return nn::enum_name(kind, kUnconditionalNames);
 }
 
 Unconditional unconditional_kind(std::string_view name) {
-  return nn::enum_from_name<Unconditional>("guidance", name, kKindNames);
+  return nn::enum_from_name<Unconditional>("guidance", name, kUnconditionalNames);
 }
 
 PerSample draw_scales(const GuidanceOptions& options, const RandomKey& key,
@@ -30,9 +28,8 @@ PerSample draw_scales(const GuidanceOptions& options, const RandomKey& key,
   PerSample w(ids.size(), options.scale);
   if (width == 0) return w;
   const auto count = static_cast<std::int64_t>(ids.size());
-  const PerSample u = options.per_sample
-                          ? uniform_values({count}, key, ids)
-                          : PerSample(ids.size(), uniform_values({1}, key, {0})[0]);
+  const PerSample u = options.per_sample ? uniform_values({count}, key, ids)
+                                         : PerSample(ids.size(), uniform_values({1}, key, {0})[0]);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] += width * u[i];
   return w;
 }
@@ -73,15 +70,15 @@ bool TargetFactors::needs_own() const {
   return any_nonzero(own);
 }
 
-Tensor target_velocity(const TargetFactors& factors, const Tensor& v, const Tensor& unconditional,
-                       const Tensor& own) {
+Tensor target_velocity(const TargetFactors& factors, const Tensor& v, const Tensor& v_uncond,
+                       const Tensor& F) {
   if (!factors.needs_unconditional() && !factors.needs_own()) return v;
-  Tensor target = as_factors(factors.path, v) * v;
+  Tensor v_tgt = as_factors(factors.path, v) * v;
   if (factors.needs_unconditional()) {
-    target = mul_add(as_factors(factors.unconditional, v), unconditional, target);
+    v_tgt = mul_add(as_factors(factors.unconditional, v), v_uncond, v_tgt);
   }
-  if (factors.needs_own()) target = mul_add(as_factors(factors.own, v), own, target);
-  return target;
+  if (factors.needs_own()) v_tgt = mul_add(as_factors(factors.own, v), F, v_tgt);
+  return v_tgt;
 }
 
 }  // namespace eflow::soflow

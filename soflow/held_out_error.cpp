@@ -20,10 +20,10 @@ PerSample held_out_error(const Network& network, const Batch& batch, const Logit
   options.guidance = guidance;
   const double w = std::max(guidance.scale, (guidance.scale + guidance.scale_max) / 2);
   options.guidance.scale = options.guidance.scale_max = w;
-  const Passes pass(options, batch, 0, false);
-  Tensor f = pass.full(network, at.x_t, t, t);
-  if (w != 1) f = (f + pass.weak(network, at.x_t, t) * (w - 1)) / w;
-  return flow_matching_loss(f, at.v, {}).mse.to_vector<double>();
+  const Passes context(options, batch, 0, false);
+  Tensor F = context.full(network, at.x_t, t, t);
+  if (w != 1) F = (F + context.unconditional(network, at.x_t, t) * (w - 1)) / w;
+  return fm_loss(F, at.v, {}).mse.to_vector<double>();
 }
 
 }  // namespace eflow::soflow

@@ -11,10 +11,10 @@ Tensor path_velocity(const Tensor& x0, const Tensor& x1) {
   return x1 - x0;
 }
 
-Tensor advance(const Tensor& x, const Tensor& velocity, const PerSample& t, const PerSample& s) {
+Tensor advance(const Tensor& x, const Tensor& F, const PerSample& t, const PerSample& s) {
   PerSample step(t.size());
   for (std::size_t i = 0; i < t.size(); ++i) step[i] = s[i] - t[i];
-  return mul_add(as_factors(step, x), velocity, x);
+  return mul_add(as_factors(step, x), F, x);
 }
 
 Tensor solve(const Network& network, const Tensor& x, const PerSample& t, const PerSample& s,

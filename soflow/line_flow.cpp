@@ -55,7 +55,7 @@ double MixtureLine::density(double y, double t) const {
 }
 
 double MixtureLine::velocity(double y, double t) const {
-  // Responsibilities relative to the largest, which stays representable far out.
+  // Responsibilities relative to the largest: they do not underflow far in the tails.
   double largest = -INFINITY, total = 0, sum = 0;
   std::vector<double> logs;
   for (const auto& [weight, law] : parts_) {
@@ -72,19 +72,19 @@ double MixtureLine::velocity(double y, double t) const {
 }
 
 double MixtureLine::solution(double y, double t, double s) const {
-  // The quantile lies between those of the parts moved each by its own flow.
+  // The solution is bracketed by the solutions of the parts, each under its own flow.
   double low = INFINITY, high = -INFINITY;
   for (const auto& [weight, law] : parts_) {
-    const double moved = law.solution(y, t, s);
-    low = std::min(low, moved);
-    high = std::max(high, moved);
+    const double end = law.solution(y, t, s);
+    low = std::min(low, end);
+    high = std::max(high, end);
   }
-  // The smaller tail keeps its digits.
+  // The probability of the smaller tail has no cancellation.
   const bool above = probability(y, t, false) > 0.5;
-  const double wanted = probability(y, t, above);
+  const double target = probability(y, t, above);
   double x = (low + high) / 2;
   for (int i = 0; i < 200 && high - low > 1e-15 * (1 + std::abs(x)); ++i) {
-    const double excess = (probability(x, s, above) - wanted) * (above ? -1 : 1);
+    const double excess = (probability(x, s, above) - target) * (above ? -1 : 1);
     (excess > 0 ? high : low) = x;
     const double newton = x - excess / density(x, s);
     const double next = newton > low && newton < high ? newton : (low + high) / 2;
@@ -97,19 +97,19 @@ double MixtureLine::solution(double y, double t, double s) const {
 // ---- guided -------------------------------------------------------------------------------------
 
 double GuidedLine::velocity(double y, double t, double m) const {
-  const double told = GaussianLine{m, own_}.velocity(y, t);
-  const double untold = GaussianLine{0, own_ + spread_}.velocity(y, t);
-  return w_ * told + (1 - w_) * untold;
+  const double conditioned = GaussianLine{m, own_}.velocity(y, t);
+  const double unconditioned = GaussianLine{0, own_ + spread_}.velocity(y, t);
+  return w_ * conditioned + (1 - w_) * unconditioned;
 }
 
 double GuidedLine::propagator(double s, double t) const {
-  const GaussianLine told{0, own_}, untold{0, own_ + spread_};
-  return std::pow(told.deviation(s) / told.deviation(t), w_) *
-         std::pow(untold.deviation(s) / untold.deviation(t), 1 - w_);
+  const GaussianLine conditioned{0, own_}, unconditioned{0, own_ + spread_};
+  return std::pow(conditioned.deviation(s) / conditioned.deviation(t), w_) *
+         std::pow(unconditioned.deviation(s) / unconditioned.deviation(t), 1 - w_);
 }
 
 GuidedLine::Map GuidedLine::solution(double t, double s) const {
-  // The inhomogeneous part of dy/du = v_w, carried from u to s: Simpson's rule.
+  // Integrates the inhomogeneous part of dy/du = v_w, propagated from u to s, by Simpson's rule.
   const auto rate = [&](double u) {
     const double sigma = GaussianLine{0, own_}.deviation(u);
     const double slope = (u - (1 - u) * own_) / (sigma * sigma);

@@ -15,7 +15,7 @@ bool is_whole(double x) {
   return std::abs(x - std::round(x)) < 1e-9;
 }
 
-/// Of `size` places, is place i one of `count` that are spread evenly?
+/// True if position i of `size` is one of `count` evenly spread positions.
 bool is_chosen(int i, int count, int size) {
   return (i + 1) * count / size > i * count / size;
 }
@@ -37,8 +37,8 @@ double mean_of(const std::vector<SampleRecord>& samples, LossGroup group, Value 
 std::vector<LossGroup> loss_pattern(double fm_share, double mva_share) {
   if (!(fm_share >= 0 && mva_share >= 0 && fm_share + mva_share <= 1 + 1e-9)) {
     throw InvalidArgument(
-        str("[objective] the shares of flow matching and additivity must be in "
-            "[0, 1], also together; found ",
+        str("[objective] the shares of flow matching and mean-velocity additivity, and their sum, "
+            "must be in [0, 1]; found ",
             fm_share, " and ", mva_share));
   }
   int size = 1;
@@ -50,8 +50,8 @@ std::vector<LossGroup> loss_pattern(double fm_share, double mva_share) {
     if (is_chosen(i, fm, size)) {
       pattern.push_back(LossGroup::kFlowMatching);
     } else {
-      const bool additive = is_chosen(other++, mva, size - fm);
-      pattern.push_back(additive ? LossGroup::kAdditivity : LossGroup::kConsistency);
+      const bool is_mva = is_chosen(other++, mva, size - fm);
+      pattern.push_back(is_mva ? LossGroup::kAdditivity : LossGroup::kConsistency);
     }
   }
   return pattern;

@@ -1,5 +1,5 @@
 #pragma once
-// Which loss a sample of the run trains, and what a step reports of its samples.
+// Loss groups: which loss each sample of a run trains, and the per-sample record of a step.
 
 #include <cstdint>
 #include <vector>
@@ -8,43 +8,44 @@
 
 namespace eflow::soflow {
 
+/// The loss that a sample trains.
 enum class LossGroup {
-  kFlowMatching,  ///< velocities of the whole network, F(x_t, t, t)
-  kConsistency,   ///< solutions started at t and at l end in the same place
-  kAdditivity,    ///< one long step is two short ones of the averaged weights
-  kWeakPath,      ///< velocities of the weak path; flow-matching samples that drop their middle
-  kMatching,      ///< the student's own samples, moved by the difference of two scores
+  kFlowMatching,  ///< FM: the velocity of the full network, F(x_t, t, t) [Eq. 3]
+  kConsistency,   ///< SCM: the solutions from t and from l agree at s [Eq. 4]
+  kAdditivity,    ///< MVA: one long jump equals two short jumps of the averaged weights [Eq. 12]
+  kWeakPath,      ///< FM of the weak path, for FM samples that drop their middle blocks [Eq. 10]
+  kMatching,      ///< distribution matching (AnyFlow stage 2); only OnPolicyObjective records it
 };
 
-/// The shortest pattern of groups, at most 64 long, with these shares of flow matching and
-/// additivity, the rest consistency, spread evenly. Sample i of the run is in group
-/// pattern[i mod size]. Throws InvalidArgument for shares outside [0, 1] or beyond 1 together.
+/// Returns the shortest pattern of groups, at most 64 long, with these shares of FM and MVA and the
+/// rest SCM, each spread evenly. Sample i of the run is in group pattern[i mod size]. Throws
+/// InvalidArgument unless both shares and their sum are in [0, 1].
 [[nodiscard]] std::vector<LossGroup> loss_pattern(double fm_share, double mva_share = 0);
 
-/// Share of a pattern.
+/// Returns the share of `group` in a pattern.
 [[nodiscard]] double share_of(const std::vector<LossGroup>& pattern, LossGroup group);
 
-/// What is known of each sample after a step, on the host: for logs, and for naming the culprit of
-/// a loss that is not finite.
+/// One sample's result of a step, on the host: for logs, and for naming the sample whose loss is
+/// not finite.
 struct SampleRecord {
   std::int64_t index = 0;
   LossGroup group = LossGroup::kFlowMatching;
   double loss = 0;    ///< weighted
-  double mse = 0;     ///< raw: mean_e |F - v|^2, or mean_e dq^2
-  double target = 0;  ///< consistency: mean_e v_tgt^2, what mse is to be compared with
+  double mse = 0;     ///< unweighted: mean_e |F - v|^2, or mean_e dq^2 for SCM
+  double target = 0;  ///< SCM: mean_e v_tgt^2, the scale of mse
 };
 
 struct StepLoss {
-  Tensor total;  ///< scalar: sum of all samples' losses / batch_total
-  std::vector<SampleRecord> samples;
+  Tensor total = {};  ///< scalar: sum of the samples' losses / batch_total
+  std::vector<SampleRecord> samples = {};
 };
 
-/// Means over the samples of one group; NaN where there are none.
+/// Mean over the samples of one group; NaN if the group is empty.
 [[nodiscard]] double mean_loss(const std::vector<SampleRecord>& samples, LossGroup group);
 [[nodiscard]] double mean_mse(const std::vector<SampleRecord>& samples, LossGroup group);
 
-/// rms(dq) / rms(v_tgt) over the consistency samples; NaN where there are none. 1 for a network that
-/// knows nothing, less for one that learns; rounding in (F_t - F_l) / r raises it.
+/// Returns rms(dq) / rms(v_tgt) over the SCM samples; NaN if there are none. An untrained network
+/// (F = 0) has 1 and training lowers it; rounding in (F_t - F_l) / r raises it.
 [[nodiscard]] double drift_ratio(const std::vector<SampleRecord>& samples);
 
 }  // namespace eflow::soflow

@@ -5,8 +5,6 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::array<std::string_view, 2> kAdditivityNames = {"velocity", "solution"};
-
 /// Mean over all axes but the first.
 Tensor mean_over_elements(const Tensor& x) {
   return mean(reshape(x, {x.size(0), -1}), {1});
@@ -17,9 +15,9 @@ Tensor adaptive(const Tensor& mse, const AdaptiveWeight& weight) {
   return exp(log(mse + weight.eps) * -weight.p);
 }
 
-SampleLosses weighted_square(const Tensor& prediction, const Tensor& target,
-                             const AdaptiveWeight& weight, double scale) {
-  const Tensor error = mean_over_elements(square(prediction - target.detach()));
+SampleLosses weighted_square(const Tensor& F, const Tensor& target, const AdaptiveWeight& weight,
+                             double scale) {
+  const Tensor error = mean_over_elements(square(F - target.detach()));
   const Tensor mse = error.detach();
   return {adaptive(mse, weight) * error * scale, mse};
 }
@@ -31,25 +29,24 @@ Tensor mean_square(const Tensor& x) {
   return mean_over_elements(square(x));
 }
 
-SampleLosses flow_matching_loss(const Tensor& prediction, const Tensor& target,
-                                const AdaptiveWeight& weight) {
-  return weighted_square(prediction, target, weight, 1);
+SampleLosses fm_loss(const Tensor& F, const Tensor& target, const AdaptiveWeight& weight) {
+  return weighted_square(F, target, weight, 1);
 }
 
-Tensor solution_drift(const Tensor& v, const Tensor& f_t, const Tensor& f_l, const PerSample& t,
+Tensor solution_drift(const Tensor& v, const Tensor& F_t, const Tensor& F_l, const PerSample& t,
                       const PerSample& l, const PerSample& s) {
-  PerSample ratio(t.size());
+  PerSample ratio(t.size());  // 1 / r
   for (std::size_t i = 0; i < t.size(); ++i) ratio[i] = (t[i] - s[i]) / (t[i] - l[i]);
-  return v - f_l - as_factors(ratio, v) * (f_t - f_l);
+  return v - F_l - as_factors(ratio, v) * (F_t - F_l);
 }
 
-SampleLosses consistency_loss(const Tensor& f_t, const Tensor& dq, const AdaptiveWeight& weight,
-                              double scale) {
-  return weighted_square(f_t, f_t.detach() + dq.detach(), weight, scale);
+SampleLosses scm_loss(const Tensor& F_t, const Tensor& dq, const AdaptiveWeight& weight,
+                      double scale) {
+  return weighted_square(F_t, F_t.detach() + dq.detach(), weight, scale);
 }
 
-Tensor joined_velocity(const Tensor& y, const Tensor& z, const PerSample& t, const PerSample& l,
-                       const PerSample& s) {
+Tensor mva_target(const Tensor& y, const Tensor& z, const PerSample& t, const PerSample& l,
+                  const PerSample& s) {
   PerSample first(t.size()), second(t.size());
   for (std::size_t i = 0; i < t.size(); ++i) {
     first[i] = (t[i] - l[i]) / (t[i] - s[i]);
@@ -59,21 +56,26 @@ Tensor joined_velocity(const Tensor& y, const Tensor& z, const PerSample& t, con
 }
 
 std::string_view name_of(AdditivityWeight kind) {
-  return kAdditivityNames[static_cast<std::size_t>(kind)];
+  return nn::enum_name(kind, kAdditivityNames);
 }
 
 AdditivityWeight additivity_weight(std::string_view name) {
   return nn::enum_from_name<AdditivityWeight>("mva", name, kAdditivityNames);
 }
 
-SampleLosses additivity_loss(const Tensor& prediction, const Tensor& joined, const PerSample& t,
-                             const PerSample& s, AdditivityWeight kind,
-                             const AdaptiveWeight& weight) {
-  if (kind == AdditivityWeight::kVelocity) return weighted_square(prediction, joined, weight, 1);
-  PerSample square_of_way(t.size());
-  for (std::size_t i = 0; i < t.size(); ++i) square_of_way[i] = (t[i] - s[i]) * (t[i] - s[i]);
-  const Tensor error = mean_over_elements(square(prediction - joined.detach()));
-  return {error * as_times(square_of_way, error), error.detach()};
+SampleLosses mva_loss(const Tensor& F, const Tensor& F_star, const PerSample& t, const PerSample& s,
+                      AdditivityWeight kind, const AdaptiveWeight& weight) {
+  switch (kind) {
+    case AdditivityWeight::kVelocity:
+      return weighted_square(F, F_star, weight, 1);
+    case AdditivityWeight::kSolution:
+      break;
+  }
+  // |f - f*| = (t - s) |F - F_star|
+  PerSample squared_gap(t.size());
+  for (std::size_t i = 0; i < t.size(); ++i) squared_gap[i] = (t[i] - s[i]) * (t[i] - s[i]);
+  const Tensor error = mean_over_elements(square(F - F_star.detach()));
+  return {error * as_times(squared_gap, error), error.detach()};
 }
 
 }  // namespace eflow::soflow

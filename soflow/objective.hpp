@@ -1,8 +1,8 @@
 #pragma once
-// EFlowObjective: one training step's loss. Samples learn the velocity at a point (flow matching),
-// of the whole network or of its weak path; that solutions started at t and at l end in the same
-// place (consistency); or that one long step is two short ones (additivity). With guidance, token
-// dropping and additivity off it is SoFlow's. [arXiv 2603.27086, Alg. 1]
+// EFlowObjective: the loss of one training step. Each sample trains one loss: flow matching (FM) of
+// the full network or of its weak path, solution consistency (SCM) or mean-velocity additivity
+// (MVA). With guidance, token dropping and MVA off, it is the SoFlow objective. [arXiv 2603.27086,
+// Alg. 1]
 
 #include "eflow/soflow/batch.hpp"
 #include "eflow/soflow/objective_options.hpp"
@@ -11,20 +11,22 @@ namespace eflow::soflow {
 
 class Passes;
 
-/// The weights that are trained, and their moving average, which additivity aims at (may be empty
-/// without it).
+/// The trained network (theta) and its moving average (theta-), the target of MVA. `average` may be
+/// empty if no sample trains MVA.
 struct Networks {
-  Network online, average;
+  Network online = {}, average = {};
 };
 
 class EFlowObjective {
  public:
-  /// Throws InvalidArgument where the token drop does not fit the grid.
+  /// Throws InvalidArgument if the token drop does not fit the grid, or if a pattern holds a group
+  /// that this objective does not train (kMatching).
   explicit EFlowObjective(ObjectiveOptions options);
 
-  /// step: finished steps, for schedules and random numbers. batch_total: samples of the whole step
-  /// over all micro-batches and ranks; 0: those of this batch. Throws ShapeError, and
-  /// InvalidArgument where additivity has no averaged network.
+  /// Returns the loss of one batch. step: finished steps, selects schedules and random numbers.
+  /// batch_total: samples of the whole step over all micro-batches and ranks; 0 means this batch is
+  /// the step. Throws ShapeError if the batch is inconsistent, InvalidArgument if a sample trains
+  /// MVA and there is no averaged network. Waits for the device.
   [[nodiscard]] StepLoss operator()(const Networks& networks, const Batch& batch, std::int64_t step,
                                     std::int64_t batch_total = 0) const;
   [[nodiscard]] StepLoss operator()(const Network& network, const Batch& batch, std::int64_t step,
@@ -37,11 +39,11 @@ class EFlowObjective {
  private:
   [[nodiscard]] SampleLosses losses_of(LossGroup group, const Networks& networks, Batch part,
                                        std::int64_t step) const;
-  [[nodiscard]] SampleLosses flow_matching(const Network& network, const Passes& pass) const;
-  [[nodiscard]] SampleLosses weak_path(const Network& network, const Passes& pass) const;
-  [[nodiscard]] SampleLosses consistency(const Network& network, const Passes& pass,
-                                         std::int64_t step) const;
-  [[nodiscard]] SampleLosses additivity(const Networks& networks, const Passes& pass) const;
+  [[nodiscard]] SampleLosses fm_losses(const Network& network, const Passes& context) const;
+  [[nodiscard]] SampleLosses weak_path_losses(const Network& network, const Passes& context) const;
+  [[nodiscard]] SampleLosses scm_losses(const Network& network, const Passes& context,
+                                        std::int64_t step) const;
+  [[nodiscard]] SampleLosses mva_losses(const Networks& networks, const Passes& context) const;
 
   ObjectiveOptions options_;
 };

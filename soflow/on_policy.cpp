@@ -11,7 +11,8 @@ namespace eflow::soflow {
 
 std::vector<double> backward_simulation_times(int n, int k, double shift) {
   if (k < 0 || k >= n)
-    throw InvalidArgument(str("[on policy] step ", k, " of ", n, ": there is none"));
+    throw InvalidArgument(
+        str("[on policy] step ", k, " of ", n, " does not exist; expected 0 <= k < n"));
   const auto time = [&](int i) { return shift_time(1 - static_cast<double>(i) / n, shift); };
   std::vector<double> times = {1};
   if (k > 0) times.push_back(time(k));
@@ -32,23 +33,23 @@ SimulatedStep draw_simulated_step(const std::vector<int>& choices, const RandomK
 Tensor roll_out(const Network& network, const Tensor& x1, const std::vector<double>& times,
                 const nn::Condition& condition) {
   Tensor x = x1;
-  const auto all = [&](double t) { return PerSample(static_cast<std::size_t>(x1.size(0)), t); };
+  const auto every = [&](double t) { return PerSample(static_cast<std::size_t>(x1.size(0)), t); };
   for (std::size_t i = 0; i + 1 < times.size(); ++i)
-    x = solve(network, x, all(times[i]), all(times[i + 1]), condition);
+    x = solve(network, x, every(times[i]), every(times[i + 1]), condition);
   return x;
 }
 
-Tensor data_of(const Network& score, const Tensor& x_t, const PerSample& t,
+Tensor data_of(const Network& network, const Tensor& x_t, const PerSample& t,
                const nn::Condition& condition) {
   const PerSample zero(t.size(), 0);
-  return advance(x_t, evaluate(score, x_t, t, t, condition), t, zero);
+  return advance(x_t, evaluate(network, x_t, t, t, condition), t, zero);
 }
 
 Tensor matching_gradient(const Tensor& x, const Tensor& x0_fake, const Tensor& x0_real) {
   const NoGrad off;
-  const Tensor away = x.detach() - x0_real;
-  const Tensor size = mean(reshape(maximum(away, -away), {x.size(0), -1}), {1});
-  PerSample rate = size.to_vector<double>();
+  const Tensor difference = x.detach() - x0_real;
+  const Tensor distance = mean(reshape(maximum(difference, -difference), {x.size(0), -1}), {1});
+  PerSample rate = distance.to_vector<double>();
   for (double& value : rate) value = value > 0 && std::isfinite(value) ? 1 / value : 0;
   return (x0_fake - x0_real) * as_factors(rate, x);
 }

@@ -10,9 +10,9 @@
 namespace eflow::soflow {
 namespace {
 
-/// Sum over samples / total, and what is known of each.
-StepLoss joined(const SampleLosses& losses, const Batch& batch, LossGroup group,
-                std::int64_t batch_total) {
+/// The samples' losses summed and divided by batch_total, with their records.
+StepLoss step_loss(const SampleLosses& losses, const Batch& batch, LossGroup group,
+                   std::int64_t batch_total) {
   const auto total = static_cast<double>(batch_total > 0 ? batch_total : batch.x0.size(0));
   StepLoss result{sum(losses.loss) / total, {}};
   const auto loss = losses.loss.to_vector<double>(), mse = losses.mse.to_vector<double>();
@@ -36,14 +36,14 @@ Tensor OnPolicyObjective::noise(const Batch& batch, std::uint32_t purpose,
                        batch.x0.dtype(), batch.x0.device());
 }
 
-nn::Condition OnPolicyObjective::told(const Batch& batch) const {
+nn::Condition OnPolicyObjective::conditioned(const Batch& batch) const {
   return condition_of(batch, std::vector<bool>(batch.size(), false), -1);
 }
 
 StepLoss OnPolicyObjective::student(const RollOut& student, const Scores& scores,
                                     const Batch& batch, std::int64_t step,
                                     std::int64_t batch_total) const {
-  const nn::Condition c = told(batch);
+  const nn::Condition c = conditioned(batch);
   const Tensor x = student(noise(batch, kRollOutNoise, step), options_.key(kRollOut, step), c);
   Tensor g;
   {
@@ -55,14 +55,13 @@ StepLoss OnPolicyObjective::student(const RollOut& student, const Scores& scores
     const Tensor x_t = interpolate(x.detach(), noise(batch, kScoreNoise, step), t);
     g = matching_gradient(x, data_of(scores.fake, x_t, t, c), data_of(scores.teacher, x_t, t, c));
   }
-  // |x - sg(x - g)|^2 is flow matching's square, unweighted.
-  return joined(flow_matching_loss(x, x.detach() - g, {.p = 0}), batch, LossGroup::kMatching,
-                batch_total);
+  // |x - sg(x - g)|^2 is the unweighted FM loss of x towards x - g.
+  return step_loss(fm_loss(x, x.detach() - g, {.p = 0}), batch, LossGroup::kMatching, batch_total);
 }
 
 StepLoss OnPolicyObjective::fake(const RollOut& student, const Scores& scores, const Batch& batch,
                                  std::int64_t step, std::int64_t batch_total) const {
-  const nn::Condition c = told(batch);
+  const nn::Condition c = conditioned(batch);
   const Tensor x = [&] {
     const NoGrad off;
     return student(noise(batch, kFakeRollOutNoise, step), options_.key(kFakeRollOut, step), c);
@@ -70,9 +69,9 @@ StepLoss OnPolicyObjective::fake(const RollOut& student, const Scores& scores, c
   const PerSample t =
       draw_times({.shift = options_.shift}, options_.key(kFakeTime, step), batch.indices);
   const Tensor z = noise(batch, kFakeNoise, step);
-  const Tensor f = evaluate(scores.fake, interpolate(x, z, t), t, t, c);
-  return joined(flow_matching_loss(f, path_velocity(x, z), {.p = 0}), batch,
-                LossGroup::kFlowMatching, batch_total);
+  const Tensor F = evaluate(scores.fake, interpolate(x, z, t), t, t, c);
+  return step_loss(fm_loss(F, path_velocity(x, z), {.p = 0}), batch, LossGroup::kFlowMatching,
+                   batch_total);
 }
 
 }  // namespace eflow::soflow

@@ -15,25 +15,26 @@ PathPoint::PathPoint(const Batch& batch, const RandomKey& key, const PerSample& 
 Passes::Passes(const ObjectiveOptions& options, Batch batch, std::int64_t step, bool may_drop)
     : options_(options), batch_(std::move(batch)), step_(step) {
   const GuidanceOptions& guidance = options_.guidance;
-  const bool by_weak_path = guidance.kind == Unconditional::kWeakPath;
+  const bool uses_weak_path = guidance.kind == Unconditional::kWeakPath;
   scales_ = draw_scales(guidance, options_.key(kScale, step), batch_.indices);
-  dropped_ = draw_dropped(may_drop && !by_weak_path ? guidance.label_drop : 0,
+  dropped_ = draw_dropped(may_drop && !uses_weak_path ? guidance.label_drop : 0,
                           options_.key(kLabelDrop, step), batch_.indices);
   full_ = condition_of(batch_, dropped_, guidance.null_label);
-  weak_ = condition_of(batch_, std::vector<bool>(batch_.size(), true), guidance.null_label);
+  unconditional_ =
+      condition_of(batch_, std::vector<bool>(batch_.size(), true), guidance.null_label);
   if (options_.drops_at(step)) {
     full_.kept = draw_kept(options_.drop, options_.grid_of(batch_.x0),
                            options_.key(kTokenDrop, step), batch_.indices, batch_.x0.device());
-    weak_.kept = full_.kept;
+    unconditional_.kept = full_.kept;
   }
   if (guidance.embed) {
-    PerSample told = scales_;
-    for (std::size_t i = 0; i < told.size(); ++i) told[i] = dropped_[i] ? 0 : told[i];
-    full_.guidance = as_times(told, batch_.x0);
+    PerSample w = scales_;
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = dropped_[i] ? 0 : w[i];
+    full_.guidance = as_times(w, batch_.x0);
   }
-  if (by_weak_path) {
-    weak_.path = nn::Path::kWeak;
-    weak_.kept = Tensor();
+  if (uses_weak_path) {
+    unconditional_.path = nn::Path::kWeak;
+    unconditional_.kept = Tensor();  // the weak path has no middle, so it is always dense
   }
 }
 
@@ -42,15 +43,15 @@ Tensor Passes::full(const Network& network, const Tensor& x, const PerSample& t,
   return evaluate(network, x, t, s, full_);
 }
 
-Tensor Passes::weak(const Network& network, const Tensor& x, const PerSample& t) const {
-  return evaluate(network, x, t, t, weak_);
+Tensor Passes::unconditional(const Network& network, const Tensor& x, const PerSample& t) const {
+  return evaluate(network, x, t, t, unconditional_);
 }
 
-Tensor Passes::weak_target(const Network& network, const Tensor& x, const PerSample& t,
-                           const TargetFactors& factors) const {
+Tensor Passes::target_uncond(const Network& network, const Tensor& x, const PerSample& t,
+                             const TargetFactors& factors) const {
   if (!factors.needs_unconditional()) return {};
   const NoGrad off;
-  return weak(network, x, t);
+  return unconditional(network, x, t);
 }
 
 PathPoint Passes::point(const PerSample& t) const {

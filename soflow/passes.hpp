@@ -1,37 +1,45 @@
 #pragma once
-// Passes: the ways one group of samples evaluates its network in one step, with all that must be the
-// same in every pass of a sample: noise, kept tokens, guidance scale, condition.
+// Passes: how the samples of one loss group evaluate a network in one step. It holds everything
+// that must be the same in all passes of a sample: noise, kept tokens, guidance scale and
+// condition. A difference in any of them would be multiplied by 1 / r in the SCM target.
 
 #include "eflow/soflow/batch.hpp"
 #include "eflow/soflow/objective_options.hpp"
 
 namespace eflow::soflow {
 
-/// A point on each sample's path from data to noise, and the velocity there. [Eq. 1]
+/// A point on each sample's path from data to noise, and the path's velocity. [Eq. 1]
 struct PathPoint {
   Tensor x_t;  ///< (1 - t) x0 + t x1
   Tensor v;    ///< x1 - x0
-  /// x1 by `key` and the batch's indices.
+  /// Draws x1 from `key` and the batch's indices.
   PathPoint(const Batch& batch, const RandomKey& key, const PerSample& t);
 };
 
 class Passes {
  public:
-  /// Draws what the samples share. `may_drop`: samples may lose their condition (label_drop).
+  /// Draws what the samples share. may_drop: samples may lose their condition (label_drop).
+  /// `options` must outlive the object.
   Passes(const ObjectiveOptions& options, Batch batch, std::int64_t step, bool may_drop);
 
-  /// FULL(x, t, s, c, w; kept)
+  /// F(x, t, s | c, w) of the full network over the kept tokens.
   [[nodiscard]] Tensor full(const Network& network, const Tensor& x, const PerSample& t,
                             const PerSample& s) const;
-  /// WEAK(x, t): the velocity without a condition, by the kind of guidance.
-  [[nodiscard]] Tensor weak(const Network& network, const Tensor& x, const PerSample& t) const;
-  /// sg WEAK(x, t) where the factors ask for it, else undefined.
-  [[nodiscard]] Tensor weak_target(const Network& network, const Tensor& x, const PerSample& t,
-                                   const TargetFactors& factors) const;
+  /// The unconditional velocity F(x, t, t): by the weak path or the null condition, as
+  /// GuidanceOptions::kind says. [Eq. 10]
+  [[nodiscard]] Tensor unconditional(const Network& network, const Tensor& x,
+                                     const PerSample& t) const;
+  /// sg of unconditional() if the factors need it, otherwise undefined.
+  [[nodiscard]] Tensor target_uncond(const Network& network, const Tensor& x, const PerSample& t,
+                                     const TargetFactors& factors) const;
 
+  /// x_t and v at time t. Calls for one object share the noise.
   [[nodiscard]] PathPoint point(const PerSample& t) const;
+  /// One time per sample.
   [[nodiscard]] PerSample draw(const LogitNormal& law, std::uint32_t purpose) const;
+  /// The times t, l, s of MVA.
   [[nodiscard]] Times jumps() const;
+  /// The coefficients of Eq. 11 at time t.
   [[nodiscard]] TargetFactors factors(const PerSample& t) const;
 
  private:
@@ -39,8 +47,8 @@ class Passes {
   Batch batch_;
   std::int64_t step_;
   PerSample scales_;           ///< w
-  std::vector<bool> dropped_;  ///< trained without their condition
-  nn::Condition full_, weak_;
+  std::vector<bool> dropped_;  ///< trained unconditioned
+  nn::Condition full_, unconditional_;
 };
 
 }  // namespace eflow::soflow

@@ -12,37 +12,36 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::array<std::string_view, 4> kSamplerNames = {"renoise", "compose", "euler", "bridge"};
-
-/// One step of one sampler for a whole batch.
+/// One step of a sampler for a whole batch.
 class Stepper {
  public:
   Stepper(const Network& network, const std::vector<std::int64_t>& ids,
           const nn::Condition& condition, const SampleOptions& options)
       : network_(network), ids_(ids), condition_(condition), options_(options) {}
 
-  /// From time t to `next`, step `n` of the sampler.
+  /// Step n of the sampler, from time t to `next`.
   [[nodiscard]] Tensor operator()(const Tensor& x, double t, double next, int n) const {
     switch (options_.sampler) {
       case Sampler::kRenoise:
-        return noised(solve(network_, x, all(t), all(0), condition_), 0, next, n);
+        return noised(solve(network_, x, every(t), every(0), condition_), 0, next, n);
       case Sampler::kCompose:
-        return solve(network_, x, all(t), all(next), condition_);
+        return solve(network_, x, every(t), every(next), condition_);
       case Sampler::kEuler:
-        return advance(x, evaluate(network_, x, all(t), all(t), condition_), all(t), all(next));
+        return advance(x, evaluate(network_, x, every(t), every(t), condition_), every(t),
+                       every(next));
       case Sampler::kBridge: {
         const double u = options_.bridge * next;
-        return noised(solve(network_, x, all(t), all(u), condition_), u, next, n);
+        return noised(solve(network_, x, every(t), every(u), condition_), u, next, n);
       }
     }
     return x;
   }
 
  private:
-  [[nodiscard]] PerSample all(double t) const { return PerSample(ids_.size(), t); }
+  [[nodiscard]] PerSample every(double t) const { return PerSample(ids_.size(), t); }
 
-  /// x of time u <= next with fresh noise, as of time next: its variance is then next^2 beside the
-  /// data's (1 - next)^2, whatever u.
+  /// Adds fresh noise to x, from time u <= next to time `next`. The result has the noise variance
+  /// next^2 of x_next for every u.
   [[nodiscard]] Tensor noised(const Tensor& x, double u, double next, int n) const {
     if (u == next) return x;
     const double kept = (1 - next) / (1 - u);
@@ -59,18 +58,19 @@ class Stepper {
   const SampleOptions& options_;
 };
 
-/// The condition with everything that can be told taken away.
-nn::Condition without(const nn::Condition& condition, Unconditional kind, std::int64_t null_label) {
-  nn::Condition untold = condition;
-  untold.guidance = {};
-  if (condition.context.defined()) untold.context = condition.context * 0.0;
+/// The unconditional counterpart of a condition.
+nn::Condition unconditioned_of(const nn::Condition& condition, Unconditional kind,
+                               std::int64_t null_label) {
+  nn::Condition unconditioned = condition;
+  unconditioned.guidance = {};
+  if (condition.context.defined()) unconditioned.context = condition.context * 0.0;
   if (condition.labels.defined()) {
     const std::vector<std::int64_t> nulls(static_cast<std::size_t>(condition.labels.count()),
                                           null_label);
-    untold.labels = Tensor::from(nulls, condition.labels.shape(), condition.labels.device());
+    unconditioned.labels = Tensor::from(nulls, condition.labels.shape(), condition.labels.device());
   }
-  if (kind == Unconditional::kWeakPath) untold.path = nn::Path::kWeak;
-  return untold;
+  if (kind == Unconditional::kWeakPath) unconditioned.path = nn::Path::kWeak;
+  return unconditioned;
 }
 
 }  // namespace
@@ -78,14 +78,14 @@ nn::Condition without(const nn::Condition& condition, Unconditional kind, std::i
 Network guided(const Network& network, double w, Unconditional kind, std::int64_t null_label) {
   return [network, w, kind, null_label](const Tensor& x, const Tensor& t, const Tensor& s,
                                         const nn::Condition& condition) {
-    const Tensor told = network(x, t, s, condition);
-    const Tensor untold = network(x, t, s, without(condition, kind, null_label));
-    return untold + (told - untold) * w;
+    const Tensor F = network(x, t, s, condition);
+    const Tensor F_uncond = network(x, t, s, unconditioned_of(condition, kind, null_label));
+    return F_uncond + (F - F_uncond) * w;
   };
 }
 
 std::string_view name_of(Sampler sampler) {
-  return kSamplerNames[static_cast<std::size_t>(sampler)];
+  return nn::enum_name(sampler, kSamplerNames);
 }
 
 Sampler sampler_kind(std::string_view name) {
@@ -110,7 +110,8 @@ std::optional<Tensor> sample(const Network& network, const Tensor& x1,
                              const std::vector<std::int64_t>& ids, const nn::Condition& condition,
                              const SampleOptions& options) {
   if (x1.size(0) != static_cast<std::int64_t>(ids.size())) {
-    throw ShapeError(str("[sample] noise for ", x1.size(0), " samples, but ", ids.size(), " ids"));
+    throw ShapeError(
+        str("[sample] x1 has ", x1.size(0), " samples, but there are ", ids.size(), " ids"));
   }
   const NoGrad off;
   const std::vector<double> grid = time_grid(options.steps, options.shift);

@@ -3,8 +3,8 @@
 namespace eflow::soflow {
 namespace {
 
-/// Chunk by chunk of x1, what `make` makes of it: make(network, noise, chunk). Nothing where it gives
-/// nothing.
+/// Calls make(network, noise, chunk) for each chunk of x1 and concatenates the results over frames.
+/// Returns nullopt as soon as a call does.
 template <class Make>
 std::optional<Tensor> by_chunks(const nn::VideoDiT& model, const Tensor& x1,
                                 const nn::Condition& condition, const Make& make) {
@@ -31,16 +31,16 @@ std::optional<Tensor> sample_stream(const nn::VideoDiT& model, const Tensor& x1,
   const NoGrad off;
   const auto chunks = static_cast<int>(
       nn::chunk_lengths(model.config().grid().t, model.config().chunk_frames).size());
-  return by_chunks(model, x1, condition,
-                   [&](const Network& network, const Tensor& noise, std::int64_t chunk) {
-                     SampleOptions one = options;
-                     one.seed = options.seed + 1'000'003 * static_cast<std::uint64_t>(chunk);
-                     one.progress = [&](int done, int steps) {
-                       const int before = static_cast<int>(chunk) * steps;
-                       return !options.progress || options.progress(before + done, chunks * steps);
-                     };
-                     return sample(network, noise, ids, condition, one);
-                   });
+  return by_chunks(
+      model, x1, condition, [&](const Network& network, const Tensor& noise, std::int64_t chunk) {
+        SampleOptions chunk_options = options;
+        chunk_options.seed = options.seed + 1'000'003 * static_cast<std::uint64_t>(chunk);
+        chunk_options.progress = [&](int done, int steps) {
+          const int before = static_cast<int>(chunk) * steps;
+          return !options.progress || options.progress(before + done, chunks * steps);
+        };
+        return sample(network, noise, ids, condition, chunk_options);
+      });
 }
 
 RollOut simulated_stream(const nn::VideoDiT& model, const OnPolicyOptions& options) {

@@ -11,15 +11,14 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::array<std::string_view, 4> kRatioNames = {"exponential", "constant", "linear",
-                                                         "cosine"};
-
-/// Three different numbers of 0 .. count-1, ascending, from three uniforms; all choices alike.
+/// Maps three uniforms to three distinct numbers of 0 .. count-1, ascending, all sets equally
+/// likely.
 std::array<std::int64_t, 3> choose_three(std::int64_t count, const double* u) {
   const auto pick = [&](int i) {
     const std::int64_t left = count - i;
     return std::min(left - 1, static_cast<std::int64_t>(u[i] * static_cast<double>(left)));
   };
+  // b skips a; c skips the smaller and then the larger of the two.
   std::int64_t a = pick(0), b = pick(1), c = pick(2);
   b += b >= a;
   if (a > b) std::swap(a, b);
@@ -58,7 +57,7 @@ TimeLaws TimeLaws::soflow() {
 }
 
 std::string_view name_of(RatioCurve curve) {
-  return kRatioNames[static_cast<std::size_t>(curve)];
+  return nn::enum_name(curve, kRatioNames);
 }
 
 RatioCurve ratio_curve(std::string_view name) {

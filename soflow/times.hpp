@@ -1,70 +1,77 @@
 #pragma once
-// Which t, s and l a step trains at. [arXiv 2603.27086, B.2 and Tab. 5; SoFlow train.py]
+// Distributions and schedules of the training times t, s and l.
+// [arXiv 2603.27086, B.2 and Tab. 5; SoFlow train.py]
 
+#include <array>
 #include <string_view>
 
 #include "eflow/soflow/network.hpp"
 
 namespace eflow::soflow {
 
-/// S_k(u) = k u / (1 + (k - 1) u): moves times towards noise for k > 1. Its inverse is S_{1/k}.
+/// Returns S_k(u) = k u / (1 + (k - 1) u), which moves times towards noise for k > 1. Its inverse
+/// is S_{1/k}.
 [[nodiscard]] double shift_time(double u, double k);
 
-/// S_shift(sigmoid(N(mean, deviation^2)))
+/// The distribution of S_shift(sigmoid(N(mean, deviation^2))).
 struct LogitNormal {
   double mean = 0, deviation = 1, shift = 1;
 };
 
-/// One draw for each sample id.
+/// Draws one time per sample id.
 [[nodiscard]] PerSample draw_times(const LogitNormal& law, const RandomKey& key,
                                    const std::vector<std::int64_t>& ids);
 
-/// Times stay this far apart, and t this far from 0.
+/// Minimum distance between t, l and s, and between t and 0.
 inline constexpr double kTimeMargin = 1e-4;
 
+/// Distributions of t for FM, and of t and s for SCM.
 struct TimeLaws {
-  LogitNormal fm_t, scm_t, scm_s;
-  /// t = S_3(sigmoid(N(0, 1))) for both losses, s = sigmoid(N(-1, 0.8^2)).
+  LogitNormal fm_t = {}, scm_t = {}, scm_s = {};
+  /// t = S_3(sigmoid(N(0, 1))) for both losses, s = sigmoid(N(-1, 0.8^2)). [EFlow Tab. 5]
   [[nodiscard]] static TimeLaws eflow();
-  /// Three logit-normals without shift.
+  /// Three logit-normals without shift. [SoFlow imagenet.yaml]
   [[nodiscard]] static TimeLaws soflow();
 };
 
 enum class RatioCurve { kExponential, kConstant, kLinear, kCosine };
-
-/// "exponential", "constant", "linear", "cosine".
+/// Names by enumerator value.
+inline constexpr std::array<std::string_view, 4> kRatioNames = {"exponential", "constant", "linear",
+                                                                "cosine"};
 [[nodiscard]] std::string_view name_of(RatioCurve curve);
-/// Throws InvalidArgument listing the known names.
+/// Throws InvalidArgument and lists the known names.
 [[nodiscard]] RatioCurve ratio_curve(std::string_view name);
 
-/// r(k): how far l stands on the way from t to s. From r(0) = init to r(iterations) = end;
-/// kConstant is always `end`.
+/// The schedule r(k) of l = t + (s - t) r(k), from r(0) = init to r(iterations) = end. kConstant
+/// always returns `end`. [SoFlow get_middle_time]
 struct RatioSchedule {
   RatioCurve curve = RatioCurve::kExponential;
   double init = 0.1, end = 0.02;
   std::int64_t iterations = 1;  ///< K, of the whole run
-  /// k: finished steps.
+  /// Returns r(k); k counts finished steps.
   [[nodiscard]] double at(std::int64_t k) const;
 };
 
-/// Times of one group of samples: 0 <= s < l < t <= 1 wherever the margins leave room.
+/// Times of one group of samples: 0 <= s < l < t <= 1 as far as kTimeMargin allows.
 struct Times {
-  PerSample t, l, s;
+  PerSample t = {}, l = {}, s = {};
 };
 
-/// t >= margin; s <= t - margin; l = min(t + (s - t) r, t - margin).
+/// Clamps t and s to t >= margin and s <= t - margin, and sets l = min(t + (s - t) r, t - margin).
 [[nodiscard]] Times ordered_times(PerSample t, PerSample s, double r);
 
-/// The jumps that mean-velocity additivity is trained at: three different nodes of the grid
-/// S_shift(n / nodes), n = 0 .. nodes, so that every sampling grid of N | nodes steps is among them.
+/// The distribution of the MVA times t, l, s: three distinct nodes of the grid S_shift(n / nodes),
+/// n = 0 .. nodes. The grid contains each sampling grid whose step count divides `nodes`.
+/// [EFlow B.2]
 struct JumpLaw {
   std::int64_t nodes = 64;
   double shift = 3;
-  double to_data = 0;         ///< chance that s is 0
-  std::int64_t min_jump = 1;  ///< nodes between t and l, and between l and s, at least
+  double to_data = 0;         ///< probability of s = 0
+  std::int64_t min_jump = 1;  ///< minimum number of nodes between t and l, and between l and s
 };
 
-/// One draw for each sample id. Throws InvalidArgument where min_jump leaves no three nodes.
+/// Draws t, l and s per sample id. Throws InvalidArgument if min_jump leaves fewer than three
+/// nodes.
 [[nodiscard]] Times draw_jumps(const JumpLaw& law, const RandomKey& key,
                                const std::vector<std::int64_t>& ids);
 

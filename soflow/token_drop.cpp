@@ -10,9 +10,7 @@
 namespace eflow::soflow {
 namespace {
 
-constexpr std::array<std::string_view, 4> kDropNames = {"none", "groups-3d", "groups-2d", "iid"};
-
-/// Tokens of which `keep` stay.
+/// Tokens of which `keep` are kept.
 struct Group {
   std::vector<std::int64_t> tokens;
   std::int64_t keep = 0;
@@ -22,26 +20,28 @@ std::string text_of(const nn::Grid3& grid) {
   return str(grid.t, "x", grid.h, "x", grid.w);
 }
 
-/// (1 - ratio) size, which must be whole.
+/// Returns (1 - ratio) size. Throws unless it is a whole number, at least 1.
 std::int64_t kept_of_box(double ratio, std::int64_t size, const nn::Grid3& grid) {
   const double keep = (1 - ratio) * static_cast<double>(size);
   const auto whole = static_cast<std::int64_t>(std::llround(keep));
   if (whole >= 1 && whole <= size && std::abs(keep - static_cast<double>(whole)) < 1e-6)
     return whole;
-  throw InvalidArgument(str("[drop] ratio ", ratio, " keeps ", keep, " of the ", size,
-                            " tokens of a box in a grid of ", text_of(grid),
-                            "; expected a whole number, at least 1: ratio 0.5 or 0.75 (0.875 with "
-                            "groups-3d and an even number of token frames), or tokens = iid"));
+  throw InvalidArgument(str(
+      "[drop] ratio ", ratio, " keeps ", keep, " of the ", size, " tokens of a box in a grid of ",
+      text_of(grid), "; expected a whole number, at least 1: ratio 0.5 or 0.75 (0.875 with ",
+      name_of(DropKind::kGroups3d),
+      " and an even number of token frames), or tokens = ", name_of(DropKind::kIid)));
 }
 
 void require_even(const nn::Grid3& grid) {
   if (grid.h % 2 == 0 && grid.w % 2 == 0) return;
   throw InvalidArgument(str("[drop] boxes of 2x2 tokens do not fill a grid of ", text_of(grid),
                             " tokens: expected an even height and width; choose another patch or "
-                            "clip size, or tokens = iid"));
+                            "clip size, or tokens = ",
+                            name_of(DropKind::kIid)));
 }
 
-/// The boxes of `frames` frames from `first` on.
+/// Appends the boxes of the frames [first, first + frames).
 void append_boxes(const nn::Grid3& grid, std::int64_t first, std::int64_t frames, double ratio,
                   std::vector<Group>* groups) {
   const std::int64_t keep = kept_of_box(ratio, 4 * frames, grid);
@@ -83,7 +83,8 @@ std::vector<Group> groups_of(const TokenDrop& drop, const nn::Grid3& grid) {
   return {all};
 }
 
-/// The `keep` tokens of the smallest u: a uniform choice without replacement, as the u are independent.
+/// Appends the `keep` tokens with the smallest u. Since the u are independent and uniform, this is
+/// a uniform choice without replacement.
 void append_choice(const Group& group, const double* u, std::vector<std::int64_t>* kept) {
   std::vector<std::int64_t> tokens = group.tokens;
   const auto end = tokens.begin() + group.keep;
@@ -96,7 +97,7 @@ void append_choice(const Group& group, const double* u, std::vector<std::int64_t
 }  // namespace
 
 std::string_view name_of(DropKind kind) {
-  return kDropNames[static_cast<std::size_t>(kind)];
+  return nn::enum_name(kind, kDropNames);
 }
 
 DropKind drop_kind(std::string_view name) {

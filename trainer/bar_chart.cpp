@@ -2,24 +2,39 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <sstream>
 
 #include "eflow/base/error.hpp"
-#include "eflow/trainer/bitmap_font.hpp"
 
 namespace eflow::trainer {
 namespace {
 
-constexpr io::Rgb kPaper = {250, 250, 250}, kInk = {40, 40, 40}, kBar = {120, 160, 210},
-                  kSpread = {30, 60, 110}, kLine = {200, 70, 50};
-constexpr int kScale = 2, kRow = 34, kMargin = 16, kPlot = 560, kNumbers = 190;
+constexpr int kRow = 34, kMargin = 16, kPlot = 560, kNumbers = 190;
+constexpr double kLetter = 8;  ///< width of a letter of 14 px text, estimated generously
 
 std::string short_text(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.3g", value);
-  return buffer;
+  std::ostringstream text;
+  text.precision(3);
+  text << value;
+  return text.str();
+}
+
+std::string escaped(const std::string& text) {
+  std::string safe;
+  for (const char c : text)
+    safe += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
+  return safe;
+}
+
+std::string text_at(double x, double y, const std::string& text, const char* css = "ink") {
+  return str("<text x='", x, "' y='", y, "' class='", css, "'>", escaped(text), "</text>\n");
+}
+
+std::string box(double x, double y, double width, double height, const char* css) {
+  return str("<rect x='", x, "' y='", y, "' width='", width, "' height='", height, "' class='", css,
+             "'/>\n");
 }
 
 void require_values(const BarChart& chart) {
@@ -36,7 +51,7 @@ void require_values(const BarChart& chart) {
   for (const auto& line : chart.lines) check(line.name, line.value);
 }
 
-/// The largest number drawn.
+/// Returns the largest number drawn.
 double reach(const BarChart& chart) {
   double most = 0;
   for (const auto& bar : chart.bars) {
@@ -71,44 +86,45 @@ BarChart chart_from_json(const std::string& text, const std::string& place) {
   }
 }
 
-io::Image draw(const BarChart& chart) {
+std::string to_svg(const BarChart& chart) {
   require_values(chart);
-  int names = 0;
-  for (const auto& bar : chart.bars) names = std::max(names, text_width(bar.name, kScale));
-  const int left = 2 * kMargin + names, top = 3 * kMargin;
-  const int rows = static_cast<int>(chart.bars.size()), bottom = top + rows * kRow;
-  const int lines = static_cast<int>(chart.lines.size());
-  const int width =
-      std::max(left + kPlot + kNumbers, 2 * kMargin + text_width(chart.title, kScale));
-  io::Image image(width, bottom + kMargin + lines * 20 + kMargin, kPaper);
-  draw_text(&image, kMargin, kMargin, chart.title, kInk, kScale);
+  std::size_t letters = 0;
+  for (const auto& bar : chart.bars) letters = std::max(letters, bar.name.size());
+  const double left = 2 * kMargin + kLetter * static_cast<double>(letters), top = 3 * kMargin;
+  const double height = kRow * static_cast<double>(chart.bars.size()), most = reach(chart);
+  const double width = std::max(left + kPlot + kNumbers,
+                                2 * kMargin + kLetter * static_cast<double>(chart.title.size()));
+  const double whole = top + height + 2 * kMargin + 20 * static_cast<double>(chart.lines.size());
+  const auto place = [&](double value) { return left + value / most * kPlot; };
 
-  const double most = reach(chart);
-  const auto place = [&](double value) {
-    return left + static_cast<int>(std::lround(value / most * kPlot));
-  };
-  for (int row = 0; row < rows; ++row) {
-    const auto& bar = chart.bars[static_cast<std::size_t>(row)];
+  std::string svg = text_at(kMargin, kMargin + 14, chart.title);
+  double y = top;
+  for (const auto& bar : chart.bars) {
     const auto [mean, spread] = mean_and_spread(bar.values);
-    const int y = top + row * kRow, middle = y + kRow / 2;
-    draw_text(&image, kMargin, middle - 7, bar.name, kInk, kScale);
-    fill_box(&image, left, y + 5, place(mean) - left, kRow - 10, kBar);
-    const int low = place(std::max(0.0, mean - spread)), high = place(mean + spread);
-    fill_box(&image, low, middle - 1, high - low + 1, 2, kSpread);
+    const double middle = y + kRow / 2.0, low = place(std::max(0.0, mean - spread));
+    svg += text_at(kMargin, middle + 5, bar.name);
+    svg += box(left, y + 5, place(mean) - left, kRow - 10, "bar");
+    svg += box(low, middle - 1, place(mean + spread) - low, 2, "seed");
     for (const double value : bar.values)
-      fill_box(&image, place(value) - 2, middle - 2, 5, 5, kSpread);
-    const std::string numbers =
-        short_text(mean) + (bar.values.size() > 1 ? " +/- " + short_text(spread) : "");
-    draw_text(&image, left + kPlot + 12, middle - 7, numbers, kInk, kScale);
+      svg += str("<circle cx='", place(value), "' cy='", middle, "' r='3' class='seed'/>\n");
+    svg += text_at(left + kPlot + 12, middle + 5,
+                   bar.values.size() > 1 ? short_text(mean) + " \u00b1 " + short_text(spread)
+                                         : short_text(mean));
+    y += kRow;
   }
-  fill_box(&image, left - 1, top, 1, rows * kRow, kInk);
-  for (int i = 0; i < lines; ++i) {
-    const auto& line = chart.lines[static_cast<std::size_t>(i)];
-    fill_box(&image, place(line.value), top, 2, rows * kRow, kLine);
-    draw_text(&image, kMargin, bottom + kMargin + i * 20, line.name + ": " + short_text(line.value),
-              kLine, kScale);
+  svg += box(left - 1, top, 1, height, "ink");
+  y += kMargin + 14;
+  for (const auto& line : chart.lines) {
+    svg += box(place(line.value) - 1, top, 2, height, "line");
+    svg += text_at(kMargin, y, line.name + ": " + short_text(line.value), "line");
+    y += 20;
   }
-  return image;
+  return str("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 ", width, " ", whole,
+             "' width='", width, "' height='", whole,
+             "'>\n<style>text{font:14px sans-serif}.ink{fill:#282828}.bar{fill:#78a0d2}"
+             ".seed{fill:#1e3c6e}.line{fill:#c84632}</style>\n"
+             "<rect width='100%' height='100%' fill='#fafafa'/>\n",
+             svg, "</svg>\n");
 }
 
 }  // namespace eflow::trainer

@@ -1,39 +1,37 @@
 #pragma once
-// Bar charts of results: for each arm the mean over seeds, its spread, and every seed; with lines
-// across for what all are measured against.
+// Bar charts of results as SVG: for each arm the mean over seeds, its standard deviation and every
+// seed, with vertical lines for reference values.
 
 #include <string>
 #include <vector>
-
-#include "eflow/io/image.hpp"
 
 namespace eflow::trainer {
 
 struct BarChart {
   struct Bar {
-    std::string name;
-    std::vector<double> values;  ///< one a seed, at least one
+    std::string name = {};
+    std::vector<double> values = {};  ///< one per seed, at least one
   };
   struct Line {
-    std::string name;
+    std::string name = {};
     double value = 0;
   };
-  std::string title;
-  std::vector<Bar> bars;
-  std::vector<Line> lines;
+  std::string title = {};
+  std::vector<Bar> bars = {};
+  std::vector<Line> lines = {};
 };
 
 struct MeanAndSpread {
-  double mean = 0, spread = 0;  ///< sample standard deviation; 0 of one value
+  double mean = 0, spread = 0;  ///< sample standard deviation; 0 for one value
 };
 [[nodiscard]] MeanAndSpread mean_and_spread(const std::vector<double>& values);
 
-/// {"title": .., "bars": [{"name": .., "values": [..]}], "lines": [{"name": .., "value": ..}]}.
-/// Throws InvalidArgument naming `place` and what is wrong.
+/// Parses {"title": .., "bars": [{"name": .., "values": [..]}], "lines": [{"name": .., "value": ..}]}.
+/// Throws InvalidArgument naming `place` and the mistake.
 [[nodiscard]] BarChart chart_from_json(const std::string& text, const std::string& place);
 
-/// One row a bar, from 0 to the right. Throws InvalidArgument without bars, or for values that are
-/// negative or not finite.
-[[nodiscard]] io::Image draw(const BarChart& chart);
+/// Returns an SVG document with one horizontal bar per arm, from 0 to its mean. Throws
+/// InvalidArgument if there are no bars or if a value is negative or not finite.
+[[nodiscard]] std::string to_svg(const BarChart& chart);
 
 }  // namespace eflow::trainer

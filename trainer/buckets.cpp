@@ -23,7 +23,7 @@ std::string trimmed(const std::string& text) {
   return begin == std::string::npos ? "" : text.substr(begin, end - begin + 1);
 }
 
-/// One entry, or an error about it.
+/// Parses one entry. Throws InvalidArgument.
 BucketSpec parse_bucket(const std::string& entry) {
   const auto colon = entry.rfind(':'), at = entry.substr(0, colon).rfind('@');
   BucketSpec spec;
@@ -33,18 +33,19 @@ BucketSpec parse_bucket(const std::string& entry) {
   if (ok) spec.dir = entry.substr(0, std::min(at, colon));
   if (ok && (!spec.dir.empty() || spec.frames > 0)) return spec;
   throw InvalidArgument(
-      str("data.buckets: expected DIR[@FRAMES]:SHARE, like images:0.1, or @1:0.1 "
+      str("data.buckets: expected DIR[@FRAMES]:SHARE, such as images:0.1, or @1:0.1 "
           "for single frames of the run's own clips; found '",
           entry, "'"));
 }
 
-void require_kin(const io::ClipSource& own, const io::ClipSource& other, const std::string& dir) {
+void require_same_format(const io::ClipSource& own, const io::ClipSource& other,
+                         const std::string& dir) {
   if (own.clip_shape()[0] == other.clip_shape()[0] && own.class_count() == other.class_count() &&
       own.context_shape() == other.context_shape())
     return;
   throw DataError(str("data.buckets: ", dir, ": expected ", own.clip_shape()[0], " channels, ",
                       own.class_count(), " classes and context ", own.context_shape(),
-                      " as in data.dir, found ", other.clip_shape()[0], ", ", other.class_count(),
+                      ", as in data.dir; found ", other.clip_shape()[0], ", ", other.class_count(),
                       " and ", other.context_shape()));
 }
 
@@ -68,8 +69,8 @@ std::vector<BucketSpec> parse_buckets(const std::string& text) {
 
 Shape cut_shape(const BucketSpec& spec, const Shape& clip) {
   if (spec.frames > clip[1]) {
-    throw InvalidArgument(str("data.buckets: expected at most the clips' ", clip[1],
-                              " frames, found @", spec.frames));
+    throw InvalidArgument(str("data.buckets: expected at most ", clip[1],
+                              " frames, the length of the clips; found @", spec.frames));
   }
   Shape shape = clip;
   if (spec.frames > 0) shape[1] = spec.frames;
@@ -98,7 +99,7 @@ std::vector<Bucket> open_buckets(const std::vector<BucketSpec>& specs, const io:
     if (!spec.dir.empty()) {
       bucket.set = open_dataset(spec.dir);
       bucket.source = bucket.set.get();
-      require_kin(own, *bucket.source, spec.dir);
+      require_same_format(own, *bucket.source, spec.dir);
     }
     if (spec.frames > 0) {
       bucket.cut = std::make_unique<FramesOfSource>(bucket.source, spec.frames);

@@ -1,7 +1,7 @@
 #pragma once
-// Buckets: clips of other lengths or resolutions that a run trains on beside those of data.dir,
-// each with a share of the steps. Images are clips of one frame. A step's batch comes from one
-// bucket, so all its clips have one shape.
+// Buckets: additional clips, of other lengths or resolutions than those of data.dir, each taking a
+// fixed share of the training steps. A single image is a clip of one frame. All clips of one step
+// come from one bucket, so a batch always has a single shape.
 
 #include <memory>
 #include <string>
@@ -13,23 +13,25 @@ namespace eflow::trainer {
 
 /// One entry of data.buckets.
 struct BucketSpec {
-  std::string dir;          ///< a packed data set; "": the run's own clips
-  std::int64_t frames = 0;  ///< cut from each clip; 0: all
-  double share = 0;         ///< of the steps
+  std::string dir = {};     ///< a packed data set; empty: the run's own clips
+  std::int64_t frames = 0;  ///< consecutive frames cut from each clip; 0: the whole clip
+  double share = 0;         ///< fraction of the steps
 };
 
-/// "DIR[@FRAMES]:SHARE, ...": "@1:0.1" gives a tenth of the steps to single frames of the run's own
-/// clips. Throws InvalidArgument naming data.buckets.
+/// Parses "DIR[@FRAMES]:SHARE, ...": "@1:0.1" spends a tenth of the steps on single frames of the
+/// run's own clips. Throws InvalidArgument naming data.buckets.
 [[nodiscard]] std::vector<BucketSpec> parse_buckets(const std::string& text);
 
-/// The first spec.frames frames of a clip of this shape [C, T, H, W]. Throws InvalidArgument.
+/// Shape of the bucket's clips if cut from clips of shape `clip` [C, T, H, W]. Throws
+/// InvalidArgument if spec.frames exceeds T.
 [[nodiscard]] Shape cut_shape(const BucketSpec& spec, const Shape& clip);
 
-/// Consecutive frames of each clip of another source, which must outlive it. Where in the clip they
-/// begin goes through all places as the clip's index does.
+/// A run of consecutive frames of each clip of another source, which must outlive it. The first
+/// frame is the clip's index modulo the number of possible start frames, so that the cuts cover the
+/// whole length of the clips. Thread-safe if the wrapped source is.
 class FramesOfSource final : public io::ClipSource {
  public:
-  /// Throws InvalidArgument where the clips have fewer frames.
+  /// Throws InvalidArgument if the clips of `whole` are shorter than `frames`.
   FramesOfSource(const io::ClipSource* whole, std::int64_t frames);
   [[nodiscard]] std::int64_t size() const override { return whole_->size(); }
   [[nodiscard]] Shape clip_shape() const override { return shape_; }
@@ -45,15 +47,16 @@ class FramesOfSource final : public io::ClipSource {
   Shape shape_;
 };
 
-/// An open bucket.
+/// An open bucket. Owns the sources it had to open; `source` is the one to read.
 struct Bucket {
-  std::unique_ptr<io::ClipSource> set, cut;  ///< what is open for it
+  std::unique_ptr<io::ClipSource> set = {};  ///< the data set of BucketSpec::dir, if any
+  std::unique_ptr<io::ClipSource> cut = {};  ///< its frames, if BucketSpec::frames > 0
   const io::ClipSource* source = nullptr;
   double share = 0;
 };
 
-/// Opens them; `own` are the run's clips and must outlive the result. Throws DataError where one is
-/// absent or differs from `own` in channels, classes or context.
+/// Opens the buckets. `own` holds the run's clips and must outlive the result. Throws DataError if
+/// a data set is missing or differs from `own` in channels, classes or context.
 [[nodiscard]] std::vector<Bucket> open_buckets(const std::vector<BucketSpec>& specs,
                                                const io::ClipSource& own);
 

@@ -25,28 +25,29 @@ std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer&
 }
 
 CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
-  const std::string place = checkpoint.path().string();
+  const std::string where = checkpoint.path().string();
   try {
     const auto json = nlohmann::json::parse(checkpoint.metadata());
     CheckpointInfo info;
     info.step = checkpoint.step();
-    info.config = parse_config(json.at("config").get<std::string>(), place + " (config)");
-    info.data = data_info_from_json(json.at("data").dump(), place);
+    info.config = stored_config(json.at("config").get<std::string>(), where + " (config)");
+    info.data = data_info_from_json(json.at("data").dump(), where);
     info.isa = json.at("isa");
     info.threads = json.at("threads");
     return info;
   } catch (const nlohmann::json::exception& error) {
-    throw CheckpointError(str("[checkpoint] ", place, ": no training checkpoint: ", error.what()));
+    throw CheckpointError(
+        str("[checkpoint] ", where, ": not a training checkpoint: ", error.what()));
   } catch (const InvalidArgument& error) {
     throw CheckpointError(
-        str("[checkpoint] ", place, ": written by another version:\n", error.what()));
+        str("[checkpoint] ", where, ": written by an incompatible version:\n", error.what()));
   }
 }
 
 io::Checkpoint open_checkpoint(const std::filesystem::path& path) {
   try {
     return io::Checkpoint(path);
-  } catch (const NoSpaceError&) {
+  } catch (const NoSpaceError&) {  // not a fault of the checkpoint
     throw;
   } catch (const Error& error) {
     throw CheckpointError(error.what());
@@ -54,9 +55,10 @@ io::Checkpoint open_checkpoint(const std::filesystem::path& path) {
 }
 
 std::uint64_t checkpoint_bytes(const Trainer& trainer) {
-  std::uint64_t bytes = 1 << 16;
+  std::uint64_t bytes = 1 << 16;  // the description
   for (const auto& [name, tensor] : trainer.state()) {
-    bytes += static_cast<std::uint64_t>(tensor.count()) * size_of(tensor.dtype()) + 512;
+    bytes +=
+        static_cast<std::uint64_t>(tensor.count()) * size_of(tensor.dtype()) + 512;  // 512: headers
   }
   return bytes;
 }

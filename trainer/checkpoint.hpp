@@ -1,5 +1,6 @@
 #pragma once
-// A trainer's state as a checkpoint: which arrays, which description beside them, and whether a checkpoint fits a run.
+// Training checkpoints: which tensors of a trainer are saved, and the description stored with them.
+// The file format itself is io/checkpoint.hpp's.
 
 #include "eflow/io/checkpoint.hpp"
 #include "eflow/trainer/config.hpp"
@@ -8,26 +9,29 @@
 
 namespace eflow::trainer {
 
-/// What a checkpoint says about itself.
+/// The description stored in a checkpoint.
 struct CheckpointInfo {
-  std::int64_t step = 0;
-  Config config;
-  DataInfo data;
-  std::string isa;  ///< instruction set and threads: bit-exact continuation needs the same
+  std::int64_t step = 0;  ///< finished steps
+  Config config = {};
+  DataInfo data = {};
+  /// Instruction set and thread count of the run. Resuming is bit-exact only if both are equal.
+  std::string isa = {};
   std::int64_t threads = 0;
 };
 
-/// Saves the trainer's state as step-N of the store. Throws NoSpaceError, IoError; older checkpoints stay whole.
+/// Saves the trainer's state as checkpoint trainer.steps() of the store and returns its folder.
+/// Throws NoSpaceError or IoError; older checkpoints then remain intact.
 std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer& trainer,
                                       const Config& config, const DataInfo& data);
 
-/// Throws CheckpointError where the description is not one of ours.
+/// Reads the description. Throws CheckpointError if the checkpoint is not a training checkpoint or
+/// was written by an incompatible version.
 [[nodiscard]] CheckpointInfo info_of(const io::Checkpoint& checkpoint);
 
-/// Opens a checkpoint folder. Throws CheckpointError where there is none or it is damaged.
+/// Opens a checkpoint folder. Throws CheckpointError if it is missing or damaged.
 [[nodiscard]] io::Checkpoint open_checkpoint(const std::filesystem::path& path);
 
-/// Bytes that a checkpoint of this trainer takes, about.
+/// Approximate size of a checkpoint of this trainer in bytes.
 [[nodiscard]] std::uint64_t checkpoint_bytes(const Trainer& trainer);
 
 }  // namespace eflow::trainer

@@ -11,16 +11,17 @@ std::int64_t largest_divisor(std::int64_t size, std::int64_t limit) {
   return divisor;
 }
 
+/// The largest divisors of frames, height and width that give patches of at most 2 x 8 x 8.
+nn::Patch classifier_patch(const ClipFormat& clips) {
+  return {largest_divisor(clips.frames, 2), largest_divisor(clips.height, 8),
+          largest_divisor(clips.width, 8)};
+}
+
 nn::Grid3 grid_of(const ClipFormat& clips) {
   return nn::token_grid(clips.frames, clips.height, clips.width, classifier_patch(clips));
 }
 
 }  // namespace
-
-nn::Patch classifier_patch(const ClipFormat& clips) {
-  return {largest_divisor(clips.frames, 2), largest_divisor(clips.height, 8),
-          largest_divisor(clips.width, 8)};
-}
 
 ClipClassifier::Block::Block(const nn::Scope& scope, const ClassifierConfig& c)
     : Module(scope),

@@ -1,6 +1,6 @@
 #pragma once
-// ClipClassifier: a small transformer over space and time that reads a clip's label. It is the judge of generated clips:
-// made of our own modules, trained on the data set at hand, never part of the generator.
+// ClipClassifier: a small transformer over space and time that predicts a clip's label. It judges
+// generated clips; it is trained on the data set at hand and is never part of the generator.
 
 #include <deque>
 
@@ -16,21 +16,20 @@ struct ClassifierConfig {
   std::int64_t width = 96, heads = 3, blocks = 2;
 };
 
-/// The largest divisors of frames, height and width that give patches of at most 2 x 8 x 8.
-[[nodiscard]] nn::Patch classifier_patch(const ClipFormat& clips);
-
+/// Patch embedding, pre-norm transformer blocks with softmax attention, mean over tokens, linear
+/// head. Patches are at most 2 x 8 x 8 and divide the clips evenly.
 class ClipClassifier : public nn::Module {
  public:
   ClipClassifier(const nn::Scope& scope, const ClipFormat& clips,
                  const ClassifierConfig& config = {});
 
-  /// What the last layer sees, by which clips are compared: x [B, C, T, H, W] -> [B, width]
+  /// The input of the last layer, by which clips are compared: x [B, C, T, H, W] -> [B, width].
   [[nodiscard]] Tensor features(const Tensor& x) const;
-  /// x [B, C, T, H, W] -> logits [B, classes]
+  /// x [B, C, T, H, W] -> logits [B, classes].
   [[nodiscard]] Tensor operator()(const Tensor& x) const { return head_(features(x)); }
 
  private:
-  /// x + attention(norm(x)), then x + feed_forward(norm(x)).
+  /// y = x + attention(norm(x)), then y + feed_forward(norm(y)).
   class Block : public nn::Module {
    public:
     Block(const nn::Scope& scope, const ClassifierConfig& config);
@@ -45,7 +44,7 @@ class ClipClassifier : public nn::Module {
   nn::PatchEmbed patch_;
   nn::RopeTables tables_;
   Tensor positions_;
-  std::deque<Block> blocks_;
+  std::deque<Block> blocks_;  // a deque, as modules cannot be moved
   nn::LayerNorm norm_;
   nn::Linear head_;
 };

@@ -9,7 +9,7 @@
 namespace eflow::trainer {
 namespace {
 
-/// Sums of powers with how many they are.
+/// Accumulates the mean power of each bin.
 class Bins {
  public:
   void add(std::size_t bin, double power) {
@@ -53,8 +53,8 @@ ClipSpectra spectra_of(std::span<const float> values, const Shape& shape) {
 
 double decibels_apart(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size() || a.empty()) {
-    throw InvalidArgument(
-        str("[spectra] ", a.size(), " and ", b.size(), " bins; expected as many, at least one"));
+    throw InvalidArgument(str("[spectra] expected equal, positive numbers of bins; found ",
+                              a.size(), " and ", b.size()));
   }
   const double largest =
       std::max(*std::max_element(a.begin(), a.end()), *std::max_element(b.begin(), b.end()));

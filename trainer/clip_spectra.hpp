@@ -1,6 +1,6 @@
 #pragma once
-// Raw statistics of clips, without any network: how much power they have at each spatial frequency
-// of a frame and at each frequency of motion. A generator that blurs or freezes shows here first.
+// Power spectra of clips, over space and over time, without any network. A generator that blurs or
+// freezes shows here first.
 
 #include <span>
 #include <vector>
@@ -10,16 +10,18 @@
 namespace eflow::trainer {
 
 struct ClipSpectra {
-  std::vector<double> frame;   ///< by round(sqrt(h^2 + w^2)) half waves, all of time together
-  std::vector<double> motion;  ///< by half waves over time, without the still part of every clip
+  /// Spatial: bin k holds round(sqrt(h^2 + w^2)) = k half waves, over all temporal frequencies.
+  std::vector<double> frame = {};
+  /// Temporal: bin k holds k + 1 half waves over the clip. The constant part is left out.
+  std::vector<double> motion = {};
 };
 
-/// Mean powers of the cosine coordinates of clips [n, C, T, H, W], each bin's mean over its
-/// coordinates. Throws ShapeError.
+/// Mean squared cosine-transform coefficients of clips [n, C, T, H, W], averaged over the
+/// coefficients of each bin. Throws ShapeError.
 [[nodiscard]] ClipSpectra spectra_of(std::span<const float> values, const Shape& shape);
 
-/// Root mean square over bins of 10 log10(a / b): how many decibels the two are apart. Bins of less
-/// than 1e-12 of the largest power count as that.
+/// Root mean square over bins of 10 log10(a / b), in decibels. Bins below 1e-12 of the largest
+/// power are raised to that value. Throws InvalidArgument if the sizes differ or are 0.
 [[nodiscard]] double decibels_apart(const std::vector<double>& a, const std::vector<double>& b);
 
 }  // namespace eflow::trainer

@@ -1,6 +1,6 @@
 #pragma once
-// Companion: a second learner that takes a step of its own after each of a trainer's, on the same
-// clips: AnyFlow's score of what the student makes.
+// Companion: a second learner that takes a step of its own after each step of the trainer, on the
+// same clips. AnyFlow's on-policy stage uses one for the score of the student's samples.
 
 #include "eflow/nn/module.hpp"
 #include "eflow/soflow/batch.hpp"
@@ -10,12 +10,12 @@ namespace eflow::trainer {
 class Companion {
  public:
   virtual ~Companion() = default;
-  /// The step after `step` finished ones, from the parts of the trainer's batch; returns the mean
-  /// error. Throws NumericError, with nothing changed, where it is not finite.
+  /// Takes the step that follows `step` finished ones, on the micro-batches of the trainer's step,
+  /// and returns the mean error. If that is not finite, throws NumericError and changes nothing.
   virtual double step(const std::vector<soflow::Batch>& parts, std::int64_t step) = 0;
-  /// All that it needs to go on, with names of its own.
+  /// Everything needed to resume. Names must not clash with the trainer's (Trainer::state()).
   [[nodiscard]] virtual nn::NamedTensors state() const = 0;
-  /// The state was loaded; so many steps are finished.
+  /// Called once the tensors of state() have been loaded; `steps` steps are finished.
   virtual void go_on_after(std::int64_t steps) = 0;
 };
 

@@ -1,156 +1,177 @@
 #pragma once
-// Everything that decides a training run, as plain structs whose initializers are the defaults. The
-// matching list of options (key, range, unit, help) is options_of(); nothing else names a key.
-// Symbols follow arXiv 2603.27086.
+// Config: everything that decides a training run. Each member is a section of a configuration file;
+// where a part of the library takes options of its own, the section holds that part's struct, so
+// that a value exists once. The initialisers are the defaults. options_of() declares the keys: what
+// each is called, which member it sets, its range and its help.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "eflow/nn/adamw.hpp"
+#include "eflow/nn/dit_config.hpp"
+#include "eflow/nn/ema.hpp"
+#include "eflow/nn/schedule.hpp"
+#include "eflow/soflow/exact_flow.hpp"
+#include "eflow/soflow/objective_options.hpp"
+#include "eflow/soflow/sampler.hpp"
 #include "eflow/trainer/options.hpp"
 
 namespace eflow::trainer {
 
-/// Clips of an exactly known flow instead of a data set (soflow/exact_flow.hpp).
+/// [exact]: clips of a distribution with a known flow instead of a data set.
 struct ExactConfig {
-  std::string kind = "none";
-  std::int64_t channels = 2, frames = 4, height = 4, width = 4;
-  double decay = 1, own = 0.25, spread = 1;
-  std::int64_t seed = 1;
+  bool enabled = false;  ///< exact.kind other than "none"
+  soflow::ExactOptions flow = {};
 };
 
+/// [data]
 struct DataConfig {
-  ExactConfig exact;
-  std::string dir;
+  ExactConfig exact = {};
+  std::string dir = {};
   std::string eval = "split";
   double eval_share = 0.05;
-  std::string clip, buckets;
+  std::string clip = {}, buckets = {};
 };
 
-struct ModelConfig {
+/// [model]: the network. dit_config() adds what the data decide (clip format, classes, context) and
+/// what other keys decide (hidden, guidance_embedding).
+struct ModelConfig : nn::DiTConfig {
+  ModelConfig() {
+    position_table = true;
+    prediction = nn::Prediction::kData;
+  }
   std::string preset = "custom";
-  std::int64_t dim = 192, heads = 3, encoder = 1, middle = 4, decoder = 1;
-  double mlp_ratio = 4;
-  std::int64_t patch_t = 2, patch_h = 8, patch_w = 8;
-  std::string attention = "glga";
-  double window_frames = 2;
-  std::string window_index = "original";
-  std::int64_t softmax_every = 0;
-  std::int64_t sparse_block = 64;
-  double sparse_share = 0.2;
-  std::string feed_forward = "plain";
-  std::string gates = "token";
-  bool position_table = true;
-  double position_scale = 0.02;
-  double time_scale = 1;
-  std::string prediction = "data";
-  double time_floor = 0.05;
-  std::int64_t chunk_frames = 0;
+  /// Set by apply_preset(), after which `preset` is a record of where the values came from.
+  bool preset_applied = false;
+  double mlp_ratio = 4;  ///< hidden / dim
 };
 
+/// [train]; train.recompute is model.recompute.
 struct TrainConfig {
-  std::int64_t iterations = 2000, batch = 32, accumulation = 1, seed = 1, threads = 0;
-  std::string precision = "f32";
-  bool recompute = false;
-  std::string init_from, freeze;
+  std::int64_t iterations = 2000, batch = 32, accumulation = 1, threads = 0;
+  std::uint64_t seed = 1;
+  DType precision = DType::kF32;  ///< of the blocks
+  std::string init_from = {}, freeze = {};
 };
 
+/// Which losses a run trains.
+enum class ObjectiveKind {
+  kEFlow,            ///< flow matching, solution consistency, additivity
+  kAnyFlow,          ///< AnyFlow's forward flow-map training
+  kAnyFlowOnPolicy,  ///< AnyFlow's on-policy distillation
+};
+/// Returns "eflow", "anyflow", "anyflow-on-policy".
+[[nodiscard]] std::string_view name_of(ObjectiveKind kind);
+
+/// [objective]; its keys guidance, velocity_mix and label_drop are members of Config::guidance.
 struct ObjectiveConfig {
-  std::string kind = "eflow";
-  double fm_share = 0.75, p = 1, eps = 0.01;
-  std::string r_schedule = "exponential";
-  double r_init = 0.1, r_end = 0.02, scm_scale = 0.5;
-  double velocity_mix = 0.25, guidance = 1, label_drop = 0.1;
+  ObjectiveKind kind = ObjectiveKind::kEFlow;
+  double fm_share = 0.75, scm_scale = 0.5;
+  soflow::AdaptiveWeight weight = {};
+  soflow::RatioSchedule ratio = {};  ///< ratio.iterations is ignored
+  soflow::LogitNormal t = {};        ///< of both losses
+  soflow::LogitNormal s = {.mean = -1, .deviation = 0.8, .shift = 1};
   bool cfg_decay = false;
-  double t_mean = 0, t_std = 1, t_shift = 1, s_mean = -1, s_std = 0.8, s_shift = 1;
 };
 
-struct GuidanceConfig {
-  std::string kind = "null";
-  double w_max = 0;
-  bool per_sample = false, embed = false;
-  double path_drop = 0.2;
-};
-
-struct DropConfig {
-  std::string tokens = "none";
-  double ratio = 0.75, until = 1;
+/// [drop]: kind (the key drop.tokens) and ratio, and in which steps tokens are dropped.
+struct DropConfig : soflow::TokenDrop {
+  double until = 1;  ///< share of the run
   std::int64_t dense_every = 0;
 };
 
+/// [mva]
 struct MvaConfig {
   double share = 0, from = 0;
-  std::int64_t nodes = 64;
-  double shift = 3, to_data = 0;
-  std::int64_t min_jump = 1;
-  std::string weight = "velocity";
+  soflow::JumpLaw jumps = {};
+  soflow::AdditivityWeight weight = soflow::AdditivityWeight::kVelocity;
 };
 
+/// [anyflow]
 struct AnyFlowConfig {
-  std::string teacher;
+  std::string teacher = {};
   double teacher_guidance = 4, score_lr = 0;
   std::string rollouts = "2,4,8,16,50";
   bool cotrain = true;
 };
 
+/// [optim]; lr.total is ignored: train.iterations decides.
 struct OptimConfig {
-  double lr = 3e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0, clip = 1;
-  std::string schedule = "cosine";
-  std::int64_t warmup = 150;
-  double lr_end = 0.05;
+  nn::LearningRate lr = {
+      .peak = 3e-3, .curve = nn::Curve::kCosine, .warmup = 150, .end_fraction = 0.05};
+  nn::AdamWOptions adamw = {};
+  double clip = 1;
 };
 
-struct EmaConfig {
-  double decay = 0.999;
-  bool warmup = true;
-};
-
+/// [sample]
 struct SampleConfig {
-  std::int64_t every = 500, steps = 4, count = 9, seed = 1;
-  std::string sampler = "renoise";
+  std::int64_t every = 500, steps = 4, count = 9;
+  std::uint64_t seed = 1;
+  soflow::Sampler sampler = soflow::Sampler::kRenoise;
   double shift = 1, guidance = 4;
 };
 
+/// [eval]
 struct EvalConfig {
   std::int64_t every = 250, clips = 64;
 };
 
+/// [log]
 struct LogConfig {
   std::int64_t every = 10;
 };
 
+/// [checkpoint]
 struct CheckpointConfig {
   std::int64_t every = 500, keep = 2, keep_every = 0;
 };
 
 struct Config {
-  DataConfig data;
-  ModelConfig model;
-  TrainConfig train;
-  ObjectiveConfig objective;
-  GuidanceConfig guidance;
-  DropConfig drop;
-  MvaConfig mva;
-  AnyFlowConfig anyflow;
-  OptimConfig optim;
-  EmaConfig ema;
-  SampleConfig sample;
-  EvalConfig eval;
-  LogConfig log;
-  CheckpointConfig checkpoint;
+  DataConfig data = {};
+  ModelConfig model = {};
+  TrainConfig train = {};
+  ObjectiveConfig objective = {};
+  soflow::GuidanceOptions guidance = {.mix = 0.25, .label_drop = 0.1, .path_drop = 0.2};
+  DropConfig drop = {};
+  MvaConfig mva = {};
+  AnyFlowConfig anyflow = {};
+  OptimConfig optim = {};
+  nn::EmaOptions ema = {.decay = 0.999};
+  SampleConfig sample = {};
+  EvalConfig eval = {};
+  LogConfig log = {};
+  CheckpointConfig checkpoint = {};
 };
 
-/// The one table of options, bound to the variables of `config`, which must outlive it.
+/// Declares every option once, bound to the members of `config`, which must outlive the result.
 [[nodiscard]] std::vector<Option> options_of(Config& config);
 
-/// The configuration of an INI text; `name` stands before line numbers. Throws InvalidArgument with
-/// all mistakes.
+/// Parses INI text and applies model.preset to the model.* keys that the text does not set.
+/// Messages begin with `name` and a line number. Throws InvalidArgument listing all mistakes.
 [[nodiscard]] Config parse_config(const std::string& text, const std::string& name);
 
-/// The complete configuration as INI text; parse_config() reads the same values back.
+/// Reads back what to_text() wrote, perhaps in an older version: keys that the text does not set
+/// keep their defaults, whatever model.preset says. Throws as parse_config() does.
+[[nodiscard]] Config stored_config(const std::string& text, const std::string& name);
+
+/// Returns the complete configuration as INI text; stored_config() reads the same values back.
 [[nodiscard]] std::string to_text(const Config& config);
 
-/// Rules between values, one text for each broken one: heads divide dim, warmup < iterations, ...
+/// Sets the model.* options for which given(key) is false to those of model.preset. Does nothing
+/// for "custom" or if a preset was applied before.
+void apply_preset(Config* config, const std::function<bool(const std::string& key)>& given);
+
+/// Does the same for a Config filled in C++: a member that differs from ModelConfig() was given.
+void apply_preset(Config* config);
+
+/// Checks the rules between options (heads divide dim, warmup <= iterations, ...). Returns one
+/// message for each rule that is broken.
 [[nodiscard]] std::vector<std::string> problems_of(const Config& config);
+
+/// Applies model.preset and checks the rules between options, as `eflow train` does with what it
+/// parsed. run_training() calls it. Throws InvalidArgument listing every broken rule.
+[[nodiscard]] Config resolved(Config config);
 
 }  // namespace eflow::trainer

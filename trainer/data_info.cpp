@@ -30,7 +30,7 @@ std::string to_json(const DataInfo& info) {
   return json.dump(2) + "\n";
 }
 
-DataInfo data_info_from_json(const std::string& text, const std::string& place) {
+DataInfo data_info_from_json(const std::string& text, const std::string& where) {
   try {
     const auto json = nlohmann::json::parse(text);
     DataInfo info;
@@ -43,7 +43,7 @@ DataInfo data_info_from_json(const std::string& text, const std::string& place) 
     info.fingerprint = json.at("fingerprint");
     return info;
   } catch (const nlohmann::json::exception& error) {
-    throw CheckpointError(str("[data info] ", place, ": ", error.what()));
+    throw CheckpointError(str("[data info] ", where, ": ", error.what()));
   }
 }
 
@@ -58,8 +58,9 @@ std::int64_t label_of(const DataInfo& info, const std::string& name_or_number) {
   std::string known;
   for (const auto& name : names) known += ", " + name;
   throw InvalidArgument(str("label: expected a number from 0 to ", info.clips.classes - 1,
-                            known.empty() ? "" : " or one of", known.empty() ? "" : known.substr(1),
-                            "; found '", name_or_number, "'"));
+                            known.empty() ? "" : ", or one of",
+                            known.empty() ? "" : known.substr(1), "; found '", name_or_number,
+                            "'"));
 }
 
 std::string label_name(const DataInfo& info, std::int64_t label) {

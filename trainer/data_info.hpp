@@ -1,6 +1,6 @@
 #pragma once
-// What a run must know of its data once the data is gone: shapes, label names, frame rate. Written into the run's folder
-// as data.json, so that sampling needs no data set.
+// The facts about a data set that a run keeps: shapes, label names, frame rate. They are stored in
+// the run's folder as data.json, so that sampling needs no data set.
 
 #include <filesystem>
 #include <string>
@@ -12,22 +12,23 @@
 namespace eflow::trainer {
 
 struct DataInfo {
-  ClipFormat clips;
-  std::vector<std::string> class_names;  ///< none, or one a class
+  ClipFormat clips = {};
+  std::vector<std::string> class_names = {};  ///< one per class, or empty
   double fps = 8;
   std::int64_t training_clips = 0;
-  std::string fingerprint;  ///< of the data set's manifest; "" where there is none
+  std::string fingerprint = {};  ///< hash of the data set's manifest; empty if it has none
 };
 
+/// Facts about a source; the fingerprint stays empty.
 [[nodiscard]] DataInfo describe(const io::ClipSource& source);
 
 [[nodiscard]] std::string to_json(const DataInfo& info);
-/// Throws CheckpointError naming `place` and what is wrong.
-[[nodiscard]] DataInfo data_info_from_json(const std::string& text, const std::string& place);
+/// Inverse of to_json(). Throws CheckpointError naming `where` and the fault.
+[[nodiscard]] DataInfo data_info_from_json(const std::string& text, const std::string& where);
 
-/// The label of this name or number; throws InvalidArgument listing the names.
+/// The label with this class name or number. Throws InvalidArgument listing the names.
 [[nodiscard]] std::int64_t label_of(const DataInfo& info, const std::string& name_or_number);
-/// "walk left", or the number where classes have no names.
+/// The class name of `label` ("disc pulse"), or the number as text if classes have no names.
 [[nodiscard]] std::string label_name(const DataInfo& info, std::int64_t label);
 
 }  // namespace eflow::trainer

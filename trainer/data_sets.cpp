@@ -17,7 +17,7 @@ void require_same_format(const io::ClipSource& training, const io::ClipSource& h
       training.class_count() == held_out.class_count())
     return;
   throw DataError(str("[data] data.eval: expected clips ", training.clip_shape(), " of ",
-                      training.class_count(), " classes as in data.dir, found ",
+                      training.class_count(), " classes, as in data.dir; found ",
                       held_out.clip_shape(), " of ", held_out.class_count()));
 }
 
@@ -26,14 +26,14 @@ void split(const DataConfig& config, DataSets* data) {
   const auto withheld =
       static_cast<std::int64_t>(std::ceil(config.eval_share * static_cast<double>(count)));
   if (withheld >= count) {
-    throw DataError(str("[data] ", config.dir, ": ", count, " clips are too few to withhold ",
-                        withheld, " of them; use data.eval = none"));
+    throw DataError(str("[data] ", config.dir, ": cannot withhold ", withheld, " of ", count,
+                        " clips; lower data.eval_share or use data.eval = none"));
   }
   data->training = std::make_unique<PartOfSource>(data->whole.get(), 0, count - withheld);
   data->held_out = std::make_unique<PartOfSource>(data->whole.get(), count - withheld, withheld);
 }
 
-/// Both open data->whole and return its fingerprint.
+/// Opens data->whole and returns its fingerprint.
 std::string open_packed(const DataConfig& config, DataSets* data) {
   auto whole = open_dataset(config.dir);
   const std::string fingerprint = to_hex(hash64(io::manifest_text(whole->manifest())));
@@ -41,10 +41,12 @@ std::string open_packed(const DataConfig& config, DataSets* data) {
   return fingerprint;
 }
 
+/// As open_packed(), for an exactly known flow.
 std::string open_exact(const ExactConfig& config, DataSets* data) {
-  data->whole = std::make_unique<ExactSource>(exact_options(config));
-  return str("exact ", config.kind, " ", data->whole->clip_shape(), " ", config.decay, " ",
-             config.own, " ", config.spread, " ", config.seed);
+  data->whole = std::make_unique<ExactSource>(config.flow);
+  return str("exact ", name_of(config.flow.kind), " ", data->whole->clip_shape(), " ",
+             config.flow.decay, " ", config.flow.own, " ", config.flow.spread, " ",
+             config.flow.seed);
 }
 
 }  // namespace
@@ -62,17 +64,15 @@ Tensor read_contexts(const io::ClipSource& source, const std::vector<std::int64_
 
 std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(directory / io::kManifestName)) {
-    throw DataError(str("[data] ", directory.string(), ": expected a data set, found no ",
-                        io::kManifestName,
-                        " there; 'eflow data pack' and 'eflow data synth' make one"));
+    throw DataError(str("[data] ", directory.string(), ": not a data set: ", io::kManifestName,
+                        " is missing; create one with 'eflow data pack' or 'eflow data synth'"));
   }
   return std::make_unique<io::Dataset>(directory);
 }
 
 DataSets open_data(const DataConfig& config) {
-  const bool exact = config.exact.kind != "none";
-  if (config.dir.empty() && !exact)
-    throw InvalidArgument("data.dir: expected a folder (or --data DIR), found nothing");
+  const bool exact = config.exact.enabled;
+  if (config.dir.empty() && !exact) throw InvalidArgument("data.dir is not set; pass --data DIR");
   DataSets data;
   const std::string fingerprint =
       exact ? open_exact(config.exact, &data) : open_packed(config, &data);

@@ -1,5 +1,5 @@
 #pragma once
-// The clips a run trains on and the clips it is measured on, from the [data] section.
+// Opens the training clips and the held-out clips of a run, as the [data] section describes them.
 
 #include <memory>
 #include <vector>
@@ -11,7 +11,7 @@
 
 namespace eflow::trainer {
 
-/// A consecutive part of another source, which must outlive it.
+/// A contiguous range of the clips of another source, which must outlive it.
 class PartOfSource final : public io::ClipSource {
  public:
   PartOfSource(const io::ClipSource* whole, std::int64_t first, std::int64_t count)
@@ -36,32 +36,36 @@ class PartOfSource final : public io::ClipSource {
   std::int64_t first_, count_;
 };
 
+/// The clips of a run. `training` and `held_out` are the sources to read; they refer to the other
+/// two.
 struct DataSets {
-  std::unique_ptr<io::ClipSource> whole,
-      other;  ///< what is open; other: a separate folder of held-out clips
-  std::unique_ptr<io::ClipSource> training;
-  std::unique_ptr<io::ClipSource> held_out;  ///< null for data.eval = none
-  DataInfo info;
+  std::unique_ptr<io::ClipSource> whole = {};  ///< data.dir or the exact flow
+  std::unique_ptr<io::ClipSource> other = {};  ///< the folder of data.eval, if it names one
+  std::unique_ptr<io::ClipSource> training = {};
+  std::unique_ptr<io::ClipSource> held_out = {};  ///< null for data.eval = none
+  DataInfo info = {};
 };
 
-/// The context of these clips, [n, L, E], or undefined where the source has none.
+/// The contexts of these clips, [n, L, E]; undefined if the source has none.
 [[nodiscard]] Tensor read_contexts(const io::ClipSource& source,
                                    const std::vector<std::int64_t>& indices);
 
-/// Opens data.dir and data.eval, or makes an ExactSource. Throws DataError where there is no data set or the two do not fit each other,
-/// CorruptData for damage.
+/// Opens data.dir and data.eval, or creates an ExactSource. Throws InvalidArgument if no data set
+/// is given, DataError if one is missing, too small to split, or of another format than the other,
+/// and CorruptData if one is damaged.
 [[nodiscard]] DataSets open_data(const DataConfig& config);
 
-/// A data set that must be there. Throws DataError if it is not.
+/// Opens a packed data set. Throws DataError if the folder holds none, CorruptData.
 [[nodiscard]] std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory);
 
-/// Clips 0 .. count-1 of a keyed random order: the same choice for the same seed.
+/// Clips read into memory.
 struct ClipTable {
-  Shape shape;  ///< [n, C, T, H, W]
-  std::vector<float> values;
-  std::vector<std::int64_t> labels;
-  Tensor context;  ///< [n, L, E] or undefined
+  Shape shape = {};  ///< [n, C, T, H, W]
+  std::vector<float> values = {};
+  std::vector<std::int64_t> labels = {};  ///< [n]
+  Tensor context = {};                    ///< [n, L, E] or undefined
 };
+/// Reads `count` clips (at most all) in a random order that depends on `seed` alone.
 [[nodiscard]] ClipTable choose_clips(const io::ClipSource& source, std::int64_t count,
                                      std::uint64_t seed);
 

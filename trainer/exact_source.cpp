@@ -5,7 +5,7 @@
 namespace eflow::trainer {
 namespace {
 
-/// Clip and context together, as the flow makes them.
+/// One draw of the flow: clip and context together.
 struct Drawn {
   std::vector<double> clip, context;
   Drawn(const soflow::ExactFlow& flow, std::int64_t index)
@@ -33,15 +33,6 @@ std::int32_t ExactSource::read(std::int64_t index, std::span<float> clip) const 
 
 void ExactSource::read_context(std::int64_t index, std::span<float> context) const {
   round_into(Drawn(flow_, index).context, context);
-}
-
-soflow::ExactOptions exact_options(const ExactConfig& c) {
-  return {.kind = soflow::exact_kind(c.kind),
-          .clip = {c.channels, c.frames, c.height, c.width},
-          .decay = c.decay,
-          .own = c.own,
-          .spread = c.spread,
-          .seed = static_cast<std::uint64_t>(c.seed)};
 }
 
 }  // namespace eflow::trainer

@@ -1,22 +1,22 @@
 #pragma once
-// ExactSource: clips of an exactly known flow (soflow/exact_flow.hpp) as a data set that needs no
-// file. Every clip is made when it is read, by its index, so there are as many as anyone asks for.
+// ExactSource: samples of an exactly known flow (soflow/exact_flow.hpp) as a data set without
+// files. Every clip is a pure function of its index and is generated when it is read.
 
 #include "eflow/io/clip_source.hpp"
 #include "eflow/soflow/exact_flow.hpp"
-#include "eflow/trainer/config.hpp"
 
 namespace eflow::trainer {
 
 class ExactSource final : public io::ClipSource {
  public:
-  /// Throws what ExactFlow throws.
+  /// Throws what ExactFlow's constructor throws.
   explicit ExactSource(const soflow::ExactOptions& options) : flow_(options) {}
 
+  /// An arbitrary large number: any index can be generated.
   [[nodiscard]] std::int64_t size() const override { return std::int64_t{1} << 20; }
   [[nodiscard]] Shape clip_shape() const override { return flow_.options().clip; }
   [[nodiscard]] std::int64_t class_count() const override { return 0; }
-  /// The condition of the guided flow.
+  /// The condition of a guided flow; rank 0 for the other kinds.
   [[nodiscard]] Shape context_shape() const override;
   std::int32_t read(std::int64_t index, std::span<float> clip) const override;
   void read_context(std::int64_t index, std::span<float> context) const override;
@@ -24,8 +24,5 @@ class ExactSource final : public io::ClipSource {
  private:
   soflow::ExactFlow flow_;
 };
-
-/// Throws InvalidArgument for exact.kind = none.
-[[nodiscard]] soflow::ExactOptions exact_options(const ExactConfig& config);
 
 }  // namespace eflow::trainer

@@ -7,11 +7,11 @@
 
 namespace eflow::trainer {
 
-/// A data set does not fit what is asked of it (absent, wrong shapes, labels out of range).
+/// A data set is missing, or its shapes or labels do not fit the request.
 struct DataError : Error {
   using Error::Error;
 };
-/// A checkpoint or run directory is absent, damaged or another model's.
+/// A checkpoint or run folder is missing, damaged or belongs to another model.
 struct CheckpointError : Error {
   using Error::Error;
 };
@@ -19,15 +19,16 @@ struct CheckpointError : Error {
 enum ExitCode : int {
   kExitOk = 0,
   kExitUsage = 2,       ///< wrong arguments or configuration
-  kExitData = 3,        ///< a data set is absent, damaged or does not fit
-  kExitCheckpoint = 4,  ///< the same for a checkpoint
+  kExitData = 3,        ///< a data set is missing, damaged or does not fit
+  kExitCheckpoint = 4,  ///< a checkpoint is missing, damaged or does not fit
   kExitDevice = 5,      ///< device failure or out of memory
   kExitNumeric = 6,     ///< a loss or gradient was not finite
-  kExitIo = 8,          ///< no space, or the operating system refused
-  kExitInternal = 70,   ///< a mistake of ours
-  kExitSaved = 75,      ///< stopped by a signal, after saving: run again to go on
+  kExitIo = 8,          ///< no space left, or a system call failed
+  kExitInternal = 70,   ///< a bug in eflow
+  kExitSaved = 75,      ///< stopped by a signal after saving; run the command again to continue
 };
 
+/// The exit code for an exception; kExitInternal for a type that no case covers.
 [[nodiscard]] ExitCode exit_code_of(const std::exception& error);
 
 }  // namespace eflow::trainer

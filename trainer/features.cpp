@@ -16,14 +16,15 @@
 namespace eflow::trainer {
 namespace {
 
-constexpr std::int64_t kPart = 64;           // clips read at once
-constexpr std::uint32_t kNoisePurpose = 40;  // apart from what the generator draws
+constexpr std::int64_t kPart = 64;           // clips per forward pass; bounds the memory
+constexpr std::uint32_t kNoisePurpose = 40;  // distinct from the purposes of the generator's draws
 
 std::unique_ptr<ClipClassifier> make_classifier(const ClipFormat& clips, std::uint64_t seed) {
   const RandomKey key{.seed = seed, .purpose = nn::kInitPurpose};
   return std::make_unique<ClipClassifier>(nn::Scope(key), clips);
 }
 
+/// The batch's clips with noise that depends on each clip's position in the training order only.
 Tensor noisy(const io::Batch& batch, const FeatureTraining& options) {
   const Tensor clips = Tensor::from(batch.clips, batch.shape);
   std::vector<std::int64_t> positions;
@@ -37,9 +38,9 @@ Tensor noisy(const io::Batch& batch, const FeatureTraining& options) {
 
 Features Features::train(const DataSets& data, const FeatureTraining& options) {
   if (!data.held_out)
-    throw DataError("[features] no held-out clips: use data.eval = split or a folder");
+    throw DataError("[features] no held-out clips; set data.eval to split or to a folder");
   if (data.info.clips.classes < 2)
-    throw DataError("[features] the data set has no labels to tell apart");
+    throw DataError("[features] expected a data set with at least two classes");
   Features features;
   features.data_ = data.info;
   features.classifier_ = make_classifier(data.info.clips, options.seed);
@@ -69,11 +70,11 @@ Features Features::train(const DataSets& data, const FeatureTraining& options) {
 
 double Features::accuracy_on(const io::ClipSource& source) const {
   const ClipTable table = choose_clips(source, source.size(), 1);
-  const auto read_as = read(table.values, table.shape);
+  const auto predicted = read(table.values, table.shape);
   const auto right =
-      std::inner_product(read_as.begin(), read_as.end(), table.labels.begin(), std::int64_t{0},
+      std::inner_product(predicted.begin(), predicted.end(), table.labels.begin(), std::int64_t{0},
                          std::plus<>(), [](auto a, auto b) { return a == b ? 1 : 0; });
-  return static_cast<double>(right) / static_cast<double>(read_as.size());
+  return static_cast<double>(right) / static_cast<double>(predicted.size());
 }
 
 std::vector<std::int64_t> Features::read(std::span<const float> values, const Shape& shape) const {
@@ -116,12 +117,12 @@ Features Features::load(const std::filesystem::path& folder) {
   auto checkpoint = io::CheckpointStore(folder).latest_good();
   if (!checkpoint) {
     throw CheckpointError(str("[features] ", folder.string(),
-                              ": no features there; 'eflow eval train-features' makes them"));
+                              ": no features found; create them with 'eflow eval train-features'"));
   }
   const auto json = nlohmann::json::parse(checkpoint->metadata(), nullptr, false);
   if (!json.is_object() || json.value("kind", "") != "features") {
-    throw CheckpointError(
-        str("[features] ", folder.string(), ": expected features, found another checkpoint"));
+    throw CheckpointError(str("[features] ", folder.string(),
+                              ": expected features, found a checkpoint of another kind"));
   }
   Features features;
   features.data_ = data_info_from_json(json.at("data").dump(), folder.string());

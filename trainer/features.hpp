@@ -1,5 +1,6 @@
 #pragma once
-// Features: a trained ClipClassifier with its own held-out accuracy, and what it says of clips.
+// Features: a trained ClipClassifier with its held-out accuracy. It judges generated clips: by the
+// labels it predicts, and by Frechet distances of its features.
 
 #include <filesystem>
 #include <functional>
@@ -13,24 +14,25 @@ namespace eflow::trainer {
 
 struct FeatureTraining {
   std::int64_t iterations = 800, batch = 64;
-  double lr = 2e-3;
-  double noise =
-      0.1;  ///< standard deviation added to training clips, so that small flaws do not decide
+  double lr = 2e-3;  ///< peak learning rate
+  /// Standard deviation of noise added to training clips, so that small flaws do not decide.
+  double noise = 0.1;
   std::uint64_t seed = 1;
-  /// Finished steps, their loss; false cancels.
-  std::function<bool(std::int64_t step, double loss)> progress;
+  /// Called after every step; false stops the training early.
+  std::function<bool(std::int64_t step, double loss)> progress = {};
 };
 
 class Features {
  public:
-  /// Trains on data.training and measures the accuracy on all of data.held_out (DataError if there is none, or no labels).
+  /// Trains on data.training and measures the accuracy on all of data.held_out. Throws DataError if
+  /// there are no held-out clips or fewer than two classes, NumericError.
   [[nodiscard]] static Features train(const DataSets& data, const FeatureTraining& options);
   /// Throws CheckpointError, CorruptData.
   [[nodiscard]] static Features load(const std::filesystem::path& folder);
   /// Throws IoError, NoSpaceError.
   void save(const std::filesystem::path& folder) const;
 
-  /// The most likely label of each clip [n, C, T, H, W]. Throws ShapeError.
+  /// The most likely label of each clip; values [n, C, T, H, W]. Throws ShapeError.
   [[nodiscard]] std::vector<std::int64_t> read(std::span<const float> values,
                                                const Shape& shape) const;
 
@@ -39,6 +41,7 @@ class Features {
   [[nodiscard]] std::vector<double> embed(std::span<const float> values, const Shape& shape) const;
   [[nodiscard]] static std::int64_t feature_size() { return ClassifierConfig().width; }
 
+  /// Fraction of the held-out clips classified correctly, in [0, 1].
   [[nodiscard]] double held_out_accuracy() const { return accuracy_; }
   [[nodiscard]] const DataInfo& data() const { return data_; }
 

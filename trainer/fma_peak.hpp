@@ -1,15 +1,23 @@
 #pragma once
-// The machine's multiply-add ceiling, measured when it is needed: what "share of peak" in metrics and benchmarks refers to.
+// The CPU's multiply-add and memory ceilings, measured when needed: the reference of "share of peak"
+// in metrics and benchmarks.
+
+#include <optional>
 
 #include "eflow/base/dtype.hpp"
+#include "eflow/jit/isa.hpp"
 
 namespace eflow::trainer {
 
-/// FLOP/s (2 a multiply-add) of `threads` threads that do nothing else, best of several short runs of about `seconds` in
-/// all, with the widest vectors of this CPU. dtype: kF32; kBF16 where the CPU multiplies bf16, else that is f32 too.
-[[nodiscard]] double measure_fma_peak(int threads, double seconds = 0.1, DType dtype = DType::kF32);
+/// Measures the FLOP/s (2 per multiply-add) of `threads` threads that do nothing else: the best of
+/// several short runs of about `seconds` in total. dtype: kF32, kF64, or kBF16, which counts as f32
+/// on a CPU without bf16 products. isa: the widest of this CPU if empty. With cpu_time, counts the
+/// CPU time of each thread instead of wall-clock time, for machines that do other things too.
+[[nodiscard]] double measure_fma_peak(int threads, double seconds = 0.1, DType dtype = DType::kF32,
+                                      std::optional<jit::Isa> isa = std::nullopt,
+                                      bool cpu_time = false);
 
-/// Bytes a second that `threads` threads read from memory, best of several runs.
+/// Measures the bytes per second that `threads` threads read from memory, best of several runs.
 [[nodiscard]] double measure_memory_rate(int threads, double seconds = 0.1);
 
 }  // namespace eflow::trainer

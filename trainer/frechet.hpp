@@ -1,10 +1,11 @@
 #pragma once
-// Frechet distance between two sets of feature vectors, each seen as a Gaussian. [arXiv 1706.08500]
+// Frechet distance between two sets of feature vectors, each modelled as a Gaussian. [arXiv
+// 1706.08500]
 //
 //   |mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2))
 //
-// The mean and covariance are summed in f64. The distance between finite samples of one distribution
-// is not 0: set a floor beside it, from samples that are known to be alike.
+// Means and covariances are accumulated in f64. Between finite samples of one distribution the
+// distance is not 0: report it with a floor measured between samples known to agree.
 
 #include <cstdint>
 #include <span>
@@ -12,24 +13,26 @@
 
 namespace eflow::trainer {
 
-/// Mean and unbiased covariance of `count` vectors.
+/// Mean and unbiased covariance of `count` vectors of `size` values.
 struct Moments {
   std::int64_t count = 0, size = 0;
-  std::vector<double> mean;        ///< [size]
-  std::vector<double> covariance;  ///< [size, size]
+  std::vector<double> mean = {};        ///< [size]
+  std::vector<double> covariance = {};  ///< [size, size], symmetric
 };
 
-/// rows [count, size]. Throws InvalidArgument for fewer than two rows or a value that is not finite.
+/// Moments of rows [count, size]. Throws InvalidArgument for fewer than two rows or a value that is
+/// not finite.
 [[nodiscard]] Moments moments_of(std::span<const double> rows, std::int64_t size);
 
-/// Its parts: of the means and of the covariances.
+/// The distance, split into its two terms.
 struct FrechetDistance {
   double mean = 0, covariance = 0;
   [[nodiscard]] double total() const { return mean + covariance; }
 };
 
-/// tr (A B)^(1/2) is the sum of the roots of the eigenvalues of L^T B L, L L^T = A, which is
-/// symmetric. Throws InvalidArgument for different sizes.
+/// Computes tr (A B)^(1/2) as the sum of the square roots of the eigenvalues of the symmetric
+/// matrix F^T B F, where F F^T = A. Throws InvalidArgument if the sizes differ, NumericError if a
+/// covariance is not finite.
 [[nodiscard]] FrechetDistance frechet_distance(const Moments& a, const Moments& b);
 
 }  // namespace eflow::trainer

@@ -1,11 +1,14 @@
 #include "eflow/trainer/freeze.hpp"
 
 #include <sstream>
+#include <string_view>
 
 #include "eflow/base/error.hpp"
 
 namespace eflow::trainer {
+namespace {
 
+/// Whether the pattern matches the whole name; * matches any text, including none.
 bool matches(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
   if (pattern.front() == '*') {
@@ -14,6 +17,8 @@ bool matches(std::string_view pattern, std::string_view name) {
   return !name.empty() && pattern.front() == name.front() &&
          matches(pattern.substr(1), name.substr(1));
 }
+
+}  // namespace
 
 void freeze(const std::string& patterns, nn::Module* model) {
   std::istringstream list(patterns);
@@ -25,14 +30,14 @@ void freeze(const std::string& patterns, nn::Module* model) {
       ++found;
     }
     if (found == 0) {
-      throw InvalidArgument(str("train.freeze: no weight is called '", pattern,
-                                "'; names are like ", model->parameters().front().first));
+      throw InvalidArgument(str("train.freeze: no parameter matches '", pattern,
+                                "'; an example of a name is ", model->parameters().front().first));
     }
   }
   for (const auto& [name, weight] : model->parameters()) {
     if (weight.requires_grad()) return;
   }
-  throw InvalidArgument(str("train.freeze: '", patterns, "' leaves nothing to train"));
+  throw InvalidArgument(str("train.freeze: '", patterns, "' leaves no parameter to train"));
 }
 
 }  // namespace eflow::trainer

@@ -14,7 +14,7 @@ namespace {
 
 void check_labels(const SampleRequest& request, std::int64_t classes) {
   if (request.labels.empty())
-    throw InvalidArgument("[sample] count: expected at least one clip, found none");
+    throw InvalidArgument("[sample] count: expected at least one clip, found 0");
   for (const std::int64_t label : request.labels) {
     if (label >= -1 && label < classes) continue;
     throw InvalidArgument(
@@ -22,7 +22,7 @@ void check_labels(const SampleRequest& request, std::int64_t classes) {
   }
 }
 
-/// -1 becomes the network's own "no label".
+/// Labels as a tensor [n]; -1 becomes the network's null label, `classes`.
 Tensor label_tensor(const std::vector<std::int64_t>& labels, std::int64_t classes) {
   if (classes == 0) return {};
   std::vector<std::int64_t> ids = labels;
@@ -32,7 +32,7 @@ Tensor label_tensor(const std::vector<std::int64_t>& labels, std::int64_t classe
 
 }  // namespace
 
-std::vector<std::int64_t> labels_in_turn(std::int64_t count, std::int64_t classes) {
+std::vector<std::int64_t> cycle_labels(std::int64_t count, std::int64_t classes) {
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < count; ++i) labels.push_back(classes > 0 ? i % classes : -1);
   return labels;
@@ -57,7 +57,9 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
   if (request.steer != 1)
     network = soflow::guided(network, request.steer, request.steer_from, config.classes);
   if (request.stream && request.steer != 1)
-    throw InvalidArgument("[sample] steer: clips made chunk by chunk are not steered; expected 1");
+    throw InvalidArgument(
+        "[sample] steer: expected 1, as clips generated chunk by chunk support no guidance at "
+        "sampling time");
   const std::int64_t total = evaluations(request, config);
   GeneratedClips clips;
   clips.shape = {count, config.channels, config.frames, config.height, config.width};

@@ -1,5 +1,5 @@
 #pragma once
-// Generator: a trained run, loaded to make clips. Needs the run's folder and nothing else.
+// Generator: a trained run, loaded for sampling. It needs the run's folder and no data set.
 //
 //   auto generator = trainer::Generator::load("runs/sprites");
 //   trainer::GeneratedClips clips = *generator.sample({.labels = {3, 3}, .steps = 4, .seed = 7});
@@ -14,44 +14,49 @@
 
 namespace eflow::trainer {
 
-/// Clips on the host: pixels in [-1, 1] (a little beyond, from a network), or latents.
+/// Clips in host memory: latents, or pixels in [-1, 1], which a network may overshoot slightly.
 struct GeneratedClips {
-  Shape shape;  ///< [n, C, T, H, W]
-  std::vector<float> values;
-  std::vector<std::int64_t> labels;  ///< [n] what was asked for
+  Shape shape = {};                       ///< [n, C, T, H, W]
+  std::vector<float> values = {};         ///< contiguous, in that order
+  std::vector<std::int64_t> labels = {};  ///< [n] the requested labels
 };
 
 struct SampleRequest {
-  std::vector<std::int64_t> labels;  ///< one a clip; -1: none
-  int steps = 4;
+  std::vector<std::int64_t> labels = {};  ///< one per clip; -1: unconditioned
+  int steps = 4;                          ///< sampling steps N
   soflow::Sampler sampler = soflow::Sampler::kRenoise;
-  double shift = 1, guidance = 4;  ///< guidance: w, for models that are told it
-  double steer = 1;  ///< guidance scale by two evaluations (soflow::guided()); 1: none
+  double shift = 1;     ///< shift k of the sampling times
+  double guidance = 4;  ///< w, for models that take the guidance scale as an input
+  /// Scale of classifier-free guidance at sampling time (soflow::guided()), for models trained
+  /// without guidance. It doubles the number of evaluations; 1: off.
+  double steer = 1;
   soflow::Unconditional steer_from = soflow::Unconditional::kNullCondition;
-  bool stream = false;  ///< chunk by chunk, for causal models (is_causal())
+  bool stream = false;  ///< generate chunk by chunk; only for causal models (is_causal())
   std::uint64_t seed = 1;
-  std::int64_t first_id = 0;  ///< names clip 0: the same (seed, id) makes the same noise
-  std::int64_t part = 32;     ///< clips made at once; bounds the memory, changes nothing else
-  /// Network evaluations done and in all; false cancels.
-  std::function<bool(std::int64_t done, std::int64_t total)> progress;
+  std::int64_t first_id = 0;  ///< id of clip 0; the noise is a function of (seed, id)
+  std::int64_t part = 32;     ///< clips generated at once: bounds memory, does not affect results
+  /// Called after each sampling step with the steps finished and their total; false cancels.
+  std::function<bool(std::int64_t done, std::int64_t total)> progress = {};
 };
 
-/// Evaluations of the network that a request takes, as its progress counts them.
+/// Total number of sampling steps over all batches and chunks: the unit of SampleRequest::progress.
 [[nodiscard]] std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& model);
 
-/// Samples of any model: the request's labels lie in [0, classes). A model that takes a context is
-/// told none. Nothing when cancelled.
-/// Throws InvalidArgument for a label out of range or no labels at all.
+/// Samples clips from any model, on the default device. Labels are in [0, classes) or -1. A context
+/// input is zero. Returns nothing if cancelled. Throws InvalidArgument for an empty request, a
+/// label out of range, or `steer` together with `stream`. May be called from one thread at a time
+/// per model.
 [[nodiscard]] std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
                                                          const SampleRequest& request);
 
+/// Owns the network of a run. Movable; usable from one thread at a time.
 class Generator {
  public:
-  /// Loads the averaged weights of a run's newest good checkpoint, or of the checkpoint folder given.
-  /// Throws CheckpointError, CorruptData.
+  /// Loads the averaged weights from a run's newest good checkpoint, or from a checkpoint folder,
+  /// onto the default device. Throws CheckpointError, CorruptData.
   [[nodiscard]] static Generator load(const std::filesystem::path& run_or_checkpoint);
 
-  /// Causal runs' clips are made chunk by chunk, whatever the request says.
+  /// As sample_clips(), but sets SampleRequest::stream by whether the run is causal.
   [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const {
     request.stream = is_causal(info_.config);
     return sample_clips(*model_, request);
@@ -65,10 +70,12 @@ class Generator {
   CheckpointInfo info_;
 };
 
-/// The newest good checkpoint of a run, of its last stage where it has stages, or the checkpoint itself. Throws CheckpointError.
+/// The newest good checkpoint of a run (of its last stage, if it has stages), or the checkpoint
+/// itself. Throws CheckpointError.
 [[nodiscard]] io::Checkpoint newest_checkpoint(const std::filesystem::path& run_or_checkpoint);
 
-/// `count` labels that take turns: 0, 1, .. classes-1, 0, ..; -1 where there are no classes.
-[[nodiscard]] std::vector<std::int64_t> labels_in_turn(std::int64_t count, std::int64_t classes);
+/// `count` labels that cycle through the classes: 0, 1, ..., classes - 1, 0, ...; all -1 if
+/// `classes` is 0.
+[[nodiscard]] std::vector<std::int64_t> cycle_labels(std::int64_t count, std::int64_t classes);
 
 }  // namespace eflow::trainer

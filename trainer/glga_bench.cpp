@@ -15,7 +15,7 @@ namespace {
 using Op = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                       const Tensor&, const GlgaOptions&);
 
-/// Numbers in [-1, 1) that look irregular.
+/// Deterministic values in [-1, 1] without an obvious pattern.
 Tensor values(const Shape& shape, DType dtype, double seed) {
   std::vector<float> x(static_cast<std::size_t>(element_count(shape)));
   for (std::size_t i = 0; i < x.size(); ++i)
@@ -23,26 +23,27 @@ Tensor values(const Shape& shape, DType dtype, double seed) {
   return cast(Tensor::from(x, shape), dtype).detach();
 }
 
-/// One token of every group of as many, at a place in the group that changes.
-Tensor kept_places(std::int64_t tokens, std::int64_t kept) {
-  std::vector<std::int64_t> places(static_cast<std::size_t>(kept));
+/// Positions [1, kept] of the tokens to keep: one in each of `kept` equal groups, at an offset that
+/// varies from group to group.
+Tensor kept_positions(std::int64_t tokens, std::int64_t kept) {
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(kept));
   for (std::int64_t i = 0; i < kept; ++i) {
     const std::int64_t begin = i * tokens / kept, end = (i + 1) * tokens / kept;
-    places[static_cast<std::size_t>(i)] = begin + i * 7 % (end - begin);
+    positions[static_cast<std::size_t>(i)] = begin + i * 7 % (end - begin);
   }
-  return Tensor::from(places, {1, kept});
+  return Tensor::from(positions, {1, kept});
 }
 
 struct Inputs {
   GlgaOptions options;
-  std::vector<Tensor> x;  ///< q, k, v, gates, both weights
+  std::vector<Tensor> x;  ///< q, k, v, gates, and the weights of both norms
   Tensor dy;
 
   explicit Inputs(const GlgaBenchCase& c) {
     options.radius = c.window / 2;
     const std::int64_t kept = std::max<std::int64_t>(1, c.tokens * (100 - c.drop) / 100);
     if (kept < c.tokens) {
-      options.positions = kept_places(c.tokens, kept);
+      options.positions = kept_positions(c.tokens, kept);
       options.kept_percent = static_cast<int>(100 - c.drop);
     }
     const Shape rows{1, kept, c.heads, c.head};
@@ -60,7 +61,8 @@ struct Inputs {
   }
 };
 
-/// What kernels are timed with. On a machine that does other things too, the CPU's time is the steadier one.
+/// Seconds after all work issued so far: wall-clock time, or CPU time per pool thread
+/// (GlgaBenchOptions::cpu_time).
 class Clock {
  public:
   explicit Clock(bool cpu_time) : cpu_time_(cpu_time) {}
@@ -87,7 +89,7 @@ PassSeconds once(Op op, const Inputs& in, const Clock& clock) {
   return {middle - begin, clock() - middle};
 }
 
-/// The fastest of the runs that fit in about twice `seconds`, at least two beside a first to warm up.
+/// The fastest of the runs that fit in about 2 * `seconds`: at least two, after one to warm up.
 PassSeconds fastest(Op op, const Inputs& in, double seconds, const Clock& clock) {
   (void)once(op, in, clock);
   PassSeconds best{1e30, 1e30};
@@ -99,7 +101,7 @@ PassSeconds fastest(Op op, const Inputs& in, double seconds, const Clock& clock)
   return best;
 }
 
-/// The forward pass both ways in turn.
+/// Times the forward pass with the radius in the code and as an argument, alternating between them.
 void compare_radius(const Inputs& in, double seconds, const Clock& clock, GlgaBench* bench) {
   const NoGrad off;
   GlgaOptions how[2] = {in.options, in.options};
@@ -128,7 +130,8 @@ GlgaBench bench_glga(const GlgaBenchCase& c, const GlgaBenchOptions& options) {
   bench.kept = in.x[0].size(1);
   bench.fused = prepare_glga(in.x[0], in.x[3], in.options, true);
   const int threads = default_device()->runtime().pool().size();
-  // The CPU's time knows no waiting for others: its ceiling is that of one thread alone, once for each.
+  // CPU time does not include waiting for other threads, so the matching peak is that of one thread
+  // running alone, times the number of threads.
   const auto peak = [&] {
     return options.cpu_time ? threads * measure_fma_peak(1, options.seconds / 4, c.dtype)
                             : measure_device_peak(options.seconds / 4, c.dtype);
@@ -139,7 +142,7 @@ GlgaBench bench_glga(const GlgaBenchCase& c, const GlgaBenchOptions& options) {
   const PassSeconds fused = fastest(glga, in, options.seconds, clock);
   bench.forward = {fused.forward, costs.forward};
   bench.backward = {fused.backward, costs.backward};
-  // Once more after the kernels: the ceiling is what the machine reached at its best moment in this run.
+  // Measured again after the kernels: the peak is the best that the machine reached in this run.
   bench.peak = std::max(bench.peak, peak());
   if (options.composition) {
     const PassSeconds composed = fastest(glga_composition, in, options.seconds, clock);

@@ -8,8 +8,8 @@
 namespace eflow::trainer {
 namespace {
 
-constexpr std::uint64_t kSeed = 20260328;  // fixed: errors of different runs are to be comparable
-constexpr std::int64_t kPart = 32;         // clips evaluated at once; bounds the memory
+constexpr std::uint64_t kSeed = 20260328;  // fixed, so that errors of different runs compare
+constexpr std::int64_t kPart = 32;         // clips per forward pass; bounds the memory
 
 }  // namespace
 

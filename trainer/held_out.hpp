@@ -1,6 +1,7 @@
 #pragma once
-// The held-out error: raw, unguided flow-matching error on clips that are not trained on, with clips, times and noise
-// that never change during a run. It can be compared from step to step and between runs of one data set.
+// The held-out error: raw, unguided flow-matching error on clips that are not trained on. Clips,
+// times and noise never change, so the error can be compared between steps and between runs on one
+// data set.
 
 #include "eflow/io/clip_source.hpp"
 #include "eflow/soflow/held_out_error.hpp"
@@ -9,11 +10,11 @@ namespace eflow::trainer {
 
 class HeldOutError {
  public:
-  /// Chooses `clips` of `source`, which is read here and not again; t follows `law`.
+  /// Selects `clips` clips of `source`, which is read here only; t is drawn from `law`.
   HeldOutError(const io::ClipSource& source, std::int64_t clips, const soflow::LogitNormal& law);
 
-  /// Mean over clips of mean_e |F(x_t, t, t | label) - (x1 - x0)|^2. Pass the averaged weights.
-  /// `guidance`: what the network was trained with.
+  /// Mean over clips and elements of |F(x_t, t, t | label) - (x_1 - x_0)|^2. Pass the network with
+  /// the averaged weights and the `guidance` options that it was trained with.
   [[nodiscard]] double measure(const soflow::Network& network,
                                const soflow::GuidanceOptions& guidance = {}) const;
 

@@ -13,7 +13,7 @@
 namespace eflow::trainer {
 namespace {
 
-/// Latents of no particular content: 16 channels, one of ten labels.
+/// Noise in the shape of latents: 16 channels, ten classes.
 class NoiseSource final : public io::ClipSource {
  public:
   explicit NoiseSource(const LadderOptions& o) : shape_{16, o.frames, 2 * o.side, 2 * o.side} {}
@@ -29,7 +29,7 @@ class NoiseSource final : public io::ClipSource {
   Shape shape_;
 };
 
-/// Networks and trainer of one rung.
+/// Networks, trainer and measured step times of one rung.
 struct Bench {
   Bench(const RungConfig& rung, const io::ClipSource& source)
       : name(rung.name),
@@ -60,7 +60,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// One clip through the network, no gradient.
+/// Median seconds of one forward pass of one clip, without gradients.
 double forward_seconds(const nn::VideoDiT& model, std::int64_t calls) {
   const NoGrad off;
   const nn::DiTConfig& c = model.config();
@@ -80,40 +80,37 @@ double forward_seconds(const nn::VideoDiT& model, std::int64_t calls) {
 
 std::vector<RungConfig> ladder_configs(const LadderOptions& o) {
   Config c;
-  c.model = {.preset = "custom",
-             .dim = o.width,
-             .heads = o.heads,
-             .encoder = o.encoder,
-             .middle = o.middle,
-             .decoder = o.decoder,
-             .mlp_ratio = 5,
-             .patch_t = 1,
-             .patch_h = 2,
-             .patch_w = 2};
-  c.model.attention = "softmax";
+  c.model.dim = o.width;
+  c.model.heads = o.heads;
+  c.model.encoder = o.encoder;
+  c.model.middle = o.middle;
+  c.model.decoder = o.decoder;
+  c.model.mlp_ratio = 5;
+  c.model.patch = {1, 2, 2};
+  c.model.attention = nn::AttentionKind::kSoftmax;
   c.model.window_frames = 4;
   c.model.position_table = false;
-  c.model.prediction = "velocity";
+  c.model.prediction = nn::Prediction::kVelocity;
   c.train.batch = o.batch;
   c.objective.fm_share = 1;
-  c.objective.label_drop = 0;
+  c.guidance.label_drop = 0;
   std::vector<RungConfig> rungs;
   const auto add = [&](const char* name, double its) { rungs.push_back({name, its, c}); };
   add("FM, softmax", 0.067);
   c.objective.fm_share = 0.75;
-  c.objective.guidance = 3;
+  c.guidance.scale = 3;
   add("+ solution consistency, guidance by the null label", 0.042);
   c.mva.share = 0.25;
   add("+ additivity", 0.037);
-  c.model.attention = "glga";
+  c.model.attention = nn::AttentionKind::kGated;
   c.model.softmax_every = 8;
   add("+ GLGA", 0.051);
-  c.guidance.kind = "weak";
-  c.guidance.w_max = 4.5;
+  c.guidance.kind = soflow::Unconditional::kWeakPath;
+  c.guidance.scale_max = 4.5;
   c.guidance.embed = true;
-  c.objective.guidance = 2.5;
+  c.guidance.scale = 2.5;
   add("+ path-drop guidance", 0.061);
-  c.drop.tokens = "groups-3d";
+  c.drop.kind = soflow::DropKind::kGroups3d;
   add("+ 75 % of the tokens dropped", 0.105);
   return rungs;
 }

@@ -12,7 +12,7 @@
 namespace eflow::trainer {
 namespace {
 
-/// The step of a complete line, or nothing if it is not one of ours.
+/// The step of a complete line, or nothing if the line is not a metrics object.
 std::optional<std::int64_t> step_of(std::string_view line) {
   const auto object = nlohmann::json::parse(line, nullptr, false);
   if (!object.is_object() || !object.contains("step")) return std::nullopt;
@@ -21,8 +21,9 @@ std::optional<std::int64_t> step_of(std::string_view line) {
   return step.get<std::int64_t>();
 }
 
-/// Bytes of the lines up to last_step. Throws CorruptData where they do not follow each other up to it. A file that
-/// begins with a later step than 1, or is empty, is the file of a run that began with another run's checkpoint.
+/// Size in bytes of the lines up to last_step. Throws CorruptData if their steps are not
+/// consecutive. A file that is empty or begins after step 1 belongs to a run that started from
+/// another run's checkpoint.
 std::size_t bytes_up_to(const std::string& text, std::int64_t last_step,
                         const std::filesystem::path& path) {
   std::size_t begin = 0;
@@ -36,15 +37,15 @@ std::size_t bytes_up_to(const std::string& text, std::int64_t last_step,
     if (step != expected) {
       throw CorruptData(str("[metrics] ", path.string(), ": at byte ", begin, ": expected step ",
                             expected, " of ", last_step, ", found ",
-                            step ? str("step ", *step) : std::string("no such line"),
-                            "; move the file away to go on without the history"));
+                            step ? str("step ", *step) : std::string("no metrics line"),
+                            "; move the file away to continue without it"));
     }
     begin = end + 1;
   }
   return begin;
 }
 
-/// JSON has no inf or NaN; null says that there was no number.
+/// JSON has no inf or NaN: they become null.
 nlohmann::ordered_json number(double value) {
   if (!std::isfinite(value)) return nullptr;
   return value;

@@ -1,7 +1,6 @@
 #pragma once
-// Between the [model] section and the network's own configuration.
+// From a Config to the network that it describes.
 
-#include <functional>
 #include <memory>
 
 #include "eflow/nn/video_dit.hpp"
@@ -9,28 +8,23 @@
 
 namespace eflow::trainer {
 
-/// The clips that a model is for; comes from the data set, not from the configuration.
+/// The clips that a model is built for. The data set decides it, not the configuration.
 struct ClipFormat {
   std::int64_t channels = 0, frames = 0, height = 0, width = 0;
   std::int64_t classes = 0;
-  std::int64_t context_dim = 0;  ///< E of the context tokens; 0: none
+  std::int64_t context_dim = 0;  ///< width E of the context tokens; 0: no context
   [[nodiscard]] Shape shape() const { return {channels, frames, height, width}; }
 };
 
-/// Sets the [model] values that were not given to those of model.preset ("custom": leaves all).
-void apply_preset(Config* config, const std::function<bool(const std::string& key)>& given);
-
-/// The network for these clips. Throws InvalidArgument naming the model.* key that does not fit them.
+/// Returns the network for these clips, with model.preset applied. Throws InvalidArgument naming
+/// the model.* key that does not fit the clips.
 [[nodiscard]] nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips);
 
-/// Whether a run trains to make clips chunk by chunk: an AnyFlow stage of a model that has chunks. A
-/// stage of EFlow's losses, such as the teacher's, sees whole clips.
+/// Returns whether a run trains chunk-causal passes: an AnyFlow stage with model.chunk_frames set.
+/// A stage with EFlow's losses, such as the teacher's, trains on whole clips.
 [[nodiscard]] bool is_causal(const Config& config);
 
-/// train.precision: what blocks compute in.
-[[nodiscard]] DType compute_dtype(const Config& config);
-
-/// A model whose weights are drawn from train.seed, on the default device.
+/// Returns a model on the default device, its weights drawn from train.seed.
 [[nodiscard]] std::unique_ptr<nn::VideoDiT> make_model(const Config& config,
                                                        const ClipFormat& clips);
 

@@ -6,13 +6,14 @@
 namespace eflow::trainer {
 namespace {
 
-/// Query-key pairs with |i - j| <= radius, of n tokens in a row.
+/// Number of query-key pairs with |i - j| <= radius among n tokens in a row.
 double pairs_in_window(double n, double radius) {
   if (radius >= n) return n * n;
   return n * (2 * radius + 1) - radius * (radius + 1);
 }
 
-/// Of `tokens` tokens that are a share `kept` of the raster, in which the window is measured.
+/// FLOP of one attention layer for `tokens` tokens, a fraction `kept` of the raster. The window is
+/// measured in raster tokens unless the model indexes kept tokens (WindowIndex::kCompact).
 double attention_flops(const nn::DiTConfig& c, nn::AttentionKind kind, double tokens, double kept) {
   if (tokens == 0) return 0;
   const double width = static_cast<double>(c.dim), head = width / static_cast<double>(c.heads);
@@ -28,9 +29,9 @@ double attention_flops(const nn::DiTConfig& c, nn::AttentionKind kind, double to
       return 4 * tokens * tokens * width;
     case nn::AttentionKind::kWindow:
       return local;
-    case nn::AttentionKind::kSla:  // a product of a head's width after the linear branch
+    case nn::AttentionKind::kSla:  // with a head x head projection after the linear branch
       return chosen + global + 2 * tokens * head * width;
-    case nn::AttentionKind::kVsa:  // and a gate of the whole width
+    case nn::AttentionKind::kVsa:  // with block scores and a gate of the full width
       return chosen + 4 * blocks * blocks * width + 2 * tokens * width * width;
     case nn::AttentionKind::kLinear:
     case nn::AttentionKind::kSana:

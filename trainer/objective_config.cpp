@@ -11,25 +11,20 @@ namespace eflow::trainer {
 
 namespace {
 
-/// The step at this share of the run.
+/// Returns the step at this share of the run.
 std::int64_t step_at(const Config& config, double share) {
   return std::llround(share * static_cast<double>(config.train.iterations));
 }
 
+bool is_conditional(const nn::DiTConfig& network) {
+  return network.classes > 0 || network.context_dim > 0;
+}
+
 soflow::GuidanceOptions guidance_options(const Config& config, const nn::DiTConfig& network) {
-  const ObjectiveConfig& c = config.objective;
-  const GuidanceConfig& g = config.guidance;
-  const bool conditional = network.classes > 0 || network.context_dim > 0;
-  soflow::GuidanceOptions options;
-  options.kind = soflow::unconditional_kind(g.kind);
-  options.scale = c.guidance;
-  options.scale_max = g.w_max;
-  options.per_sample = g.per_sample;
-  options.embed = g.embed;
-  options.mix = c.guidance > 1 || g.w_max > 1 ? c.velocity_mix : 1;
-  options.decay_time = c.cfg_decay ? 0.8 : 1;
-  options.label_drop = conditional ? c.label_drop : 0;
-  options.path_drop = g.path_drop;
+  soflow::GuidanceOptions options = config.guidance;
+  if (options.scale <= 1 && options.scale_max <= 1) options.mix = 1;
+  if (config.objective.cfg_decay) options.decay_time = 0.8;
+  if (!is_conditional(network)) options.label_drop = 0;
   options.null_label = network.classes;
   return options;
 }
@@ -41,44 +36,40 @@ soflow::AdditivityOptions additivity_options(const Config& config) {
     options.pattern = soflow::loss_pattern(config.objective.fm_share - c.share, c.share);
   }
   options.first_step = step_at(config, c.from);
-  options.jumps = {c.nodes, c.shift, c.to_data, c.min_jump};
-  options.weight = soflow::additivity_weight(c.weight);
+  options.jumps = c.jumps;
+  options.weight = c.weight;
   return options;
 }
 
 }  // namespace
 
-soflow::LogitNormal time_law(const ObjectiveConfig& c) {
-  return {c.t_mean, c.t_std, c.t_shift};
-}
-
 soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTConfig& network) {
   const ObjectiveConfig& c = config.objective;
   soflow::ObjectiveOptions options;
   options.pattern = soflow::loss_pattern(c.fm_share);
-  options.weight = {c.p, c.eps};
+  options.weight = c.weight;
   options.scm_scale = c.scm_scale;
-  options.times = {time_law(c), time_law(c), {c.s_mean, c.s_std, c.s_shift}};
-  options.ratio = {soflow::ratio_curve(c.r_schedule), c.r_init, c.r_end, config.train.iterations};
+  options.times = {c.t, c.t, c.s};
+  options.ratio = c.ratio;
+  options.ratio.iterations = config.train.iterations;
   options.guidance = guidance_options(config, network);
   options.additivity = additivity_options(config);
-  options.drop = {soflow::drop_kind(config.drop.tokens), config.drop.ratio};
+  options.drop = config.drop;
   options.drop_schedule = {step_at(config, config.drop.until), config.drop.dense_every};
   if (options.drop_schedule.until == 0) options.drop.kind = soflow::DropKind::kNone;
   options.grid = network.grid();
   options.patch = network.patch;
-  options.seed = static_cast<std::uint64_t>(config.train.seed);
+  options.seed = config.train.seed;
   return options;
 }
 
 soflow::AnyFlowOptions anyflow_options(const Config& config, const nn::DiTConfig& network) {
-  const bool conditional = network.classes > 0 || network.context_dim > 0;
-  return {.guidance = config.objective.guidance,
-          .shift = config.objective.t_shift,
-          .label_drop = conditional ? config.objective.label_drop : 0,
+  return {.guidance = config.guidance.scale,
+          .shift = config.objective.t.shift,
+          .label_drop = is_conditional(network) ? config.guidance.label_drop : 0,
           .null_label = network.classes,
           .causal = is_causal(config),
-          .seed = static_cast<std::uint64_t>(config.train.seed)};
+          .seed = config.train.seed};
 }
 
 std::vector<int> parse_rollouts(const std::string& text) {
@@ -100,7 +91,7 @@ std::vector<int> parse_rollouts(const std::string& text) {
 
 double anyflow_passes(const Config& config, const nn::DiTConfig& network) {
   const soflow::AnyFlowOptions options = anyflow_options(config, network);
-  if (config.objective.kind == "anyflow") return anyflow_passes(options);
+  if (config.objective.kind == ObjectiveKind::kAnyFlow) return anyflow_passes(options);
   return on_policy_passes(options, parse_rollouts(config.anyflow.rollouts), config.anyflow.cotrain);
 }
 
@@ -108,15 +99,11 @@ TrainerOptions trainer_options(const Config& config) {
   TrainerOptions options;
   options.batch = config.train.batch;
   options.accumulation = config.train.accumulation;
-  options.seed = static_cast<std::uint64_t>(config.train.seed);
-  options.learning_rate = {.peak = config.optim.lr,
-                           .curve = nn::curve_kind(config.optim.schedule),
-                           .warmup = config.optim.warmup,
-                           .total = config.train.iterations,
-                           .end_fraction = config.optim.lr_end};
-  options.adamw = {config.optim.beta1, config.optim.beta2, config.optim.eps,
-                   config.optim.weight_decay};
-  options.ema = {config.ema.decay, config.ema.warmup};
+  options.seed = config.train.seed;
+  options.learning_rate = config.optim.lr;
+  options.learning_rate.total = config.train.iterations;
+  options.adamw = config.optim.adamw;
+  options.ema = config.ema;
   options.clip = config.optim.clip;
   return options;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The [objective], [guidance], [drop], [mva], [optim], [ema] and [train] sections as the options of the parts that they are for.
+// From a Config to the options of the objectives and of the trainer: joins the sections and derives
+// what depends on more than one (steps from shares of the run, the null label from the network).
 
 #include "eflow/nn/dit_config.hpp"
 #include "eflow/soflow/anyflow.hpp"
@@ -9,18 +10,18 @@
 
 namespace eflow::trainer {
 
-/// For a network of this shape.
+/// Returns the options of EFlowObjective for this network.
 [[nodiscard]] soflow::ObjectiveOptions objective_options(const Config& config,
                                                          const nn::DiTConfig& network);
-/// Of objective.kind = anyflow, and of anyflow-on-policy's share of it.
+/// Returns the options of objective.kind = anyflow and of anyflow-on-policy's cotraining.
 [[nodiscard]] soflow::AnyFlowOptions anyflow_options(const Config& config,
                                                      const nn::DiTConfig& network);
-/// anyflow.rollouts as numbers. Throws InvalidArgument.
+/// Parses anyflow.rollouts ("2,4,8"). Throws InvalidArgument.
 [[nodiscard]] std::vector<int> parse_rollouts(const std::string& text);
-/// Forwards of a clip in a step of the AnyFlow stage that objective.kind names; a backward counts two.
+/// Returns the forward passes per clip and step of the AnyFlow stage that objective.kind names; a
+/// backward pass counts as two.
 [[nodiscard]] double anyflow_passes(const Config& config, const nn::DiTConfig& network);
+/// Returns the options of Trainer: [train], [optim] and [ema].
 [[nodiscard]] TrainerOptions trainer_options(const Config& config);
-/// The law of t, also that of the held-out error.
-[[nodiscard]] soflow::LogitNormal time_law(const ObjectiveConfig& config);
 
 }  // namespace eflow::trainer

@@ -15,8 +15,8 @@ namespace {
 
 soflow::OnPolicyOptions on_policy_options(const Config& config) {
   return {.rollouts = parse_rollouts(config.anyflow.rollouts),
-          .shift = config.objective.t_shift,
-          .seed = static_cast<std::uint64_t>(config.train.seed)};
+          .shift = config.objective.t.shift,
+          .seed = config.train.seed};
 }
 
 void require_same_clips(const Generator& teacher, const DataInfo& data) {
@@ -24,12 +24,13 @@ void require_same_clips(const Generator& teacher, const DataInfo& data) {
   if (theirs.shape() == ours.shape() && theirs.classes == ours.classes &&
       theirs.context_dim == ours.context_dim)
     return;
-  throw CheckpointError(str("anyflow.teacher: expected a model of clips ", ours.shape(), ", ",
-                            ours.classes, " classes, found ", theirs.shape(), ", ",
+  throw CheckpointError(str("anyflow.teacher: expected a model of clips ", ours.shape(), " with ",
+                            ours.classes, " classes; found ", theirs.shape(), " with ",
                             theirs.classes));
 }
 
-/// The teacher's network with its guidance: told to it where it can be, else by two evaluations.
+/// The teacher's network at guidance scale w: passed as an input if the network takes one,
+/// otherwise applied with a second, unconditioned evaluation.
 soflow::Network guided_teacher(const Generator& teacher, double w) {
   const nn::VideoDiT& model = teacher.model();
   const soflow::Network network = std::cref(model);
@@ -41,8 +42,7 @@ soflow::Network guided_teacher(const Generator& teacher, double w) {
   }
   const bool conditional = model.config().classes > 0 || model.config().context_dim > 0;
   if (w == 1 || !conditional) return network;
-  return soflow::guided(network, w, soflow::unconditional_kind(teacher.info().config.guidance.kind),
-                        model.config().classes);
+  return soflow::guided(network, w, teacher.info().config.guidance.kind, model.config().classes);
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::V
 
 soflow::Network OnPolicyRun::teacher_network(const Config& config) {
   if (config.anyflow.teacher == "exact") {
-    exact_.emplace(exact_options(config.data.exact));
+    exact_.emplace(config.data.exact.flow);
     return exact_->network();
   }
   teacher_.emplace(Generator::load(config.anyflow.teacher));
@@ -102,8 +102,8 @@ double OnPolicyRun::step(const std::vector<soflow::Batch>& parts, std::int64_t s
   }
   const double norm = nn::gradient_norm(fake_->parameters());
   if (!std::isfinite(error) || !std::isfinite(norm)) {
-    throw NumericError(str("[train] step ", step + 1, ": the learned score's error is ", error,
-                           ", its gradient norm ", norm));
+    throw NumericError(
+        str("[train] step ", step + 1, ": learned score: error ", error, ", gradient norm ", norm));
   }
   optimizer_->step(learning_rate_.at(step), nn::clip_factor(norm, clip_));
   fake_->clear_gradients();

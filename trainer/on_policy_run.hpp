@@ -1,6 +1,7 @@
 #pragma once
-// AnyFlow's second stage as a run has it: the teacher and the learned score of the student's samples
-// beside the student, whose own loss they make.
+// OnPolicyRun: AnyFlow's second stage inside a training run. Holds the teacher and the learned
+// score of the student's samples, computes the student's loss, and trains the score after each
+// step.
 
 #include <optional>
 
@@ -16,14 +17,16 @@ namespace eflow::trainer {
 
 class OnPolicyRun final : public Companion {
  public:
-  /// `student` must outlive it. The score starts as a copy of the teacher; with an exact teacher
-  /// (anyflow.teacher = exact), of the student, once begin() is called. Throws CheckpointError for a
-  /// teacher of other clips.
+  /// `student` must outlive this object. The score starts as a copy of the teacher; if the teacher
+  /// is exact (anyflow.teacher = exact), begin() makes it a copy of the student. Throws
+  /// CheckpointError if the teacher is missing or was trained on clips of another format.
   OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student);
 
-  /// Copies the student's first weights where the score starts with them.
+  /// Call once the student has its initial weights: copies them into the score if that starts from
+  /// the student.
   void begin();
-  /// The student's loss: matching, and with anyflow.cotrain the first stage's on the clips.
+  /// The student's loss: distribution matching and, with anyflow.cotrain, the first stage's loss on
+  /// the clips. Arguments as for Objective.
   [[nodiscard]] soflow::StepLoss loss(const soflow::Batch& part, std::int64_t step,
                                       std::int64_t batch_total) const;
 
@@ -35,9 +38,9 @@ class OnPolicyRun final : public Companion {
   [[nodiscard]] soflow::Network teacher_network(const Config& config);
 
   const nn::VideoDiT* student_;
-  std::optional<Generator> teacher_;
+  std::optional<Generator> teacher_;  // exactly one of these two is set
   std::optional<soflow::ExactFlow> exact_;
-  std::unique_ptr<nn::VideoDiT> fake_;
+  std::unique_ptr<nn::VideoDiT> fake_;  // the learned score
   std::optional<nn::AdamW> optimizer_;
   nn::LearningRate learning_rate_;
   double clip_;

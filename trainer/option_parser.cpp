@@ -16,7 +16,7 @@ bool is_flag(const Option& option) {
   return std::holds_alternative<bool*>(option.target) && option.key.find('.') == std::string::npos;
 }
 
-/// "--Section-key=a-b" as "--Section_key=a-b": only the name is canonical, never the value.
+/// Turns "--section-key=a-b" into "--section_key=a-b": the name changes, the value does not.
 std::string canonical_argument(const std::string& argument) {
   if (argument.rfind("--", 0) != 0) return argument;
   const auto equals = std::min(argument.find('='), argument.size());
@@ -39,7 +39,7 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-/// N of "stageN.section.key", 0 for any other key.
+/// Returns N for "stageN.section.key" and 0 for any other key.
 std::int64_t stage_of(const std::string& key) {
   constexpr std::string_view kWord = "stage";
   const std::size_t dot = key.find('.');
@@ -79,8 +79,7 @@ void OptionParser::parse_file(const std::filesystem::path& path) {
   parse_text(read_file(path, 1 << 20), path.string());
 }
 
-// Boost parses one line at a time, under the section that the line stands in, so that each mistake
-// has its line.
+// Boost parses one line at a time, prefixed with its section, so that each mistake has a line number.
 void OptionParser::parse_text(const std::string& text, const std::string& name) {
   std::istringstream lines(text);
   std::string line, section;

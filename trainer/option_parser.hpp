@@ -1,6 +1,6 @@
 #pragma once
-// Fills the variables of a list of options from configuration files and a command line, and reports
-// every mistake at once with its place. The grammar of both is Boost.Program_options'.
+// Sets the variables of a list of options from configuration files and a command line. Reports all
+// mistakes at once, each with its place. Boost.Program_options defines the grammar of both.
 
 #include <filesystem>
 #include <set>
@@ -11,41 +11,41 @@
 
 namespace eflow::trainer {
 
-/// "key = value" of a section [stageN], or "stageN.key=value" of a command line, as it stands.
+/// One "key = value" of a section [stageN], or "stageN.key=value" of a command line, unparsed.
 struct StageSetting {
-  std::int64_t stage = 0;  ///< N, from 1
-  std::string key, value;
-  std::string place;  ///< begins a message about it
+  std::int64_t stage = 0;  ///< N, counted from 1
+  std::string key = {}, value = {};
+  std::string place = {};  ///< prefix of messages about it
 };
 
 class OptionParser {
  public:
+  /// The variables that the options set must outlive the parser.
   explicit OptionParser(std::vector<Option> options) : options_(std::move(options)) {}
 
-  /// Reads "[section]" / "key = value" lines; '#' starts a comment. Only "section.key" options may
-  /// stand in a file. Throws IoError when the file cannot be read; anything else is collected.
+  /// Reads "[section]" and "key = value" lines; '#' starts a comment. A file may set "section.key"
+  /// options only. Throws InvalidArgument if the file does not exist and IoError if it cannot be
+  /// read; collects all other mistakes.
   void parse_file(const std::filesystem::path& path);
-  /// The same for a text that did not come from a file; `name` stands in messages before the line
-  /// number.
+  /// Does the same for text in memory. Messages begin with `name` and the line number.
   void parse_text(const std::string& text, const std::string& name);
 
-  /// Reads "--key=value" and "--key value"; '_' and '-' are equal. A flag (a bool without a
-  /// section) needs no value. Words without "--" go to `positional`; at most `max_positional` of
-  /// them.
+  /// Reads "--key=value" and "--key value"; '_' and '-' are equivalent. A flag (a bool without a
+  /// section) needs no value. Appends at most `max_positional` words without "--" to `positional`.
   void parse_arguments(const std::vector<std::string>& arguments,
                        std::vector<std::string>* positional = nullptr,
                        std::size_t max_positional = 0);
 
-  /// Adds a mistake that a caller found (a value that does not fit another).
+  /// Adds a mistake that the caller found, for example two values that contradict each other.
   void add_problem(std::string text) { problems_.push_back(std::move(text)); }
 
-  /// Was this key given, in a file or on the command line?
+  /// Returns whether a file or the command line gave this key.
   [[nodiscard]] bool given(const std::string& key) const { return given_.count(key) != 0; }
   [[nodiscard]] const std::vector<Option>& options() const { return options_; }
-  /// Not checked against the options: a stage has variables of its own.
+  /// Settings of stages, not checked against the options: each stage has its own Config.
   [[nodiscard]] const std::vector<StageSetting>& stage_settings() const { return stages_; }
 
-  /// Throws InvalidArgument that lists all mistakes, one a line, if there were any.
+  /// Throws InvalidArgument listing all mistakes, one per line, if there are any.
   void finish() const;
 
  private:
@@ -57,8 +57,8 @@ class OptionParser {
   std::vector<StageSetting> stages_;
 };
 
-/// The value of --`name` among the arguments, "" if absent: what must be known before all others
-/// (the file's name).
+/// Returns the value of --`name` in the arguments, or "". For options that must be known before the
+/// rest is parsed, such as the configuration file.
 [[nodiscard]] std::string peek_argument(const std::vector<std::string>& arguments,
                                         const std::string& name);
 

@@ -12,23 +12,27 @@ std::string section_of(const Option& option) {
   return dot == std::string::npos ? "" : option.key.substr(0, dot);
 }
 
-bool is_text(const Option& option) {
-  return std::holds_alternative<std::string*>(option.target);
-}
-
 std::string accepted(const Option& option) {
-  if (is_text(option) && option.allowed.choices.empty()) return "text";
+  const bool is_text = std::holds_alternative<std::string*>(option.target);
+  if (is_text && option.allowed.choices.empty()) return "text";
   return expected_text(option);
 }
 
-/// "(4; an integer from 1 to 64 steps)".
+/// A '|' would end the cell.
+std::string escaped_cell(const std::string& text) {
+  std::string cell;
+  for (const char c : text) cell += c == '|' ? std::string("\\|") : std::string(1, c);
+  return cell;
+}
+
+/// Returns "(an integer from 1 to 64 [steps]; default 4)".
 std::string default_text(const Option& option) {
   const std::string value = value_text(option);
   const std::string unit = option.unit.empty() ? "" : " [" + option.unit + "]";
   return str("(", accepted(option), unit, value.empty() ? "" : "; default " + value, ")");
 }
 
-/// Flags are shown with dashes, as commands usually are; keys as they stand in a file.
+/// Shows flags with dashes, as is usual for commands, and keys as a configuration file has them.
 std::string shown_key(const Option& option) {
   std::string key = option.key;
   if (section_of(option).empty()) std::replace(key.begin(), key.end(), '_', '-');
@@ -70,7 +74,7 @@ std::string markdown_table(const std::vector<Option>& options) {
   for (const Option& option : options) {
     if (section_of(option).empty()) continue;
     text += str("| `", option.key, "` | ", accepted(option), " | ", option.unit, " | ",
-                value_text(option), " | ", option.help, " |\n");
+                value_text(option), " | ", escaped_cell(option.help), " |\n");
   }
   return text;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Texts made from a list of options: help for a terminal, a configuration file, a table for the
-// manual, differences.
+// Text made from a list of options: terminal help, a configuration file, the table of
+// docs/options.md, and differences between two configurations.
 
 #include <string>
 #include <vector>
@@ -9,21 +9,20 @@
 
 namespace eflow::trainer {
 
-/// One or two lines an option: name, what it accepts, default, help; grouped by section, flags
-/// first.
+/// Returns the --help text: name, help, accepted values and default of each option, by section.
 [[nodiscard]] std::string help_text(const std::vector<Option>& options);
 
-/// "[section]" / "key = value" lines of all "section.key" options, in the order of the list; parses
-/// back to the same.
+/// Returns "[section]" and "key = value" lines for all "section.key" options, in list order.
+/// OptionParser::parse_text() reads the same values back.
 [[nodiscard]] std::string config_text(const std::vector<Option>& options);
 
-/// A Markdown table of all "section.key" options.
+/// Returns a Markdown table of all "section.key" options.
 [[nodiscard]] std::string markdown_table(const std::vector<Option>& options);
 
 struct OptionDifference {
-  std::string key, before, now;
+  std::string key = {}, before = {}, now = {};
 };
-/// Keys whose values differ; both lists must come from the same declaration.
+/// Returns the options whose values differ. Both lists must come from options_of().
 [[nodiscard]] std::vector<OptionDifference> differences(const std::vector<Option>& before,
                                                         const std::vector<Option>& now);
 

@@ -39,7 +39,7 @@ std::string range_text(const char* what, const Allowed& allowed) {
   return what;
 }
 
-/// The whole text as one number, or nothing: no blanks, no "nan", no trailing characters.
+/// Parses the whole text as one number. Returns false if blanks or other characters are left over.
 template <class Number>
 bool parse_number(const std::string& text, Number* value) {
   const char* end = text.data() + text.size();
@@ -72,12 +72,18 @@ bool set_text(const Option& option, const std::string& text, std::string* target
   if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
     return false;
   }
-  // These three could not be written to a configuration file and read back.
+  // A configuration file could not hold these and read them back.
   const bool blank_ends =
       !text.empty() && (std::isspace(static_cast<unsigned char>(text.front())) ||
                         std::isspace(static_cast<unsigned char>(text.back())));
   if (blank_ends || text.find_first_of("#\n\r") != std::string::npos) return false;
   *target = text;
+  return true;
+}
+
+bool set_name(const NamedValue& target, const std::string& text) {
+  if (std::find(target.names.begin(), target.names.end(), text) == target.names.end()) return false;
+  target.set(text);
   return true;
 }
 
@@ -95,7 +101,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-/// "batch" of "train.batch": a right name in a wrong section should be found too.
+/// Returns "batch" for "train.batch": a correct name in the wrong section should be found too.
 std::string leaf_of(const std::string& key) {
   return key.substr(key.find('.') + 1);
 }
@@ -124,8 +130,10 @@ std::string value_text(const Option& option) {
   return std::visit(
       Overloaded{[](const bool* value) -> std::string { return *value ? "true" : "false"; },
                  [](const std::int64_t* value) { return std::to_string(*value); },
+                 [](const std::uint64_t* value) { return std::to_string(*value); },
                  [](const double* value) { return number_text(*value); },
-                 [](const std::string* value) { return *value; }},
+                 [](const std::string* value) { return *value; },
+                 [](const NamedValue& value) { return value.get(); }},
       option.target);
 }
 
@@ -133,12 +141,14 @@ std::string expected_text(const Option& option) {
   return std::visit(
       Overloaded{[](const bool*) -> std::string { return "true or false"; },
                  [&](const std::int64_t*) { return range_text("an integer", option.allowed); },
+                 [&](const std::uint64_t*) { return range_text("an integer", option.allowed); },
                  [&](const double*) { return range_text("a number", option.allowed); },
                  [&](const std::string*) -> std::string {
                    const auto& choices = option.allowed.choices;
                    if (choices.empty()) return "text without '#', line breaks or outer blanks";
                    return "one of " + list_text(choices);
-                 }},
+                 },
+                 [](const NamedValue& value) { return "one of " + list_text(value.names); }},
       option.target);
 }
 
@@ -151,8 +161,10 @@ std::string set_option(const Option& option, const std::string& text) {
                               return true;
                             },
                             [&](std::int64_t* target) { return set_number(option, text, target); },
+                            [&](std::uint64_t* target) { return set_number(option, text, target); },
                             [&](double* target) { return set_number(option, text, target); },
-                            [&](std::string* target) { return set_text(option, text, target); }},
+                            [&](std::string* target) { return set_text(option, text, target); },
+                            [&](const NamedValue& target) { return set_name(target, text); }},
                  option.target);
   if (ok) return "";
   return str(option.key, ": expected ", expected_text(option), ", found '", text, "'");

@@ -7,7 +7,7 @@
 namespace eflow::trainer {
 namespace {
 
-/// What can be shown: 1 or 3 channels as they are, of others the first one or three.
+/// The channels to show: the first three if there are as many, otherwise the first.
 GeneratedClips visible(const GeneratedClips& clips) {
   const std::int64_t channels = clips.shape[1], shown = channels >= 3 ? 3 : 1;
   if (channels == shown) return clips;
@@ -34,12 +34,12 @@ void write_pictures(const GeneratedClips& clips, double fps, const std::filesyst
 void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
                    const std::filesystem::path& stem) {
   SampleRequest request;
-  request.labels = labels_in_turn(config.sample.count, data.clips.classes);
+  request.labels = cycle_labels(config.sample.count, data.clips.classes);
   request.steps = static_cast<int>(config.sample.steps);
-  request.sampler = soflow::sampler_kind(config.sample.sampler);
+  request.sampler = config.sample.sampler;
   request.shift = config.sample.shift;
   request.guidance = config.sample.guidance;
-  request.seed = static_cast<std::uint64_t>(config.sample.seed);
+  request.seed = config.sample.seed;
   request.stream = is_causal(config);
   const auto clips = sample_clips(model, request);
   write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp");

@@ -22,13 +22,13 @@ std::string bar(double share) {
   return str("[", std::string(full, '#'), std::string(kWidth - full, '.'), "]");
 }
 
+/// Width of the terminal; 100 if unknown.
 int columns_of(std::FILE* out) {
   winsize size{};
   return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
 }
 
-}  // namespace
-
+/// "45s", "3m05s", "2h10m".
 std::string duration_text(double seconds) {
   const auto s = static_cast<std::int64_t>(std::max(0.0, seconds) + 0.5);
   const auto two = [](std::int64_t n) { return str(n < 10 ? "0" : "", n); };
@@ -36,6 +36,8 @@ std::string duration_text(double seconds) {
   if (s < 3600) return str(s / 60, "m", two(s % 60), "s");
   return str(s / 3600, "h", two(s % 3600 / 60), "m");
 }
+
+}  // namespace
 
 Progress::Progress(std::FILE* out, std::string what, std::int64_t total, std::int64_t done,
                    std::int64_t every)
@@ -65,20 +67,15 @@ void Progress::draw(std::int64_t done, const std::string& text) {
   std::string line = str(what_, " ", done, "/", total_, "  ", text, text.empty() ? "" : "  ",
                          fixed(rate, rate < 10 ? 2 : 0), "/s  ETA ", eta);
   if (terminal_) {
+    // One column short of the width, so that the line never wraps.
     line = (bar(share) + " " + line).substr(0, static_cast<std::size_t>(columns_of(out_) - 1));
-    std::fprintf(out_, "\r\033[K%s", line.c_str());
+    std::fprintf(out_, "\r\033[K%s", line.c_str());  // ESC [K: clear to the end of the line
   } else {
     std::fprintf(out_, "%s\n", line.c_str());
   }
   std::fflush(out_);
   drawn_ = terminal_;
   since_draw_.lap();
-}
-
-void Progress::say(const std::string& line) {
-  std::fprintf(out_, "%s%s\n", drawn_ ? "\r\033[K" : "", line.c_str());
-  std::fflush(out_);
-  drawn_ = false;
 }
 
 }  // namespace eflow::trainer

@@ -6,7 +6,8 @@
 namespace eflow::trainer {
 namespace {
 
-/// Keys whose change would make another model, or repeat and skip clips.
+/// Keys that must not change within a run: another value would mean another model, or clips that
+/// are repeated or skipped.
 bool is_fixed(const std::string& key) {
   if (key.rfind("model.", 0) == 0) return key != "model.preset";
   return key == "train.batch" || key == "train.seed" || key == "guidance.embed" ||
@@ -26,12 +27,12 @@ std::vector<std::string> format_differences(const DataInfo& was, const DataInfo&
   const auto compare = [&](const char* what, auto a, auto b) {
     if (a != b) lines.push_back(str(what, ": checkpoint ", a, ", now ", b));
   };
-  compare("channels of a clip", was.clips.channels, is.clips.channels);
-  compare("frames of a clip", was.clips.frames, is.clips.frames);
-  compare("height of a clip", was.clips.height, is.clips.height);
-  compare("width of a clip", was.clips.width, is.clips.width);
+  compare("channels", was.clips.channels, is.clips.channels);
+  compare("frames", was.clips.frames, is.clips.frames);
+  compare("height", was.clips.height, is.clips.height);
+  compare("width", was.clips.width, is.clips.width);
   compare("classes", was.clips.classes, is.clips.classes);
-  compare("values of a context token", was.clips.context_dim, is.clips.context_dim);
+  compare("context dimension", was.clips.context_dim, is.clips.context_dim);
   return lines;
 }
 
@@ -44,16 +45,16 @@ std::optional<io::Checkpoint> find_checkpoint(const std::string& mode, const Run
     if (store.list().empty()) return std::nullopt;
     throw InvalidArgument(
         str("--resume never: ", run.path().string(),
-            " has checkpoints already; choose another --out, or --resume auto to go on"));
+            " already has checkpoints; choose another --out, or resume with --resume auto"));
   }
   if (mode == "auto") {
     auto found = store.latest_good();
     if (!found && !store.list().empty()) {
-      throw CheckpointError(str("[resume] no checkpoint in ", run.checkpoints().string(),
-                                " is whole; move the folder away to start again"));
+      throw CheckpointError(str("[resume] all checkpoints in ", run.checkpoints().string(),
+                                " are damaged; move the folder away to start from scratch"));
     }
-    say(found ? str("going on from ", found->path().string())
-              : str("starting ", run.path().string()));
+    say(found ? str("resuming from ", found->path().string())
+              : str("starting a new run in ", run.path().string()));
     return found;
   }
   const std::filesystem::path path(mode);
@@ -61,7 +62,7 @@ std::optional<io::Checkpoint> find_checkpoint(const std::string& mode, const Run
     throw CheckpointError(str("[resume] ", mode, ": no such file or folder"));
   if (std::filesystem::exists(RunDirectory(path).checkpoints())) {
     auto found = io::CheckpointStore(RunDirectory(path).checkpoints()).latest_good();
-    if (!found) throw CheckpointError(str("[resume] ", mode, ": no good checkpoint in this run"));
+    if (!found) throw CheckpointError(str("[resume] ", mode, ": no intact checkpoint in this run"));
     return found;
   }
   return open_checkpoint(path);
@@ -84,14 +85,14 @@ void check_fits(const io::Checkpoint& checkpoint, const Config& config, const Da
   }
   if (!fatal.empty()) {
     throw CheckpointError(str("[resume] ", checkpoint.path().string(),
-                              " cannot go on with this configuration:", first_lines(fatal),
-                              "\nuse the values of the checkpoint, or another --out"));
+                              " cannot be resumed with this configuration:", first_lines(fatal),
+                              "\nuse the checkpoint's values, or choose another --out"));
   }
-  if (!harmless.empty()) say("changed since the checkpoint:" + first_lines(harmless));
+  if (!harmless.empty()) say("options changed since the checkpoint:" + first_lines(harmless));
   auto& runtime = default_device()->runtime();
   if (info.isa != runtime.target().arch || info.threads != runtime.pool().size()) {
-    say(str("the checkpoint was made with ", info.isa, " and ", info.threads, " threads, this is ",
-            runtime.target().arch, " and ", runtime.pool().size(),
+    say(str("the checkpoint was written with ", info.isa, " and ", info.threads,
+            " threads, this process uses ", runtime.target().arch, " and ", runtime.pool().size(),
             ": results may differ in the last bits"));
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Where a run starts: fresh, from its own newest good checkpoint, or from a named one, and whether that one fits.
+// Decides where a run starts: from scratch, from its own newest good checkpoint, or from a given
+// one; and checks that the checkpoint fits the run.
 
 #include <functional>
 #include <optional>
@@ -9,17 +10,19 @@
 
 namespace eflow::trainer {
 
+/// Receives lines of text for the user.
 using Say = std::function<void(const std::string& line)>;
 
-/// `mode`: "auto" (newest good checkpoint of the run, or nothing), "never" (nothing; refuses a run that has checkpoints),
-/// or the folder of a checkpoint or of a run. Says what it found.
-/// Throws InvalidArgument, CheckpointError.
+/// The checkpoint to start from, or nothing. `mode` is "auto" (the run's newest good checkpoint, if
+/// any), "never" (start from scratch; refuses a run that has checkpoints), or the folder of a
+/// checkpoint or of a run. Throws InvalidArgument, CheckpointError.
 [[nodiscard]] std::optional<io::Checkpoint> find_checkpoint(const std::string& mode,
                                                             const RunDirectory& run,
                                                             const Say& say);
 
-/// Throws CheckpointError, naming the keys, where the checkpoint is another model's or its run cannot go on like this;
-/// says which harmless keys changed.
+/// Throws CheckpointError listing the differences if the checkpoint is of another model or data
+/// set, or if an option changed that must not change within a run. Reports all other changed
+/// options.
 void check_fits(const io::Checkpoint& checkpoint, const Config& config, const DataInfo& data,
                 const Say& say);
 

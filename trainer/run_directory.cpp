@@ -10,7 +10,7 @@ void make_directories(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!error) return;
-  errno = error.value();
+  errno = error.value();  // from which throw_errno() chooses the exception
   throw_errno("create folder", path.string());
 }
 

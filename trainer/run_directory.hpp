@@ -1,6 +1,7 @@
 #pragma once
-// A run's folder: config.ini (resolved), metrics.jsonl, checkpoints/step-N/, samples/step-N.png and
-// .webp, run.lock. Only names and the lock are here; who writes a file decides what is in it.
+// A run's folder: config.ini (resolved), data.json, metrics.jsonl, checkpoints/step-N/,
+// samples/step-N.png and .webp, run.lock. This file defines the names and the lock only; the writer
+// of each file defines its contents.
 
 #include <cstdint>
 #include <filesystem>
@@ -12,10 +13,11 @@ namespace eflow::trainer {
 
 class RunDirectory {
  public:
+  /// Touches nothing on disk.
   explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
 
-  /// Creates the folders that are missing and takes run.lock until destruction.
-  /// Throws IoError if they cannot be made or another process trains here.
+  /// Creates missing folders and holds run.lock until destruction. Throws IoError if a folder
+  /// cannot be created or another process is training in this run.
   void open_for_training();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -24,7 +26,7 @@ class RunDirectory {
   [[nodiscard]] std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   [[nodiscard]] std::filesystem::path samples() const { return path_ / "samples"; }
-  /// samples/step-N, to which .png and .webp are added.
+  /// samples/step-N, without the suffix .png or .webp.
   [[nodiscard]] std::filesystem::path preview(std::int64_t step) const;
 
  private:
@@ -32,7 +34,7 @@ class RunDirectory {
   std::optional<FileLock> lock_;
 };
 
-/// mkdir -p. Throws NoSpaceError or IoError with the path.
+/// Creates a folder and its parents (mkdir -p). Throws NoSpaceError or IoError naming the path.
 void make_directories(const std::filesystem::path& path);
 
 }  // namespace eflow::trainer

@@ -8,11 +8,11 @@
 namespace eflow::trainer {
 namespace {
 
-/// Sets one value; returns what is wrong with it, or "".
+/// Applies one override to `config`. Returns an error message, or "".
 std::string apply(const StageSetting& setting, Config* config) {
   if (setting.key.starts_with("model."))
     return str(setting.place, "[stage", setting.stage, "] ", setting.key,
-               ": the model is the same in all stages");
+               ": the model must be the same in all stages");
   const auto options = options_of(*config);
   const auto found = std::find_if(options.begin(), options.end(),
                                   [&](const Option& option) { return option.key == setting.key; });
@@ -25,11 +25,11 @@ std::string apply(const StageSetting& setting, Config* config) {
   return problem.empty() ? "" : str(setting.place, "[stage", setting.stage, "] ", problem);
 }
 
-}  // namespace
-
 std::filesystem::path stage_folder(const std::filesystem::path& out, std::int64_t stage) {
   return out / str("stage-", stage);
 }
+
+}  // namespace
 
 std::filesystem::path last_stage(const std::filesystem::path& run) {
   std::filesystem::path last = run;
@@ -61,7 +61,8 @@ std::vector<Stage> stages_of(const Config& base, OptionParser* parser,
     for (std::int64_t earlier = 1; earlier < n; ++earlier) {
       if (teacher == str("stage-", earlier)) teacher = stage_folder(out, earlier).string();
     }
-    if (given == 0) parser->add_problem(str("[stage", n, "] is missing before [stage", count, "]"));
+    if (given == 0)
+      parser->add_problem(str("[stage", n, "] is missing; the last stage is [stage", count, "]"));
     stages.push_back(std::move(stage));
   }
   return stages;

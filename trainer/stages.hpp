@@ -1,16 +1,17 @@
 #pragma once
-// Staged runs. A configuration file may have sections [stage1], [stage2], ...: each repeats keys of
-// the rest with other values, like
+// Staged runs. A configuration file may have sections [stage1], [stage2], ..., each of which
+// overrides keys of the rest of the file:
 //
 //   [stage2]
 //   train.iterations = 50000
 //   data.dir = latents-480p
 //
-// and becomes a run of its own in the folder stage-2, which starts with the averaged weights of the
-// stage before, and may name an earlier one as its teacher. The shape of the model stays; data, and with them the token grid, may change.
+// Each stage is a run of its own in the folder stage-N. It starts from the averaged weights of the
+// stage before it and may name an earlier stage as its teacher. All stages share one model; the
+// data set, and with it the token grid, may differ.
 
 #include <filesystem>
-#include <set>
+#include <vector>
 
 #include "eflow/trainer/config.hpp"
 #include "eflow/trainer/option_parser.hpp"
@@ -18,19 +19,16 @@
 namespace eflow::trainer {
 
 struct Stage {
-  Config config;
-  std::filesystem::path out;
+  Config config = {};
+  std::filesystem::path out = {};  ///< folder of the stage's run
 };
 
-/// The stages of a parsed configuration: base with each stage's values, in OUT/stage-N; OUT itself
-/// where there are none. Mistakes go to parser->add_problem().
+/// The stages of a parsed configuration: `base` with each stage's overrides, in OUT/stage-N.
+/// Without stages, `base` in OUT. Reports mistakes to parser->add_problem().
 [[nodiscard]] std::vector<Stage> stages_of(const Config& base, OptionParser* parser,
                                            const std::filesystem::path& out);
 
-/// OUT/stage-N.
-[[nodiscard]] std::filesystem::path stage_folder(const std::filesystem::path& out,
-                                                 std::int64_t stage);
-/// The last stage under a run's folder that has checkpoints, or the folder itself.
+/// The folder of the last stage of `run` that has checkpoints, or `run` if it has no stages.
 [[nodiscard]] std::filesystem::path last_stage(const std::filesystem::path& run);
 
 }  // namespace eflow::trainer

@@ -13,11 +13,12 @@
 namespace eflow::trainer {
 namespace {
 
+/// A Linear layer [in -> out] that occurs `times` times.
 struct Product {
   std::int64_t in, out, times;
 };
 
-/// The Linear layers that see every token.
+/// The Linear layers that process every token.
 std::vector<Product> products_of(const nn::DiTConfig& c) {
   std::vector<Product> all = {{c.dim, 3 * c.dim, c.blocks()}, {c.dim, c.dim, c.blocks()},
                               {c.dim, c.hidden, c.blocks()},  {c.hidden, c.dim, c.blocks()},
@@ -40,7 +41,7 @@ double best_seconds(const std::function<void()>& work) {
   return best;
 }
 
-/// Forward and backward of x w^T alone, `forwards` times the first.
+/// Seconds of x w^T alone: `forwards` forward passes and one backward pass, `times` times.
 double product_seconds(const Product& product, std::int64_t rows, double forwards) {
   Tensor x = Tensor::zeros({rows, product.in}), w = Tensor::zeros({product.out, product.in});
   const double forward = best_seconds([&] { (void)linear(x, w); });
@@ -51,6 +52,8 @@ double product_seconds(const Product& product, std::int64_t rows, double forward
   return static_cast<double>(product.times) * (forward * (forwards - 1) + both);
 }
 
+/// Seconds of all products of a step on `rows` tokens. Of its `passes`, the backward pass counts as
+/// two.
 double gemm_seconds(const nn::DiTConfig& config, std::int64_t rows, double passes) {
   double seconds = 0;
   for (const Product& product : products_of(config))

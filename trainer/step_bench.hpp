@@ -1,5 +1,5 @@
 #pragma once
-// Where a training step's time goes, on this machine, for a given configuration.
+// Benchmark of a training step: where its time goes on this machine, for a given configuration.
 
 #include "eflow/core/trace.hpp"
 #include "eflow/io/clip_source.hpp"
@@ -10,20 +10,21 @@
 namespace eflow::trainer {
 
 struct StepBench {
-  double step_s = 0;  ///< median over the measured steps; the parts below are of that step
-  StepTimes times;
-  double gemm_s = 0;           ///< what the step's matrix products take when run alone
-  double gflop = 0;            ///< useful, of one step
-  double peak_gflops = 0;      ///< FMA peak of all threads, measured beside the steps
-  std::size_t peak_bytes = 0;  ///< of tensors
-  std::int64_t parameters = 0, tokens = 0;
+  double step_s = 0;            ///< seconds, median over the measured steps
+  StepTimes times = {};         ///< the parts of that step
+  double gemm_s = 0;            ///< seconds of the step's matrix products when run alone
+  double gflop = 0;             ///< useful GFLOP per step
+  double peak_gflops = 0;       ///< the device's peak, measured in the same run
+  std::size_t peak_bytes = 0;   ///< peak tensor memory
+  std::int64_t parameters = 0;  ///< of the model
+  std::int64_t tokens = 0;      ///< per step
   int threads = 0;
-  nn::DiTConfig model;  ///< what ran, for a twin to copy
+  nn::DiTConfig model = {};  ///< the measured network, for a peer benchmark to copy
   [[nodiscard]] double gflops() const { return gflop / step_s; }
 };
 
-/// Runs one step to warm up and `steps` measured ones on clips of `source`. Uses the default device. A trace gets one more
-/// step, kernel by kernel.
+/// Runs one warm-up step and `steps` measured ones on clips of `source`, on the default device. If
+/// `trace` is given, it records the kernels of one further step.
 [[nodiscard]] StepBench bench_step(const Config& config, const io::ClipSource& source,
                                    std::int64_t steps, std::shared_ptr<Trace> trace = nullptr);
 

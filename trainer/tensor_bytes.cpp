@@ -3,6 +3,7 @@
 namespace eflow::trainer {
 namespace {
 
+/// "ema.head.weight" as the file's path "ema/head.weight", and back.
 std::string to_path(std::string name) {
   name.at(name.find('.')) = '/';
   return name;

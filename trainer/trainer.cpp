@@ -28,11 +28,16 @@ std::vector<double> shares_of(const std::vector<StepShare>& others) {
   return shares;
 }
 
-/// f(), as a range of the default device's trace.
+/// Runs f() as a named range of the default device's trace.
 template <class F>
 auto ranged(const char* name, F&& f) {
   const TraceRange range(*default_device(), name);
   return f();
+}
+
+/// Hash of a step's clip ids, in order: 16 hexadecimal digits.
+std::string hash_of_ids(const std::vector<std::int64_t>& ids) {
+  return to_hex(hash64(std::as_bytes(std::span(ids))));
 }
 
 std::string list_of(const std::vector<std::int64_t>& values) {
@@ -41,7 +46,8 @@ std::string list_of(const std::vector<std::int64_t>& values) {
   return text;
 }
 
-/// Copies values by name; complains about everything that does not fit before it changes anything.
+/// Copies tensors by name. Throws InvalidArgument listing every mismatch before it changes
+/// anything.
 void assign_all(const nn::NamedTensors& targets, const nn::NamedTensors& sources) {
   std::map<std::string, Tensor> by_name(sources.begin(), sources.end());
   std::string problems;
@@ -55,17 +61,13 @@ void assign_all(const nn::NamedTensors& targets, const nn::NamedTensors& sources
     }
   }
   if (sources.size() > targets.size())
-    problems += str("\n  ", sources.size() - targets.size(), " names too many");
+    problems += str("\n  ", sources.size() - targets.size(), " surplus names");
   if (!problems.empty())
-    throw InvalidArgument("[trainer] the state is of another model:" + problems);
+    throw InvalidArgument("[trainer] the state belongs to another model:" + problems);
   for (const auto& [name, target] : targets) Tensor(target).assign(by_name.at(name));
 }
 
 }  // namespace
-
-std::string hash_of_ids(const std::vector<std::int64_t>& ids) {
-  return to_hex(hash64(std::as_bytes(std::span(ids))));
-}
 
 Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
                  const io::ClipSource* source, const TrainerOptions& options)
@@ -78,7 +80,7 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       ema_(average->parameters(), model->parameters(), options.ema),
       update_(&optimizer_, &ema_) {
   if (options.accumulation < 1 || options.batch % options.accumulation != 0) {
-    throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the batch = ",
+    throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the batch size ",
                               options.batch, ", found ", options.accumulation));
   }
   streams_.push_back({source, nullptr});
@@ -126,14 +128,15 @@ StepMetrics Trainer::step() {
     });
     loss_sum = loss_sum + reshape(cast(loss.total.detach(), DType::kF64), {1});
     times_.forward += watch.lap();
-    ranged("backward", [&] { backward(loss.total); });  // dL/dtheta, added up
+    ranged("backward", [&] { backward(loss.total); });  // accumulates dL/dtheta
     times_.backward += watch.lap();
     samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
     if (!companion_) parts.clear();
   }
   m.lr = options_.learning_rate.at(step_);
   const Tensor squares = update_.squared_norm();
-  // theta, theta-; nothing where the loss or a gradient is not finite, which the host learns only below.
+  // theta and its average. A norm that is not finite makes the device skip the update; adding
+  // loss_sum * 0 extends that to the loss. The host reads both only below.
   update_.apply(m.lr, options_.clip, squares + loss_sum * 0);
   m.loss = loss_sum.item();
   m.grad_norm = std::sqrt(squares.item());
@@ -166,7 +169,7 @@ void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetri
 void Trainer::require_finite(const StepMetrics& metrics,
                              const std::vector<soflow::SampleRecord>& samples) {
   if (std::isfinite(metrics.loss) && std::isfinite(metrics.grad_norm)) return;
-  optimizer_.set_steps(step_);  // of the step under way
+  optimizer_.set_steps(step_);
   ema_.set_updates(step_);
   std::vector<std::int64_t> culprits;
   for (const auto& sample : samples) {
@@ -177,7 +180,7 @@ void Trainer::require_finite(const StepMetrics& metrics,
   throw NumericError(str("[train] step ", step_ + 1, ": loss ", metrics.loss, ", gradient norm ",
                          metrics.grad_norm, "; clips of the batch: ", list_of(ids_),
                          culprits.empty() ? "" : "; not finite for clips: ", list_of(culprits),
-                         "; weights and optimizer stay as after step ", step_));
+                         "; weights and optimizer state remain those of step ", step_));
 }
 
 nn::NamedTensors Trainer::state() const {

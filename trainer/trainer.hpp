@@ -1,6 +1,7 @@
 #pragma once
-// Trainer: one training step of any model, any objective, any data, and the state that a step changes. It knows neither
-// files nor terminals: the loop that saves, reports and samples is training_run.hpp.
+// Trainer: one training step for any model, objective and data source, and the state that a step
+// changes. It knows neither files nor terminals; training_run.hpp adds the loop that saves, reports
+// and samples.
 
 #include <functional>
 #include <memory>
@@ -15,72 +16,78 @@
 
 namespace eflow::trainer {
 
-/// What is minimised: the losses of a part of step `step` + 1, as sum over samples / batch_total. Must be a function of its
-/// arguments and the model's weights alone. soflow::EFlowObjective with its networks bound is one; StepLoss::samples may
-/// stay empty, it is for the record.
+/// The function to minimise: the loss of one micro-batch of the step that follows `step` finished
+/// ones, summed over its samples and divided by batch_total. It must depend on its arguments and on
+/// the model's weights only. soflow::EFlowObjective with its networks bound is one.
+/// StepLoss::samples is used for metrics only and may stay empty.
 using Objective = std::function<soflow::StepLoss(const soflow::Batch& part, std::int64_t step,
                                                  std::int64_t batch_total)>;
 
-/// Clips of another shape that take a share of the steps.
+/// Clips of another shape, used in a share of the steps.
 struct StepShare {
   const io::ClipSource* source = nullptr;
   double share = 0;
 };
 
 struct TrainerOptions {
-  std::int64_t batch = 32, accumulation = 1;
+  std::int64_t batch = 32;        ///< clips per step
+  std::int64_t accumulation = 1;  ///< micro-batches per step; must divide `batch`
   std::uint64_t seed = 1;
-  nn::LearningRate learning_rate;
-  nn::AdamWOptions adamw;
-  nn::EmaOptions ema;
-  double clip = 1;  ///< largest gradient norm; 0: no clipping
-  /// Sources beside the trainer's own, and their steps (turns.hpp). They must outlive the trainer.
+  nn::LearningRate learning_rate = {};
+  nn::AdamWOptions adamw = {};
+  nn::EmaOptions ema = {};
+  double clip = 1;  ///< maximum gradient norm; 0: no clipping
+  /// Further sources and their shares of the steps (turns.hpp). They must outlive the trainer.
   std::vector<StepShare> others = {};
 };
 
-/// Where the time of a step went, in seconds.
+/// The parts of a step's time, in seconds.
 struct StepTimes {
   double data_wait = 0, forward = 0, backward = 0, optimizer = 0;
 };
 
+/// Not thread-safe: one thread at a time may call step(), state() and load_state().
 class Trainer {
  public:
-  /// `average` is a second model of the same shape; it becomes a copy of `model` and then its moving average.
-  /// All four must outlive the trainer. Clips come in the keyed random order of (seed, position).
+  /// `average` is a second model of the same shape; it becomes a copy of `model` and then its
+  /// moving average. Models, source and whatever the objective refers to must outlive the trainer.
+  /// Clips are read in the keyed random order of (seed, position). Throws InvalidArgument.
   Trainer(nn::Module* model, nn::Module* average, Objective objective, const io::ClipSource* source,
           const TrainerOptions& options);
 
-  /// Lets another learner step after each step; it must outlive the trainer.
+  /// Registers a second learner that steps after each of the trainer's steps. It must outlive the
+  /// trainer.
   void attach(Companion* companion) { companion_ = companion; }
 
-  /// One step: batch -> loss -> gradients -> clip -> AdamW -> EMA. Fills all of StepMetrics but mfu and eval_mse.
-  /// Throws NumericError, with weights, moments and averages as before, when loss or gradients are not finite.
+  /// One step: batch -> loss -> gradients -> clip -> AdamW -> EMA. Fills StepMetrics except tokens,
+  /// kept_tokens, mfu and eval_mse. If the loss or gradient norm is not finite, throws NumericError
+  /// and leaves weights, moments and averages unchanged.
   StepMetrics step();
 
-  /// Of the last step.
+  /// Times of the last step.
   [[nodiscard]] const StepTimes& times() const { return times_; }
-  /// Finished steps.
+  /// Number of finished steps.
   [[nodiscard]] std::int64_t steps() const { return step_; }
-  /// [C, T, H, W] of the last step's clips.
+  /// Shape [C, T, H, W] of the last step's clips.
   [[nodiscard]] const Shape& clip_shape() const { return clip_shape_; }
-  /// All that a resumed trainer needs beside steps(): "model.*", "ema.*", "adamw.m.*", "adamw.v.*", and those
-  /// of the companion.
+  /// Everything needed to resume, except steps(): tensors named "model.*", "ema.*", "adamw.m.*" and
+  /// "adamw.v.*", and those of the attached second learner.
   [[nodiscard]] nn::NamedTensors state() const;
-  /// Goes on after `steps` finished steps from the tensors of another trainer's state(). Throws InvalidArgument listing
-  /// names that are missing, unknown or of another shape; then nothing was changed.
+  /// Restores the state() of a trainer that had finished `steps` steps. Throws InvalidArgument
+  /// listing missing and surplus names and differing shapes; nothing has then changed.
   void load_state(const nn::NamedTensors& state, std::int64_t steps);
 
  private:
-  /// Part `i` of the step's batch; adds which clips it has to ids_.
+  /// Reads micro-batch `i` of the step and appends its clip ids to ids_.
   [[nodiscard]] soflow::Batch next_part(std::int64_t i);
   void record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* metrics) const;
-  /// Takes back that the step was done, and throws, where it was none.
+  /// If the loss or gradient norm is not finite, rolls back the step counters and throws.
   void require_finite(const StepMetrics& metrics, const std::vector<soflow::SampleRecord>& samples);
 
   nn::Module* model_;
   nn::Module* average_;
   Objective objective_;
-  /// Where the clips of some of the steps come from, and what is read ahead of them.
+  /// A clip source and its prefetching loader, which is created at its first step.
   struct Stream {
     const io::ClipSource* source;
     std::unique_ptr<io::Loader> loader;
@@ -92,13 +99,10 @@ class Trainer {
   nn::Ema ema_;
   nn::FusedUpdate update_;
   Companion* companion_ = nullptr;
-  std::vector<std::int64_t> ids_;  ///< clips of the step under way, in order
+  std::vector<std::int64_t> ids_;  ///< clip ids of the current step, in order
   Shape clip_shape_;
   StepTimes times_;
   std::int64_t step_ = 0;
 };
-
-/// One number for the clips of a step, in order: 16 hexadecimal digits.
-[[nodiscard]] std::string hash_of_ids(const std::vector<std::int64_t>& ids);
 
 }  // namespace eflow::trainer

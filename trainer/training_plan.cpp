@@ -30,7 +30,8 @@ std::string flops_text(double flops) {
   return buffer;
 }
 
-/// The cost model: forwards a clip (a backward counts two), beside flow matching alone.
+/// The cost model: forward passes per clip (a backward pass counts as two), relative to plain flow
+/// matching.
 std::string passes_text(const nn::DiTConfig& model, const soflow::ObjectiveOptions& objective,
                         std::int64_t step) {
   const double full = forward_flops(model, objective.kept_at(step)).total();
@@ -38,13 +39,13 @@ std::string passes_text(const nn::DiTConfig& model, const soflow::ObjectiveOptio
   const double passes = passes_per_clip(objective, step, {1, weak});
   std::ostringstream text;
   text.precision(3);
-  text << passes << " forwards a clip, " << passes / 3 << " times flow matching alone";
+  text << passes << " forwards per clip, " << passes / 3 << " times plain flow matching";
   if (objective.guidance.kind == soflow::Unconditional::kWeakPath)
-    text << " (a weak forward counts " << weak << ")";
+    text << " (a weak-path forward counts as " << weak << ")";
   return text.str();
 }
 
-/// The same of AnyFlow's stages.
+/// Cost of a step of an AnyFlow stage.
 std::string anyflow_text(const Config& config, const nn::DiTConfig& model) {
   const double passes = anyflow_passes(config, model);
   std::ostringstream text;
@@ -52,7 +53,7 @@ std::string anyflow_text(const Config& config, const nn::DiTConfig& model) {
   text << "each step    "
        << flops_text(static_cast<double>(config.train.batch) * passes *
                      forward_flops(model).total())
-       << ", " << passes << " forwards a clip, " << passes / 3 << " times flow matching alone\n";
+       << ", " << passes << " forwards per clip, " << passes / 3 << " times plain flow matching\n";
   return text.str();
 }
 
@@ -60,7 +61,7 @@ std::string step_text(const Config& config, const nn::DiTConfig& model,
                       const soflow::ObjectiveOptions& objective, std::int64_t step) {
   const double flops = static_cast<double>(config.train.batch) * step_flops(model, objective, step);
   return str(flops_text(flops), ", ", objective.kept_at(step), " of ", model.grid().count(),
-             " tokens in the middle, ", passes_text(model, objective, step), "\n");
+             " tokens in the middle blocks, ", passes_text(model, objective, step), "\n");
 }
 
 std::string model_text(const nn::DiTConfig& model) {
@@ -70,7 +71,7 @@ std::string model_text(const nn::DiTConfig& model) {
              grid.count(), "\n");
 }
 
-/// One line for each bucket.
+/// One line per bucket.
 std::string buckets_text(const Config& config, const nn::DiTConfig& model) {
   std::string text;
   for (const BucketSpec& spec : parse_buckets(config.data.buckets)) {
@@ -89,44 +90,43 @@ std::string buckets_text(const Config& config, const nn::DiTConfig& model) {
 
 std::string steps_text(const Config& config, const nn::DiTConfig& model,
                        const soflow::ObjectiveOptions& objective) {
-  if (config.objective.kind != "eflow") return anyflow_text(config, model);
+  if (config.objective.kind != ObjectiveKind::kEFlow) return anyflow_text(config, model);
   return str("first step   ", step_text(config, model, objective, 0), "last step    ",
              step_text(config, model, objective, config.train.iterations - 1),
              buckets_text(config, model));
 }
 
-std::string costs_text(const Config& config, const nn::DiTConfig& model) {
-  const auto objective = objective_options(config, model);
-  static_cast<void>(soflow::EFlowObjective(objective));  // refuses drops that do not fit
-  const TrainingMemory memory = memory_of(config, model);
-  const double kept = static_cast<double>(config.checkpoint.keep + 1);
-  return str("batch        ", config.train.batch, " clips in ", config.train.accumulation,
-             " parts\n", steps_text(config, model, objective), "memory       ",
-             bytes_text(memory.state), " of state, about ", bytes_text(memory.activations),
-             " of activations", config.train.recompute ? ", blocks recomputed" : "", "\n",
-             "disk         ", bytes_text(memory.checkpoint * kept), " of checkpoints\n");
-}
+/// Bytes on one device.
+struct TrainingMemory {
+  double state = 0;        ///< weights, gradients, both moments, averaged weights
+  double activations = 0;  ///< approximate, of one micro-batch in the pass that keeps most
+  double checkpoint = 0;   ///< on disk
+};
 
-}  // namespace
-
+/// Estimates memory by formula: per token, a block keeps about 4 D values of f32 and 11 D + 2 F of
+/// train.precision (attention keeps nothing of size N x N); a recomputed block keeps its input
+/// only.
 TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
   const auto weights = 4 * static_cast<double>(nn::parameter_count(model));
   const auto clips = static_cast<double>(config.train.batch / config.train.accumulation);
   const double tokens = clips * static_cast<double>(model.grid().count());
   const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
-  const auto wide = sizeof(float), narrow = size_of(compute_dtype(config));
+  const auto wide = sizeof(float), narrow = size_of(config.train.precision);
   const double stream = static_cast<double>(wide) * 4 * width,
                branches = static_cast<double>(narrow) * (11 * width + 2 * hidden);
   const double block = stream + branches, blocks = static_cast<double>(model.blocks());
   const double input = static_cast<double>(wide) * width;
-  const double kept = config.train.recompute ? blocks * input + block : blocks * block;
-  // On-policy: a learned score with its gradients and moments, a teacher, up to three jumps kept.
-  const bool on_policy = config.objective.kind == "anyflow-on-policy";
+  const double kept = config.model.recompute ? blocks * input + block : blocks * block;
+  // On-policy adds a learned score with gradients and moments and a teacher, and keeps up to three
+  // jumps.
+  const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
   const double jumps = on_policy ? 3 : 1, clean = is_causal(config) && !on_policy ? 2 : 1;
   return {(on_policy ? 10 : 5) * weights, tokens * kept * jumps * clean,
           (on_policy ? 7 : 4) * weights};
 }
 
+/// The clip format of a dry run without data: data.clip ("CxTxHxW"), with the classes and context
+/// of model.preset. Throws InvalidArgument naming data.clip.
 ClipFormat format_without_data(const Config& config) {
   long long c = 0, t = 0, h = 0, w = 0;
   int end = 0;
@@ -135,7 +135,7 @@ ClipFormat format_without_data(const Config& config) {
                   static_cast<std::size_t>(end) == text.size();
   if (!ok || std::min({c, t, h, w}) < 1) {
     throw InvalidArgument(
-        str("data.clip: expected CxTxHxW, like 16x8x32x32, where data.dir is "
+        str("data.clip: expected CxTxHxW, such as 16x8x32x32, as data.dir is "
             "empty; found '",
             text, "'"));
   }
@@ -147,13 +147,29 @@ ClipFormat format_without_data(const Config& config) {
   return clips;
 }
 
-std::string describe_training(const Config& config, const std::filesystem::path& out,
+std::string costs_text(const Config& config, const nn::DiTConfig& model) {
+  const auto objective = objective_options(config, model);
+  static_cast<void>(soflow::EFlowObjective(objective));  // throws if the drop options do not fit
+  const TrainingMemory memory = memory_of(config, model);
+  const double kept = static_cast<double>(config.checkpoint.keep + 1);
+  return str("batch        ", config.train.batch, " clips in ", config.train.accumulation,
+             config.train.accumulation == 1 ? " micro-batch\n" : " micro-batches\n",
+             steps_text(config, model, objective), "memory       ", bytes_text(memory.state),
+             " of state, about ", bytes_text(memory.activations), " of activations",
+             config.model.recompute ? " (blocks are recomputed)" : "", "\n", "disk         ",
+             bytes_text(memory.checkpoint * kept), " of checkpoints\n");
+}
+
+}  // namespace
+
+std::string describe_training(const Config& given, const std::filesystem::path& out,
                               const std::string& resume) {
+  const Config config = resolved(given);
   const std::string steps = str("steps        ", config.train.iterations);
-  if (config.data.dir.empty() && config.data.exact.kind == "none") {
+  if (config.data.dir.empty() && !config.data.exact.enabled) {
     const ClipFormat clips = format_without_data(config);
     const nn::DiTConfig model = dit_config(config, clips);
-    return str("data         none given; clips ", clips.shape(), ", ", clips.classes, " classes\n",
+    return str("data         none; clips ", clips.shape(), ", ", clips.classes, " classes\n",
                model_text(model), costs_text(config, model), steps, "\n");
   }
   const DataSets data = open_data(config.data);

@@ -8,8 +8,8 @@
 #include "eflow/soflow/drift_alarm.hpp"
 #include "eflow/trainer/buckets.hpp"
 #include "eflow/trainer/data_sets.hpp"
-#include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/device_peak.hpp"
+#include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/freeze.hpp"
 #include "eflow/trainer/generator.hpp"
 #include "eflow/trainer/held_out.hpp"
@@ -37,7 +37,7 @@ std::string device_text() {
                                                    : std::string());
 }
 
-/// Data, models and trainer of a run, in the order in which they need each other.
+/// Data, models and trainer of a run. Each member may refer to those declared before it.
 struct Parts {
   explicit Parts(const Config& config)
       : data(open_data(config.data)),
@@ -46,12 +46,13 @@ struct Parts {
         average(make_model(config, data.info.clips)),
         objective(objective_options(config, model->config())),
         anyflow(anyflow_options(config, model->config())),
-        on_policy(config.objective.kind == "anyflow-on-policy"
+        on_policy(config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy
                       ? std::make_unique<OnPolicyRun>(config, data.info, model.get())
                       : nullptr),
         trainer(model.get(), average.get(), loss_of(config), data.training.get(),
                 options_with(trainer_options(config), buckets)) {
     if (on_policy) trainer.attach(on_policy.get());
+    // Fail now rather than at the first step of a bucket that does not fit the model.
     for (const Bucket& bucket : buckets) {
       const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
       nn::check(other);
@@ -59,7 +60,7 @@ struct Parts {
     }
   }
 
-  /// What objective.kind minimises.
+  /// The function that objective.kind minimises.
   [[nodiscard]] Objective loss_of(const Config& config) {
     using Part = const soflow::Batch&;
     if (on_policy) {
@@ -67,7 +68,7 @@ struct Parts {
         return on_policy->loss(part, step, total);
       };
     }
-    if (config.objective.kind == "anyflow") {
+    if (config.objective.kind == ObjectiveKind::kAnyFlow) {
       return [this](Part part, std::int64_t step, std::int64_t total) {
         return anyflow(std::cref(*model), part, step, total);
       };
@@ -86,7 +87,8 @@ struct Parts {
   Trainer trainer;
 };
 
-/// Compiles what the networks need, or finds it in a cache, before the first step; says what that took.
+/// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
+/// the numbers and the time.
 void prepare_kernels(const Parts& parts, const Say& say) {
   const jit::Runtime& runtime = default_device()->runtime();
   const jit::Stats before = runtime.stats();
@@ -108,6 +110,7 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ", seconds));
 }
 
+/// Resumes the trainer from a checkpoint of this run.
 void start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
                 Parts* parts) {
   check_fits(checkpoint, config, parts->data.info, say);
@@ -118,6 +121,7 @@ void start_from(const io::Checkpoint& checkpoint, const Config& config, const Sa
   }
 }
 
+/// Starts a new run from the averaged weights of another one (train.init_from).
 void init_from(const std::filesystem::path& run, Parts* parts) {
   const io::Checkpoint checkpoint = newest_checkpoint(run);
   const nn::NamedTensors weights = load_tensors(checkpoint, "ema.");
@@ -130,10 +134,12 @@ void init_from(const std::filesystem::path& run, Parts* parts) {
   }
 }
 
+/// True every `every` steps and at the last one; never if `every` is 0.
 bool due(std::int64_t step, std::int64_t every, std::int64_t last) {
   return every > 0 && (step % every == 0 || step == last);
 }
 
+/// One call of run_training().
 class Run {
  public:
   Run(const Config& config, const std::filesystem::path& out, const TrainingHooks& hooks)
@@ -177,7 +183,7 @@ class Run {
         directory_.checkpoints(),
         io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
     if (parts_->data.held_out && config_.eval.every > 0) {
-      held_out_.emplace(*parts_->data.held_out, config_.eval.clips, time_law(config_.objective));
+      held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
     }
     peak_ = measure_device_peak();
   }
@@ -186,21 +192,22 @@ class Run {
     return checkpoint ? checkpoint->step() : 0;
   }
 
-  /// What an attempt that this one goes back behind has made stays, with its metrics, but must not
-  /// be taken for this one's when it is resumed.
+  /// Moves checkpoints after `step` aside, with a copy of their metrics: they belong to an
+  /// abandoned attempt, and a later resume must not take them for this run's.
   void set_aside_after(std::int64_t step) {
     const auto folder = io::CheckpointStore(directory_.checkpoints()).set_aside_after(step);
     if (!folder) return;
     if (std::filesystem::exists(directory_.metrics()))
       std::filesystem::copy_file(directory_.metrics(), *folder / "metrics.jsonl");
-    hooks_.say(str("later checkpoints than step ", step, " are now in ", folder->string()));
+    hooks_.say(str("moved the checkpoints after step ", step, " to ", folder->string()));
   }
 
-  /// A checkpoint of another run brings no history: steps before it are then not in the metrics.
+  /// A checkpoint of another run comes without history, so the metrics then begin after it.
   void open_metrics(const std::optional<io::Checkpoint>& checkpoint) {
     const std::int64_t step = last_step(checkpoint);
     if (checkpoint && !std::filesystem::exists(directory_.metrics())) {
-      hooks_.say(str("no metrics of steps 1 to ", step, " here: they begin with step ", step + 1));
+      hooks_.say(
+          str("no metrics for steps 1 to ", step, ": metrics.jsonl begins with step ", step + 1));
       write_file_atomically(directory_.metrics(), "");
     }
     metrics_.emplace(directory_.metrics(), step);
@@ -219,6 +226,7 @@ class Run {
     return metrics;
   }
 
+  /// Fills tokens, kept_tokens and mfu.
   void fill_costs(StepMetrics* metrics) const {
     const nn::DiTConfig model = parts_->model->config().for_clips(parts_->trainer.clip_shape());
     soflow::ObjectiveOptions objective = parts_->objective.options();
@@ -226,19 +234,20 @@ class Run {
     const std::int64_t batch = config_.train.batch, done = metrics->step - 1;
     metrics->tokens = batch * objective.grid.count();
     metrics->kept_tokens = batch * objective.kept_at(done);
-    const double flops = config_.objective.kind == "eflow"
+    const double flops = config_.objective.kind == ObjectiveKind::kEFlow
                              ? step_flops(model, objective, done)
                              : forward_flops(model).total() * anyflow_passes(config_, model);
     metrics->mfu = static_cast<double>(batch) * flops / metrics->step_s / peak_;
   }
 
+  /// Warns if rounding errors probably dominate the consistency loss (soflow/drift_alarm.hpp).
   void warn_of_noise(const StepMetrics& metrics) {
     const std::optional<double> mean = alarm_.add(metrics.scm_drift);
     if (!mean) return;
     log_warning("step ", metrics.step, ": over the last ", soflow::DriftAlarm::kWindow,
-                " steps the consistency drift was ", *mean,
-                " times the velocity it should vanish beside, as when rounding dominates "
-                "(F_t - F_l) / r; a larger objective.r_end helps");
+                " steps, the consistency drift averaged ", *mean,
+                " times the target velocity, although it should be far smaller; rounding errors "
+                "probably dominate (F_t - F_l) / r; raise objective.r_end");
   }
 
   StepMetrics train_step() {
@@ -247,21 +256,21 @@ class Run {
     } catch (const NumericError& error) {
       const std::string last = last_checkpoint_.empty() ? "none" : last_checkpoint_.string();
       throw NumericError(str(error.what(), "; last good checkpoint: ", last,
-                             "; a lower optim.lr or a longer optim.warmup often helps"));
+                             "; try a lower optim.lr or a longer optim.warmup"));
     }
   }
 
-  /// A picture that cannot be written is no reason to lose a run.
+  /// A preview that cannot be written must not end the run.
   void preview(std::int64_t step) {
     try {
       write_preview(*parts_->average, config_, parts_->data.info, directory_.preview(step));
     } catch (const Error& error) {
-      log_warning("no preview of step ", step, ": ", error.what());
+      log_warning("could not write the preview of step ", step, ": ", error.what());
     }
   }
 
   void save() {
-    metrics_->sync();
+    metrics_->sync();  // first: a checkpoint requires the metrics up to its step
     last_checkpoint_ = save_checkpoint(&*store_, parts_->trainer, config_, parts_->data.info);
   }
 
@@ -288,8 +297,9 @@ void use_threads(std::int64_t threads) {
 
 TrainingResult run_training(const Config& config, const std::filesystem::path& out,
                             const std::string& resume, const TrainingHooks& hooks) {
-  use_threads(config.train.threads);
-  return Run(config, out, hooks).go(resume);
+  const Config complete = resolved(config);
+  use_threads(complete.train.threads);
+  return Run(complete, out, hooks).go(resume);
 }
 
 }  // namespace eflow::trainer

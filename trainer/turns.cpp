@@ -13,25 +13,24 @@ Turns::Turns(const std::vector<double>& shares) {
     const std::int64_t count = std::llround(100 * share);
     if (count < 1 || std::abs(100 * share - static_cast<double>(count)) > 1e-6) {
       throw InvalidArgument(
-          str("[turns] a share must be whole hundredths, at least 0.01; found ", share));
+          str("[turns] expected a share that is a positive multiple of 0.01, found ", share));
     }
     hundredths.push_back(count);
     hundredths[0] -= count;
   }
-  if (hundredths[0] < 1)
-    throw InvalidArgument("[turns] the shares leave nothing; together they must be below 1");
-  // Each step goes to the one that is furthest behind its share, among equals to the first.
-  std::vector<std::int64_t> had(hundredths.size(), 0);
+  if (hundredths[0] < 1) throw InvalidArgument("[turns] expected shares that sum to less than 1");
+  // Each step goes to the source that is furthest behind its share; on ties, to the first.
+  std::vector<std::int64_t> assigned(hundredths.size(), 0);
   for (std::size_t step = 0; step < pattern_.size(); ++step) {
-    const auto behind = [&](std::size_t who) {
-      return hundredths[who] * static_cast<std::int64_t>(step + 1) - 100 * had[who];
+    const auto behind = [&](std::size_t source) {
+      return hundredths[source] * static_cast<std::int64_t>(step + 1) - 100 * assigned[source];
     };
     std::size_t next = 0;
-    for (std::size_t who = 1; who < had.size(); ++who) {
-      if (behind(who) > behind(next)) next = who;
+    for (std::size_t source = 1; source < assigned.size(); ++source) {
+      if (behind(source) > behind(next)) next = source;
     }
     pattern_[step] = next;
-    ++had[next];
+    ++assigned[next];
   }
 }
 
@@ -39,10 +38,10 @@ std::size_t Turns::at(std::int64_t step) const {
   return pattern_[static_cast<std::size_t>(step) % pattern_.size()];
 }
 
-std::int64_t Turns::before(std::size_t who, std::int64_t step) const {
+std::int64_t Turns::before(std::size_t source, std::int64_t step) const {
   const auto size = static_cast<std::int64_t>(pattern_.size());
   const auto count = [&](std::int64_t steps) {
-    return std::count(pattern_.begin(), pattern_.begin() + steps, who);
+    return std::count(pattern_.begin(), pattern_.begin() + steps, source);
   };
   return step / size * count(size) + count(step % size);
 }

@@ -1,6 +1,7 @@
 #pragma once
-// Turns: which of several things has which step, each its share of a hundred steps, spread evenly.
-// A pure function of the step, so that a resumed run goes on with the same.
+// Turns: assigns every training step to one of several sources. Each source gets its share of
+// every hundred steps, spread evenly. The assignment is a pure function of the step, so a resumed
+// run repeats it.
 
 #include <array>
 #include <cstdint>
@@ -10,14 +11,14 @@ namespace eflow::trainer {
 
 class Turns {
  public:
-  /// Shares of things 1, 2, ... in whole hundredths; thing 0 has the rest, which is not nothing.
-  /// Throws InvalidArgument.
+  /// Shares of sources 1, 2, ..., each a positive multiple of 0.01. Source 0 gets the remainder,
+  /// which must be positive. Throws InvalidArgument.
   explicit Turns(const std::vector<double>& shares);
 
-  /// Who has this step, counted from 0.
+  /// The source of this step, counted from 0.
   [[nodiscard]] std::size_t at(std::int64_t step) const;
-  /// How many of the steps before this one `who` had.
-  [[nodiscard]] std::int64_t before(std::size_t who, std::int64_t step) const;
+  /// Number of steps before `step` that belong to `source`.
+  [[nodiscard]] std::int64_t before(std::size_t source, std::int64_t step) const;
 
  private:
   std::array<std::size_t, 100> pattern_{};

@@ -11,7 +11,7 @@ namespace {
 
 const Scope kScope({.seed = 1}, DType::kF64);
 
-BOOST_AUTO_TEST_CASE(modulation_adds_each_block_s_table_to_what_is_shared) {
+BOOST_AUTO_TEST_CASE(modulation_adds_the_block_table_to_the_shared_vectors) {
   const ModulationTable table(kScope, 6, 8);
   const Tensor shared = test::values({2, 6, 8}, 3);
   const std::vector<Tensor> rows = table(shared);

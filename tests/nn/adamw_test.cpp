@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(adamw_follows_its_formula) {
   BOOST_TEST(optimizer.steps() == 3);
 }
 
-BOOST_AUTO_TEST_CASE(a_loaded_state_goes_on_with_the_same_bits) {
+BOOST_AUTO_TEST_CASE(a_loaded_state_continues_bit_for_bit) {
   const NamedTensors a = leaf({1, -2}), b = leaf({1, -2});
   AdamW first(a), second(b);
   set_gradient(a, {0.3, 0.1});
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_loaded_state_goes_on_with_the_same_bits) {
   BOOST_TEST(a[0].second.to_vector<double>() == b[0].second.to_vector<double>());
 }
 
-BOOST_AUTO_TEST_CASE(a_parameter_without_gradient_stays) {
+BOOST_AUTO_TEST_CASE(a_parameter_without_a_gradient_keeps_its_value) {
   const NamedTensors p = leaf({1, -2});
   AdamW(p, {.weight_decay = 0.5}).step(0.1);
   BOOST_TEST(p[0].second.to_vector<double>() == (Doubles{1, -2}));

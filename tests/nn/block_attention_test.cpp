@@ -1,4 +1,5 @@
-// SLA and VSA: blocks of tokens, the choice among them, and what is left where all are chosen.
+// SLA and VSA: token blocks, the selection of blocks, and agreement with full attention if all
+// blocks are selected.
 #define BOOST_TEST_MODULE block_attention
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -16,26 +17,26 @@ const Scope kScope({.seed = 1}, DType::kF64);
 constexpr int kHeads = 2;
 constexpr std::int64_t kWidth = 12;
 
-/// Inputs of a mixer over a grid, or over the kept tokens of it.
+/// Inputs of a mixer over a grid, or over its kept tokens.
 struct Inputs {
-  TokenPlaces places;
+  TokenPlaces layout;
   Tensor q, k, v, x;
   explicit Inputs(const Grid3& grid, const std::vector<std::int64_t>& kept = {}) {
-    places.grid = grid;
-    places.rope = RopeTables::of_grid(grid, kWidth / kHeads, DType::kF64, default_device());
+    layout.grid = grid;
+    layout.rope = RopeTables::of_grid(grid, kWidth / kHeads, DType::kF64, default_device());
     std::int64_t tokens = grid.count();
     if (!kept.empty()) {
       tokens = static_cast<std::int64_t>(kept.size()) / 2;
-      places.positions = Tensor::from(kept, {2, tokens});
-      places.rope = places.rope.at(places.positions);
+      layout.positions = Tensor::from(kept, {2, tokens});
+      layout.rope = layout.rope.at(layout.positions);
     }
     const Shape heads{2, tokens, kHeads, kWidth / kHeads};
     q = test::values(heads, 1), k = test::values(heads, 2), v = test::values(heads, 3);
     x = test::values({2, tokens, kWidth}, 4);
   }
-  [[nodiscard]] MixInputs all() const { return {q, k, v, x, places}; }
+  [[nodiscard]] MixInputs all() const { return {q, k, v, x, layout}; }
   [[nodiscard]] Tensor softmax_of_all() const {
-    return reshape(attention(all().turned(q), all().turned(k), v, 1 / std::sqrt(6.0)), x.shape());
+    return reshape(attention(all().rotated(q), all().rotated(k), v, 1 / std::sqrt(6.0)), x.shape());
   }
 };
 
@@ -71,10 +72,10 @@ BOOST_AUTO_TEST_CASE(cubes_follow_the_raster) {
   BOOST_TEST(cubes.means(cubes.gather(x)).shape() == (Shape{2, 4, 1}));
   BOOST_TEST(test::distance(cubes.means(cubes.gather(x)), Tensor::from(means, {2, 4, 1})) < 1e-12);
   BOOST_TEST(test::distance(cubes.scatter(cubes.gather(x)), x) == 0);
-  const auto told = cubes.spread(cubes.means(cubes.gather(x))).to_vector<double>();
-  BOOST_TEST(told[0] == 3);
-  BOOST_TEST(told[2] == 8);
-  BOOST_TEST(told[5] == 17);
+  const auto spread = cubes.spread(cubes.means(cubes.gather(x))).to_vector<double>();
+  BOOST_TEST(spread[0] == 3);
+  BOOST_TEST(spread[2] == 8);
+  BOOST_TEST(spread[5] == 17);
 }
 
 BOOST_AUTO_TEST_CASE(the_best_blocks_are_the_largest_scores) {
@@ -85,8 +86,8 @@ BOOST_AUTO_TEST_CASE(the_best_blocks_are_the_largest_scores) {
   BOOST_TEST(chosen_count(3, 0.01) == 1);
 }
 
-/// Each query block sees its chosen blocks' tokens and no others: against attention with a mask.
-BOOST_AUTO_TEST_CASE(only_chosen_blocks_are_seen) {
+/// Each query block attends exactly to its chosen blocks: compared with masked attention.
+BOOST_AUTO_TEST_CASE(only_chosen_blocks_are_attended) {
   const Tensor q = test::values({1, 10, 1, 4}, 1), k = test::values({1, 10, 1, 4}, 2),
                v = test::values({1, 10, 1, 4}, 3);
   const TokenBlocks blocks = TokenBlocks::in_order(q, 4);
@@ -114,7 +115,7 @@ BOOST_AUTO_TEST_CASE(sla_of_all_blocks_starts_as_softmax) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(slas_linear_branch_is_a_mean_with_weights) {
+BOOST_AUTO_TEST_CASE(slas_linear_branch_is_a_weighted_mean) {
   const Tensor q = test::values({1, 5, 1, 4}, 1), k = test::values({1, 5, 1, 4}, 2),
                v = test::values({1, 5, 1, 4}, 3);
   const auto by_head = [](const Tensor& t) { return transpose(t, 1, 2); };
@@ -131,7 +132,7 @@ BOOST_AUTO_TEST_CASE(vsa_of_all_cubes_without_its_gate_is_softmax) {
   }
 }
 
-/// With one token a cube the coarse branch is full attention too.
+/// With one token per cube, the coarse branch is full attention as well.
 BOOST_AUTO_TEST_CASE(vsas_coarse_branch_is_softmax_over_means) {
   const Inputs in({3, 2, 3});
   const VsaAttention vsa(kScope, kWidth, {.block = 1, .block_share = 1});
@@ -159,7 +160,7 @@ BOOST_AUTO_TEST_CASE(gradients_match_finite_differences) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(blocks_that_are_no_cubes_are_refused) {
+BOOST_AUTO_TEST_CASE(block_sizes_that_are_not_cubes_are_refused) {
   BOOST_TEST(cube_edge(64) == 4);
   BOOST_CHECK_THROW(static_cast<void>(cube_edge(32)), InvalidArgument);
   BOOST_CHECK_THROW(VsaAttention(kScope, kWidth, {.block = 10}), InvalidArgument);

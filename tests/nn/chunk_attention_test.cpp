@@ -1,5 +1,5 @@
-// Chunk-causal attention: against the same with a mask over all pairs, and that a network fed chunk
-// by chunk computes what one pass over noisy and clean clips does.
+// Chunk-causal attention against masked attention over all pairs, and streaming chunk by chunk
+// against one pass over noisy and clean clips.
 #define BOOST_TEST_MODULE chunk_attention
 #include "eflow/nn/chunk_attention.hpp"
 
@@ -13,7 +13,7 @@
 
 namespace eflow::nn {
 
-// For the names of data test cases.
+// Boost prints the values of data test cases.
 static std::ostream& operator<<(std::ostream& out, AttentionKind kind) {
   return out << name_of(kind);
 }
@@ -52,7 +52,7 @@ struct Inputs {
     return concat(out, 1);
   }
 
-  /// Every pair, the forbidden ones masked away.
+  /// The same attention over all pairs, with later chunks masked.
   [[nodiscard]] Tensor by_mask(const GlgaOptions& options) const {
     std::vector<double> allowed, hidden, visible;
     std::vector<std::int64_t> chunk_of;
@@ -107,13 +107,13 @@ const GlgaOptions kOptions[] = {
     {.local = GlgaOptions::Local::kFull, .global = false, .normed = false},
 };
 
-BOOST_AUTO_TEST_CASE(chunks_with_a_memory_are_a_mask_over_all_pairs) {
+BOOST_AUTO_TEST_CASE(chunks_with_memory_equal_masked_attention) {
   const Inputs in;
   for (const GlgaOptions& options : kOptions)
     BOOST_TEST(test::distance(in.by_chunks(options), in.by_mask(options)) < 1e-12);
 }
 
-BOOST_AUTO_TEST_CASE(gradients_match_finite_differences_through_the_memory_too) {
+BOOST_AUTO_TEST_CASE(gradients_through_the_memory_match_finite_differences) {
   for (const GlgaOptions& options : kOptions) {
     Inputs in;
     NamedTensors leaves;
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(gradients_match_finite_differences_through_the_memory_too) 
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_first_frame_is_a_chunk_of_its_own) {
+BOOST_AUTO_TEST_CASE(the_first_frame_is_its_own_chunk) {
   BOOST_TEST(chunk_lengths(21, 3) == (std::vector<std::int64_t>{1, 3, 3, 3, 3, 3, 3, 2}),
              boost::test_tools::per_element());
   BOOST_TEST(chunk_lengths(1, 3) == (std::vector<std::int64_t>{1}),
@@ -137,7 +137,8 @@ BOOST_AUTO_TEST_CASE(the_first_frame_is_a_chunk_of_its_own) {
   BOOST_CHECK_THROW(static_cast<void>(chunk_lengths(4, 0)), InvalidArgument);
 }
 
-// ---- networks ------------------------------------------------------------------------------------
+// ---- networks
+// ------------------------------------------------------------------------------------
 
 /// 4 frames of 2 x 2 tokens in chunks of 1, 2 and 1.
 DiTConfig small(AttentionKind kind) {
@@ -171,7 +172,7 @@ struct Clips {
     causal.clean = clean;
     return model(noisy, t, s, causal);
   }
-  /// Chunk by chunk, each after the clean ones before it.
+  /// One chunk after another; each sees the clean chunks before it.
   [[nodiscard]] Tensor streamed(const VideoDiT& model) const {
     ClipStream stream(model, condition);
     std::vector<Tensor> out;
@@ -187,14 +188,14 @@ struct Clips {
 const AttentionKind kKinds[] = {AttentionKind::kSoftmax, AttentionKind::kWindow,
                                 AttentionKind::kLinear, AttentionKind::kSum, AttentionKind::kGated};
 
-BOOST_DATA_TEST_CASE(a_stream_is_one_pass_over_all_chunks, boost::unit_test::data::make(kKinds),
+BOOST_DATA_TEST_CASE(a_stream_equals_one_pass_over_all_chunks, boost::unit_test::data::make(kKinds),
                      kind) {
   const auto model = trained(small(kind));
   const Clips clips;
   BOOST_TEST(test::distance(clips.streamed(*model), clips.at_once(*model)) < 1e-12);
 }
 
-BOOST_AUTO_TEST_CASE(a_stream_of_mixed_blocks_and_feed_forwards_is_one_pass_too) {
+BOOST_AUTO_TEST_CASE(a_stream_with_softmax_blocks_and_mix_ffn_equals_one_pass) {
   DiTConfig c = small(AttentionKind::kGated);
   c.softmax_every = 1;
   c.feed_forward = FeedForwardKind::kMix;
@@ -207,7 +208,7 @@ BOOST_AUTO_TEST_CASE(a_stream_of_mixed_blocks_and_feed_forwards_is_one_pass_too)
   BOOST_TEST(test::distance(clips.streamed(*model), clips.at_once(*model)) < 1e-12);
 }
 
-BOOST_AUTO_TEST_CASE(no_chunk_sees_what_comes_later) {
+BOOST_AUTO_TEST_CASE(no_chunk_depends_on_later_chunks) {
   const auto model = trained(small(AttentionKind::kGated));
   const Clips clips;
   Clips other;
@@ -217,7 +218,7 @@ BOOST_AUTO_TEST_CASE(no_chunk_sees_what_comes_later) {
   const auto moved = [&](std::int64_t begin, std::int64_t frames) {
     return test::distance(narrow(a, 2, begin, frames), narrow(b, 2, begin, frames));
   };
-  // The second chunk sees the clean first frame alone; its own clean copy is hidden from it.
+  // The second chunk sees only the clean first frame, not its own clean copy.
   BOOST_TEST(moved(0, 3) < 1e-12);
   BOOST_TEST(moved(3, 1) > 1e-4);
 }
@@ -241,7 +242,7 @@ BOOST_AUTO_TEST_CASE(gradients_of_a_causal_pass_match_finite_differences) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_has_no_chunks_says_so) {
+BOOST_AUTO_TEST_CASE(models_that_are_not_chunk_causal_are_refused) {
   DiTConfig c = small(AttentionKind::kSana);
   BOOST_CHECK_THROW(check(c), InvalidArgument);
   c = small(AttentionKind::kGated);

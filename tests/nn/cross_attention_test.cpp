@@ -13,7 +13,7 @@ const Scope kScope({.seed = 1}, DType::kF64);
 BOOST_AUTO_TEST_CASE(cross_attention_mixes_values_of_the_context) {
   const CrossAttention attention(kScope, 12, 2);
   const Tensor x = test::values({2, 5, 12}, 1);
-  // With one context token there is nothing to choose: all tokens get its value.
+  // With a single context token, all tokens get its value.
   const Tensor y = attention(x, test::values({2, 1, 12}, 2));
   BOOST_TEST(y.shape() == x.shape());
   BOOST_TEST(test::distance(narrow(y, 1, 0, 1), narrow(y, 1, 4, 1)) < 1e-12);

@@ -34,7 +34,7 @@ BOOST_DATA_TEST_CASE(presets_can_be_built, boost::unit_test::data::make(preset_n
   BOOST_TEST(parameter_count(c) > 10'000);
 }
 
-BOOST_AUTO_TEST_CASE(softmax_blocks_stand_where_the_paper_has_them) {
+BOOST_AUTO_TEST_CASE(softmax_blocks_are_placed_as_in_the_paper) {
   const auto softmax_blocks = [](const DiTConfig& c) {
     std::vector<int> found;
     for (int i = 0; i < c.blocks(); ++i) {
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(windows_span_whole_frames_of_tokens) {
   BOOST_TEST(preset("1.5B").grid().count() == 32760);
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_built_is_refused) {
+BOOST_AUTO_TEST_CASE(configs_that_cannot_be_built_are_refused) {
   const auto broken = [](auto change) {
     DiTConfig c = preset("tiny");
     change(c);
@@ -71,8 +71,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_built_is_refused) {
   BOOST_CHECK_THROW(static_cast<void>(preset("XS")), InvalidArgument);
 }
 
-/// Noise does not pass a model that is narrower than a patch.
-BOOST_AUTO_TEST_CASE(velocity_needs_a_width_for_its_patch) {
+/// A model that is narrower than a patch cannot carry the patch's noise.
+BOOST_AUTO_TEST_CASE(predicting_velocity_requires_width_for_a_patch) {
   DiTConfig c = preset("tiny");  // 2 x 4 x 4 x 3 = 96 values, 32 wide
   c.prediction = Prediction::kVelocity;
   BOOST_CHECK_THROW(check(c), InvalidArgument);
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(velocity_needs_a_width_for_its_patch) {
   BOOST_TEST(warnings.count() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(names_are_read_back) {
+BOOST_AUTO_TEST_CASE(names_are_parsed_back) {
   BOOST_TEST((prediction_kind("data") == Prediction::kData));
   BOOST_TEST((prediction_kind("velocity") == Prediction::kVelocity));
   BOOST_CHECK_THROW(static_cast<void>(prediction_kind("noise")), InvalidArgument);

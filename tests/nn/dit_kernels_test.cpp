@@ -1,4 +1,4 @@
-// The list of default specialisations covers the named sizes, fits every GPU, and what is on it compiles.
+// The default specialisations cover the presets, fit every GPU, and compile.
 #define BOOST_TEST_MODULE dit_kernels
 #include "eflow/nn/dit_kernels.hpp"
 
@@ -44,14 +44,15 @@ BOOST_DATA_TEST_CASE(every_preset_is_on_the_list, boost::unit_test::data::make(p
   for (const int kept : {0, 25}) {
     const auto kernels = kernels_of(
         config, {.backend = Backend::kCuda, .dtype = DType::kBF16, .kept_percent = kept});
-    // Five texts; with dropped tokens all that know the window a second time. Full softmax has no state.
+    // Five kernels; token dropping repeats the three that depend on the window. Full softmax has no
+    // state kernel.
     const bool softmax = config.softmax_every > 0;
     BOOST_TEST(kernels.size() == 5U + (kept > 0 ? 3U : 0U) + (softmax ? 4U : 0U));
     BOOST_TEST(is_on(gpu, kernels));
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_the_cpu_trains_is_on_its_list) {
+BOOST_AUTO_TEST_CASE(cpu_presets_are_on_the_cpu_list) {
   const std::set<std::string> cpu = names_of(default_kernels(Backend::kHost));
   for (const char* name : {"tiny", "quickstart", "sprites"}) {
     for (const int kept : {0, 25})
@@ -59,7 +60,7 @@ BOOST_AUTO_TEST_CASE(what_the_cpu_trains_is_on_its_list) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_a_model_needs_can_be_tuned_at_its_sizes) {
+BOOST_AUTO_TEST_CASE(the_kernels_of_a_model_can_be_tuned_at_its_sizes) {
   const DiTConfig config = preset("tiny");
   const KernelNeeds needs{.kept_percent = 25};
   const std::int64_t tokens = config.grid().count();
@@ -79,8 +80,8 @@ BOOST_AUTO_TEST_CASE(what_a_model_needs_can_be_tuned_at_its_sizes) {
   }
 }
 
-/// A module that is prepared has the tiles that were tuned for its number of tokens before its first call.
-BOOST_AUTO_TEST_CASE(preparing_takes_what_was_tuned) {
+/// prepare() compiles the tiles that were tuned for the module's number of tokens.
+BOOST_AUTO_TEST_CASE(preparing_uses_tuned_tiles) {
   const test::TempDir dir;
   const jit::Options options = test::quick_options(dir);
   const DiTConfig config = preset("tiny");
@@ -92,7 +93,7 @@ BOOST_AUTO_TEST_CASE(preparing_takes_what_was_tuned) {
     const auto kernel = std::find_if(kernels.begin(), kernels.end(), [](const auto& k) {
       return k.definition.name == "glga_forward";
     });
-    jit::TuneOptions made_up;  // the larger the tile, the faster
+    jit::TuneOptions made_up;  // larger tiles measure as faster
     made_up.clock = [](const jit::Workload&, const jit::Spec& spec, int count) {
       return count / static_cast<double>(spec.constants[jit::detail::GlgaConstant::kRows] +
                                          spec.constants[jit::detail::GlgaConstant::kKeys]);
@@ -111,7 +112,7 @@ BOOST_AUTO_TEST_CASE(preparing_takes_what_was_tuned) {
   BOOST_TEST(device->runtime().has(largest));
 }
 
-BOOST_AUTO_TEST_CASE(other_attention_needs_less) {
+BOOST_AUTO_TEST_CASE(other_attention_needs_fewer_kernels) {
   DiTConfig config = preset("tiny");
   BOOST_TEST(kernels_of(config, {}).size() == 5U);
   BOOST_TEST(kernels_of(config, {.gradients = false}).size() == 2U);
@@ -120,22 +121,22 @@ BOOST_AUTO_TEST_CASE(other_attention_needs_less) {
   config.attention = AttentionKind::kWindow;
   BOOST_TEST(kernels_of(config, {}).size() == 4U);  // no state
   config.attention = AttentionKind::kGated;
-  config.dim = 18;  // heads of 9 channels are composed
+  config.dim = 18;  // heads of 9 channels run composed
   BOOST_TEST(kernels_of(config, {}).empty());
 }
 
 BOOST_AUTO_TEST_CASE(shared_memory_fits_every_gpu) {
-  constexpr std::int64_t kLeast = 99 << 10;  // of sm_89 and sm_120, what a block may opt in to
+  constexpr std::int64_t kLeast = 99 << 10;  // opt-in limit per block on sm_89 and sm_120
   const jit::KernelDefinitions definitions;
   for (const jit::KernelRef& kernel : default_kernels(Backend::kCuda)) {
     const std::int64_t sums =
-        kernel.name == "glga_rows_grad" ? 2048 : 0;  // beside what it asks for
+        kernel.name == "glga_rows_grad" ? 2048 : 0;  // static, in addition to shared_bytes
     BOOST_TEST(definitions.source(kernel).shared_bytes <= kLeast - sums,
                to_string(kernel.spec, kernel.name));
   }
 }
 
-BOOST_AUTO_TEST_CASE(some_of_it_compiles_for_gpus) {
+BOOST_AUTO_TEST_CASE(a_sample_compiles_for_gpus) {
   jit::Options options;
   options.cache.named = "";
   jit::KernelBuilder builder(options);
@@ -143,7 +144,8 @@ BOOST_AUTO_TEST_CASE(some_of_it_compiles_for_gpus) {
     BOOST_TEST_MESSAGE("skipped: " << builder.compiler(Backend::kCuda).why);
     return;
   }
-  // Heads of 72 channels, over all architectures; scripts/check_cubins.sh compiles the whole list for each.
+  // Heads of 72 channels, alternating over the architectures. scripts/check_cubins.sh compiles the
+  // whole list for each.
   const char* archs[] = {"sm_80", "sm_89", "sm_90a", "sm_100", "sm_120"};
   const auto kernels = kernels_of(preset("XL"), {.backend = Backend::kCuda, .dtype = DType::kBF16});
   for (std::size_t i = 0; i < kernels.size(); ++i) {

@@ -1,4 +1,4 @@
-// What a network gives to a GPU's library for matrix products.
+// The matrix products that a network delegates to cuBLASLt.
 #define BOOST_TEST_MODULE dit_products
 #include "eflow/nn/dit_products.hpp"
 
@@ -27,7 +27,7 @@ std::set<std::pair<std::string, Sizes>> named(const std::vector<jit::TuningJob>&
   std::set<std::pair<std::string, Sizes>> out;
   for (const jit::TuningJob& job : jobs)
     out.emplace(to_string(job.kernel.spec, job.kernel.name), job.sizes);
-  BOOST_TEST(out.size() == jobs.size());  // each once
+  BOOST_TEST(out.size() == jobs.size());  // no duplicates
   return out;
 }
 
@@ -41,7 +41,7 @@ BOOST_AUTO_TEST_CASE(a_linear_layer_is_three_products) {
   struct Layer {
     std::int64_t out, in;
     std::string compute, result;
-    std::string forward = "0, 1, 1", input_grad;
+    std::string forward = "0, 1, 1", input_grad = {};
   };
   for (const Layer& layer : {Layer{3 * dim, dim, "bf16", "bf16"},
                              {dim, dim, "bf16", "f32"},  // into the residual stream
@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(a_linear_layer_is_three_products) {
     BOOST_TEST((name.ends_with("(0, 1, 1)") || name.ends_with("(0, 1, 3)")), name);
 }
 
-BOOST_AUTO_TEST_CASE(the_middle_also_runs_over_what_is_kept) {
+BOOST_AUTO_TEST_CASE(the_middle_also_runs_over_kept_tokens) {
   const DiTConfig c = preset("tiny");
   const std::int64_t kept = c.grid().count() / 4;
   const auto jobs = named(product_jobs(c, on_a_gpu(25), 1));
@@ -73,11 +73,12 @@ BOOST_AUTO_TEST_CASE(the_middle_also_runs_over_what_is_kept) {
   BOOST_TEST(!jobs.contains({"cublaslt<f32, f32>(0, 1, 1)", {kept, c.dim, c.patch_values(), 1}}));
 }
 
-/// Beside these a forward pass has products over samples alone.
-BOOST_DATA_TEST_CASE(every_preset_has_its_own, boost::unit_test::data::make(preset_names()), name) {
+/// All other products of a forward pass are over samples.
+BOOST_DATA_TEST_CASE(every_preset_has_products, boost::unit_test::data::make(preset_names()),
+                     name) {
   const DiTConfig c = preset(name);
   BOOST_TEST(product_jobs(c, {.backend = Backend::kHost}, 1).empty());
-  // Layers differ in shape alone: of patches, of heads, q k v, gates, the output, two of feed-forward, fusion.
+  // Distinct shapes: patch, head, qkv, gates, output, the two feed-forward layers, fusion.
   const std::size_t layers = named(product_jobs(c, on_a_gpu(0, false), 1)).size();
   BOOST_TEST(layers >= 6u);
   BOOST_TEST(layers <= 9u);

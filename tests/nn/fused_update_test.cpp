@@ -1,4 +1,4 @@
-// One launch over a model against AdamW, clipping and the moving average one after the other.
+// FusedUpdate against AdamW, clipping and Ema applied in sequence.
 #define BOOST_TEST_MODULE fused_update
 #include "eflow/nn/fused_update.hpp"
 
@@ -12,7 +12,7 @@
 namespace eflow::nn {
 namespace {
 
-/// Parameters of one, of many and of no elements, around a block's size; the last has no gradient.
+/// Parameters with one, many and no elements, around the block size; the last has no gradient.
 const std::vector<Shape> kShapes = {{3}, {16384}, {0}, {130, 127}, {40000}, {7}};
 
 struct Model {
@@ -69,7 +69,7 @@ BOOST_DATA_TEST_CASE(the_same_bits_as_one_after_the_other, boost::unit_test::dat
     const double norm = gradient_norm(one.values);
     const Tensor squares = update.squared_norm();
     BOOST_TEST(std::sqrt(squares.item()) == norm, boost::test_tools::tolerance(1e-12));
-    // The same norm to the last bit: how the parts are added differs.
+    // Both get the same norm, because the two sums differ in their last bits.
     update.apply(0.01, clip, Tensor::from(std::vector<double>{norm * norm}, {1}));
     adamw.step(0.01, clip_factor(std::sqrt(norm * norm), clip));
     ema.update();
@@ -81,7 +81,7 @@ BOOST_DATA_TEST_CASE(the_same_bits_as_one_after_the_other, boost::unit_test::dat
   BOOST_TEST(fused_ema.updates() == 3);
 }
 
-BOOST_AUTO_TEST_CASE(a_norm_that_is_not_finite_changes_nothing) {
+BOOST_AUTO_TEST_CASE(a_non_finite_norm_changes_nothing) {
   Model model(DType::kF32), before(DType::kF32);
   AdamW adamw(model.values);
   Ema ema(model.averages, model.values);
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(a_norm_that_is_not_finite_changes_nothing) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
+BOOST_AUTO_TEST_CASE(mismatched_parameters_are_refused) {
   Model model(DType::kF32);
   AdamW adamw(model.values);
   NamedTensors others = model.averages;

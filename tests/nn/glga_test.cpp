@@ -9,7 +9,7 @@
 
 namespace eflow::nn {
 
-// For the names of data test cases.
+// Boost prints the values of data test cases.
 static std::ostream& operator<<(std::ostream& out, AttentionKind kind) {
   return out << name_of(kind);
 }
@@ -23,7 +23,7 @@ constexpr int kHeads = 2;
 constexpr std::int64_t kTokens = 10, kWidth = 12;
 const Scope kScope({.seed = 1}, DType::kF64);
 
-/// q, k, v [2, N, H, d] and the rows they would come from.
+/// q, k, v [2, N, H, d] and their input x [2, N, D].
 struct Inputs {
   Tensor q = test::values({2, kTokens, kHeads, kWidth / kHeads}, 1);
   Tensor k = test::values({2, kTokens, kHeads, kWidth / kHeads}, 2);
@@ -36,7 +36,7 @@ Tensor head_norm(const Tensor& x) {
   return rms_norm(reshape(x, {2, kTokens, kWidth}), {}, kHeads, kNormEps);
 }
 
-/// Opens or closes both gates for good.
+/// Sets the gates to constants by their biases.
 void set_gates(const Glga& glga, double global, double local) {
   for (auto [name, tensor] : glga.parameters()) {
     if (name == "gate.bias") tensor.assign(Tensor::from(std::vector<double>{global, local}, {2}));
@@ -62,9 +62,9 @@ BOOST_AUTO_TEST_CASE(gates_1_0_are_two_products_and_a_norm) {
   BOOST_TEST(test::distance(in.run(glga), head_norm(a)) < 1e-9);
 }
 
-BOOST_AUTO_TEST_CASE(the_scale_of_the_linear_branch_does_not_show) {
+BOOST_AUTO_TEST_CASE(the_norm_removes_the_scale_of_the_linear_branch) {
   Inputs in;
-  in.q = in.q * 10.0;  // so that the norm's eps, the only thing that knows the scale, is small
+  in.q = in.q * 10.0;  // makes eps, the only term that depends on the scale, negligible
   const Glga glga(kScope, kWidth, kHeads, {.kind = AttentionKind::kLinear});
   const Tensor before = in.run(glga);
   in.v = in.v * 1000.0;
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(gates_start_at_one_half) {
   BOOST_TEST(test::distance(in.run(gated), in.run(sum) * 0.5) < 1e-14);
 }
 
-BOOST_AUTO_TEST_CASE(a_sum_is_its_two_branches) {
+BOOST_AUTO_TEST_CASE(ksum_is_the_sum_of_its_branches) {
   const Inputs in;
   const Glga window(kScope, kWidth, kHeads, {.kind = AttentionKind::kWindow, .radius = 2});
   const Glga linear(kScope, kWidth, kHeads, {.kind = AttentionKind::kLinear});
@@ -86,14 +86,14 @@ BOOST_AUTO_TEST_CASE(a_sum_is_its_two_branches) {
   BOOST_TEST(test::distance(in.run(window) + in.run(linear), in.run(sum)) < 1e-14);
 }
 
-BOOST_AUTO_TEST_CASE(radius_0_sees_itself_alone) {
+BOOST_AUTO_TEST_CASE(radius_0_attends_only_to_itself) {
   const Inputs in;
   const Glga window(kScope, kWidth, kHeads, {.kind = AttentionKind::kWindow, .radius = 0});
   BOOST_TEST(test::distance(in.run(window), head_norm(in.v)) < 1e-12);
 }
 
-/// Kept tokens attend as if the others were masked away: the band counts places in the full raster.
-BOOST_AUTO_TEST_CASE(kept_tokens_see_the_band_of_the_full_raster) {
+/// Kept tokens attend as if dropped tokens were masked: distances are those of the full raster.
+BOOST_AUTO_TEST_CASE(kept_tokens_attend_by_full_raster_positions) {
   const Inputs in;
   const std::vector<std::int64_t> kept = {0, 3, 4, 9, 1, 2, 5, 8};
   const Tensor ids = Tensor::from(kept, {2, 4});
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(kept_tokens_see_the_band_of_the_full_raster) {
     return reshape(gather_tokens(reshape(t, {2, kTokens, kWidth}), ids), {2, 4, kHeads, 6});
   };
   const Tensor y = window_attention(pick(in.q), pick(in.k), pick(in.v), 1, ids);
-  // Sample 0: 0 and 9 are alone, 3 and 4 see each other; sample 1: 5 and 8 are alone.
+  // Sample 0: 0 and 9 have no neighbour, 3 and 4 attend to each other; sample 1: 5 and 8 have none.
   const Tensor v = pick(in.v);
   const auto row = [](const Tensor& t, int b, int i) {
     return narrow(narrow(t, 0, b, 1), 1, i, 1);
@@ -149,7 +149,7 @@ BOOST_DATA_TEST_CASE(gradients_match_finite_differences,
              worst.name << ": " << worst.analytic << " against " << worst.numeric);
 }
 
-BOOST_AUTO_TEST_CASE(names_are_read_back) {
+BOOST_AUTO_TEST_CASE(names_are_parsed_back) {
   for (const char* name : {"softmax", "window", "linear", "sum", "glga", "sana", "sla", "vsa"}) {
     BOOST_TEST(name_of(attention_kind(name)) == name);
   }

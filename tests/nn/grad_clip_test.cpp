@@ -14,7 +14,7 @@ NamedTensors leaf(const Doubles& values) {
   return {{"p", t}};
 }
 
-BOOST_AUTO_TEST_CASE(the_gradient_s_norm_is_over_all_parameters) {
+BOOST_AUTO_TEST_CASE(the_gradient_norm_covers_all_parameters) {
   NamedTensors p = leaf({0, 0});
   p.push_back(leaf({0})[0]);
   p.push_back(leaf({0})[0]);

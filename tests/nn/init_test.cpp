@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(values_depend_on_seed_and_name_only) {
   BOOST_TEST(test::distance(a, init(other)) > 0.01);
 }
 
-BOOST_AUTO_TEST_CASE(a_model_in_f64_starts_at_the_f32_numbers) {
+BOOST_AUTO_TEST_CASE(an_f64_model_starts_at_the_f32_values) {
   const Init init = xavier_uniform(50, 40);
   const auto f32 = init(request("w")).to_vector<double>();
   BOOST_TEST(f32 == init(request("w", DType::kF64)).to_vector<double>());

@@ -27,8 +27,8 @@ BOOST_AUTO_TEST_CASE(linear_is_x_w_plus_b) {
   }
 }
 
-/// bf16 of the same weights: what they are rounded to for a product.
-BOOST_AUTO_TEST_CASE(weights_of_f32_are_masters_beside_bf16) {
+/// The weights rounded to bf16, as the product uses them.
+BOOST_AUTO_TEST_CASE(f32_weights_are_masters_for_bf16_inputs) {
   const Linear layer(Scope({.seed = 1}), 37, 19);
   test::perturb(layer.parameters(), 0.5);
   const Tensor w = layer.parameters()[0].second, b = layer.parameters()[1].second;
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(weights_of_f32_are_masters_beside_bf16) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(other_mixtures_are_refused) {
+BOOST_AUTO_TEST_CASE(other_dtype_combinations_are_refused) {
   const Tensor f32 = Tensor::zeros({2, 3}), bf16 = Tensor::zeros({2, 3}, DType::kBF16);
   const Tensor f64 = Tensor::zeros({2, 3}, DType::kF64);
   BOOST_CHECK_THROW(static_cast<void>(linear(f32, bf16)), InvalidArgument);

@@ -1,4 +1,5 @@
-// Blocks in bf16 beside weights of f32: near f32, with a residual stream that is not rounded and gradients of f32.
+// Mixed precision: bf16 blocks with f32 weights stay close to f32, keep an f32 residual stream and
+// return f32 gradients.
 #define BOOST_TEST_MODULE mixed_precision
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -46,7 +47,7 @@ double norm(const Tensor& x) {
   return std::sqrt(sum(square(cast(x.detach(), DType::kF64))).item());
 }
 
-/// |a - b| / |b|, Euclidean.
+/// |a - b| / |b| in the Euclidean norm.
 double relative(const Tensor& a, const Tensor& b) {
   const NoGrad off;
   return norm(a - b) / norm(b);
@@ -54,7 +55,7 @@ double relative(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-BOOST_DATA_TEST_CASE(a_network_is_near_its_f32_self,
+BOOST_DATA_TEST_CASE(a_bf16_network_is_close_to_f32,
                      boost::unit_test::data::make({"softmax", "glga", "linear", "sana", "sla",
                                                    "vsa"}),
                      name) {
@@ -63,10 +64,10 @@ BOOST_DATA_TEST_CASE(a_network_is_near_its_f32_self,
   const Tensor expected = run(*wide), found = run(*mixed);
   BOOST_TEST(found.dtype() == DType::kF32);
   BOOST_TEST_MESSAGE(name << ": " << relative(found, expected) << " of F is rounding");
-  // Rounding can choose other blocks.
+  // Rounding can change which blocks are selected.
   const double near = kind == AttentionKind::kVsa || kind == AttentionKind::kSla ? 0.1 : 1e-2;
   BOOST_TEST(relative(found, expected) < near);
-  BOOST_TEST(relative(found, expected) > 1e-5);  // it did compute in bf16
+  BOOST_TEST(relative(found, expected) > 1e-5);  // it really computed in bf16
 
   const Tensor dy = test::values(expected.shape(), 3, 1, DType::kF32);
   backward(sum(expected * dy));
@@ -84,7 +85,7 @@ BOOST_DATA_TEST_CASE(a_network_is_near_its_f32_self,
   BOOST_TEST(std::sqrt(error / size) < 5 * near);
 }
 
-/// What is too small for bf16 beside x survives a block.
+/// A change of x below bf16 resolution survives a block.
 BOOST_AUTO_TEST_CASE(the_residual_stream_is_not_rounded) {
   const DiTBlock block(Scope({.seed = 1}).computing_in(DType::kBF16),
                        {.width = 64,
@@ -95,17 +96,17 @@ BOOST_AUTO_TEST_CASE(the_residual_stream_is_not_rounded) {
                         .attention = {.kind = AttentionKind::kSoftmax}});
   const Tensor x = Tensor::full({1, 8, 64}, 100), modulation = Tensor::zeros({1, 6, 64});
   for (auto [name, p] : block.parameters()) p.assign(Tensor::zeros(p.shape()));
-  TokenPlaces places{.rope = RopeTables::of_grid({2, 2, 2}, 32, DType::kF32, x.device()),
+  TokenPlaces layout{.rope = RopeTables::of_grid({2, 2, 2}, 32, DType::kF32, x.device()),
                      .grid = {2, 2, 2},
                      .radius = 8};
   const Tensor nudged = x + 1e-3;
-  const Tensor y = block(nudged, {.modulation = modulation, .places = places, .context = {}});
+  const Tensor y = block(nudged, {.modulation = modulation, .layout = layout, .context = {}});
   BOOST_TEST(y.dtype() == DType::kF32);
   BOOST_TEST(test::distance(y, nudged) == 0);
   BOOST_TEST(test::distance(y, x) > 5e-4);
 }
 
-BOOST_AUTO_TEST_CASE(norms_take_and_give_both) {
+BOOST_AUTO_TEST_CASE(norms_accept_and_return_both_dtypes) {
   const Tensor x = test::values({3, 7, 24}, 1, 1, DType::kF32),
                shift = test::values({3, 24}, 2, 1, DType::kF32);
   const Tensor dy = test::values({3, 7, 24}, 5, 1, DType::kBF16);
@@ -120,7 +121,7 @@ BOOST_AUTO_TEST_CASE(norms_take_and_give_both) {
   backward(sum(y * dy));
   BOOST_TEST(x.grad().dtype() == DType::kF32);
   BOOST_TEST(test::distance(x.grad(), dx) <
-             1e-5 * test::largest(dx));  // dy is the same, and nothing else is rounded
+             1e-5 * test::largest(dx));  // dy is equal, and nothing else is rounded
   BOOST_TEST(test::distance(shift.grad(), dshift) < 1e-5 * test::largest(dshift));
 
   const Tensor narrow = test::values({3, 7, 24}, 1, 1, DType::kBF16),

@@ -17,7 +17,7 @@ struct Mlp : Module {
   Tensor operator()(const Tensor& x) const { return down(gelu(up(x))) + offset; }
 };
 
-/// The same layers, built the other way round.
+/// The same layers, built in the opposite order.
 struct ReversedMlp : Module {
   explicit ReversedMlp(const Scope& where) : Module(where) {}
   Linear down{child("down"), 5, 2}, up{child("up"), 3, 5};
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(buffers_are_not_trained) {
   BOOST_TEST(!mlp.offset.requires_grad());
 }
 
-BOOST_AUTO_TEST_CASE(state_makes_the_round_trip) {
+BOOST_AUTO_TEST_CASE(state_round_trips) {
   Mlp a{Scope(kKey)}, b{Scope({.seed = 6})};
   const Tensor x = test::values({4, 3}, 1, 1, DType::kF32);
   BOOST_TEST(test::distance(a(x), b(x)) > 0);
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(state_makes_the_round_trip) {
   BOOST_TEST(test::distance(a(x), b(x)) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_state_of_another_model_is_refused_whole) {
+BOOST_AUTO_TEST_CASE(a_state_of_another_model_changes_nothing) {
   Mlp mlp{Scope(kKey)};
   const Tensor before = contiguous(mlp.parameters()[0].second.detach() * 1.0);
   NamedTensors state = Mlp{Scope({.seed = 6})}.state();

@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(an_odd_head_is_refused) {
   BOOST_CHECK_THROW(static_cast<void>(rope_axis_channels(7)), InvalidArgument);
 }
 
-BOOST_AUTO_TEST_CASE(angles_are_those_of_the_formula) {
+BOOST_AUTO_TEST_CASE(angles_follow_the_formula) {
   const Grid3 grid{2, 3, 4};
   const RopeTables tables = RopeTables::of_grid(grid, 16, DType::kF64, default_device());
   const auto cosines = tables.cos.to_vector<double>();
@@ -43,8 +43,8 @@ BOOST_AUTO_TEST_CASE(angles_are_those_of_the_formula) {
   BOOST_TEST(cosines[token * 8 + 7] == std::cos(3 * std::pow(1e4, -2.0 / 4)));
 }
 
-/// q.k after turning depends on the difference of places only.
-BOOST_AUTO_TEST_CASE(products_see_differences_of_position) {
+/// After rotation, q.k depends only on the difference of positions.
+BOOST_AUTO_TEST_CASE(products_depend_on_position_differences) {
   const Grid3 grid{1, 1, 6};
   const RopeTables tables = RopeTables::of_grid(grid, 12, DType::kF64, default_device());
   const Tensor same = broadcast_to(test::values({1, 1, 12}, 1), {1, 6, 12});
@@ -56,13 +56,13 @@ BOOST_AUTO_TEST_CASE(products_see_differences_of_position) {
   BOOST_TEST(std::abs(s[0 * 6 + 2] - s[0 * 6 + 3]) > 1e-6);
 }
 
-BOOST_AUTO_TEST_CASE(kept_tokens_keep_their_places) {
+BOOST_AUTO_TEST_CASE(kept_tokens_keep_their_positions) {
   const RopeTables all = RopeTables::of_grid({2, 2, 2}, 12, DType::kF64, default_device());
   const std::vector<std::int64_t> kept = {1, 6, 0, 7};
   const Tensor ids = Tensor::from(kept, {2, 2});
   const Tensor x = test::values({2, 8, 24}, 3);
-  const Tensor turned = all.at(ids)(gather_tokens(x, ids), 2);
-  BOOST_TEST(test::distance(turned, gather_tokens(all(x, 2), ids)) < 1e-14);
+  const Tensor rotated = all.at(ids)(gather_tokens(x, ids), 2);
+  BOOST_TEST(test::distance(rotated, gather_tokens(all(x, 2), ids)) < 1e-14);
 }
 
 }  // namespace

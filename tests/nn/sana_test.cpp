@@ -1,4 +1,4 @@
-// Sana's attention and Mix-FFN against their definitions, written as loops and N x N products.
+// Sana's attention and Mix-FFN against their definitions as loops and N x N products.
 #define BOOST_TEST_MODULE sana
 #include <boost/test/unit_test.hpp>
 
@@ -13,7 +13,7 @@ namespace {
 
 const Scope kScope({.seed = 1}, DType::kF64);
 
-BOOST_AUTO_TEST_CASE(sana_is_weights_of_pairs_over_their_unturned_sum) {
+BOOST_AUTO_TEST_CASE(sana_divides_rotated_weights_by_their_unrotated_sum) {
   const Grid3 grid{2, 2, 2};
   const RopeTables rope = RopeTables::of_grid(grid, 6, DType::kF64, default_device());
   const Tensor q = test::values({2, 8, 2, 6}, 1) + 0.5, k = test::values({2, 8, 2, 6}, 2) + 0.5,
@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(sana_is_weights_of_pairs_over_their_unturned_sum) {
   BOOST_TEST(test::distance(sana_attention(q, k, v, rope), expected) < 1e-4);
 }
 
-BOOST_AUTO_TEST_CASE(a_token_that_sees_nothing_stays_finite) {
+BOOST_AUTO_TEST_CASE(a_zero_denominator_stays_finite) {
   const RopeTables rope = RopeTables::of_grid({1, 1, 2}, 4, DType::kF64, default_device());
   const Tensor none = Tensor::full({1, 2, 1, 4}, -1, DType::kF64);
   BOOST_TEST(test::largest(sana_attention(none, none, none, rope)) == 0);
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(gradients_of_mix_feed_forward_match_finite_differences) {
   }
 }
 
-/// The parts that 607M parameters of the paper's Base 3 come from: F = 4608 at D = 1152.
+/// The Mix-FFN size behind the 607M parameters of the paper's Base 3: F = 4608 at D = 1152.
 BOOST_AUTO_TEST_CASE(mix_feed_forward_has_the_parameters_of_sana) {
   const MixFeedForward layer(Scope::shapes_only(), 1152, 4608);
   const std::int64_t width = 1152, hidden = 4608;

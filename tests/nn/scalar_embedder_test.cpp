@@ -11,7 +11,7 @@ namespace {
 
 const Scope kScope({.seed = 1}, DType::kF64);
 
-BOOST_AUTO_TEST_CASE(sinusoids_are_cosines_then_sines_of_the_raw_number) {
+BOOST_AUTO_TEST_CASE(sinusoids_are_cosines_then_sines_of_the_raw_scalar) {
   const Tensor x = Tensor::from(std::vector<double>{0.25, 1}, {2});
   const auto e = sinusoids(x, 8).to_vector<double>();
   for (std::size_t k = 0; k < 4; ++k) {
@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(sinusoids_are_cosines_then_sines_of_the_raw_number) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_embedder_scales_its_number) {
+BOOST_AUTO_TEST_CASE(the_embedder_scales_its_input) {
   const ScalarEmbedder raw(kScope, 8, 1), scaled(kScope, 8, 1000);
   const Tensor t = Tensor::from(std::vector<double>{0.3}, {1});
   BOOST_TEST(test::distance(raw(t * 1000.0), scaled(t)) < 1e-14);

@@ -16,7 +16,7 @@ RopeTables tables() {
   return RopeTables::of_grid(kGrid, 6, DType::kF64, default_device());
 }
 
-BOOST_AUTO_TEST_CASE(self_attention_knows_where_tokens_stand) {
+BOOST_AUTO_TEST_CASE(self_attention_depends_on_token_positions) {
   const SelfAttention attention(kScope, 12, 2, {.kind = AttentionKind::kSoftmax});
   const Tensor x = broadcast_to(test::values({1, 1, 12}, 1), {1, 8, 12});
   const Tensor other = concat({test::values({1, 1, 12}, 2), narrow(x, 1, 1, 7)}, 1);
@@ -24,7 +24,7 @@ BOOST_AUTO_TEST_CASE(self_attention_knows_where_tokens_stand) {
   BOOST_TEST(test::distance(narrow(y, 1, 3, 1), narrow(y, 1, 4, 1)) > 1e-6);
 }
 
-BOOST_AUTO_TEST_CASE(the_size_of_queries_does_not_matter) {
+BOOST_AUTO_TEST_CASE(the_scale_of_queries_does_not_matter) {
   const SelfAttention attention(kScope, 12, 2, {.kind = AttentionKind::kSoftmax});
   const Tensor x = test::values({2, 8, 12}, 1);
   const Tensor before = attention(x, {tables()});
@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(the_size_of_queries_does_not_matter) {
   BOOST_TEST(test::distance(before, attention(x, {tables()})) < 1e-5);
 }
 
-BOOST_AUTO_TEST_CASE(the_three_products_start_with_the_fan_of_one) {
+BOOST_AUTO_TEST_CASE(qkv_is_initialised_with_the_fan_of_one_layer) {
   const SelfAttention attention(kScope, 48, 2, {.kind = AttentionKind::kSoftmax});
   const Tensor w = attention.parameters()[0].second;
   BOOST_TEST(w.shape() == (Shape{144, 48}));

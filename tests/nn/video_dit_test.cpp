@@ -10,7 +10,7 @@
 namespace eflow::nn {
 namespace {
 
-/// Small enough for finite differences: 8 tokens of 12 values.
+/// 8 tokens of 12 values: small enough for finite differences.
 DiTConfig small() {
   DiTConfig c;
   c.channels = 3;
@@ -41,7 +41,7 @@ Tensor ids_of(const std::vector<std::int64_t>& ids) {
   return Tensor::from(ids, {2, static_cast<std::int64_t>(ids.size()) / 2});
 }
 
-/// Every parameter away from where it starts, so that nothing hides behind a zero.
+/// Moves every parameter from its initial value, so that zero initialisers mask no error.
 std::unique_ptr<VideoDiT> trained(const DiTConfig& config) {
   auto model = std::make_unique<VideoDiT>(kScope, config);
   test::perturb(model->parameters(), 0.2);
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(an_untrained_velocity_is_zero) {
   BOOST_TEST(test::largest(Inputs().run(model)) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(the_data_head_is_turned_into_a_velocity) {
+BOOST_AUTO_TEST_CASE(the_data_head_is_converted_to_a_velocity) {
   DiTConfig c = small();
   const Inputs in;
   const Tensor net = in.run(*trained(c));
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(the_null_class_is_the_last) {
   BOOST_TEST(test::distance(none.run(*model), null.run(*model)) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(samples_do_not_see_each_other) {
+BOOST_AUTO_TEST_CASE(samples_are_independent) {
   const auto model = trained(small());
   const Inputs in;
   const auto first = [](const Tensor& t) { return contiguous(narrow(t, 0, 0, 1)); };
@@ -100,15 +100,15 @@ BOOST_AUTO_TEST_CASE(samples_do_not_see_each_other) {
   BOOST_TEST(test::distance(y, first(in.run(*model))) < 1e-12);
 }
 
-BOOST_AUTO_TEST_CASE(keeping_all_tokens_is_dense) {
+BOOST_AUTO_TEST_CASE(keeping_all_tokens_equals_the_dense_pass) {
   const auto model = trained(small());
   Inputs in, kept;
   kept.c.kept = ids_of({0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7});
   BOOST_TEST(test::distance(in.run(*model), kept.run(*model)) < 1e-12);
 }
 
-/// One model for clips of all sizes: as if it had been built for them.
-BOOST_AUTO_TEST_CASE(clips_of_other_sizes_have_their_own_places) {
+/// One model runs clips of other sizes as a model built for them does.
+BOOST_AUTO_TEST_CASE(clips_of_other_sizes_have_their_own_layout) {
   const auto model = trained(small());
   for (const Shape& clip : {Shape{3, 1, 4, 4}, Shape{3, 4, 4, 4}, Shape{3, 2, 6, 8}}) {
     VideoDiT same(kScope, small().for_clips(clip));
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_position_table_starts_at_its_scale) {
   BOOST_ERROR("no position table");
 }
 
-BOOST_AUTO_TEST_CASE(the_weak_path_leaves_the_middle_out) {
+BOOST_AUTO_TEST_CASE(the_weak_path_skips_the_middle) {
   const auto model = trained(small());
   Inputs in;
   in.c.path = Path::kWeak;
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(a_prepared_model_compiles_nothing_later) {
   set_default_device(before);
 }
 
-BOOST_AUTO_TEST_CASE(wrong_inputs_are_named) {
+BOOST_AUTO_TEST_CASE(wrong_inputs_are_refused) {
   const VideoDiT model(kScope, small());
   const auto refuses = [&](auto change) {
     Inputs in;

@@ -1,4 +1,4 @@
-// Both stages of AnyFlow on flows that are known exactly.
+// Both stages of AnyFlow on exactly known flows.
 #define BOOST_TEST_MODULE anyflow
 #include "eflow/soflow/anyflow.hpp"
 
@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(time_weights_have_mean_one) {
   BOOST_TEST(anyflow_weight(1) == 0);
 }
 
-/// Times as each call was given them.
+/// Records the times, labels and gradient mode of each call.
 struct Calls {
   std::vector<PerSample> t, r;
   std::vector<std::vector<std::int64_t>> labels;
@@ -64,7 +64,7 @@ struct Calls {
   }
 };
 
-BOOST_AUTO_TEST_CASE(a_step_asks_for_the_map_the_null_and_a_central_difference) {
+BOOST_AUTO_TEST_CASE(a_step_evaluates_the_map_the_null_and_a_central_difference) {
   Calls calls;
   Batch batch = batch_of(0, 8);
   batch.labels.assign(8, 1);
@@ -87,31 +87,31 @@ BOOST_AUTO_TEST_CASE(a_step_asks_for_the_map_the_null_and_a_central_difference) 
   }
 }
 
-/// The mean velocity of a flow obeys u = v - (t - r) du/dt along its own velocity. With the marginal
-/// velocity for v the target of the exact network is the network itself.
+/// The mean velocity of a flow obeys F = v - (t - r) dF/dt along its own velocity. With the
+/// marginal velocity as v, the target of the exact network is the network itself.
 BOOST_AUTO_TEST_CASE(the_exact_map_is_the_fixed_point_of_its_target) {
   const test::GaussianFlow flow(6);
-  const Network f = flow.network();
+  const Network F = flow.network();
   const Tensor x = test::values({3, 6}, 5);
   const PerSample t(3, 0.7), r(3, 0.2);
   const Tensor v = flow.velocity(x, 0.7);
   constexpr double kStep = 1e-4;
   const PerSample after(3, 0.7 + kStep), before(3, 0.7 - kStep);
-  const Tensor slope = (evaluate(f, advance(x, v, t, after), after, r, {}) -
-                        evaluate(f, advance(x, v, t, before), before, r, {})) /
+  const Tensor dF_dt = (evaluate(F, advance(x, v, t, after), after, r, {}) -
+                        evaluate(F, advance(x, v, t, before), before, r, {})) /
                        (2 * kStep);
-  BOOST_TEST(test::distance(evaluate(f, x, t, r, {}), v - slope * 0.5) < 1e-6);
+  BOOST_TEST(test::distance(evaluate(F, x, t, r, {}), v - dF_dt * 0.5) < 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(gradients_are_those_of_the_weighted_square_towards_a_fixed_target) {
-  // F = a x with a number a: the loss by hand.
+  // F = a x with a scalar a, so the loss has a closed form.
   const Tensor a = Tensor::full({1, 1}, 0.3, DType::kF64);
   a.set_requires_grad();
   const AnyFlowObjective objective({.guidance = 1, .label_drop = 0, .seed = 2});
   const Network net = [&](const Tensor& x, const Tensor&, const Tensor&, const nn::Condition&) {
     return x * a;
   };
-  const Batch points = batch_of(0, 1);  // a point: its target is v alone
+  const Batch points = batch_of(0, 1);  // one point, whose target is v
   const StepLoss loss = objective(net, points, 0);
   backward(loss.total);
   Calls calls;
@@ -120,8 +120,8 @@ BOOST_AUTO_TEST_CASE(gradients_are_those_of_the_weighted_square_towards_a_fixed_
   const RandomKey noise = objective.options().key(kNoise, 0);
   const Tensor x1 = random_normal({1, 6}, noise, points.indices, DType::kF64);
   const Tensor x_t = interpolate(points.x0, x1, t), error = x_t * 0.3 - (x1 - points.x0);
-  const double wanted = anyflow_weight(t[0]) * mean(error * x_t).item() * 2;
-  BOOST_TEST(a.grad().item() == wanted, tt::tolerance(1e-10));
+  const double expected = anyflow_weight(t[0]) * mean(error * x_t).item() * 2;
+  BOOST_TEST(a.grad().item() == expected, tt::tolerance(1e-10));
 }
 
 // ---- on-policy ----------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(rollouts_have_at_most_three_jumps) {
   BOOST_CHECK_THROW(static_cast<void>(backward_simulation_times(4, 4, 1)), InvalidArgument);
 }
 
-BOOST_AUTO_TEST_CASE(with_the_exact_map_all_rollouts_end_in_the_same_place) {
+BOOST_AUTO_TEST_CASE(with_the_exact_map_all_rollouts_have_the_same_endpoint) {
   const test::GaussianFlow flow(6);
   const Tensor x1 = test::values({3, 6}, 8, 1.5), end = flow.solution(x1, 1, 0);
   for (const int n : {1, 2, 5, 16}) {
@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(simulated_steps_are_all_drawn_and_repeatable) {
   BOOST_TEST(seen.size() == 6);
 }
 
-/// Student N(0, a^2), data N(0, b^2), both scores exact: x0 = E[x_0 | x_t] is linear in x_t.
+/// Student N(0, a2), data N(0, b2), both scores exact: E[x_0 | x_t] is linear in x_t.
 BOOST_AUTO_TEST_CASE(the_matching_gradient_of_two_gaussians_has_its_closed_form) {
   const double a2 = 2, b2 = 0.5, t = 0.4;
   const auto keep = [&](double variance) {
@@ -179,12 +179,12 @@ BOOST_AUTO_TEST_CASE(the_matching_gradient_of_two_gaussians_has_its_closed_form)
     for (std::size_t j = 0; j < 5; ++j)
       size += std::abs(x_at[5 * i + j] - keep(b2) * point[5 * i + j]) / 5;
     for (std::size_t j = 0; j < 5; ++j) {
-      const double wanted = (keep(a2) - keep(b2)) * point[5 * i + j] / size;
-      BOOST_TEST(std::abs(found[5 * i + j] - wanted) < 1e-12);
+      const double expected = (keep(a2) - keep(b2)) * point[5 * i + j] / size;
+      BOOST_TEST(std::abs(found[5 * i + j] - expected) < 1e-12);
     }
   }
   BOOST_TEST(test::largest(matching_gradient(x, real, real)) == 0);
-  BOOST_TEST(test::largest(matching_gradient(real, fake, real)) == 0);  // 0 / 0 is no direction
+  BOOST_TEST(test::largest(matching_gradient(real, fake, real)) == 0);  // 0 / 0 becomes 0
 }
 
 BOOST_AUTO_TEST_CASE(the_matching_loss_has_that_gradient) {
@@ -203,9 +203,9 @@ BOOST_AUTO_TEST_CASE(rollouts_are_differentiated_through_every_jump) {
   const Tensor x1 = test::values({1, 4}, 3);
   const auto loss = [&] { return sum(roll_out(net, x1, {1, 0.6, 0.5, 0}, {})); };
   backward(loss());
-  const double way[] = {0.4, 0.1, 0.5};
+  const double lengths[] = {0.4, 0.1, 0.5};
   double product = sum(x1).item(), slope = 0;
-  for (const double d : way) {
+  for (const double d : lengths) {
     slope += -d / (1 - 0.3 * d);
     product *= 1 - 0.3 * d;
   }

@@ -18,7 +18,7 @@ Batch labelled() {
   return batch;
 }
 
-BOOST_AUTO_TEST_CASE(rows_are_taken_with_all_that_belongs_to_them) {
+BOOST_AUTO_TEST_CASE(rows_keep_labels_context_and_indices) {
   const Batch whole = labelled(), part = whole.rows({3, 1});
   BOOST_TEST(part.indices == (std::vector<std::int64_t>{13, 11}));
   BOOST_TEST(part.labels == (std::vector<std::int64_t>{3, 1}));

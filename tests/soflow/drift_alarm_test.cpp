@@ -1,4 +1,4 @@
-// One loud step is chance; a loud hundred is rounding.
+// The alarm ignores single outliers and reports a window whose mean exceeds the limit.
 #define BOOST_TEST_MODULE drift_alarm
 #include "eflow/soflow/drift_alarm.hpp"
 
@@ -7,12 +7,12 @@
 
 using eflow::soflow::DriftAlarm;
 
-BOOST_AUTO_TEST_CASE(single_steps_do_not_ring) {
+BOOST_AUTO_TEST_CASE(single_outliers_do_not_trigger) {
   DriftAlarm alarm;
   for (int i = 0; i < 1000; ++i) BOOST_TEST(!alarm.add(i % 10 == 0 ? 9 : 1));
 }
 
-BOOST_AUTO_TEST_CASE(a_loud_window_rings_once_at_its_end) {
+BOOST_AUTO_TEST_CASE(a_window_above_the_limit_triggers_once_at_its_end) {
   DriftAlarm alarm;
   for (int i = 1; i < DriftAlarm::kWindow; ++i) BOOST_TEST(!alarm.add(3));
   const auto mean = alarm.add(3);
@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(a_loud_window_rings_once_at_its_end) {
   BOOST_TEST(!alarm.add(3));
 }
 
-BOOST_AUTO_TEST_CASE(steps_without_consistency_do_not_count) {
+BOOST_AUTO_TEST_CASE(steps_without_scm_samples_do_not_count) {
   DriftAlarm alarm;
   for (int i = 0; i < 5 * DriftAlarm::kWindow; ++i)
     BOOST_TEST(!alarm.add(std::numeric_limits<double>::quiet_NaN()));

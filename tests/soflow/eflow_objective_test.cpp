@@ -1,4 +1,5 @@
-// The whole training step: path-drop guidance, dropped tokens and additivity together, on a small video network.
+// The full training step: path-drop guidance, dropped tokens and mean-velocity additivity together,
+// on a small video network.
 #define BOOST_TEST_MODULE eflow_objective
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -45,7 +46,7 @@ Batch batch_of(std::int64_t first, std::int64_t count) {
   return batch;
 }
 
-/// Everything on: shares 2/4, 1/4, 1/4.
+/// All features enabled; shares FM 2/4, SCM 1/4, MVA 1/4.
 ObjectiveOptions everything() {
   ObjectiveOptions options;
   options.guidance = {.kind = Unconditional::kWeakPath,
@@ -62,7 +63,7 @@ ObjectiveOptions everything() {
   return options;
 }
 
-/// What a network was asked, call by call.
+/// Records the inputs of each call of a network.
 struct Calls {
   struct Call {
     nn::Path path;
@@ -105,7 +106,7 @@ bool is_null(const Calls::Call& call) {
          call.labels == std::vector<std::int64_t>{3, 3} && call.t == call.s;
 }
 
-BOOST_AUTO_TEST_CASE(flow_matching_asks_the_weak_path_and_then_the_whole_network) {
+BOOST_AUTO_TEST_CASE(flow_matching_evaluates_the_weak_path_and_then_the_full_network) {
   const auto calls = OneGroup(LossGroup::kFlowMatching).online.calls;
   BOOST_REQUIRE_EQUAL(calls.size(), 2u);
   BOOST_TEST(is_null(calls[0]));
@@ -118,14 +119,14 @@ BOOST_AUTO_TEST_CASE(flow_matching_asks_the_weak_path_and_then_the_whole_network
   BOOST_TEST((calls[1].labels == std::vector<std::int64_t>{2, 0}));
 }
 
-BOOST_AUTO_TEST_CASE(dropped_paths_train_the_weak_path_alone) {
+BOOST_AUTO_TEST_CASE(dropped_paths_train_only_the_weak_path) {
   const auto calls = OneGroup(LossGroup::kWeakPath).online.calls;
   BOOST_REQUIRE_EQUAL(calls.size(), 1u);
   BOOST_TEST(is_null(calls[0]));
   BOOST_TEST(calls[0].recorded);
 }
 
-BOOST_AUTO_TEST_CASE(consistency_uses_one_mask_one_scale_and_the_current_weights) {
+BOOST_AUTO_TEST_CASE(scm_uses_one_mask_one_scale_and_the_current_weights) {
   const OneGroup step(LossGroup::kConsistency);
   const auto& calls = step.online.calls;
   BOOST_TEST(step.average.calls.empty());
@@ -140,7 +141,7 @@ BOOST_AUTO_TEST_CASE(consistency_uses_one_mask_one_scale_and_the_current_weights
   BOOST_TEST(calls[2].t[0] < calls[3].t[0]);
 }
 
-BOOST_AUTO_TEST_CASE(additivity_joins_two_steps_of_the_averaged_weights) {
+BOOST_AUTO_TEST_CASE(mva_composes_two_jumps_of_the_averaged_weights) {
   const OneGroup step(LossGroup::kAdditivity);
   const auto &legs = step.average.calls, &jump = step.online.calls;
   BOOST_REQUIRE_EQUAL(legs.size(), 2u);
@@ -193,7 +194,7 @@ BOOST_AUTO_TEST_CASE(all_groups_are_in_a_step_and_micro_batches_add_up) {
   BOOST_TEST(samples.size() == 16);
 }
 
-BOOST_AUTO_TEST_CASE(samples_that_drop_their_path_do_not_reach_the_middle) {
+BOOST_AUTO_TEST_CASE(samples_that_drop_their_path_give_the_middle_no_gradient) {
   ObjectiveOptions options = everything();
   options.additivity.pattern.clear();
   options.pattern = {LossGroup::kFlowMatching};
@@ -207,24 +208,24 @@ BOOST_AUTO_TEST_CASE(samples_that_drop_their_path_do_not_reach_the_middle) {
   }
 }
 
-/// x_t - f* = (t - s) joined, and (t - s)(F - joined) is the semigroup defect, whatever the network.
-BOOST_AUTO_TEST_CASE(the_additivity_residual_is_the_semigroup_defect) {
+/// (t - s)(F - F_star) is the semigroup defect f* - f for any network.  [EFlow A.2, Lemma 1]
+BOOST_AUTO_TEST_CASE(the_mva_residual_is_the_semigroup_defect) {
   const auto net = model(1);
-  const Network f = std::cref(*net);
+  const Network F = std::cref(*net);
   const Tensor x = test::values({2, 2, 2, 4, 4}, 3);
   const PerSample t = {0.9, 1}, l = {0.6, 0.4}, s = {0.2, 0};
   const NoGrad off;
   const nn::Condition c;
-  const Tensor y = evaluate(f, x, t, l, c), x_l = advance(x, y, t, l);
-  const Tensor z = evaluate(f, x_l, l, s, c);
-  const Tensor way = as_factors({0.9 - 0.2, 1}, x);
-  const Tensor residual = (evaluate(f, x, t, s, c) - joined_velocity(y, z, t, l, s)) * way;
-  const Tensor defect = solve(f, solve(f, x, t, l, c), l, s, c) - solve(f, x, t, s, c);
+  const Tensor y = evaluate(F, x, t, l, c), x_l = advance(x, y, t, l);
+  const Tensor z = evaluate(F, x_l, l, s, c);
+  const Tensor gap = as_factors({0.9 - 0.2, 1}, x);
+  const Tensor residual = (evaluate(F, x, t, s, c) - mva_target(y, z, t, l, s)) * gap;
+  const Tensor defect = solve(F, solve(F, x, t, l, c), l, s, c) - solve(F, x, t, s, c);
   BOOST_TEST(test::distance(residual, defect) < 1e-13);
-  BOOST_TEST(test::distance(solve(f, x, t, t, c), x) == 0);
+  BOOST_TEST(test::distance(solve(F, x, t, t, c), x) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(additivity_gradients_match_finite_differences) {
+BOOST_AUTO_TEST_CASE(mva_gradients_match_finite_differences) {
   for (const auto weight : {AdditivityWeight::kVelocity, AdditivityWeight::kSolution}) {
     ObjectiveOptions options = everything();
     options.weight.p = 0;
@@ -238,7 +239,7 @@ BOOST_AUTO_TEST_CASE(additivity_gradients_match_finite_differences) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(schedules_choose_the_groups_and_the_tokens) {
+BOOST_AUTO_TEST_CASE(schedules_select_the_groups_and_the_tokens) {
   ObjectiveOptions options = everything();
   options.additivity.first_step = 80;
   options.drop_schedule.until = 80;
@@ -249,7 +250,7 @@ BOOST_AUTO_TEST_CASE(schedules_choose_the_groups_and_the_tokens) {
   BOOST_TEST(options.kept_at(80) == 32);
 }
 
-BOOST_AUTO_TEST_CASE(a_network_that_knows_nothing_drifts_by_the_whole_velocity) {
+BOOST_AUTO_TEST_CASE(an_untrained_network_drifts_by_the_full_velocity) {
   const nn::VideoDiT net(nn::Scope({.seed = 1}, DType::kF64), small());  // F = 0
   ObjectiveOptions options;
   options.pattern = {LossGroup::kConsistency};
@@ -259,7 +260,7 @@ BOOST_AUTO_TEST_CASE(a_network_that_knows_nothing_drifts_by_the_whole_velocity) 
   BOOST_TEST(std::isnan(drift_ratio({})));
 }
 
-BOOST_AUTO_TEST_CASE(mistakes_are_named) {
+BOOST_AUTO_TEST_CASE(invalid_options_are_refused) {
   const auto net = model(1);
   ObjectiveOptions options = everything();
   BOOST_CHECK_THROW(static_cast<void>(EFlowObjective(options)(std::cref(*net), batch_of(0, 4), 0)),
@@ -267,6 +268,25 @@ BOOST_AUTO_TEST_CASE(mistakes_are_named) {
   options.grid = {2, 3, 4};
   BOOST_CHECK_THROW(EFlowObjective{options}, InvalidArgument);
   BOOST_CHECK_THROW(static_cast<void>(loss_pattern(0.75, 0.5)), InvalidArgument);
+}
+
+/// Distribution matching has a group for its records but is trained by another objective.
+BOOST_AUTO_TEST_CASE(patterns_with_distribution_matching_are_refused) {
+  const auto net = model(1);
+  const auto run = [&](const ObjectiveOptions& options) {
+    const Networks networks{std::cref(*net), std::cref(*net)};
+    static_cast<void>(EFlowObjective(options)(networks, batch_of(0, 4), 0));
+  };
+  ObjectiveOptions options = everything();
+  options.additivity.pattern = {LossGroup::kAdditivity, LossGroup::kMatching};
+  BOOST_CHECK_THROW(run(options), InvalidArgument);
+  options = everything();
+  options.pattern = {LossGroup::kFlowMatching, LossGroup::kMatching};
+  BOOST_CHECK_THROW(run(options), InvalidArgument);
+  options.pattern = {LossGroup::kFlowMatching, LossGroup::kWeakPath, LossGroup::kConsistency,
+                     LossGroup::kAdditivity};
+  options.additivity.pattern.clear();
+  BOOST_CHECK_NO_THROW(run(options));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The testbed: its clips have the moments that it states, its network has no error, and what the
-// consistency target needs holds on it.
+// The exact testbed: its clips have the stated moments, its network has no error, and the SCM
+// target vanishes on it as the theory says.
 #define BOOST_TEST_MODULE exact_flow
 #include "eflow/soflow/exact_flow.hpp"
 
@@ -28,10 +28,10 @@ struct Clips {
   nn::Condition condition;
   Clips(const ExactFlow& flow, std::int64_t count) {
     const auto size = static_cast<std::size_t>(flow.basis().size());
-    const auto told = static_cast<std::size_t>(flow.context_size());
+    const auto width = static_cast<std::size_t>(flow.context_size());
     std::vector<double> x, contexts;
     for (std::int64_t i = 0; i < count; ++i) {
-      std::vector<double> clip(size), context(told);
+      std::vector<double> clip(size), context(width);
       flow.draw(i, clip, context);
       x.insert(x.end(), clip.begin(), clip.end());
       contexts.insert(contexts.end(), context.begin(), context.end());
@@ -39,7 +39,7 @@ struct Clips {
     Shape shape = flow.options().clip;
     shape.insert(0, count);
     x0 = Tensor::from(x, shape);
-    if (told == 0) return;
+    if (width == 0) return;
     Shape tokens = flow.context_shape();
     tokens.insert(0, count);
     condition.context = Tensor::from(contexts, tokens);
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(the_basis_is_orthonormal) {
   BOOST_CHECK_THROW(CosineBasis({2, 3}), ShapeError);
 }
 
-BOOST_AUTO_TEST_CASE(clips_have_the_moments_that_are_stated) {
+BOOST_AUTO_TEST_CASE(clips_have_the_stated_moments) {
   constexpr int kCount = 4000;
   for (const ExactKind kind : kAll) {
     const ExactFlow flow(small(kind));
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(clips_are_a_function_of_seed_and_index) {
   BOOST_TEST((a != c));
 }
 
-BOOST_AUTO_TEST_CASE(solutions_are_a_flow_whose_tangent_is_the_velocity) {
+BOOST_AUTO_TEST_CASE(solutions_compose_and_their_tangent_is_the_velocity) {
   for (const ExactKind kind : kAll) {
     const ExactFlow flow(small(kind));
     Clips clips(flow, 3);
@@ -116,8 +116,8 @@ BOOST_AUTO_TEST_CASE(solutions_are_a_flow_whose_tangent_is_the_velocity) {
   }
 }
 
-/// At t = 1 a clip is noise, and its velocity what leads to the mean that was told.
-BOOST_AUTO_TEST_CASE(each_slow_coordinate_is_told_by_a_token_of_its_own) {
+/// At t = 1 the clip is pure noise, so x - v is the conditional mean.
+BOOST_AUTO_TEST_CASE(each_slow_coordinate_has_its_own_context_token) {
   const ExactFlow flow(small(ExactKind::kGuided));
   BOOST_TEST((flow.context_shape() == Shape{16, 17}));
   BOOST_TEST(flow.context_size() == 16 * 17);
@@ -128,9 +128,9 @@ BOOST_AUTO_TEST_CASE(each_slow_coordinate_is_told_by_a_token_of_its_own) {
   flow.basis().to_coordinates(mean);
   std::size_t token = 0;
   for (std::size_t k = 0; k < mean.size(); ++k) {
-    const bool told = flow.basis().is_slow(static_cast<std::int64_t>(k));
-    BOOST_TEST(std::abs(mean[k] - (told ? context[token * 17] : 0)) < 1e-12);
-    if (!told) continue;
+    const bool slow = flow.basis().is_slow(static_cast<std::int64_t>(k));
+    BOOST_TEST(std::abs(mean[k] - (slow ? context[token * 17] : 0)) < 1e-12);
+    if (!slow) continue;
     for (std::size_t which = 0; which < 16; ++which)
       BOOST_TEST(context[token * 17 + 1 + which] == (which == token ? 1 : 0));
     ++token;
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(each_slow_coordinate_is_told_by_a_token_of_its_own) {
   BOOST_TEST(ExactFlow(small(ExactKind::kGaussian)).context_size() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(the_weak_path_knows_no_condition) {
+BOOST_AUTO_TEST_CASE(the_weak_path_ignores_the_condition) {
   const ExactFlow flow(small(ExactKind::kGuided));
   const Clips clips(flow, 2);
   nn::Condition weak = clips.condition, other = weak;
@@ -167,7 +167,8 @@ BOOST_AUTO_TEST_CASE(the_exact_network_has_no_error) {
     BOOST_TEST(errors.gap.error < 1e-5);
     BOOST_TEST(errors.gap.needed > 0.1);
     for (const auto& s : errors.samples) {
-      if (s.sampler == Sampler::kEuler) continue;  // its steps are too few even for the exact one
+      if (s.sampler == Sampler::kEuler)
+        continue;  // discretisation error remains with the exact velocity
       BOOST_TEST(s.relative < 1e-10);
       if (s.sampler == Sampler::kCompose) {
         BOOST_TEST(std::abs(s.covariance - errors.floor.covariance) < 1e-4);
@@ -183,7 +184,7 @@ BOOST_AUTO_TEST_CASE(the_exact_network_has_no_error) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(errors_are_what_they_are_called) {
+BOOST_AUTO_TEST_CASE(errors_match_a_known_offset) {
   const ExactFlow flow(small(ExactKind::kGaussian));
   const Network off = [&](const Tensor& x, const Tensor& t, const Tensor& s,
                           const nn::Condition& c) { return flow.network()(x, t, s, c) + 0.5; };
@@ -198,7 +199,7 @@ BOOST_AUTO_TEST_CASE(errors_are_what_they_are_called) {
 }
 
 /// With the exact solution and the marginal velocity, |f_t - f_l| falls as r^2 and dq as r.
-BOOST_AUTO_TEST_CASE(the_consistency_drift_of_the_exact_flow_vanishes_with_r) {
+BOOST_AUTO_TEST_CASE(the_scm_drift_of_the_exact_flow_vanishes_with_r) {
   const ExactFlow flow(small(ExactKind::kMixture));
   const PerSample t = {0.8, 0.6}, s = {0.2, 0.1};
   const Tensor x = test::values({2, 2, 2, 3, 4}, 9, 1.2), v = flow.velocity(x, t);
@@ -206,13 +207,13 @@ BOOST_AUTO_TEST_CASE(the_consistency_drift_of_the_exact_flow_vanishes_with_r) {
     PerSample l = t;
     for (std::size_t i = 0; i < l.size(); ++i) l[i] += (s[i] - t[i]) * r;
     const Tensor x_l = advance(x, v, t, l);
-    const Network f = flow.network();
+    const Network F = flow.network();
     const Tensor dq =
-        solution_drift(v, evaluate(f, x, t, s, {}), evaluate(f, x_l, l, s, {}), t, l, s);
+        solution_drift(v, evaluate(F, x, t, s, {}), evaluate(F, x_l, l, s, {}), t, l, s);
     const Tensor direct = flow.solution(x, t, s) - flow.solution(x_l, l, s);
-    PerSample way(2);
-    for (std::size_t i = 0; i < 2; ++i) way[i] = 1 / (t[i] - l[i]);
-    BOOST_TEST(test::distance(dq, direct * as_factors(way, x)) < 1e-7);
+    PerSample rate(2);
+    for (std::size_t i = 0; i < 2; ++i) rate[i] = 1 / (t[i] - l[i]);
+    BOOST_TEST(test::distance(dq, direct * as_factors(rate, x)) < 1e-7);
     return std::pair(std::sqrt(sum_of_squares({direct})), std::sqrt(sum_of_squares({dq})));
   };
   const auto [f1, q1] = drift(2e-3);
@@ -231,13 +232,13 @@ BOOST_AUTO_TEST_CASE(the_irreducible_loss_is_that_of_the_exact_velocity) {
   BOOST_TEST(loss == flow.irreducible_loss(0.4), boost::test_tools::tolerance(0.02));
 }
 
-BOOST_AUTO_TEST_CASE(mistakes_are_named) {
+BOOST_AUTO_TEST_CASE(invalid_arguments_are_refused) {
   ExactOptions options = small(ExactKind::kGuided);
   options.own = 0;
   BOOST_CHECK_THROW(ExactFlow{options}, InvalidArgument);
   const ExactFlow flow(small(ExactKind::kMixture));
-  std::vector<double> tooshort(5);
-  BOOST_CHECK_THROW(flow.draw(0, tooshort, {}), ShapeError);
+  std::vector<double> too_short(5);
+  BOOST_CHECK_THROW(flow.draw(0, too_short, {}), ShapeError);
   BOOST_CHECK_THROW(static_cast<void>(flow.irreducible_loss(0.5)), InvalidArgument);
   BOOST_CHECK_THROW(static_cast<void>(exact_kind("gausian")), InvalidArgument);
 }

@@ -1,6 +1,6 @@
 #pragma once
-// A flow that is known exactly: data N(mu, U diag(lambda) U^T) under x_t = (1 - t) x0 + t x1. Its
-// velocity and its solution function are linear in x, with one factor for each direction of U, an
+// GaussianFlow: an exactly known flow for tests. The data are N(mu, U diag(lambda) U^T) under x_t =
+// (1 - t) x0 + t x1. Velocity and solution are affine in x, with one factor per direction of U, an
 // orthonormal cosine basis that mixes all elements.
 
 #include <cmath>
@@ -13,7 +13,7 @@ namespace eflow::test {
 
 class GaussianFlow {
  public:
-  /// x has `size` elements; variances lambda_k = 1 / (1 + k^2).
+  /// x has `size` elements, with variances lambda_k = 1 / (1 + k^2).
   explicit GaussianFlow(std::int64_t size) : size_(size), mean_(values({1, size}, 77, 0.5)) {
     std::vector<double> u;
     const auto n = static_cast<double>(size);
@@ -35,7 +35,7 @@ class GaussianFlow {
     return mean_ + along(z, [](double lam) { return std::sqrt(lam); });
   }
 
-  /// The marginal velocity E[x1 - x0 | x_t] of the whole batch's time t.
+  /// The marginal velocity E[x1 - x0 | x_t]; all samples share t.
   [[nodiscard]] Tensor velocity(const Tensor& x, double t) const {
     return along_basis(x - (1 - t) * mean_,
                        [t](double lam) { return (t - (1 - t) * lam) / variance(lam, t); }) -
@@ -49,7 +49,7 @@ class GaussianFlow {
            });
   }
 
-  /// The network that has learned all of this; every sample with times of its own.
+  /// The exact mean velocity F as a network, with one t and s per sample.
   [[nodiscard]] soflow::Network network() const {
     return [this](const Tensor& x, const Tensor& t, const Tensor& s, const nn::Condition&) {
       const auto from = t.to_vector<double>(), to = s.to_vector<double>();

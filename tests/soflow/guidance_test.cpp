@@ -12,7 +12,7 @@ namespace {
 
 const PerSample kT = {0.9, 0.5};
 
-/// The pull towards the target vanishes at w v + (1 - w) v_uncond whatever m is.
+/// F - v_tgt vanishes at F = w v + (1 - w) v_uncond for every m.
 BOOST_AUTO_TEST_CASE(the_fixed_point_does_not_depend_on_the_mix) {
   const Tensor v = test::values({2, 6}, 1), v_uncond = test::values({2, 6}, 2);
   const double w = 3;
@@ -22,8 +22,8 @@ BOOST_AUTO_TEST_CASE(the_fixed_point_does_not_depend_on_the_mix) {
     const TargetFactors factors(options, {w, w}, kT, {false, false});
     BOOST_TEST(test::distance(target_velocity(factors, v, v_uncond, fixed), fixed) < 1e-14);
     const Tensor other = test::values({2, 6}, 3);
-    const Tensor pull = other - target_velocity(factors, v, v_uncond, other);
-    BOOST_TEST(test::distance(pull, (other - fixed) * m) < 1e-14);
+    const Tensor error = other - target_velocity(factors, v, v_uncond, other);
+    BOOST_TEST(test::distance(error, (other - fixed) * m) < 1e-14);
   }
 }
 

@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(a_solution_at_its_own_time_is_the_point_itself) {
   BOOST_TEST(solve(arbitrary, x, t, t, {}).to_vector<float>() == x.to_vector<float>());
 }
 
-BOOST_AUTO_TEST_CASE(the_exact_flow_is_one) {
+BOOST_AUTO_TEST_CASE(exact_solutions_compose) {
   const Tensor x = test::values({4, 6}, 4, 2);
   const auto f = [&](const Tensor& at, double t, double s) { return kFlow.solution(at, t, s); };
   BOOST_TEST(test::distance(f(f(x, 0.9, 0.4), 0.4, 0.1), f(x, 0.9, 0.1)) < 1e-14);

@@ -1,4 +1,4 @@
-// Closed forms of one coordinate against Runge-Kutta integration of their own velocities.
+// Closed-form solutions of one coordinate against Runge-Kutta integration of the velocities.
 #define BOOST_TEST_MODULE line_flow
 #include "eflow/soflow/line_flow.hpp"
 
@@ -25,26 +25,26 @@ MixtureLine three_peaks() {
   return MixtureLine({{0.2, {-2, 0.05}}, {0.5, {0.3, 0.02}}, {0.3, {1.5, 0.3}}});
 }
 
-const double kWays[][2] = {{1, 0}, {0.9, 0.2}, {0.5, 0.05}, {0.3, 0.8}, {1, 0.5}};
+const double kJumps[][2] = {{1, 0}, {0.9, 0.2}, {0.5, 0.05}, {0.3, 0.8}, {1, 0.5}};
 
 BOOST_AUTO_TEST_CASE(gaussian_solutions_follow_the_velocity) {
   const GaussianLine line{0.7, 0.3};
-  for (const auto& [t, s] : kWays) {
+  for (const auto& [t, s] : kJumps) {
     for (const double y : {-3.0, 0.2, 2.0}) {
-      const double wanted =
+      const double expected =
           integrate([&](double x, double u) { return line.velocity(x, u); }, y, t, s);
-      BOOST_TEST(std::abs(line.solution(y, t, s) - wanted) < 1e-11);
+      BOOST_TEST(std::abs(line.solution(y, t, s) - expected) < 1e-11);
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(mixture_solutions_follow_the_velocity) {
   const MixtureLine line = three_peaks();
-  for (const auto& [t, s] : kWays) {
+  for (const auto& [t, s] : kJumps) {
     for (const double y : {-4.0, -1.0, 0.1, 0.9, 4.5}) {
-      const double wanted =
+      const double expected =
           integrate([&](double x, double u) { return line.velocity(x, u); }, y, t, s);
-      BOOST_TEST(std::abs(line.solution(y, t, s) - wanted) < 1e-8 * (1 + std::abs(wanted)),
+      BOOST_TEST(std::abs(line.solution(y, t, s) - expected) < 1e-8 * (1 + std::abs(expected)),
                  "t " << t << " s " << s << " y " << y);
     }
   }
@@ -71,21 +71,21 @@ BOOST_AUTO_TEST_CASE(a_mixture_of_one_part_is_a_gaussian) {
 BOOST_AUTO_TEST_CASE(guided_solutions_follow_the_guided_velocity) {
   for (const double w : {0.0, 1.0, 2.5, 4.5}) {
     const GuidedLine line(0.25, 1, w);
-    for (const auto& [t, s] : kWays) {
+    for (const auto& [t, s] : kJumps) {
       const auto [scale, shift] = line.solution(t, s);
-      const double wanted =
+      const double expected =
           integrate([&](double x, double u) { return line.velocity(x, u, 0.8); }, 1.1, t, s);
-      BOOST_TEST(std::abs(scale * 1.1 + shift * 0.8 - wanted) < 1e-9, "w " << w << " t " << t);
+      BOOST_TEST(std::abs(scale * 1.1 + shift * 0.8 - expected) < 1e-9, "w " << w << " t " << t);
     }
   }
 }
 
-BOOST_AUTO_TEST_CASE(guidance_zero_forgets_the_condition_and_one_keeps_to_it) {
-  const GuidedLine untold(0.25, 1, 0), told(0.25, 1, 1);
-  BOOST_TEST(std::abs(untold.solution(1, 0).shift) < 1e-15);
-  BOOST_TEST(std::abs(untold.solution(1, 0).scale - std::sqrt(1.25)) < 1e-14);
-  BOOST_TEST(std::abs(told.solution(1, 0).shift - 1) < 1e-9);
-  BOOST_TEST(std::abs(told.solution(1, 0).scale - 0.5) < 1e-14);
+BOOST_AUTO_TEST_CASE(scale_0_is_unconditioned_and_scale_1_is_conditioned) {
+  const GuidedLine unconditioned(0.25, 1, 0), conditioned(0.25, 1, 1);
+  BOOST_TEST(std::abs(unconditioned.solution(1, 0).shift) < 1e-15);
+  BOOST_TEST(std::abs(unconditioned.solution(1, 0).scale - std::sqrt(1.25)) < 1e-14);
+  BOOST_TEST(std::abs(conditioned.solution(1, 0).shift - 1) < 1e-9);
+  BOOST_TEST(std::abs(conditioned.solution(1, 0).scale - 0.5) < 1e-14);
 }
 
 }  // namespace

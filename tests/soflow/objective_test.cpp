@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kSize = 4;
 
-/// A small network of the user's own: no VideoDiT anywhere.
+/// A user-defined network without VideoDiT.
 struct Mlp : nn::Module {
   explicit Mlp(const nn::Scope& where) : Module(where) {}
   nn::Linear in{child("in"), kSize + 2, 48}, mid{child("mid"), 48, 48},
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(groups_follow_the_global_index) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_total_is_the_mean_of_what_is_recorded) {
+BOOST_AUTO_TEST_CASE(the_total_is_the_mean_of_the_recorded_losses) {
   const auto model = mlp();
   const StepLoss loss = EFlowObjective({})(std::ref(model), batch_of(0, 8), 3);
   double sum = 0;
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(the_total_is_the_mean_of_what_is_recorded) {
   BOOST_TEST(std::isnan(mean_mse({}, LossGroup::kConsistency)));
 }
 
-/// The same step in one batch or in micro-batches cut anywhere.
+/// A step has the same gradients in one batch and in micro-batches of any sizes.
 BOOST_AUTO_TEST_CASE(micro_batches_add_up_to_the_step) {
   const EFlowObjective objective({.guidance = {.scale = 2, .mix = 0.5, .label_drop = 0.3}});
   const auto gradients = [&](const std::vector<std::pair<int, int>>& cuts) {
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_step_can_be_repeated_and_differs_from_the_next) {
   BOOST_TEST(at(5) != at(6));
 }
 
-BOOST_AUTO_TEST_CASE(guidance_costs_forwards_only_where_it_is_asked_for) {
+BOOST_AUTO_TEST_CASE(guidance_costs_forward_passes_only_if_enabled) {
   const auto forwards = [](const GuidanceOptions& guidance) {
     const auto model = mlp();
     int count = 0;
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(guidance_costs_forwards_only_where_it_is_asked_for) {
     return count;
   };
   BOOST_TEST(forwards({}) == 3);            // FM 1, SCM 2
-  BOOST_TEST(forwards({.scale = 3}) == 5);  // an unconditional forward each
+  BOOST_TEST(forwards({.scale = 3}) == 5);  // and one unconditional forward each
   BOOST_TEST(forwards({.scale = 3, .mix = 0.25}) == 6);
 }
 
@@ -169,8 +169,8 @@ BOOST_AUTO_TEST_CASE(sizes_must_agree) {
   BOOST_CHECK_THROW(static_cast<void>(EFlowObjective({})(std::ref(model), batch, 0)), ShapeError);
 }
 
-/// What no network can get below: the mean of lambda / sigma_t^2 over times and directions.
-BOOST_AUTO_TEST_CASE(the_exact_network_s_held_out_error_is_the_irreducible_one) {
+/// The lower bound of the FM error: the mean of lambda / sigma_t^2 over times and directions.
+BOOST_AUTO_TEST_CASE(the_exact_network_has_the_irreducible_held_out_error) {
   const test::GaussianFlow flow(kSize);
   const Batch batch = batch_of(0, 2000);
   const LogitNormal law;
@@ -185,8 +185,9 @@ BOOST_AUTO_TEST_CASE(the_exact_network_s_held_out_error_is_the_irreducible_one) 
   BOOST_TEST(mean == expected, boost::test_tools::tolerance(0.05));
 }
 
-/// Mean square of f - f_exact from near noise to near data in one step, relative to the length of
-/// the way: along the network's own map, or along its velocity at the start.
+/// Mean square of f - f_exact for one jump from near noise to near data, relative to the mean
+/// square of the jump. The jump uses the network's F(x, t, s), or its velocity F(x, t, t) if
+/// by_velocity.
 double step_error(const Mlp& model, bool by_velocity) {
   const NoGrad off;
   const double t = 0.9, s = 0.1;
@@ -195,14 +196,14 @@ double step_error(const Mlp& model, bool by_velocity) {
   const Tensor noise = random_normal(data.x0.shape(), {.seed = 77}, data.indices, DType::kF64);
   const PerSample from(256, t), to(256, s);
   const Tensor x = interpolate(data.x0, noise, from), x32 = cast(x, DType::kF32);
-  const Tensor velocity = evaluate(std::cref(model), x32, from, by_velocity ? from : to, {});
-  const Tensor found = cast(advance(x32, velocity, from, to), DType::kF64);
+  const Tensor F = evaluate(std::cref(model), x32, from, by_velocity ? from : to, {});
+  const Tensor found = cast(advance(x32, F, from, to), DType::kF64);
   const Tensor exact = flow.solution(x, t, s);
   return (mean(square(found - exact)) / mean(square(x - exact))).item();
 }
 
-/// The whole idea at work: from pairs of data and noise alone, the network learns to go all the way
-/// in one step. So few elements make single errors noisy, so they are not divided out (p = 0).
+/// End to end: from pairs of data and noise, the network learns the jump to the data in one step.
+/// The samples have few elements, so their errors are too noisy for adaptive weighting (p = 0).
 BOOST_AUTO_TEST_CASE(a_small_network_learns_the_exact_flow_map) {
   const auto model = mlp(DType::kF32);
   nn::AdamW optimizer(model.parameters());

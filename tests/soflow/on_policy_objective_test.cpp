@@ -1,5 +1,4 @@
-// One step of on-policy distillation: against the pieces it is made of, and that it leads where it
-// should.
+// The losses of on-policy distillation against their building blocks.
 #define BOOST_TEST_MODULE on_policy_objective
 #include "eflow/soflow/on_policy_objective.hpp"
 
@@ -23,14 +22,14 @@ Batch batch_of(std::int64_t first, std::int64_t count, std::int64_t width = 6) {
   return batch;
 }
 
-/// x a for every time: a velocity and a map with one weight.
+/// F(x, t, s) = a x: a network with one weight.
 Network scaled(const Tensor& a) {
   return [a](const Tensor& x, const Tensor&, const Tensor&, const nn::Condition&) { return x * a; };
 }
 
 const OnPolicyObjective kObjective({.rollouts = {2, 4}, .seed = 3});
 
-BOOST_AUTO_TEST_CASE(nothing_moves_where_both_scores_agree) {
+BOOST_AUTO_TEST_CASE(equal_scores_give_no_gradient) {
   const test::GaussianFlow flow(6);
   const Tensor a = Tensor::full({1, 1}, 0.2, DType::kF64);
   a.set_requires_grad();
@@ -83,9 +82,9 @@ BOOST_AUTO_TEST_CASE(the_student_follows_the_matching_gradient) {
   const Tensor found = a.grad();
   a.clear_grad();
 
-  Tensor made;
-  const RollOut noting = [&](const Tensor& x1, const RandomKey& key, const nn::Condition& c) {
-    return made = roll(x1, key, c);
+  Tensor rolled_out;
+  const RollOut recording = [&](const Tensor& x1, const RandomKey& key, const nn::Condition& c) {
+    return rolled_out = roll(x1, key, c);
   };
   Tensor x_t, seen;
   PerSample t;
@@ -96,10 +95,10 @@ BOOST_AUTO_TEST_CASE(the_student_follows_the_matching_gradient) {
         return scores.fake(x, time, s, c);
       },
       scores.teacher};
-  static_cast<void>(kObjective.student(noting, watched, batch, 4));
-  const Tensor g = matching_gradient(made, data_of(scores.fake, seen, t, {}),
+  static_cast<void>(kObjective.student(recording, watched, batch, 4));
+  const Tensor g = matching_gradient(rolled_out, data_of(scores.fake, seen, t, {}),
                                      data_of(scores.teacher, seen, t, {}));
-  backward(matching_loss(made, g));
+  backward(matching_loss(rolled_out, g));
   BOOST_TEST(test::distance(found, a.grad()) < 1e-12);
 }
 

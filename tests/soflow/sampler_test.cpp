@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(euler_steps_converge_to_the_solution) {
   BOOST_TEST(error(50) / error(100) == 2, boost::test_tools::tolerance(0.2));
 }
 
-/// Means and variances of all elements against the data's own.
+/// Compares the means and the variances of all elements with those of the data.
 BOOST_DATA_TEST_CASE(re_noising_has_the_marginals_of_the_data, boost::unit_test::data::make({1, 4}),
                      steps) {
   const std::int64_t count = 3000;
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(bridges_end_in_re_noising_and_in_composition) {
   BOOST_TEST(test::distance(made(Sampler::kBridge, 0.5), made(Sampler::kCompose, 0)) > 1e-2);
 }
 
-BOOST_AUTO_TEST_CASE(steering_moves_away_from_the_unconditional_velocity) {
+BOOST_AUTO_TEST_CASE(guidance_moves_away_from_the_unconditional_velocity) {
   const Network network = [](const Tensor& x, const Tensor&, const Tensor&,
                              const nn::Condition& c) {
     const auto labels = c.labels.to_vector<double>();
@@ -104,16 +104,16 @@ BOOST_AUTO_TEST_CASE(a_sample_does_not_depend_on_its_batch) {
   BOOST_TEST(test::distance(some, narrow(all, 0, 2, 3)) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(progress_is_told_and_can_cancel) {
-  std::vector<int> told;
+BOOST_AUTO_TEST_CASE(progress_is_reported_and_can_cancel) {
+  std::vector<int> reported;
   SampleOptions options{.steps = 4};
   options.progress = [&](int done, int steps) {
-    told.push_back(done);
+    reported.push_back(done);
     BOOST_TEST(steps == 4);
     return done < 2;
   };
   BOOST_TEST(!sample(kFlow.network(), noise(2), ids(2), {}, options).has_value());
-  BOOST_TEST(told == (std::vector<int>{1, 2}));
+  BOOST_TEST(reported == (std::vector<int>{1, 2}));
 }
 
 BOOST_AUTO_TEST_CASE(noise_and_ids_must_agree) {

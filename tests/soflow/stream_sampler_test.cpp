@@ -1,5 +1,5 @@
-// Sampling chunk by chunk: cut anywhere in the batch it is the same, each chunk depends on the noise
-// of those before it alone, and simulated streams are differentiated within a chunk only.
+// Sampling chunk by chunk: a sample does not depend on its batch, a chunk depends only on its own
+// noise and on earlier chunks, and gradients of simulated streams stay within a chunk.
 #define BOOST_TEST_MODULE stream_sampler
 #include "eflow/soflow/stream_sampler.hpp"
 
@@ -31,13 +31,13 @@ Tensor rows(const Tensor& t, std::int64_t begin, std::int64_t count) {
   return contiguous(narrow(t, 0, begin, count));
 }
 
-BOOST_AUTO_TEST_CASE(a_sample_is_its_own_noise_and_id) {
+BOOST_AUTO_TEST_CASE(a_sample_depends_on_its_own_noise_and_id) {
   const Model model;
   const Tensor x1 = test::values({3, 2, 4, 4, 4}, 1);
   for (const Sampler sampler : {Sampler::kRenoise, Sampler::kCompose, Sampler::kEuler}) {
-    const SampleOptions how{.sampler = sampler, .steps = 2};
-    const Tensor all = *sample_stream(model.net, x1, {5, 6, 7}, {}, how);
-    const Tensor last = *sample_stream(model.net, rows(x1, 2, 1), {7}, {}, how);
+    const SampleOptions options{.sampler = sampler, .steps = 2};
+    const Tensor all = *sample_stream(model.net, x1, {5, 6, 7}, {}, options);
+    const Tensor last = *sample_stream(model.net, rows(x1, 2, 1), {7}, {}, options);
     BOOST_TEST(all.shape() == x1.shape());
     BOOST_TEST(test::distance(rows(all, 2, 1), last) < 1e-12);
   }
@@ -56,18 +56,19 @@ BOOST_AUTO_TEST_CASE(later_noise_does_not_reach_earlier_frames) {
 BOOST_AUTO_TEST_CASE(progress_counts_all_chunks_and_can_stop) {
   const Model model;
   std::vector<int> seen;
-  SampleOptions how{.steps = 2};
-  how.progress = [&](int done, int steps) {
+  SampleOptions options{.steps = 2};
+  options.progress = [&](int done, int steps) {
     BOOST_TEST(steps == 6);
     seen.push_back(done);
     return done < 4;
   };
-  BOOST_TEST(!sample_stream(model.net, test::values({1, 2, 4, 4, 4}, 1), {0}, {}, how).has_value());
+  BOOST_TEST(
+      !sample_stream(model.net, test::values({1, 2, 4, 4, 4}, 1), {0}, {}, options).has_value());
   BOOST_TEST(seen == (std::vector<int>{1, 2, 3, 4}), boost::test_tools::per_element());
 }
 
-/// A simulated stream has the gradient of its chunks with the past held fixed: finite differences
-/// see the past move too, so they are taken of the last chunk's own rollout.
+/// Gradients treat earlier chunks as constants: the last frame's loss has no gradient with respect
+/// to the noise of earlier frames.
 BOOST_AUTO_TEST_CASE(gradients_stay_within_a_chunk) {
   const Model model;
   const RollOut roll = simulated_stream(model.net, {.rollouts = {2, 4}});
@@ -79,19 +80,19 @@ BOOST_AUTO_TEST_CASE(gradients_stay_within_a_chunk) {
   BOOST_TEST(test::largest(narrow(x1.grad(), 2, 3, 1)) > 0);
 }
 
-/// Causal forward training: the clean clips are told, and the loss is that of the same jumps.
-BOOST_AUTO_TEST_CASE(causal_training_tells_the_clean_clips) {
+/// Causal forward training passes the clean clips as a condition in every call.
+BOOST_AUTO_TEST_CASE(causal_training_passes_the_clean_clips) {
   Batch batch;
   batch.x0 = test::values({4, 2, 4, 4, 4}, 5);
   batch.indices = {0, 1, 2, 3};
   int calls = 0;
-  const Network noting = [&](const Tensor& x, const Tensor&, const Tensor&,
-                             const nn::Condition& c) {
+  const Network recording = [&](const Tensor& x, const Tensor&, const Tensor&,
+                                const nn::Condition& c) {
     ++calls;
     BOOST_TEST(c.clean.is(batch.x0));
     return x * 0.5;
   };
-  static_cast<void>(AnyFlowObjective({.guidance = 3, .causal = true})(noting, batch, 0));
+  static_cast<void>(AnyFlowObjective({.guidance = 3, .causal = true})(recording, batch, 0));
   BOOST_TEST(calls == 4);
   const Model model;
   const StepLoss loss =

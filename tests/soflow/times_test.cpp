@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(the_ratio_goes_from_its_start_to_its_end) {
   BOOST_CHECK_THROW(static_cast<void>(ratio_curve("square")), InvalidArgument);
 }
 
-BOOST_AUTO_TEST_CASE(jumps_have_three_different_nodes_and_all_choices_are_alike) {
+BOOST_AUTO_TEST_CASE(jumps_have_three_distinct_nodes_and_are_uniform) {
   std::vector<std::int64_t> ids(20000);
   std::iota(ids.begin(), ids.end(), 0);
   const RandomKey key{.seed = 1, .purpose = 27};
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(jumps_have_three_different_nodes_and_all_choices_are_alike)
   for (const auto& [nodes, count] : counts) BOOST_TEST(std::abs(count - 2000) < 200);
 }
 
-BOOST_AUTO_TEST_CASE(jumps_lie_on_the_shifted_grid_and_keep_their_distance) {
+BOOST_AUTO_TEST_CASE(jumps_are_on_the_shifted_grid_and_keep_their_distance) {
   const std::vector<std::int64_t> ids = {0, 1, 2, 3, 4, 5, 6, 7};
   const JumpLaw law{.nodes = 64, .shift = 3, .to_data = 1, .min_jump = 8};
   const Times times = draw_jumps(law, {.seed = 1}, ids);

@@ -21,7 +21,7 @@ std::vector<std::int64_t> kept_of(const TokenDrop& drop, const nn::Grid3& grid, 
   return draw_kept(drop, grid, key, {id}).to_vector<std::int64_t>();
 }
 
-/// How many tokens each box of dt x 2 x 2 has kept, of the frames from `first` on.
+/// Number of tokens kept in each box of dt x 2 x 2, in the frames from `first` on.
 std::map<std::int64_t, int> counts(const std::vector<std::int64_t>& kept, const nn::Grid3& grid,
                                    std::int64_t dt, std::int64_t first = 0) {
   std::map<std::int64_t, int> boxes;
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(flat_boxes_and_other_ratios) {
   BOOST_TEST(!draw_kept({}, kGrid, kKey, {0}).defined());
 }
 
-/// Every token of a box stays equally often: 2 of 8, over many samples and boxes.
+/// Over many samples and boxes, each token is kept with the same frequency, 1/4.
 BOOST_DATA_TEST_CASE(all_tokens_are_kept_equally_often,
                      boost::unit_test::data::make({"groups-3d", "groups-2d", "iid"}), name) {
   const DropKind kind = drop_kind(name);
@@ -85,7 +85,7 @@ BOOST_DATA_TEST_CASE(all_tokens_are_kept_equally_often,
   for (const int hit : hits) BOOST_TEST(std::abs(hit / double{samples} - 0.25) < 0.035);
 }
 
-BOOST_AUTO_TEST_CASE(a_mask_follows_its_sample_and_step_alone) {
+BOOST_AUTO_TEST_CASE(a_mask_depends_only_on_its_sample_and_step) {
   const auto together = draw_kept(kVideo, kGrid, kKey, {4, 9}).to_vector<std::int64_t>();
   const auto alone = kept_of(kVideo, kGrid, 9);
   BOOST_TEST(std::equal(alone.begin(), alone.end(), together.begin() + 512));
@@ -95,8 +95,9 @@ BOOST_AUTO_TEST_CASE(a_mask_follows_its_sample_and_step_alone) {
   BOOST_TEST((alone != kept_of(kVideo, kGrid, 9, next)));
 }
 
-/// Kept tokens in a stretch of L: at most L / 4 + HW / 2, L a multiple of two frames. What buffers are sized by.
-BOOST_AUTO_TEST_CASE(stretches_keep_within_their_bounds) {
+/// An interval of L raster positions, L a multiple of two frames, holds L / 4 +- HW / 2 kept
+/// tokens. Buffer sizes rely on the upper bound.
+BOOST_AUTO_TEST_CASE(intervals_hold_bounded_numbers_of_kept_tokens) {
   const std::int64_t length = 1024, frame = 256;
   for (std::int64_t id = 0; id < 20; ++id) {
     const auto kept = kept_of(kVideo, kGrid, id);
@@ -110,7 +111,7 @@ BOOST_AUTO_TEST_CASE(stretches_keep_within_their_bounds) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_a_reason) {
+BOOST_AUTO_TEST_CASE(drops_that_do_not_fit_are_refused_with_a_reason) {
   const auto refusal = [](const TokenDrop& drop, const nn::Grid3& grid) -> std::string {
     try {
       return str("accepted, ", kept_count(drop, grid));

@@ -1,5 +1,5 @@
 #pragma once
-// The whole recipe on a model of a few thousand weights: what device tests train.
+// The whole training recipe on a model of a few thousand weights, for device tests.
 
 #include <cmath>
 
@@ -25,20 +25,20 @@ class Waves final : public io::ClipSource {
   }
 };
 
-/// On the device that is the default when it is made, and has to stay it.
+/// Runs on the device that is the default at construction; the default must not change.
 struct TinyTraining {
   explicit TinyTraining(trainer::Config c = config("f32")) : given(std::move(c)) {}
 
   /// With token dropping, guidance and additivity.
   static trainer::Config config(const char* precision) {
     trainer::Config c;
-    c.train.precision = precision;
+    c.train.precision = *dtype_from_name(precision);
     c.model.preset = "tiny";
     trainer::apply_preset(&c, [](const std::string&) { return false; });
     c.train.batch = 4;
     c.train.iterations = 100;
-    c.optim.lr = 1e-3;
-    c.optim.warmup = 0;
+    c.optim.lr.peak = 1e-3;
+    c.optim.lr.warmup = 0;
     c.mva.share = 0.25;
     return c;
   }

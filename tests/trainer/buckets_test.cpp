@@ -1,5 +1,5 @@
-// Buckets of clips of other shapes: what is read from the configuration, whose turn it is, and that a
-// trainer goes through each of them in its own order.
+// Buckets: parsing, the assignment of steps, and that a trainer reads each bucket in an order of
+// its own.
 #define BOOST_TEST_MODULE buckets
 #include "eflow/trainer/buckets.hpp"
 
@@ -15,7 +15,7 @@ using namespace eflow::trainer;
 
 namespace {
 
-/// Clip i [1, frames, 1, 2] has the value 10 i + frame everywhere.
+/// Every element of frame t of clip i [1, frames, 1, 2] is 10 i + t.
 class Counting final : public io::ClipSource {
  public:
   explicit Counting(std::int64_t frames) : frames_(frames) {}
@@ -32,7 +32,7 @@ class Counting final : public io::ClipSource {
   std::int64_t frames_;
 };
 
-/// Notes the shapes and clips of every step; learns nothing of use.
+/// Records the shapes and clips of every step; the loss is a dummy.
 struct Noting {
   explicit Noting(std::int64_t accumulation)
       : trainer(
@@ -59,7 +59,7 @@ struct Noting {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(turns_keep_their_shares_and_are_spread) {
+BOOST_AUTO_TEST_CASE(shares_are_exact_and_spread_evenly) {
   const Turns turns({0.1, 0.25});
   std::vector<std::int64_t> had(3, 0);
   for (std::int64_t step = 0; step < 250; ++step) {
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_goes_on_in_every_bucket) {
   BOOST_TEST(whole.first == first.first, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(strangers_are_refused) {
+BOOST_AUTO_TEST_CASE(sources_that_do_not_fit_are_refused) {
   const Counting clips(4);
   BOOST_CHECK_THROW(static_cast<void>(open_buckets({{"no such folder", 0, 0.1}}, clips)),
                     DataError);

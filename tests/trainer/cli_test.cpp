@@ -1,4 +1,5 @@
-// The program from outside: commands, exit codes, and that wrong input is refused with what was there before still whole.
+// The program from outside: commands, exit codes, and that wrong input is refused and leaves
+// existing files intact.
 #define BOOST_TEST_MODULE cli
 #include <boost/test/unit_test.hpp>
 #include <chrono>
@@ -76,7 +77,7 @@ BOOST_AUTO_TEST_CASE(help_and_version_need_nothing) {
   }
 }
 
-/// Stages with images, all the way through the program: exact clips need no data.
+/// Trains on images through the program; clips of an exact flow need no data set.
 BOOST_AUTO_TEST_CASE(buckets_of_other_shapes_are_trained_on) {
   const TemporaryFolder folder;
   const std::string words =
@@ -92,7 +93,7 @@ BOOST_AUTO_TEST_CASE(buckets_of_other_shapes_are_trained_on) {
   BOOST_TEST(contains(dry.text, "10 % of the steps on clips [16, 1, 32, 56]"), dry.text);
 }
 
-/// A step's line has the errors of what it trained, and no others.
+/// A progress line shows the errors of the losses in use, and no others.
 BOOST_AUTO_TEST_CASE(progress_names_what_was_trained) {
   const TemporaryFolder folder;
   const std::string words = "train --config " EFLOW_CONFIGS
@@ -108,7 +109,7 @@ BOOST_AUTO_TEST_CASE(progress_names_what_was_trained) {
   }
 }
 
-/// AnyFlow's causal variant in three stages, then clips made chunk by chunk.
+/// AnyFlow's causal variant in three stages, then its evaluation.
 BOOST_AUTO_TEST_CASE(causal_anyflow_goes_through_its_stages) {
   const TemporaryFolder folder;
   const auto ini = folder.path() / "causal.ini", run = folder.path() / "run";
@@ -122,7 +123,8 @@ BOOST_AUTO_TEST_CASE(causal_anyflow_goes_through_its_stages) {
          "anyflow.teacher = stage-1\nanyflow.teacher_guidance = 1\n";
   const auto dry =
       eflow_says("train --dry-run --config " + ini.string() + " --out " + run.string());
-  BOOST_TEST(contains(dry.text, "10 forwards a clip"), dry.text);  // stage 2: 5, of clean clips too
+  BOOST_TEST(contains(dry.text, "10 forwards per clip"),
+             dry.text);  // stage 2: 5 each for noisy and clean clips
   const auto trained = eflow_says("train --config " + ini.string() + " --out " + run.string());
   BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
   const auto exact = eflow_says("eval --exact --run " + run.string());
@@ -167,7 +169,8 @@ BOOST_AUTO_TEST_CASE(attention_is_measured) {
     BOOST_TEST(kept == r.at("tokens").get<std::int64_t>() * (100 - drop) / 100);
     BOOST_TEST(r.contains("window_in_code") == (drop == 0 && r.at("fused").get<bool>()));
   }
-  // 33 keys a query but at the ends, 4 operations a channel, and both products of the linear branch.
+  // 33 keys per query except at the ends, 4 operations per channel, and both products of the linear
+  // branch.
   const auto& first = results.at(0).at("forward");
   const double operations = 2 * (4 * 16 * (200 * 33 - 16 * 17) + 4 * 200 * 16 * 16);
   const double found =
@@ -175,6 +178,7 @@ BOOST_AUTO_TEST_CASE(attention_is_measured) {
   BOOST_TEST(std::abs(found - operations) < 1e-6 * operations);
   refused("bench glga --tokens 12,x", 2, "--tokens is '12,x'");
   refused("bench glga --drop 100", 2, "from 0 to 99");
+  refused("plot --data c.json --out c.png", 2, ".svg");
 }
 
 BOOST_AUTO_TEST_CASE(presets_count_their_parameters) {
@@ -185,10 +189,10 @@ BOOST_AUTO_TEST_CASE(presets_count_their_parameters) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_manual_lists_the_options_that_there_are) {
+BOOST_AUTO_TEST_CASE(the_manual_lists_all_options) {
   BOOST_TEST(
       (eflow_says("inspect --options").text == content_of(EFLOW_CONFIGS "/../docs/options.md")),
-      "docs/options.md is old: eflow inspect --options > docs/options.md");
+      "docs/options.md is outdated: eflow inspect --options > docs/options.md");
 }
 
 BOOST_AUTO_TEST_CASE(wrong_arrays) {
@@ -334,7 +338,7 @@ BOOST_AUTO_TEST_CASE(shipped_configurations_can_be_run) {
     const auto dry = eflow_says("train --config " + entry.path().string() +
                                 " --data.clip=3x8x32x32 --dry-run --out " + out);
     BOOST_TEST(dry.code == 0, entry.path() << "\n" << dry.text);
-    for (const char* part : {"parameters", "FLOP", "memory", "forwards a clip"})
+    for (const char* part : {"parameters", "FLOP", "memory", "forwards per clip"})
       BOOST_TEST(contains(dry.text, part), entry.path() << "\n" << dry.text);
   }
 }
@@ -368,7 +372,7 @@ BOOST_AUTO_TEST_CASE(stages_follow_each_other) {
   refused(train_words(folder.path(), "--stage1.train.bach=4"), 2, "did you mean 'train.batch'?");
   refused("train --config " EFLOW_CONFIGS "/tiny.ini --data " + (folder.path() / "set").string() +
               " --out " + (folder.path() / "other").string() + " --train.freeze=nothing.*",
-          2, "no weight is called");
+          2, "no parameter matches");
 }
 
 BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_stops_the_run) {

@@ -1,4 +1,5 @@
-// Training steps of the whole recipe on an emulated GPU beside the CPU's: the same draws, the same curve within what TF32 or bf16 round.
+// Training steps of the whole recipe on an emulated GPU and on the CPU: the same draws, and the
+// same losses within the rounding of TF32 or bf16.
 #define BOOST_TEST_MODULE cuda_step
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -8,7 +9,8 @@
 
 using namespace eflow;
 
-/// TF32 rounds factors to 10 bits, bf16 factors and results to 7: on both sides, but not the same ones where sums differ.
+/// TF32 rounds factors to 10 bits, bf16 rounds factors and results to 7. Both devices round, but
+/// sums in another order round differently.
 BOOST_DATA_TEST_CASE(a_step_is_that_of_the_cpu, boost::unit_test::data::make({"f32", "bf16"}),
                      precision) {
   const double near = std::string(precision) == "f32" ? 2e-3 : 1e-2;

@@ -1,4 +1,4 @@
-// The classifier that judges samples learns what there is to learn, and is the same after a round trip.
+// The classifier that judges samples learns its task and survives saving and loading unchanged.
 #define BOOST_TEST_MODULE features
 #include "eflow/trainer/features.hpp"
 
@@ -13,7 +13,7 @@ using namespace eflow::trainer;
 
 namespace {
 
-/// Small moving shapes; held out are colours that training does not see.
+/// Small moving shapes; the held-out clips have colours that the training clips lack.
 DataSets shapes() {
   io::SynthOptions options{.frames = 4, .size = 16};
   DataSets data;

@@ -1,4 +1,4 @@
-// Frechet distance, its linear algebra, and raw spectra, against closed forms.
+// Frechet distance, its linear algebra, and spectra, compared with closed forms.
 #define BOOST_TEST_MODULE frechet
 #include "eflow/trainer/frechet.hpp"
 
@@ -9,7 +9,6 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/trainer/clip_spectra.hpp"
-#include "eflow/trainer/symmetric_matrix.hpp"
 
 using namespace eflow::trainer;
 namespace tt = boost::test_tools;
@@ -24,7 +23,7 @@ std::vector<double> normals(std::size_t count, unsigned seed) {
   return values;
 }
 
-/// G G^T of a random n x rank matrix.
+/// Returns G G^T of a random n x rank matrix G.
 std::vector<double> semidefinite(std::size_t n, std::size_t rank, unsigned seed) {
   const auto g = normals(n * rank, seed);
   std::vector<double> a(n * n);
@@ -42,51 +41,68 @@ std::vector<double> diagonal(const std::vector<double>& values) {
   return a;
 }
 
+std::vector<double> unit(std::size_t n) {
+  return diagonal(std::vector<double>(n, 1));
+}
+
+/// Moments of mean 0.
+Moments centred(const std::vector<double>& covariance) {
+  const auto n = static_cast<std::size_t>(std::sqrt(static_cast<double>(covariance.size())));
+  return {10, static_cast<std::int64_t>(n), std::vector<double>(n), covariance};
+}
+
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(eigenvalues_of_a_known_matrix) {
-  // The second difference: 2 - 2 cos(pi k / (n + 1)).
+BOOST_AUTO_TEST_CASE(covariance_with_known_eigenvalues) {
+  // From the unit covariance to the second difference, whose eigenvalues are
+  // 2 - 2 cos(pi k / (n + 1)).
   constexpr std::size_t n = 40;
   std::vector<double> a(n * n);
   for (std::size_t i = 0; i < n; ++i) {
     a[i * n + i] = 2;
     if (i > 0) a[i * n + i - 1] = a[(i - 1) * n + i] = -1;
   }
-  const auto values = symmetric_eigenvalues(a, n);
+  double expected = 3 * n;
   for (std::size_t k = 0; k < n; ++k) {
     const double angle = std::numbers::pi * static_cast<double>(k + 1) / (n + 1);
-    BOOST_TEST(std::abs(values[k] - (2 - 2 * std::cos(angle))) < 1e-13);
+    expected -= 2 * std::sqrt(2 - 2 * std::cos(angle));
   }
+  const double found = frechet_distance(centred(unit(n)), centred(a)).covariance;
+  BOOST_TEST(found == expected, tt::tolerance(1e-13));
+  BOOST_TEST(frechet_distance(centred(a), centred(unit(n))).covariance == found,
+             tt::tolerance(1e-13));
 }
 
-BOOST_AUTO_TEST_CASE(eigenvalues_keep_trace_and_frobenius_norm) {
+BOOST_AUTO_TEST_CASE(square_of_a_covariance_against_the_unit_one) {
+  // tr(A^2 + 1 - 2 A) by the trace and the Frobenius norm.
   for (const std::size_t n : {1u, 2u, 3u, 17u, 60u}) {
     const auto a = semidefinite(n, n, 3);
-    double trace = 0, squares = 0, sum = 0, sum_squares = 0;
-    for (std::size_t i = 0; i < n; ++i) trace += a[i * n + i];
-    for (const double value : a) squares += value * value;
-    for (const double value : symmetric_eigenvalues(a, n)) {
-      sum += value;
-      sum_squares += value * value;
-    }
-    BOOST_TEST(sum == trace, tt::tolerance(1e-12));
-    BOOST_TEST(sum_squares == squares, tt::tolerance(1e-12));
-  }
-  BOOST_CHECK_THROW(static_cast<void>(symmetric_eigenvalues({NAN}, 1)), eflow::NumericError);
-}
-
-BOOST_AUTO_TEST_CASE(cholesky_factors_also_what_is_singular) {
-  for (const std::size_t rank : {12u, 5u}) {
-    constexpr std::size_t n = 12;
-    const auto a = semidefinite(n, rank, 8), lower = cholesky(a, n);
+    std::vector<double> square(n * n);
+    double trace = 0, squares = 0;
     for (std::size_t i = 0; i < n; ++i) {
+      trace += a[i * n + i];
       for (std::size_t j = 0; j < n; ++j) {
-        double sum = 0;
-        for (std::size_t k = 0; k < n; ++k) sum += lower[i * n + k] * lower[j * n + k];
-        BOOST_TEST(std::abs(sum - a[i * n + j]) < 1e-10);
+        squares += a[i * n + j] * a[i * n + j];
+        for (std::size_t k = 0; k < n; ++k) square[i * n + j] += a[i * n + k] * a[k * n + j];
       }
     }
+    const double expected = squares + static_cast<double>(n) - 2 * trace;
+    BOOST_TEST(frechet_distance(centred(square), centred(unit(n))).covariance == expected,
+               tt::tolerance(1e-10));
   }
+  BOOST_CHECK_THROW(static_cast<void>(frechet_distance(centred({NAN}), centred({1}))),
+                    eflow::NumericError);
+}
+
+BOOST_AUTO_TEST_CASE(singular_covariances) {
+  for (const std::size_t rank : {12u, 5u}) {
+    const Moments a = centred(semidefinite(12, rank, 8));
+    BOOST_TEST(std::abs(frechet_distance(a, a).total()) < 1e-10);
+  }
+  // A large one of low rank, most of whose products have the eigenvalue 0.
+  const Moments full = centred(semidefinite(200, 200, 1)), low = centred(semidefinite(200, 67, 2));
+  BOOST_TEST(frechet_distance(full, low).total() == frechet_distance(low, full).total(),
+             tt::tolerance(1e-6));
 }
 
 BOOST_AUTO_TEST_CASE(distances_of_axis_aligned_gaussians) {
@@ -98,13 +114,13 @@ BOOST_AUTO_TEST_CASE(distances_of_axis_aligned_gaussians) {
   BOOST_TEST(std::abs(frechet_distance(a, a).total()) < 1e-12);
 }
 
-BOOST_AUTO_TEST_CASE(distances_are_symmetric_and_do_not_see_rotations) {
+BOOST_AUTO_TEST_CASE(distances_are_symmetric_and_rotation_invariant) {
   constexpr std::size_t n = 20;
   const Moments a{50, n, std::vector<double>(n), semidefinite(n, n, 1)};
   const Moments b{50, n, std::vector<double>(n, 0.1), semidefinite(n, 8, 2)};
-  // b is singular: roots of eigenvalues that are 0 but for rounding.
+  // b is singular, so some eigenvalues are 0 up to rounding, which their roots amplify.
   BOOST_TEST(frechet_distance(a, b).total() == frechet_distance(b, a).total(), tt::tolerance(1e-6));
-  // Commuting covariances: A and 4 A are sqrt apart, whatever their axes.
+  // A and 4 A commute, so the covariance term is tr (A + 4 A - 2 (2 A)) = tr A in any basis.
   Moments c = a;
   double trace = 0;
   for (std::size_t i = 0; i < n; ++i) trace += a.covariance[i * n + i];
@@ -135,7 +151,7 @@ BOOST_AUTO_TEST_CASE(samples_of_one_distribution_have_a_floor_that_falls_with_th
   BOOST_TEST(distance(4000) > 0);
 }
 
-BOOST_AUTO_TEST_CASE(spectra_see_what_moves_and_how_fine_it_is) {
+BOOST_AUTO_TEST_CASE(spectra_show_motion_and_detail) {
   const eflow::Shape shape{1, 1, 4, 4, 4};
   std::vector<float> still(64), moving(64);
   for (std::size_t i = 0; i < 64; ++i) {

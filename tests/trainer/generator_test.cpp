@@ -1,4 +1,4 @@
-// Samples depend on weights, seed, id and label alone; the held-out error on weights alone.
+// Samples depend only on weights, seed, id and label; the held-out error only on weights.
 #define BOOST_TEST_MODULE generator
 #include "eflow/trainer/generator.hpp"
 
@@ -21,7 +21,7 @@ Config tiny_config() {
   return config;
 }
 
-/// With random values everywhere: as built, the head is zero and so is all that comes out.
+/// A model with random weights. A new model has a zero head, so its output would be zero.
 std::unique_ptr<nn::VideoDiT> tiny_model(const Config& config = tiny_config()) {
   auto model = make_model(config, {3, 4, 16, 16, 9});
   std::uint32_t purpose = 100;
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(parts_do_not_change_samples) {
 
 BOOST_AUTO_TEST_CASE(progress_counts_evaluations_and_cancels) {
   const auto model = tiny_model();
-  SampleRequest request{.labels = labels_in_turn(5, 9), .steps = 3};
+  SampleRequest request{.labels = cycle_labels(5, 9), .steps = 3};
   request.part = 2;
   std::vector<std::int64_t> seen;
   request.progress = [&](std::int64_t done, std::int64_t total) {
@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(wrong_requests) {
   BOOST_CHECK_THROW((void)sample_clips(*model, {.labels = {}}), InvalidArgument);
   BOOST_CHECK_THROW((void)sample_clips(*model, {.labels = {1}, .steps = 0}), InvalidArgument);
   Config config = tiny_config();
-  config.model.patch_w = 5;
+  config.model.patch.w = 5;
   BOOST_CHECK_THROW((void)tiny_model(config), InvalidArgument);
 }
 
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(the_held_out_error_is_a_function_of_the_weights) {
   BOOST_TEST(error.measure(std::cref(*tiny_model(other))) != first);
 }
 
-BOOST_AUTO_TEST_CASE(presets_fill_what_was_not_given) {
+BOOST_AUTO_TEST_CASE(presets_fill_values_not_given) {
   Config config;
   config.model.preset = "B";
   config.model.heads = 6;

@@ -1,4 +1,4 @@
-// The ladder's rungs: each adds one thing, and a small one can be measured.
+// The ladder: each rung adds one technique, and a small ladder can be measured.
 #define BOOST_TEST_MODULE ladder
 #include "eflow/trainer/ladder.hpp"
 
@@ -18,7 +18,7 @@ BOOST_AUTO_TEST_CASE(rungs_add_one_thing_each) {
     BOOST_TEST(!changed.empty());
     BOOST_TEST(changed.size() <= 4u);
   }
-  BOOST_TEST(rungs[5].config.drop.tokens == "groups-3d");
+  BOOST_TEST((rungs[5].config.drop.kind == eflow::soflow::DropKind::kGroups3d));
 }
 
 BOOST_AUTO_TEST_CASE(a_small_ladder_is_measured) {

@@ -1,4 +1,4 @@
-// metrics.jsonl: cut to the checkpoint's step on resume, whatever a kill left behind.
+// metrics.jsonl is truncated to the checkpoint's step on resume, whatever a killed process left.
 #define BOOST_TEST_MODULE metrics
 #include "eflow/trainer/metrics.hpp"
 
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(a_gap_is_refused) {
   const auto path = folder.path() / "metrics.jsonl";
   write_steps(path, 0, 3);
   BOOST_CHECK_THROW(MetricsWriter(path, 5), CorruptData);
-  BOOST_TEST(steps_in(path).size() == 3u);  // and left alone
+  BOOST_TEST(steps_in(path).size() == 3u);  // the file is unchanged
 }
 
 BOOST_AUTO_TEST_CASE(numbers_read_back_to_the_same_bits) {

@@ -1,5 +1,4 @@
-// Options: what is accepted, what is said about what is not, and that a dump reads back to the same
-// values.
+// Options: accepted values, error messages, and that a dump parses back to the same values.
 #define BOOST_TEST_MODULE options
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -8,16 +7,17 @@
 
 #include "eflow/base/error.hpp"
 #include "eflow/trainer/config.hpp"
+#include "eflow/trainer/model_config.hpp"
 #include "eflow/trainer/option_parser.hpp"
 #include "eflow/trainer/option_text.hpp"
+#include "eflow/trainer/training_run.hpp"
 
 using namespace eflow;
 using namespace eflow::trainer;
 
 namespace {
 
-/// What parsing the arguments (and the text of a file before them) complains about; "" when it does
-/// not.
+/// The error message for these arguments, parsed after the text of a file; "" if there is no error.
 std::string complaint(const std::vector<std::string>& arguments, const std::string& file = "") {
   Config config;
   OptionParser parser(options_of(config));
@@ -44,9 +44,9 @@ BOOST_AUTO_TEST_CASE(command_line_overrides_the_file) {
   parser.parse_arguments({"--train.batch=16", "--optim.weight-decay", "0.5"});
   parser.finish();
   BOOST_TEST(config.train.batch == 16);
-  BOOST_TEST(config.train.seed == 3);
-  BOOST_TEST(config.optim.lr == 1e-3);
-  BOOST_TEST(config.optim.weight_decay == 0.5);
+  BOOST_TEST(config.train.seed == 3u);
+  BOOST_TEST(config.optim.lr.peak == 1e-3);
+  BOOST_TEST(config.optim.adamw.weight_decay == 0.5);
   BOOST_TEST(parser.given("train.seed"));
   BOOST_TEST(!parser.given("train.iterations"));
 }
@@ -94,15 +94,15 @@ BOOST_AUTO_TEST_CASE(rules_between_values) {
   BOOST_TEST(problems_of(config).empty());
   config.model.heads = 5;
   config.train.accumulation = 7;
-  config.optim.warmup = config.train.iterations + 1;
+  config.optim.lr.warmup = config.train.iterations + 1;
   BOOST_TEST(problems_of(config).size() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(small_jumps_need_f32) {
   Config config;
-  config.objective.r_end = 0.002;
+  config.objective.ratio.end = 0.002;
   BOOST_TEST(problems_of(config).empty());
-  config.train.precision = "bf16";
+  config.train.precision = DType::kBF16;
   BOOST_REQUIRE(problems_of(config).size() == 1u);
   BOOST_TEST(contains(problems_of(config)[0], "found 0.002; raise it or use train.precision"));
   config.objective.fm_share = 1;  // no consistency
@@ -112,17 +112,71 @@ BOOST_AUTO_TEST_CASE(small_jumps_need_f32) {
 
 BOOST_AUTO_TEST_CASE(dump_reads_back_to_the_same_bits) {
   Config config;
-  config.optim.lr = 1.0 / 3;
-  config.objective.eps = 1e-7;
+  config.optim.lr.peak = 1.0 / 3;
+  config.objective.weight.eps = 1e-7;
   config.train.seed = 123456789012345;
   config.data.dir = "/some where/set";
   config.ema.warmup = false;
   const Config read = parse_config(to_text(config), "dump");
-  BOOST_TEST(read.optim.lr == config.optim.lr);
+  BOOST_TEST(read.optim.lr.peak == config.optim.lr.peak);
   BOOST_TEST(read.data.dir == config.data.dir);
   Config a = config, b = read;
   BOOST_TEST(differences(options_of(a), options_of(b)).empty());
   BOOST_TEST(to_text(read) == to_text(config));
+}
+
+BOOST_AUTO_TEST_CASE(names_set_enums) {
+  Config config;
+  OptionParser parser(options_of(config));
+  parser.parse_arguments({"--model.attention=vsa", "--exact.kind=guided", "--guidance.kind=weak"});
+  parser.finish();
+  BOOST_TEST((config.model.attention == nn::AttentionKind::kVsa));
+  BOOST_TEST(config.data.exact.enabled);
+  BOOST_TEST((config.data.exact.flow.kind == soflow::ExactKind::kGuided));
+  BOOST_TEST((config.guidance.kind == soflow::Unconditional::kWeakPath));
+  const Config read = parse_config("[exact]\nkind = none\n", "text");
+  BOOST_TEST(!read.data.exact.enabled);
+  BOOST_TEST(complaint({"--exact.kind=some"}) ==
+             "command line: exact.kind: expected one of none, gaussian, mixture, guided, found "
+             "'some'");
+}
+
+BOOST_AUTO_TEST_CASE(presets_fill_what_was_not_given) {
+  const Config parsed = parse_config("[model]\npreset = B\ndim = 192\nheads = 6\n", "text");
+  BOOST_TEST(parsed.model.dim == 192);  // given, though equal to the default
+  BOOST_TEST(parsed.model.heads == 6);
+  BOOST_TEST(parsed.model.middle == 10);
+  BOOST_TEST(resolved(parsed).model.dim == 192);
+
+  const Config stored = stored_config("[model]\npreset = B\n", "dump");
+  BOOST_TEST(resolved(stored).model.dim == Config().model.dim);
+}
+
+BOOST_AUTO_TEST_CASE(a_config_made_in_code_gets_its_preset_and_its_rules) {
+  Config config;
+  config.model.preset = "B";
+  config.model.heads = 6;
+  const Config complete = resolved(config);
+  BOOST_TEST(complete.model.dim == 768);
+  BOOST_TEST(complete.model.heads == 6);
+  BOOST_TEST(complete.model.patch.t == 1);
+  BOOST_TEST(dit_config(config, {16, 8, 32, 32}).dim == 768);
+
+  config.model.heads = 5;
+  config.train.accumulation = 7;
+  try {
+    run_training(config, "never-made", "auto", {});
+    BOOST_ERROR("run_training() accepted a broken configuration");
+  } catch (const InvalidArgument& error) {
+    BOOST_TEST(contains(error.what(), "model.heads: expected a divisor of model.dim = 768"));
+    BOOST_TEST(contains(error.what(), "train.accumulation: expected a divisor"));
+  }
+  BOOST_TEST(!std::filesystem::exists("never-made"));
+}
+
+BOOST_AUTO_TEST_CASE(table_cells_are_escaped) {
+  Config config;
+  BOOST_TEST(contains(markdown_table(options_of(config)), "(1 + \\|k\\|^2)^-decay"));
 }
 
 BOOST_AUTO_TEST_CASE(every_option_is_complete_and_its_default_allowed) {

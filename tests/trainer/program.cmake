@@ -1,4 +1,4 @@
-# Tests that run the built program or an example need to know where it is.
+# Tests that run the built program or an example are given its path.
 foreach(name cli resume)
   target_compile_definitions(test.trainer.${name} PRIVATE EFLOW_PROGRAM="$<TARGET_FILE:eflow>"
                                                           EFLOW_CONFIGS="${PROJECT_SOURCE_DIR}/configs")

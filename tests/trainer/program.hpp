@@ -1,5 +1,5 @@
 #pragma once
-// Runs the built program the way a shell does, and keeps what it said.
+// Runs the built program through a shell and captures its output.
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -25,7 +25,7 @@ inline std::string content_of(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// eflow with these words, which a shell splits.
+/// Runs `eflow WORDS`; a shell splits the words.
 inline Outcome eflow_says(const std::string& words) {
   char log[] = "/tmp/eflow-test-log-XXXXXX";
   const int fd = mkstemp(log);
@@ -38,7 +38,7 @@ inline Outcome eflow_says(const std::string& words) {
   return outcome;
 }
 
-/// Starts `eflow words` in the background; its output is thrown away.
+/// Starts `eflow WORDS` in the background and discards its output.
 inline pid_t start_eflow(const std::string& words) {
   const pid_t pid = fork();
   if (pid == 0) {

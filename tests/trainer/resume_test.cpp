@@ -1,4 +1,5 @@
-// (0 -> 2N) and (0 -> N, killed, resumed -> 2N) are one run: the same lines of metrics and the same weights, bit by bit.
+// A run that is killed and resumed equals an uninterrupted one: the same metrics and, bit for bit,
+// the same weights.
 #define BOOST_TEST_MODULE resume
 #include <boost/test/unit_test.hpp>
 #include <chrono>
@@ -80,7 +81,8 @@ void wait_for_lines(const std::filesystem::path& path, std::size_t count) {
 
 }  // namespace
 
-/// Kills `words` where its metrics have so many lines, again and again, and lets it end.
+/// Runs `words`, killing it each time its metrics reach the next of several lengths, then to the
+/// end.
 void kill_often(const std::string& words, const std::filesystem::path& metrics) {
   for (const std::size_t line : {3u, 8u, 13u, 20u}) {
     const pid_t pid = start_eflow(words);
@@ -92,7 +94,7 @@ void kill_often(const std::string& words, const std::filesystem::path& metrics) 
   BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.text);
 }
 
-BOOST_AUTO_TEST_CASE(killed_runs_go_on_as_if_nothing_had_happened) {
+BOOST_AUTO_TEST_CASE(killed_runs_resume_exactly) {
   const Folder folder;
   const auto whole = eflow_says(folder.words("whole"));
   BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.text);
@@ -101,8 +103,8 @@ BOOST_AUTO_TEST_CASE(killed_runs_go_on_as_if_nothing_had_happened) {
   require_same_state(folder.path() / "whole", folder.path() / "killed");
 }
 
-/// Masks, scales, dropped paths, jumps and their schedules are functions of the step alone.
-BOOST_AUTO_TEST_CASE(killed_runs_of_the_whole_recipe_go_on_too) {
+/// Masks, scales, dropped paths, jumps and their schedules are functions of the step only.
+BOOST_AUTO_TEST_CASE(killed_runs_of_the_whole_recipe_resume_exactly) {
   const Folder folder;
   const std::string recipe =
       "--objective.guidance=2.5 --guidance.kind=weak --guidance.w_max=4.5 --guidance.embed=true "
@@ -120,8 +122,8 @@ BOOST_AUTO_TEST_CASE(killed_runs_of_the_whole_recipe_go_on_too) {
   BOOST_TEST(lines.at(10).at("loss_mva").is_number());
 }
 
-/// The learned score and its optimizer are part of the state; the teacher is read again.
-BOOST_AUTO_TEST_CASE(killed_on_policy_runs_go_on_too) {
+/// The learned score and its optimizer are part of the state; the teacher is loaded again.
+BOOST_AUTO_TEST_CASE(killed_on_policy_runs_resume_exactly) {
   const Folder folder;
   const std::string teacher = (folder.path() / "teacher").string();
   BOOST_REQUIRE(eflow_says(folder.words("teacher", "--objective.fm_share=1")).code == 0);
@@ -166,12 +168,12 @@ BOOST_AUTO_TEST_CASE(two_processes_cannot_write_one_run) {
   wait_for(pid);
 }
 
-BOOST_AUTO_TEST_CASE(going_back_keeps_the_other_attempt_out_of_the_way) {
+BOOST_AUTO_TEST_CASE(going_back_sets_later_checkpoints_aside) {
   const Folder folder;
   const auto run = folder.path() / "run", aside = run / "checkpoints" / "set-aside-1";
   BOOST_REQUIRE(eflow_says(folder.words("run", "--checkpoint.keep=4")).code == 0);
   const std::string back = "--checkpoint.keep=4 --resume " + checkpoint_of(run, 12).string();
-  // Two steps of the new attempt, as if it were stopped before its first checkpoint.
+  // Two steps of the new attempt.
   const auto again = eflow_says(folder.words("run", back + " --train.iterations=14"));
   BOOST_REQUIRE_MESSAGE(again.code == 0, again.text);
   BOOST_TEST(again.text.find(aside.string()) != std::string::npos, again.text);
@@ -191,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_passed_over) {
   const auto again = eflow_says(folder.words("run", "--checkpoint.keep=3"));
   BOOST_TEST(again.code == 0, again.text);
   BOOST_TEST(
-      again.text.find("going on from " + checkpoint_of(folder.path() / "run", 18).string()) !=
+      again.text.find("resuming from " + checkpoint_of(folder.path() / "run", 18).string()) !=
           std::string::npos,
       again.text);
   BOOST_TEST(lines_of(folder.metrics("run")).size() == 24u);
@@ -204,7 +206,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_leaves_what_was_there) {
     BOOST_TEST_MESSAGE("skipped: no right to mount a small file system");
     return;
   }
-  // A file system of 300 KiB cannot take a checkpoint at all; one of 12 MiB fills up after some.
+  // A file system of 300 KiB has no room for a checkpoint; one of 12 MiB fills up after a few.
   const auto within = [&](const char* size, const std::string& more, const std::string& before) {
     std::filesystem::create_directories(run);
     const std::string script = "mount -t tmpfs -o size=" + std::string(size) + " none " + run +

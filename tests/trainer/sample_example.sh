@@ -1,5 +1,6 @@
 #!/bin/sh
-# sample_example.sh EFLOW EXAMPLE CONFIG: the embedding example samples from a run that the program made.
+# sample_example.sh EFLOW EXAMPLE CONFIG: trains a short run with the program, then samples from it
+# with the embedding example.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

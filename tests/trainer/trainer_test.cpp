@@ -1,4 +1,4 @@
-// Trainer: what a step changes, what it must not change, and that state() is all there is to it.
+// Trainer: the effects of a step, and that state() and steps() suffice to resume.
 #define BOOST_TEST_MODULE trainer
 #include "eflow/trainer/trainer.hpp"
 
@@ -14,7 +14,7 @@ using namespace eflow::trainer;
 
 namespace {
 
-/// 64 clips of two numbers: (i, -i) / 64.
+/// 64 clips of two numbers; clip i is (i, -i) / 64.
 class Numbers final : public io::ClipSource {
  public:
   [[nodiscard]] std::int64_t size() const override { return 64; }
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_step_learns_and_reports) {
   BOOST_TEST(last.loss < 0.05 * first.loss);
 }
 
-BOOST_AUTO_TEST_CASE(state_and_step_are_all_that_a_resume_needs) {
+BOOST_AUTO_TEST_CASE(state_and_step_suffice_to_resume) {
   Doubling whole, first, second;
   for (int i = 0; i < 10; ++i) (void)whole.trainer.step();
   for (int i = 0; i < 4; ++i) (void)first.trainer.step();
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_changes_nothing) {
   BOOST_TEST(run.values() == before, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(another_models_state_is_refused_before_anything_changes) {
+BOOST_AUTO_TEST_CASE(the_state_of_another_model_is_refused_unchanged) {
   Doubling run;
   const auto before = run.values();
   nn::NamedTensors state = run.trainer.state();

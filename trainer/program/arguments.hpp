@@ -1,5 +1,5 @@
 #pragma once
-// How a command reads its arguments: its own flags as options, --help for all of them.
+// Argument parsing shared by the commands: a command's flags are options, and --help prints them.
 
 #include <optional>
 #include <string>
@@ -11,15 +11,18 @@
 namespace eflow::program {
 
 struct Usage {
-  std::string line;   ///< "eflow sample --run RUN --out DIR [...]"
-  std::string about;  ///< what the command does, in a sentence or two
+  std::string line = {};   ///< "eflow sample --run RUN --out DIR [...]"
+  std::string about = {};  ///< a description of one or two sentences
 };
 
+/// Whether --help or -h is among the arguments.
 [[nodiscard]] bool wants_help(const Arguments& arguments);
+/// Prints the usage and the options' help to stdout; returns exit code 0.
 int print_help(const Usage& usage, const std::vector<trainer::Option>& options);
 
-/// Sets the options' variables, requires those named in `required`, fills at most max_positional
-/// words. Throws InvalidArgument that lists every mistake.
+/// Parses the arguments into the options' variables and at most `max_positional` other words into
+/// `positional`. Throws InvalidArgument listing every mistake, including missing options of
+/// `required`.
 void parse(const Arguments& arguments, const std::vector<trainer::Option>& options,
            const std::vector<std::string>& required, std::vector<std::string>* positional = nullptr,
            std::size_t max_positional = 0);

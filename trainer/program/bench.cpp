@@ -1,4 +1,4 @@
-// eflow bench step
+// eflow bench step: measures a training step.
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -35,7 +35,7 @@ nlohmann::ordered_json to_json(const trainer::StepBench& b) {
           {"threads", b.threads}};
 }
 
-/// The sizes that a twin in another framework needs (benchmarks/peer_torch.py).
+/// The sizes from which a peer in another framework is built (benchmarks/peer_torch.py).
 nlohmann::ordered_json model_to_json(const nn::DiTConfig& m, const trainer::Config& config) {
   const nn::Grid3 grid = m.grid();
   return {{"dim", m.dim},
@@ -67,16 +67,19 @@ int bench_step(const Arguments& arguments) {
   std::int64_t steps = 5;
   bool json = false;
   std::vector<Option> options = {
-      {"config", &file, {}, "", "Configuration file."},
-      {"steps", &steps, trainer::between(1, 10000), "steps", "Measured steps; the median counts."},
-      {"trace", &trace_file, {}, "", "Write a further step's kernels here, for chrome://tracing."},
-      {"json", &json, {}, "", "One JSON object instead of text."},
+      {"config", &file, "Configuration file."},
+      {"steps", &steps, trainer::between(1, 10000), "steps",
+       "Measured steps; the median is reported."},
+      {"trace", &trace_file,
+       "Trace the kernels of one further step into this file, for chrome://tracing."},
+      {"json", &json, "Print one JSON object instead of text."},
   };
   for (Option& option : trainer::options_of(config)) options.push_back(std::move(option));
   if (wants_help(arguments)) {
-    return print_help({"eflow bench step [--config FILE] [--json] [--section.key=value ...]",
-                       "Measures a training step on synthetic clips, or on --data.dir."},
-                      options);
+    return print_help(
+        {"eflow bench step [--config FILE] [--json] [--section.key=value ...]",
+         "Measures a training step on synthetic clips, or on the data set of --data.dir."},
+        options);
   }
   trainer::OptionParser parser(options);
   const std::string path = trainer::peek_argument(arguments, "config");

@@ -1,4 +1,4 @@
-// eflow bench glga
+// eflow bench glga: measures the attention kernels.
 
 #include <algorithm>
 #include <charconv>
@@ -19,7 +19,7 @@ using trainer::GlgaBenchCase;
 using trainer::GlgaBenchPass;
 using trainer::Option;
 
-/// "64,72" with every number in [low, high]. Throws InvalidArgument.
+/// Parses "64,72", with every number in [low, high]. Throws InvalidArgument.
 std::vector<std::int64_t> numbers(const std::string& key, const std::string& text, std::int64_t low,
                                   std::int64_t high) {
   std::vector<std::int64_t> out;
@@ -30,7 +30,7 @@ std::vector<std::int64_t> numbers(const std::string& key, const std::string& tex
     const bool ends = error == std::errc() && (next == end || *next == ',');
     if (!ends || value < low || value > high) {
       throw InvalidArgument(str("--", key, " is '", text, "'; expected integers from ", low, " to ",
-                                high, ", parted by commas"));
+                                high, ", separated by commas"));
     }
     out.push_back(value);
     if (next == end) return out;
@@ -43,7 +43,7 @@ std::vector<DType> dtypes(const std::string& text) {
   return {text == "f32" ? DType::kF32 : DType::kBF16};
 }
 
-/// What the command line asks for, before it is taken apart.
+/// The command line's values, with lists still as text.
 struct Request {
   std::string tokens = "512,2048,8192,32768", heads_of = "64,72,96,128", drop = "0,75", threads,
               dtype = "both", window = "1024";
@@ -53,21 +53,19 @@ struct Request {
 
   std::vector<Option> options() {
     return {
-        {"tokens", &tokens, {}, "tokens", "Sizes of the raster."},
-        {"window", &window, {}, "tokens", "Span of the window, or 'half' of the raster."},
-        {"head", &heads_of, {}, "channels", "Channels of a head."},
-        {"heads", &heads, trainer::between(1, 256), "heads", "Heads of a layer."},
-        {"drop", &drop, {}, "percent", "Shares of the tokens that are dropped."},
-        {"threads", &threads, {}, "threads", "Threads; default: 1 and all of them."},
-        {"dtype", &dtype, trainer::one_of({"f32", "bf16", "both"}), "", "Type of the tensors."},
-        {"seconds", &seconds, trainer::between(0, 60), "seconds", "For each thing timed, about."},
-        {"no_composition", &no_composition, {}, "", "Leave out the plain ops."},
-        {"cpu_time",
-         &cpu_time,
-         {},
-         "",
-         "The process's CPU time over its threads, not the wall clock."},
-        {"json", &json, {}, "", "One JSON object instead of text."},
+        {"tokens", &tokens, {}, "tokens", "Raster sizes to measure."},
+        {"window", &window, {}, "tokens", "Window span W, or 'half' for half of the raster."},
+        {"head", &heads_of, {}, "channels", "Channels per head."},
+        {"heads", &heads, trainer::between(1, 256), "heads", "Attention heads."},
+        {"drop", &drop, {}, "percent", "Percentages of the tokens to drop."},
+        {"threads", &threads, {}, "threads", "Numbers of threads; default: 1 and all cores."},
+        {"dtype", &dtype, trainer::one_of({"f32", "bf16", "both"}), "Data type of the tensors."},
+        {"seconds", &seconds, trainer::between(0, 60), "seconds",
+         "Approximate time per measurement."},
+        {"no_composition", &no_composition, "Do not time the composition of plain ops."},
+        {"cpu_time", &cpu_time,
+         "Use CPU time per thread instead of wall-clock time: less noisy on a busy machine."},
+        {"json", &json, "Print one JSON object instead of text."},
     };
   }
   std::int64_t window_of(std::int64_t n) const {
@@ -89,9 +87,11 @@ Json to_json(const GlgaBench& b, const GlgaBenchPass& p) {
   return out;
 }
 
+/// Time with the window as an argument over the time with the window compiled in.
 double argument_gain(const GlgaBench& b) {
   return b.as_argument.median / b.in_code.median;
 }
+/// Whether the confidence intervals of both medians are disjoint.
 bool separated(const GlgaBench& b) {
   return b.in_code.high < b.as_argument.low || b.as_argument.high < b.in_code.low;
 }
@@ -142,9 +142,9 @@ void print(const GlgaBenchCase& c, int threads, const GlgaBench& b) {
   print_pass(b, b.forward);
   print_pass(b, b.backward);
   if (!b.fused)
-    std::printf(" plain ops: no kernels");
+    std::printf(" plain ops (no kernels)");
   else if (!b.has_argument)
-    std::printf(" in tables");
+    std::printf(" -");
   else if (!separated(b))
     std::printf(" no gain");
   else
@@ -153,7 +153,7 @@ void print(const GlgaBenchCase& c, int threads, const GlgaBench& b) {
   std::fflush(stdout);
 }
 
-/// Each combination in turn, given to `done`.
+/// Measures every combination of the request's values and passes each result to `done`.
 template <class Done>
 void measure_all(const Request& r, Done&& done) {
   std::vector<std::int64_t> threads{1};
@@ -164,7 +164,7 @@ void measure_all(const Request& r, Done&& done) {
     threads.push_back(all);
   const auto tokens = numbers("tokens", r.tokens, 1, 1 << 24),
              heads = numbers("head", r.heads_of, 8, 256), drops = numbers("drop", r.drop, 0, 99);
-  (void)r.window_of(1);
+  (void)r.window_of(1);  // rejects a wrong --window before anything is measured
   for (const std::int64_t thread : threads) {
     jit::Options options = jit::Options::from_environment();
     options.threads = static_cast<int>(thread);

@@ -1,4 +1,4 @@
-// eflow bench ladder
+// eflow bench ladder: times the recipe as it is assembled.
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -51,8 +51,8 @@ void print(const Ladder& ladder) {
                 r.paper_its, r.paper_its / first.paper_its);
   }
   std::printf(
-      "forward of a clip: softmax %.4f s, GLGA %.4f s; 40 x 2 softmax steps against 4 of GLGA: "
-      "%.1f times\n",
+      "forward pass of one clip: softmax %.4f s, GLGA %.4f s; 40 x 2 softmax passes take %.1f "
+      "times as long as 4 GLGA passes\n",
       ladder.softmax_s, ladder.glga_s, ladder.latency_gain());
 }
 
@@ -63,25 +63,27 @@ int bench_ladder(const Arguments& arguments) {
   std::int64_t threads = 0;
   bool json = false;
   const std::vector<Option> options = {
-      {"width", &ladder.width, between(128, 16384), "", "Model width."},
-      {"heads", &ladder.heads, between(1, 256), "", "Attention heads; must divide the width."},
+      {"width", &ladder.width, between(128, 16384), "Model width."},
+      {"heads", &ladder.heads, between(1, 256), "Attention heads; must divide the width."},
       {"encoder", &ladder.encoder, between(1, 256), "blocks", "Blocks before the middle."},
-      {"middle", &ladder.middle, between(1, 256), "blocks", "Blocks that dropping thins out."},
-      {"decoder", &ladder.decoder, between(1, 256), "blocks", "Blocks after it."},
-      {"frames", &ladder.frames, between(2, 256), "", "Token frames, even."},
-      {"side", &ladder.side, between(2, 256), "", "Tokens along a frame's sides, even."},
-      {"batch", &ladder.batch, between(4, 4096), "clips", "Clips a step."},
-      {"rounds", &ladder.rounds, between(1, 1000), "steps", "Measured steps; the median counts."},
-      {"calls", &ladder.calls, between(1, 1000), "", "Measured forwards of each network."},
-      {"threads", &threads, between(0, 1024), "threads", "Threads for computing; 0: all."},
-      {"json", &json, {}, "", "One JSON object instead of text."},
+      {"middle", &ladder.middle, between(1, 256), "blocks", "Blocks that token dropping affects."},
+      {"decoder", &ladder.decoder, between(1, 256), "blocks", "Blocks after the middle."},
+      {"frames", &ladder.frames, between(2, 256), "Frames of the token grid; even."},
+      {"side", &ladder.side, between(2, 256), "Height and width of the token grid; even."},
+      {"batch", &ladder.batch, between(4, 4096), "clips", "Clips per step."},
+      {"rounds", &ladder.rounds, between(1, 1000), "steps",
+       "Measured steps per rung; the median is reported."},
+      {"calls", &ladder.calls, between(1, 1000), "Measured forward passes of each network."},
+      {"threads", &threads, between(0, 1024), "threads", "Compute threads; 0: all cores."},
+      {"json", &json, "Print one JSON object instead of text."},
   };
   if (wants_help(arguments)) {
     return print_help(
         {"eflow bench ladder [--json] [...]",
-         "Times a training step of the recipe as it is put together: flow matching with softmax, "
-         "consistency, additivity, GLGA, path-drop guidance, token dropping; beside the cost model "
-         "and the paper's figures. Clips are noise, the model is small."},
+         "Times a training step as the recipe is assembled: flow matching with softmax, "
+         "consistency, additivity, GLGA, path-drop guidance, token dropping. Compares the times "
+         "with the cost model and the paper's figures. The clips are noise and the model is "
+         "small."},
         options);
   }
   parse(arguments, options, {});

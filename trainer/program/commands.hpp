@@ -1,12 +1,13 @@
 #pragma once
-// The commands of the program: each parses its own arguments, does one thing through the library
-// and returns an exit code. Errors leave as exceptions; main() maps them.
+// The commands of the program. Each parses its own arguments, does one thing through the library
+// and returns an exit code. Errors are exceptions, which main() maps to exit codes.
 
 #include <string>
 #include <vector>
 
 namespace eflow::program {
 
+/// The words after the command's name.
 using Arguments = std::vector<std::string>;
 
 struct Command {
@@ -15,6 +16,7 @@ struct Command {
   int (*run)(const Arguments& arguments);
 };
 
+/// All commands, in the order in which --help lists them.
 [[nodiscard]] const std::vector<Command>& commands();
 
 int data_synth(const Arguments& arguments);

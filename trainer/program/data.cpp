@@ -1,5 +1,6 @@
-// eflow data synth | pack | info | verify
+// eflow data synth | pack | info | verify: makes and inspects data sets.
 
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
@@ -11,6 +12,7 @@
 #include "eflow/io/npy.hpp"
 #include "eflow/io/pack.hpp"
 #include "eflow/io/synth.hpp"
+#include "eflow/nn/named_enum.hpp"
 #include "eflow/trainer/data_sets.hpp"
 #include "eflow/trainer/exit_code.hpp"
 #include "eflow/trainer/progress.hpp"
@@ -24,7 +26,11 @@ using trainer::between;
 using trainer::one_of;
 using trainer::Option;
 
-/// A bar over clips; polls the stop signal into `stop` where there is one.
+/// Names of io::FloatRange and io::SynthSplit on the command line, in the order of the enumerators.
+constexpr std::array<std::string_view, 3> kRangeNames = {"symmetric", "unit", "any"};
+constexpr std::array<std::string_view, 3> kSplitNames = {"train", "held-out", "all"};
+
+/// A progress bar over clips. Forwards the stop signal to `stop`, if given.
 class ClipProgress {
  public:
   explicit ClipProgress(const char* what, std::stop_source* stop = nullptr)
@@ -45,14 +51,14 @@ class ClipProgress {
 
 int report(const io::PackReport& report, const std::string& out) {
   if (!report.finished) {
-    std::printf("stopped; run the same command again to go on\n");
+    std::printf("stopped; run the same command again to continue\n");
     return trainer::kExitSaved;
   }
   if (report.continued_from > 0)
     std::printf("continued after clip %lld\n", static_cast<long long>(report.continued_from));
-  const std::string layout = report.layout.empty() ? "" : ", read as " + report.layout;
+  const std::string layout = report.layout.empty() ? "" : ", layout " + report.layout;
   std::printf("%s: %s\n", out.c_str(),
-              str(report.already_there ? "already there, " : "", report.clips, " clips ",
+              str(report.already_there ? "already complete, " : "", report.clips, " clips ",
                   report.spec.shape, " ", report.spec.dtype, ", ", report.spec.class_count,
                   " classes, ", report.stored_bytes / 1024, " KiB", layout)
                   .c_str());
@@ -79,35 +85,26 @@ struct PackFlags {
 
   std::vector<Option> options() {
     return {
-        {"videos", &videos, {}, "", "Array of clips, .npy, uint8 or float, 4 or 5 axes."},
-        {"labels",
-         &labels,
-         {},
-         "",
-         "Array of one integer a clip, .npy; without it clips have no labels."},
-        {"out", &out, {}, "", "Folder of the data set."},
-        {"names", &names, {}, "", "Text file with one class name a line."},
-        {"layout",
-         &layout,
-         {},
-         "",
-         "Order of the axes, such as NTHWC or NCTHW; needed where the shape leaves it open."},
-        {"range", &range, one_of({"symmetric", "unit", "any"}), "",
-         "What floats mean: pixels in [-1, 1], in [0, 1], or latents."},
-        {"dtype", &dtype, one_of({"auto", "u8", "bf16", "f32"}), "",
-         "How clips are stored; auto: u8 for uint8, f32 for floats."},
-        {"classes", &classes, at_least(0), "",
-         "Number of classes; 0: from the names or the largest label."},
-        {"fps", &fps, between(0.1, 1000), "frames/s", "Speed of the clips, for pictures."},
+        {"videos", &videos, "Array of clips: .npy, uint8 or float, 4 or 5 axes."},
+        {"labels", &labels, "Array of one integer per clip, .npy; default: clips have no labels."},
+        {"out", &out, "Folder of the data set."},
+        {"names", &names, "Text file with one class name per line."},
+        {"layout", &layout,
+         "Order of the axes, such as NTHWC or NCTHW; required if the shape is ambiguous."},
+        {"range", &range, one_of({kRangeNames.begin(), kRangeNames.end()}),
+         "Meaning of float values: pixels in [-1, 1], pixels in [0, 1], or latents."},
+        {"dtype", &dtype, one_of({"auto", "u8", "bf16", "f32"}),
+         "Data type of the stored clips; auto: u8 for uint8, f32 for floats."},
+        {"classes", &classes, at_least(0),
+         "Number of classes; 0: the number of names, or the largest label + 1."},
+        {"fps", &fps, between(0.1, 1000), "frames/s", "Frame rate of the clips, for animations."},
     };
   }
 
   [[nodiscard]] io::PackOptions pack_options(std::stop_source* stop) const {
     io::PackOptions options;
     options.layout = layout;
-    options.float_range = range == "unit"  ? io::FloatRange::kUnit
-                          : range == "any" ? io::FloatRange::kAny
-                                           : io::FloatRange::kSymmetric;
+    options.float_range = nn::enum_from_name<io::FloatRange>("range", range, kRangeNames);
     options.dtype = dtype_from_name(dtype);
     options.class_count = classes;
     options.class_names = lines_of(names);
@@ -118,7 +115,8 @@ struct PackFlags {
   }
 };
 
-/// What is wrong with the arrays is a data error; what only the command line can settle (the layout) is not.
+/// Packs the arrays. Faults of the arrays become data errors; an ambiguous layout, which only the
+/// command line can resolve, stays a usage error.
 io::PackReport pack(const PackFlags& flags) {
   std::stop_source stop;
   const io::PackOptions options = flags.pack_options(&stop);
@@ -135,10 +133,11 @@ io::PackReport pack(const PackFlags& flags) {
 int data_pack(const Arguments& arguments) {
   PackFlags flags;
   if (wants_help(arguments)) {
-    return print_help({"eflow data pack --videos V.npy [--labels L.npy] --out DIR [...]",
-                       "Packs arrays into a checked, compressed data set. Run again after an "
-                       "interruption: it continues."},
-                      flags.options());
+    return print_help(
+        {"eflow data pack --videos V.npy [--labels L.npy] --out DIR [...]",
+         "Packs arrays into a checksummed, compressed data set. After an interruption, the "
+         "same command continues."},
+        flags.options());
   }
   parse(arguments, flags.options(), {"videos", "out"});
   require_file("videos", flags.videos);
@@ -152,26 +151,24 @@ int data_synth(const Arguments& arguments) {
   std::string out, split = "train";
   std::int64_t size = 32, frames = 8, seed = 0;
   const std::vector<Option> options = {
-      {"out", &out, {}, "", "Folder of the data set."},
+      {"out", &out, "Folder of the data set."},
       {"size", &size, between(8, 512), "pixels", "Height and width of the clips."},
       {"frames", &frames, between(2, 256), "frames", "Length of the clips."},
-      {"split", &split, one_of({"train", "held-out", "all"}), "",
-       "Which colour combinations: most, every eighth, or all."},
-      {"seed", &seed, at_least(0), "", "Decides which combinations are held out, and their order."},
+      {"split", &split, one_of({kSplitNames.begin(), kSplitNames.end()}),
+       "Colour combinations: train is seven of eight, held-out the eighth."},
+      {"seed", &seed, at_least(0), "Selects the combinations to hold out, and their order."},
   };
   if (wants_help(arguments)) {
     return print_help(
         {"eflow data synth --out DIR [...]",
-         "Makes a labelled set of looping clips: 3 shapes x 3 motions in many colours."},
+         "Makes a labelled data set of looping clips: 3 shapes x 3 motions in many colours."},
         options);
   }
   parse(arguments, options, {"out"});
   install_stop_signals();
   const io::SynthShapes shapes({static_cast<int>(frames), static_cast<int>(size),
                                 static_cast<std::uint64_t>(seed),
-                                split == "train"      ? io::SynthSplit::kTrain
-                                : split == "held-out" ? io::SynthSplit::kHeldOut
-                                                      : io::SynthSplit::kAll});
+                                nn::enum_from_name<io::SynthSplit>("split", split, kSplitNames)});
   std::stop_source stop;
   io::PackOptions packing;
   packing.progress = ClipProgress("drawing", &stop);
@@ -184,10 +181,10 @@ int data_synth(const Arguments& arguments) {
 int data_info(const Arguments& arguments) {
   const std::vector<Option> options;
   if (wants_help(arguments))
-    return print_help({"eflow data info DIR", "Says what is in a data set."}, options);
+    return print_help({"eflow data info DIR", "Describes a data set."}, options);
   Arguments folder;
   parse(arguments, options, {}, &folder, 1);
-  if (folder.empty()) throw InvalidArgument("eflow data info DIR: the folder is missing");
+  if (folder.empty()) throw InvalidArgument("eflow data info: expected a folder");
   const auto set = trainer::open_dataset(folder[0]);
   const io::DatasetSpec& spec = set->manifest().spec;
   std::printf("%s",
@@ -215,15 +212,15 @@ int data_verify(const Arguments& arguments) {
                       options);
   Arguments folder;
   parse(arguments, options, {}, &folder, 1);
-  if (folder.empty()) throw InvalidArgument("eflow data verify DIR: the folder is missing");
+  if (folder.empty()) throw InvalidArgument("eflow data verify: expected a folder");
   if (!std::filesystem::exists(folder[0]))
     throw trainer::DataError(str(folder[0], ": no such folder"));
   const auto faults = io::verify_dataset(folder[0], ClipProgress("checking"));
   for (const auto& fault : faults) std::fprintf(stderr, "%s\n", fault.text.c_str());
   if (!faults.empty())
     throw trainer::DataError(str(folder[0], ": ", faults.size(),
-                                 faults.size() == 1 ? " fault" : " faults", ", named above"));
-  std::printf("%s: every byte is as it was written\n", folder[0].c_str());
+                                 faults.size() == 1 ? " fault" : " faults", ", listed above"));
+  std::printf("%s: all checksums match\n", folder[0].c_str());
   return 0;
 }
 

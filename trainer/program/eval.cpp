@@ -1,4 +1,4 @@
-// eflow eval train-features, eflow eval
+// eflow eval: measures a run's samples. eflow eval train-features: trains the classifier for it.
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -19,21 +19,22 @@ namespace {
 
 using trainer::at_least;
 using trainer::between;
-using trainer::one_of;
+using trainer::named;
 using trainer::Option;
 
+/// How many samples the classifier assigns to the requested label.
 struct Score {
-  std::vector<std::int64_t> right, asked;  ///< by label
+  std::vector<std::int64_t> right, asked;  ///< correct and requested samples, by label
   std::int64_t total_right = 0, total = 0;
 };
 
-Score score_of(const trainer::GeneratedClips& clips, const std::vector<std::int64_t>& read_as,
+Score score_of(const trainer::GeneratedClips& clips, const std::vector<std::int64_t>& predicted,
                std::int64_t classes) {
   Score score{std::vector<std::int64_t>(static_cast<std::size_t>(classes)),
               std::vector<std::int64_t>(static_cast<std::size_t>(classes)), 0, 0};
-  for (std::size_t i = 0; i < read_as.size(); ++i) {
+  for (std::size_t i = 0; i < predicted.size(); ++i) {
     const auto label = static_cast<std::size_t>(clips.labels[i]);
-    const bool right = read_as[i] == clips.labels[i];
+    const bool right = predicted[i] == clips.labels[i];
     ++score.asked[label];
     score.right[label] += right;
     score.total_right += right;
@@ -62,16 +63,16 @@ void print(const Score& score, const trainer::Features& features) {
                 static_cast<long long>(score.right[label]),
                 static_cast<long long>(score.asked[label]));
   }
-  std::printf("%lld of %lld samples are read as asked (%.3f)\n",
+  std::printf("%lld of %lld samples are classified correctly (%.3f)\n",
               static_cast<long long>(score.total_right), static_cast<long long>(score.total),
               share(score.total_right, score.total));
-  std::printf("the classifier itself reads %.4f of held-out clips right\n",
-              features.held_out_accuracy());
+  std::printf("held-out accuracy of the classifier: %.4f\n", features.held_out_accuracy());
 }
 
 using trainer::ClipDistances;
 
-/// Samples and held-out clips, each against the same training clips.
+/// Distances of the samples, and of as many held-out clips (the floor), from the same training
+/// clips.
 struct Distances {
   ClipDistances samples, floor;
   std::int64_t reference = 0;
@@ -79,10 +80,10 @@ struct Distances {
 
 Distances distances_of(const trainer::GeneratedClips& clips, const trainer::Features& features,
                        const trainer::DataConfig& data, std::int64_t reference) {
-  constexpr std::uint64_t kSeed = 20260328;  // fixed, as runs are to be compared
+  constexpr std::uint64_t kSeed = 20260328;  // fixed, so that results of different runs compare
   const trainer::DataSets sets = trainer::open_data(data);
   if (!sets.held_out)
-    throw trainer::DataError("[eval] no held-out clips to measure the floor with");
+    throw trainer::DataError("[eval] no held-out clips, which the floor requires; set --eval");
   const auto training = trainer::choose_clips(*sets.training, reference, kSeed);
   const auto other = trainer::choose_clips(*sets.held_out, clips.shape[0], kSeed);
   const trainer::ClipStatistics truth(features, training.values, training.shape);
@@ -99,7 +100,7 @@ void print_line(const char* what, const ClipDistances& d) {
 }
 
 void print(const Distances& d) {
-  std::printf("against %lld training clips, %lld features of the classifier, in f64\n",
+  std::printf("distances from %lld training clips, by %lld features of the classifier\n",
               static_cast<long long>(d.reference),
               static_cast<long long>(trainer::Features::feature_size()));
   print_line("samples", d.samples);
@@ -115,8 +116,8 @@ nlohmann::ordered_json to_json(const ClipDistances& d) {
 void require_same_data(const trainer::DataInfo& run, const trainer::DataInfo& features) {
   if (run.clips.shape() == features.clips.shape() && run.clips.classes == features.clips.classes)
     return;
-  throw trainer::CheckpointError(str("[eval] the run makes clips ", run.clips.shape(), " of ",
-                                     run.clips.classes, " classes, the features read ",
+  throw trainer::CheckpointError(str("[eval] the run generates clips ", run.clips.shape(), " of ",
+                                     run.clips.classes, " classes, the features expect ",
                                      features.clips.shape(), " of ", features.clips.classes));
 }
 
@@ -128,25 +129,22 @@ int eval_train_features(const Arguments& arguments) {
   std::string out;
   std::int64_t seed = 1, threads = 0;
   const std::vector<Option> options = {
-      {"data", &data.dir, {}, "", "Folder of the data set."},
-      {"eval",
-       &data.eval,
-       {},
-       "",
-       "Held-out clips: 'split' withholds the last clips of --data, or another folder."},
-      {"out", &out, {}, "", "Folder for the features."},
-      {"iterations", &training.iterations, between(1, 1e6), "steps", "Length of the training."},
-      {"batch", &training.batch, between(1, 4096), "clips", "Clips a step."},
-      {"lr", &training.lr, between(0, 1), "", "Peak learning rate."},
-      {"noise", &training.noise, between(0, 1), "",
-       "Standard deviation of noise added to training clips."},
-      {"seed", &seed, at_least(0), "", "Seed of weights, order and noise."},
-      {"threads", &threads, between(0, 1024), "threads", "Threads for computing; 0: all."},
+      {"data", &data.dir, "Folder of the data set."},
+      {"eval", &data.eval,
+       "Held-out clips: 'split' for the last clips of --data, or another folder."},
+      {"out", &out, "Folder to write the features to."},
+      {"iterations", &training.iterations, between(1, 1e6), "steps", "Training steps."},
+      {"batch", &training.batch, between(1, 4096), "clips", "Clips per step."},
+      {"lr", &training.lr, between(0, 1), "Peak learning rate."},
+      {"noise", &training.noise, between(0, 1),
+       "Standard deviation of the noise added to training clips."},
+      {"seed", &seed, at_least(0), "Seed of the weights, the order of the clips and the noise."},
+      {"threads", &threads, between(0, 1024), "threads", "Compute threads; 0: all cores."},
   };
   if (wants_help(arguments)) {
     return print_help(
         {"eflow eval train-features --data DIR --out FEATURES [...]",
-         "Trains a small classifier of clips and measures it on clips it has not seen."},
+         "Trains a small classifier of clips and measures its accuracy on held-out clips."},
         options);
   }
   parse(arguments, options, {"data", "out"});
@@ -167,41 +165,42 @@ int eval_train_features(const Arguments& arguments) {
 }
 
 int eval(const Arguments& arguments) {
-  std::string run, features_folder, sampler = "renoise";
+  using enum soflow::Sampler;
+  std::string run, features_folder;
+  soflow::Sampler sampler = kRenoise;
   std::int64_t count = 512, reference = 4096, steps = 4, seed = 1;
   double steer = 1;
   bool json = false, exact = false;
   trainer::DataConfig data;
   ExactRequest request_exact;
   const std::vector<Option> options = {
-      {"run", &run, {}, "", "A run's folder (its newest checkpoint) or a checkpoint's."},
-      {"features", &features_folder, {}, "", "Folder that 'eflow eval train-features' made."},
-      {"data",
-       &data.dir,
-       {},
-       "",
-       "Folder of the data set: adds Frechet distance and spectra, with their floor."},
-      {"eval", &data.eval, {}, "", "Its held-out clips: 'split', or another folder."},
+      {"run", &run, "Folder of a run (its newest checkpoint is used) or of a checkpoint."},
+      {"features", &features_folder, "Folder written by 'eflow eval train-features'."},
+      {"data", &data.dir,
+       "Folder of the data set; adds Frechet distance and spectra, with their floor."},
+      {"eval", &data.eval, "Held-out clips of --data: 'split', or another folder."},
       {"reference", &reference, between(2, 1e6), "clips", "Training clips to compare with."},
-      {"exact", &exact, {}, "", "Measure a run on an exactly known flow (exact.kind) against it."},
-      {"clips", &request_exact.clips, between(2, 1e6), "clips", "With --exact: clips measured."},
-      {"shift", &request_exact.shift, between(0.01, 100), "", "With --exact: shift of the grids."},
-      {"guidance", &request_exact.guidance, between(0, 20), "",
-       "With --exact: one w; 0 takes 2.5 to 4.5 where the model is told it."},
-      {"count", &count, between(2, 1e6), "clips", "Samples; labels take turns."},
+      {"exact", &exact, "Compare a run on an exactly known flow (exact.kind) with that flow."},
+      {"clips", &request_exact.clips, between(2, 1e6), "clips", "With --exact: number of clips."},
+      {"shift", &request_exact.shift, between(0.01, 100),
+       "With --exact: shift k of the sampling times."},
+      {"guidance", &request_exact.guidance, between(0, 20),
+       "With --exact: one scale w; 0: 2.5, 3, ..., 4.5 for models with guidance.embed."},
+      {"count", &count, between(2, 1e6), "clips",
+       "Number of samples; labels cycle through the classes."},
       {"steps", &steps, between(1, 1000), "steps", "Sampling steps N."},
-      {"sampler", &sampler, one_of({"renoise", "compose", "euler", "bridge"}), "",
-       "How samples are made."},
-      {"steer", &steer, between(0, 20), "",
-       "Scale w of guidance by two evaluations a step, for models trained without; 1: none."},
-      {"seed", &seed, at_least(0), "", "Seed of the noise."},
-      {"json", &json, {}, "", "One JSON object instead of text."},
+      {"sampler", named(&sampler, {kRenoise, kCompose, kEuler, kBridge}),
+       "Sampler, as for 'eflow sample'."},
+      {"steer", &steer, between(0, 20),
+       "Scale w of guidance at sampling time, for models trained without it; 1: off."},
+      {"seed", &seed, at_least(0), "Seed of the noise."},
+      {"json", &json, "Print one JSON object instead of text."},
   };
   if (wants_help(arguments)) {
     return print_help(
         {"eflow eval --run RUN (--features FEATURES [--data DIR] | --exact) [...]",
-         "Counts how many samples of each label a classifier reads as what was asked for, and how "
-         "far they are from the data; or measures a run on an exactly known flow."},
+         "Counts how many samples of each label a classifier assigns to that label, and measures "
+         "how far the samples are from the data; or compares a run with its exactly known flow."},
         options);
   }
   parse(arguments, options, {"run"});
@@ -210,18 +209,18 @@ int eval(const Arguments& arguments) {
     request_exact.json = json;
     return eval_exact(run, request_exact);
   }
-  if (features_folder.empty()) throw InvalidArgument("--features is missing (or --exact)");
+  if (features_folder.empty()) throw InvalidArgument("--features is missing (or pass --exact)");
   const auto features = trainer::Features::load(features_folder);
   const auto generator = trainer::Generator::load(run);
   require_same_data(generator.info().data, features.data());
   trainer::SampleRequest request;
-  request.labels = trainer::labels_in_turn(count, features.data().clips.classes);
+  request.labels = trainer::cycle_labels(count, features.data().clips.classes);
   request.steps = static_cast<int>(steps);
-  request.sampler = soflow::sampler_kind(sampler);
+  request.sampler = sampler;
   request.shift = generator.info().config.sample.shift;
   request.guidance = generator.info().config.sample.guidance;
   request.steer = steer;
-  request.steer_from = soflow::unconditional_kind(generator.info().config.guidance.kind);
+  request.steer_from = generator.info().config.guidance.kind;
   request.seed = static_cast<std::uint64_t>(seed);
   const auto clips = generator.sample(request);
   const Score score =
@@ -230,7 +229,7 @@ int eval(const Arguments& arguments) {
   if (!data.dir.empty()) apart = distances_of(*clips, features, data, reference);
   if (json) {
     auto line = to_json(score, features);
-    line["sampler"] = sampler;
+    line["sampler"] = soflow::name_of(sampler);
     line["steps"] = steps;
     if (apart) {
       line["distance"] = to_json(apart->samples);

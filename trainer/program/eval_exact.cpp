@@ -1,5 +1,3 @@
-// eflow eval --exact: a run that was trained on clips of an exactly known flow against that flow.
-
 #include "eval_exact.hpp"
 
 #include <cstdio>
@@ -66,18 +64,18 @@ void print_samples(const char* name, const ExactErrors::Samples& s) {
 void print(const ExactErrors& e, double w, bool guided) {
   if (guided) std::printf("guidance w = %g\n", w);
   print_rows("E_vel(t) = |F - v|^2, relative to |v|^2", e.velocity, false);
-  print_rows("E_vel(t) of the weak path, against the velocity without a condition", e.weak_velocity,
+  print_rows("E_vel(t) of the weak path, compared with the unconditioned velocity", e.weak_velocity,
              false);
   print_rows("E_map(t, s) = |f_theta - f|^2, relative to |x_t - f|^2", e.map, true);
   std::printf("semigroup defect |f(f(x_t, t, l), l, s) - f(x_t, t, s)|^2\n");
   std::printf("  8-step grid %.4e   1 -> l -> 0 %.4e   random %.4e\n", e.grid_defect,
               e.endpoint_defect, e.random_defect);
-  std::printf("F(x, 1, 0) - F(x, 1, 1): rms %.4f, needed %.4f, off by %.4f of that\n",
-              e.gap.learned, e.gap.needed, e.gap.error);
-  std::printf("samples against the exact network's from the same noise\n");
+  std::printf("F(x, 1, 0) - F(x, 1, 1): rms %.4f, exact %.4f, relative error %.4f\n", e.gap.learned,
+              e.gap.needed, e.gap.error);
+  std::printf("samples, compared with those of the exact network from the same noise\n");
   for (const auto& s : e.samples) print_samples(std::string(soflow::name_of(s.sampler)).c_str(), s);
   for (const auto& s : e.exact_euler) print_samples("exact euler", s);
-  std::printf("  exact samples, as many:                            covariance %9.3e  W2^2 %9.3e\n",
+  std::printf("  the same number of exact samples:                  covariance %9.3e  W2^2 %9.3e\n",
               e.floor.covariance, e.floor.wasserstein);
 }
 
@@ -86,19 +84,19 @@ void print(const ExactErrors& e, double w, bool guided) {
 int eval_exact(const std::string& run, const ExactRequest& request) {
   const auto generator = trainer::Generator::load(run);
   const trainer::Config& config = generator.info().config;
-  if (config.data.exact.kind == "none") {
+  if (!config.data.exact.enabled) {
     throw InvalidArgument(
         str("[eval] ", run, " was not trained on an exactly known flow (exact.kind = none)"));
   }
   if (trainer::is_causal(config)) {
-    throw InvalidArgument(str(
-        "[eval] ", run, " makes clips chunk by chunk; --exact measures passes over whole clips"));
+    throw InvalidArgument(
+        str("[eval] ", run, " generates clips chunk by chunk; --exact supports whole clips only"));
   }
-  const soflow::ExactFlow flow(trainer::exact_options(config.data.exact));
+  const soflow::ExactFlow flow(config.data.exact.flow);
   const bool guided = flow.context_size() > 0 && config.guidance.embed;
   std::vector<double> scales = {1};
   if (guided) scales = {2.5, 3, 3.5, 4, 4.5};
-  if (flow.context_size() > 0 && !guided) scales = {config.objective.guidance};
+  if (flow.context_size() > 0 && !guided) scales = {config.guidance.scale};
   if (request.guidance > 0) scales = {request.guidance};
   for (const double w : scales) {
     const soflow::ExactErrorOptions options{.clips = request.clips,

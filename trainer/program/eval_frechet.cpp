@@ -1,4 +1,4 @@
-// eflow eval frechet: the distance between two files of features.
+// eflow eval frechet: computes the Frechet distance between two files of features.
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -23,7 +23,7 @@ trainer::Moments moments_of_file(const std::string& path) {
   const io::NpyFile file(path);
   const bool real = file.dtype() == DType::kF32 || file.dtype() == DType::kF64;
   if (!real || file.shape().rank() != 2) {
-    throw trainer::DataError(str("[eval] ", path, ": expected features [n, d] of f4 or f8, found ",
+    throw trainer::DataError(str("[eval] ", path, ": expected f32 or f64 features [n, d], found ",
                                  file.shape(), " ", file.dtype()));
   }
   const auto rows = file.dtype() == DType::kF32 ? values_of<float>(file) : values_of<double>(file);
@@ -35,15 +35,16 @@ trainer::Moments moments_of_file(const std::string& path) {
 int eval_frechet(const Arguments& arguments) {
   bool json = false;
   const std::vector<trainer::Option> options = {
-      {"json", &json, {}, "", "One JSON object instead of text."}};
+      {"json", &json, "Print one JSON object instead of text."}};
   if (wants_help(arguments)) {
-    return print_help({"eflow eval frechet A.npy B.npy",
-                       "Frechet distance between two sets of features [n, d], f4 or f8."},
-                      options);
+    return print_help(
+        {"eflow eval frechet A.npy B.npy",
+         "Computes the Frechet distance between two sets of features [n, d], f32 or f64."},
+        options);
   }
   std::vector<std::string> files;
   parse(arguments, options, {}, &files, 2);
-  if (files.size() != 2) throw InvalidArgument("eval frechet: expected two .npy files");
+  if (files.size() != 2) throw InvalidArgument("eflow eval frechet: expected two .npy files");
   const auto a = moments_of_file(files[0]), b = moments_of_file(files[1]);
   const auto distance = trainer::frechet_distance(a, b);
   if (json) {
@@ -55,9 +56,10 @@ int eval_frechet(const Arguments& arguments) {
     std::printf("%s\n", line.dump().c_str());
     return 0;
   }
-  std::printf("Frechet distance %.6g (means %.6g, covariances %.6g), %lld and %lld rows of %lld\n",
-              distance.total(), distance.mean, distance.covariance, static_cast<long long>(a.count),
-              static_cast<long long>(b.count), static_cast<long long>(a.size));
+  std::printf(
+      "Frechet distance %.6g (means %.6g, covariances %.6g), %lld and %lld rows of %lld features\n",
+      distance.total(), distance.mean, distance.covariance, static_cast<long long>(a.count),
+      static_cast<long long>(b.count), static_cast<long long>(a.size));
   return 0;
 }
 

@@ -1,4 +1,5 @@
-// eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME | --options | --specialisations
+// eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME | --options | --specialisations: describes
+// one of these.
 
 #include <cstdio>
 
@@ -29,11 +30,11 @@ std::string count_text(double count) {
 std::string model_text(const nn::DiTConfig& c) {
   const nn::Grid3 grid = c.grid();
   return str(
-      "width ", c.dim, ", heads ", c.heads, " of ", c.dim / c.heads, ", feed-forward ", c.hidden,
-      ", blocks ", c.encoder, " + ", c.middle, " + ", c.decoder, "\nattention ",
+      "width ", c.dim, ", heads ", c.heads, " of width ", c.dim / c.heads, ", feed-forward ",
+      c.hidden, ", blocks ", c.encoder, " + ", c.middle, " + ", c.decoder, "\nattention ",
       nn::name_of(c.attention), ", gates per ", nn::name_of(c.gates), ", window radius ",
       c.window_radius(), " tokens",
-      c.window_index == nn::WindowIndex::kCompact ? " of those kept" : "",
+      c.window_index == nn::WindowIndex::kCompact ? " (kept tokens)" : "",
       c.feed_forward == nn::FeedForwardKind::kMix ? ", Mix-FFN" : "",
       c.chunk_frames > 0 ? str(", chunks of ", c.chunk_frames, " token frames") : "",
       c.softmax_every > 0 ? str(", full softmax after every ", c.softmax_every, " blocks") : "",
@@ -47,8 +48,8 @@ int inspect_preset(const std::string& name) {
   const auto parameters = nn::parameter_count(config);
   const auto flops = trainer::forward_flops(config);
   std::printf(
-      "preset %s: %lld parameters (%s)\n%sforward of a clip: %.4g GFLOP, of these attention %.3g "
-      "%%\n",
+      "preset %s: %lld parameters (%s)\n%sforward pass of one clip: %.4g GFLOP, %.3g %% of them in "
+      "attention\n",
       name.c_str(), static_cast<long long>(parameters),
       count_text(static_cast<double>(parameters)).c_str(), model_text(config).c_str(),
       flops.total() / 1e9, 100 * flops.attention / flops.total());
@@ -66,7 +67,7 @@ int inspect_shard(const std::string& file) {
                           .c_str());
     return 0;
   }
-  throw trainer::DataError(str(file, ": not one of the shards in the manifest beside it"));
+  throw trainer::DataError(str(file, ": not listed in the manifest of its folder"));
 }
 
 int inspect_checkpoint(const std::string& path) {
@@ -94,18 +95,15 @@ int inspect(const Arguments& arguments) {
   std::string preset;
   bool table = false, specialisations = false;
   const std::vector<Option> options = {
-      {"preset", &preset, one_of(nn::preset_names()), "", "A named model size."},
-      {"options", &table, {}, "", "The table of all configuration keys, as Markdown."},
-      {"specialisations",
-       &specialisations,
-       {},
-       "",
-       "What the presets ask the JIT for, as Markdown."},
+      {"preset", &preset, one_of(nn::preset_names()), "Describe a named model size."},
+      {"options", &table, "Print the table of all configuration keys, as Markdown."},
+      {"specialisations", &specialisations,
+       "Print the kernel specialisations that the presets need, as Markdown."},
   };
   if (wants_help(arguments)) {
-    return print_help(
-        {"eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME", "Describes what is there."},
-        options);
+    return print_help({"eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME",
+                       "Describes a run, a checkpoint, a shard or a preset."},
+                      options);
   }
   Arguments what;
   parse(arguments, options, {}, &what, 1);
@@ -118,7 +116,7 @@ int inspect(const Arguments& arguments) {
   if (specialisations) return std::printf("%s", nn::specialisations_page().c_str()), 0;
   if (!preset.empty()) return inspect_preset(preset);
   if (what.empty())
-    throw InvalidArgument("eflow inspect: name a run, a checkpoint, a shard, or --preset NAME");
+    throw InvalidArgument("eflow inspect: expected a run, a checkpoint, a shard, or --preset NAME");
   if (!std::filesystem::exists(what[0]))
     throw trainer::DataError(str(what[0], ": no such file or folder"));
   if (std::filesystem::is_regular_file(what[0])) return inspect_shard(what[0]);

@@ -1,4 +1,4 @@
-// eflow jit ...: all of it is jit's own; see eflow/jit/commands.hpp.
+// eflow jit ...: passes the models' kernels to the commands of eflow/jit/commands.hpp.
 
 #include <cstdio>
 #include <iostream>
@@ -12,8 +12,8 @@
 namespace eflow::program {
 namespace {
 
-/// Every model by name: what training it asks for, dense and with 75 % of the middle's tokens dropped; on a GPU
-/// its products too.
+/// One list per preset: the kernels that training it needs, dense and with 75 % of the middle
+/// tokens dropped; on a GPU also its matrix products.
 jit::TuningLists tuning_lists() {
   jit::TuningLists out;
   for (const std::string& name : nn::preset_names()) {
@@ -39,7 +39,7 @@ int jit_command(const Arguments& arguments) {
     return std::printf("usage: eflow jit COMMAND [...]\n\n%s", jit::jit_usage().c_str()), 0;
   }
   if (arguments.empty())
-    throw InvalidArgument("eflow jit: a command is missing\n" + jit::jit_usage());
+    throw InvalidArgument("eflow jit: expected a command\n" + jit::jit_usage());
   return jit::run_jit_command(arguments, std::cout, jit::Options::from_environment(),
                               runnable_kernels(), {{"default", nn::default_kernels}},
                               tuning_lists());

@@ -1,5 +1,5 @@
-// The program: finds the command, maps what it throws to exit codes. --help and --version touch
-// nothing else.
+// The program: runs the command and maps its exceptions to exit codes. --help and --version create
+// no device and touch no files.
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,22 +14,21 @@ namespace eflow::program {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      {"data synth", "make a labelled set of moving shapes", data_synth},
+      {"data synth", "make a labelled data set of moving shapes", data_synth},
       {"data pack", "pack .npy videos and labels into a data set", data_pack},
-      {"data info", "say what is in a data set", data_info},
+      {"data info", "describe a data set", data_info},
       {"data verify", "check every byte of a data set", data_verify},
       {"train", "train a generator", train},
-      {"sample", "make clips with a trained run", sample},
-      {"eval train-features", "train the classifier that eval reads samples with",
-       eval_train_features},
-      {"eval frechet", "Frechet distance between two files of features", eval_frechet},
-      {"eval", "how far samples are from the data, or a run from an exactly known flow", eval},
+      {"sample", "generate clips with a trained run", sample},
+      {"eval train-features", "train the classifier that eval uses", eval_train_features},
+      {"eval frechet", "compute the Frechet distance between two files of features", eval_frechet},
+      {"eval", "compare samples with the data, or a run with an exactly known flow", eval},
       {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect},
-      {"bench step", "measure where a training step's time goes", bench_step},
+      {"bench step", "measure the parts of a training step", bench_step},
       {"bench glga", "measure the attention kernels", bench_glga},
-      {"bench ladder", "time the recipe as it is put together", bench_ladder},
+      {"bench ladder", "time the training recipe as it is assembled", bench_ladder},
       {"plot", "draw a bar chart of results", plot},
-      {"jit", "compiled kernels: what is there, compile, tune, time, ship", jit_command},
+      {"jit", "compile, inspect, tune, time and ship kernels", jit_command},
   };
   return all;
 }
@@ -42,12 +41,12 @@ int print_commands() {
     std::printf("  eflow %-22s %s\n", command.name, command.summary);
   }
   std::printf(
-      "\n'eflow COMMAND --help' lists its options. --device cpu|cuda|cuda:N|auto (or EFLOW_DEVICE) "
-      "chooses where to\ncompute, cpu if it is not said; cuda has not been run on a GPU yet.\n");
+      "\n'eflow COMMAND --help' lists a command's options. --device cpu|cuda|cuda:N|auto (or "
+      "EFLOW_DEVICE) selects\nthe device; default: cpu. cuda has not yet been run on a GPU.\n");
   return 0;
 }
 
-/// Does the command line start with the command's one or two words? Returns how many, 0 for no.
+/// Number of words that the command's name takes at the start of the command line; 0: no match.
 std::size_t match(const Command& command, const Arguments& words) {
   const char* space = std::strchr(command.name, ' ');
   const std::string first(command.name, space ? space : command.name + std::strlen(command.name));
@@ -56,19 +55,19 @@ std::size_t match(const Command& command, const Arguments& words) {
   return words.size() > 1 && words[1] == space + 1 ? 2 : 0;
 }
 
-/// What to say of words that start no command.
+/// The error message for a command line that starts with no command.
 std::string unknown_command(const Arguments& words) {
   const std::string given =
       words.size() > 1 && words[1][0] != '-' ? words[0] + " " + words[1] : words[0];
   std::vector<trainer::Option> names;
   bool unused = false;
-  for (const Command& command : commands()) names.push_back({command.name, &unused, {}, "", ""});
+  for (const Command& command : commands()) names.push_back({command.name, &unused, ""});
   const std::string near = trainer::nearest_key(names, given);
   return str("unknown command '", given, "'", near.empty() ? "" : "; did you mean '" + near + "'?",
              "\n'eflow --help' lists the commands");
 }
 
-/// Takes --device out of the words: every command has it, and it is the same as EFLOW_DEVICE.
+/// Removes --device, which every command accepts, and sets EFLOW_DEVICE to its value.
 Arguments without_device(const Arguments& words) {
   Arguments rest;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -87,7 +86,7 @@ Arguments without_device(const Arguments& words) {
 }
 
 int dispatch(const Arguments& given) {
-  // eflow jit has a --device of its own.
+  // eflow jit parses its own --device.
   const Arguments words = !given.empty() && given[0] == "jit" ? given : without_device(given);
   if (words.empty()) {
     print_commands();

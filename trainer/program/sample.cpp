@@ -1,4 +1,4 @@
-// eflow sample
+// eflow sample: generates clips with a trained run.
 
 #include <cstdio>
 #include <span>
@@ -17,33 +17,35 @@ namespace {
 
 using trainer::at_least;
 using trainer::between;
-using trainer::one_of;
+using trainer::named;
 using trainer::Option;
 
 struct SampleFlags {
-  std::string run, out, label, sampler = "renoise";
+  std::string run, out, label;
+  soflow::Sampler sampler = soflow::Sampler::kRenoise;
   std::int64_t steps = 4, count = 9, seed = 1;
   double shift = 0, guidance = 0, steer = 1;
 
   std::vector<Option> options() {
+    using enum soflow::Sampler;
     return {
-        {"run", &run, {}, "", "A run's folder (its newest checkpoint) or a checkpoint's."},
-        {"out", &out, {}, "", "Folder for sheet.png, clips.webp and samples.npy."},
-        {"label", &label, {}, "", "Class name or number; without it all labels take turns."},
+        {"run", &run, "Folder of a run (its newest checkpoint is used) or of a checkpoint."},
+        {"out", &out, "Folder to write sheet.png, clips.webp and samples.npy to."},
+        {"label", &label, "Class name or number; default: cycles through all classes."},
         {"steps", &steps, between(1, 1000), "steps",
-         "Sampling steps N; one evaluation of the network each."},
-        {"count", &count, between(1, 1e6), "clips", "How many clips."},
-        {"sampler", &sampler, one_of({"renoise", "compose", "euler", "bridge"}), "",
-         "Re-noising, deterministic composition, Euler steps of the velocity, or half of each of "
+         "Sampling steps N, each one evaluation of the network."},
+        {"count", &count, between(1, 1e6), "clips", "Number of clips."},
+        {"sampler", named(&sampler, {kRenoise, kCompose, kEuler, kBridge}),
+         "Re-noising, deterministic composition, Euler steps of the velocity, or halfway between "
          "the first two."},
-        {"seed", &seed, at_least(0), "", "Seed of the noise."},
-        {"shift", &shift, between(0, 100), "",
-         "Shift k of the sampling times; 0: as the run's previews."},
-        {"guidance", &guidance, between(0, 20), "",
-         "Scale w, for models with guidance.embed; 0: as the run's previews."},
-        {"steer", &steer, between(0, 20), "",
-         "Scale w of guidance by two evaluations a step, for models that were trained without; 1: "
-         "none."},
+        {"seed", &seed, at_least(0), "Seed of the noise."},
+        {"shift", &shift, between(0, 100),
+         "Shift k of the sampling times; 0: as for the run's previews."},
+        {"guidance", &guidance, between(0, 20),
+         "Guidance scale w, for models with guidance.embed; 0: as for the run's previews."},
+        {"steer", &steer, between(0, 20),
+         "Scale w of guidance at sampling time, which doubles the evaluations; for models trained "
+         "without guidance; 1: off."},
     };
   }
 };
@@ -61,7 +63,7 @@ int sample(const Arguments& arguments) {
   SampleFlags flags;
   if (wants_help(arguments)) {
     return print_help({"eflow sample --run RUN --out DIR [--label L] [--steps 4] [--count 9] [...]",
-                       "Makes clips with a run's averaged weights; needs no data set."},
+                       "Generates clips with a run's averaged weights. Needs no data set."},
                       flags.options());
   }
   parse(arguments, flags.options(), {"run", "out"});
@@ -69,17 +71,17 @@ int sample(const Arguments& arguments) {
   const auto generator = trainer::Generator::load(flags.run);
   const trainer::DataInfo& data = generator.info().data;
   trainer::SampleRequest request;
-  request.labels = trainer::labels_in_turn(flags.count, data.clips.classes);
+  request.labels = trainer::cycle_labels(flags.count, data.clips.classes);
   if (!flags.label.empty())
     request.labels.assign(static_cast<std::size_t>(flags.count),
                           trainer::label_of(data, flags.label));
   request.steps = static_cast<int>(flags.steps);
-  request.sampler = soflow::sampler_kind(flags.sampler);
+  request.sampler = flags.sampler;
   request.shift = flags.shift > 0 ? flags.shift : generator.info().config.sample.shift;
   const double w = generator.info().config.sample.guidance;
   request.guidance = flags.guidance > 0 ? flags.guidance : w;
   request.steer = flags.steer;
-  request.steer_from = soflow::unconditional_kind(generator.info().config.guidance.kind);
+  request.steer_from = generator.info().config.guidance.kind;
   request.stream = trainer::is_causal(generator.info().config);
   request.seed = static_cast<std::uint64_t>(flags.seed);
   const std::int64_t total = trainer::evaluations(request, generator.model().config());
@@ -91,9 +93,9 @@ int sample(const Arguments& arguments) {
   };
   const auto clips = generator.sample(request);
   progress.reset();
-  if (!clips) throw Error("stopped by a signal; nothing was written");
+  if (!clips) throw Error("stopped by a signal; no files were written");
   write(*clips, data.fps, flags.out);
-  std::printf("%lld clips in %s\n", static_cast<long long>(flags.count), flags.out.c_str());
+  std::printf("wrote %lld clips to %s\n", static_cast<long long>(flags.count), flags.out.c_str());
   return 0;
 }
 

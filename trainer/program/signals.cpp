@@ -9,7 +9,8 @@ namespace eflow::program {
 namespace {
 
 std::atomic<int> g_signals{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing else");
+static_assert(std::atomic<int>::is_always_lock_free,
+              "a signal handler may touch only lock-free atomics");
 
 void on_signal(int number) {
   if (g_signals.fetch_add(1) > 0) _exit(128 + number);
@@ -20,7 +21,7 @@ void on_signal(int number) {
 void install_stop_signals() {
   struct sigaction action = {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = SA_RESTART;  // a stop request must not fail a read or write with EINTR
   for (int number : {SIGINT, SIGTERM, SIGUSR1}) sigaction(number, &action, nullptr);
 }
 

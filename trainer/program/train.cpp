@@ -25,24 +25,22 @@ struct TrainFlags {
 
   std::vector<Option> options(trainer::Config* c) {
     std::vector<Option> all = {
-        {"config", &config, {}, "", "Configuration file; what the command line says wins."},
-        {"data", &c->data.dir, {}, "", "The same as --data.dir."},
-        {"out", &out, {}, "", "Folder of the run."},
-        {"resume",
-         &resume,
-         {},
-         "",
-         "auto: from the run's newest good checkpoint if any; never; or a checkpoint or run to "
+        {"config", &config, "Configuration file; the command line overrides it."},
+        {"data", &c->data.dir, "Same as --data.dir."},
+        {"out", &out, "Folder of the run."},
+        {"resume", &resume,
+         "auto: from the run's newest good checkpoint, if any; never; or a checkpoint or run to "
          "start from."},
-        {"init_from", &c->train.init_from, {}, "", "The same as --train.init_from."},
-        {"dry_run", &dry_run, {}, "", "Check everything, say what would be done, and stop."},
+        {"init_from", &c->train.init_from, "Same as --train.init_from."},
+        {"dry_run", &dry_run, "Check everything, describe the run, and stop."},
     };
     for (Option& option : trainer::options_of(*c)) all.push_back(std::move(option));
     return all;
   }
 };
 
-/// File first, then command line, then the preset for what neither gave, then the stages.
+/// Reads the file, then the command line, applies the preset to keys that neither sets, and then
+/// derives the stages.
 std::vector<trainer::Stage> read_stages(const Arguments& arguments, TrainFlags* flags) {
   trainer::Config config;
   trainer::OptionParser parser(flags->options(&config));
@@ -66,7 +64,7 @@ std::string short_number(double value) {
   return buffer;
 }
 
-/// The loss, and raw errors of what the step had samples of.
+/// Formats the loss and the raw error of each loss group that the step had samples of.
 std::string errors_of(const trainer::StepMetrics& m) {
   const std::pair<const char*, double> all[] = {
       {"  fm ", m.fm_mse},     {"  scm ", m.scm_mse},          {"  mva ", m.mva_mse},
@@ -78,7 +76,7 @@ std::string errors_of(const trainer::StepMetrics& m) {
   return text;
 }
 
-/// Trains one stage; true when it was told to stop.
+/// Trains one stage. Returns true if a signal stopped it.
 bool run(const trainer::Stage& stage, const std::string& resume) {
   const trainer::Config& config = stage.config;
   std::unique_ptr<trainer::Progress> progress;
@@ -89,7 +87,7 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
     std::printf("%s\n", line.c_str()), std::fflush(stdout);
   };
   hooks.on_step = [&](const trainer::StepMetrics& m) {
-    if (!progress) {  // from the end of the first step on: that one fills pools and caches
+    if (!progress) {  // starts after the first step, which fills pools and caches
       progress = std::make_unique<trainer::Progress>(stdout, "step", config.train.iterations,
                                                      m.step, config.log.every);
     }
@@ -102,7 +100,7 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
   std::printf("%s: %s at step %lld%s\n", stage.out.c_str(),
               result.stopped ? "stopped and saved" : "finished",
               static_cast<long long>(result.step),
-              result.stopped ? "; run the same command again to go on" : "");
+              result.stopped ? "; run the same command again to continue" : "");
   return result.stopped;
 }
 
@@ -122,7 +120,7 @@ int train(const Arguments& arguments) {
     trainer::Config config;
     return print_help(
         {"eflow train [--config FILE] --data DIR --out RUN [--section.key=value ...]",
-         "Trains a generator. Stops at Ctrl-C after saving; the same command again goes on."},
+         "Trains a generator. Ctrl-C saves and stops; the same command continues the run."},
         flags.options(&config));
   }
   const auto stages = read_stages(arguments, &flags);
