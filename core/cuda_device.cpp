@@ -2,6 +2,7 @@
 // memory, kernels compiled or loaded on first launch. Not run on a GPU yet; docs/cuda.md describes
 // what is tested without one.
 
+#include <algorithm>
 #include <optional>
 
 #include "eflow/base/error.hpp"
@@ -52,6 +53,9 @@ class CudaDevice final : public Device {
   std::string name() const override { return str("cuda:", context_->ordinal()); }
   jit::Runtime& runtime() override { return runtime_; }
   bool on_host() const override { return false; }
+  BlockShape block_shape() const override {
+    return {.elements = 2048, .least_rows = 8, .sum_parts = 64};
+  }
 
   void* allocate(std::size_t bytes, Stream stream) override {
     return memory_.allocate(bytes, handle_of(stream));
@@ -66,8 +70,17 @@ class CudaDevice final : public Device {
   void copy_in(void* device, const void* host, std::size_t bytes, Stream stream) override {
     if (bytes == 0) return;
     const CuStream on = handle_of(stream);
-    if (!staging_.fits(bytes, on)) graphs_.flush();
-    gather(on, kCopy, [&] { staging_.copy(address_of(device), host, bytes, on); });
+    auto* const to = static_cast<std::byte*>(device);
+    const auto* const from = static_cast<const std::byte*>(host);
+    for (std::size_t at = 0; at < bytes;) {
+      if (staging_.room(on) == 0) {
+        graphs_.flush();  // a capture allows none of what making room takes
+        staging_.make_room(on);
+      }
+      const std::size_t part = std::min(staging_.room(on), bytes - at);
+      gather(on, kCopy, [&] { staging_.copy(address_of(to + at), from + at, part, on); });
+      at += part;
+    }
   }
   void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) override {
     if (bytes == 0) return;

@@ -31,7 +31,10 @@ struct CudaGraphs::Executable {
     context.check(context.api().graph_instantiate(&handle, graph, 0), "cuGraphInstantiate",
                   "a captured step");
   }
-  ~Executable() { static_cast<void>(context.api().graph_exec_destroy(handle)); }
+  ~Executable() {
+    if (context.is_shut_down()) return;
+    static_cast<void>(context.api().graph_exec_destroy(handle));
+  }
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;
 
@@ -43,6 +46,7 @@ CudaGraphs::CudaGraphs(std::shared_ptr<const CudaContext> context, jit::CuStream
     : context_(std::move(context)), stream_(stream) {}
 
 CudaGraphs::~CudaGraphs() {
+  if (context_->is_shut_down()) return;
   abandon();
   try {
     const CudaContext::Current current(*context_);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "eflow/base/error.hpp"
+
 namespace eflow::detail {
 namespace {
 
@@ -17,6 +19,7 @@ CudaStaging::CudaStaging(std::shared_ptr<const CudaContext> context)
     : context_(std::move(context)) {}
 
 CudaStaging::~CudaStaging() {
+  if (context_->is_shut_down()) return;
   for (Segment& segment : segments_) {
     try {
       if (segment.memory == nullptr) continue;
@@ -40,23 +43,23 @@ void CudaStaging::prepare(Segment& segment) {
   segment.memory = static_cast<std::byte*>(memory);
 }
 
-CudaStaging::Segment& CudaStaging::segment_for(jit::CuStream stream) {
-  Segment& now = segments_[current_];
-  if (now.memory == nullptr) prepare(now);
-  if (now.filled == 0) stream_ = stream;
-  if (stream == stream_ && now.filled < kSegmentBytes) return now;
-  now.copied->record(stream_, kWhat);
-  current_ = (current_ + 1) % kSegments;
-  prepare(segments_[current_]);
-  stream_ = stream;
-  return segments_[current_];
-}
-
-bool CudaStaging::fits(std::size_t bytes, jit::CuStream stream) {
+std::size_t CudaStaging::room(jit::CuStream stream) {
   const std::lock_guard lock(mutex_);
   const Segment& now = segments_[current_];
-  return now.memory != nullptr && (now.filled == 0 || stream == stream_) &&
-         bytes <= kSegmentBytes - now.filled;
+  const bool usable = now.memory != nullptr && (now.filled == 0 || stream == stream_);
+  return usable ? kSegmentBytes - now.filled : 0;
+}
+
+void CudaStaging::make_room(jit::CuStream stream) {
+  const CudaContext::Current current(*context_);
+  const std::lock_guard lock(mutex_);
+  Segment& now = segments_[current_];
+  if (now.filled > 0) {
+    now.copied->record(stream_, kWhat);
+    current_ = (current_ + 1) % kSegments;
+  }
+  prepare(segments_[current_]);
+  stream_ = stream;
 }
 
 void CudaStaging::copy(jit::CuAddress to, const void* from, std::size_t bytes,
@@ -64,16 +67,14 @@ void CudaStaging::copy(jit::CuAddress to, const void* from, std::size_t bytes,
   constexpr std::size_t kAlignment = 16;
   const CudaContext::Current current(*context_);
   const std::lock_guard lock(mutex_);
-  for (std::size_t at = 0; at < bytes;) {
-    Segment& segment = segment_for(stream);
-    const std::size_t part = std::min(kSegmentBytes - segment.filled, bytes - at);
-    std::byte* const staged = segment.memory + segment.filled;
-    std::memcpy(staged, static_cast<const std::byte*>(from) + at, part);
-    segment.filled += (part + kAlignment - 1) / kAlignment * kAlignment;
-    context_->check(context_->api().copy_in(to + at, staged, part, stream), "cuMemcpyHtoDAsync",
-                    kWhat);
-    at += part;
-  }
+  Segment& segment = segments_[current_];
+  EFLOW_ASSERT(segment.memory != nullptr && segment.filled + bytes <= kSegmentBytes);
+  if (segment.filled == 0) stream_ = stream;
+  std::byte* const staged = segment.memory + segment.filled;
+  std::memcpy(staged, from, bytes);
+  segment.filled +=
+      std::min(kSegmentBytes - segment.filled, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  context_->check(context_->api().copy_in(to, staged, bytes, stream), "cuMemcpyHtoDAsync", kWhat);
 }
 
 }  // namespace eflow::detail

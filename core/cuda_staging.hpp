@@ -24,10 +24,14 @@ class CudaStaging {
   CudaStaging(const CudaStaging&) = delete;
   CudaStaging& operator=(const CudaStaging&) = delete;
 
-  /// Whether copy() of `bytes` bytes to the stream needs no event. A capture requires that.
-  [[nodiscard]] bool fits(std::size_t bytes, jit::CuStream stream);
-  /// Issues a copy of `bytes` bytes to the stream. The caller may reuse `from` on return. Throws
+  /// Returns the number of bytes that copy() accepts for this stream without allocating, recording
+  /// or waiting, none of which a capture allows.
+  [[nodiscard]] std::size_t room(jit::CuStream stream);
+  /// Makes room; may wait for the oldest segment. The stream must not be capturing. Throws
   /// DeviceError.
+  void make_room(jit::CuStream stream);
+  /// Issues one copy of at most room() bytes to the stream. The caller may reuse `from` on return.
+  /// Throws DeviceError.
   void copy(jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream stream);
 
  private:
@@ -36,8 +40,6 @@ class CudaStaging {
     std::size_t filled = 0;
     std::optional<jit::CudaEvent> copied;  ///< recorded after the last copy out of the segment
   };
-  /// Returns a segment with free space for the stream's next bytes.
-  Segment& segment_for(jit::CuStream stream);
   /// Waits for the segment's copies, allocating it on first use, and empties it.
   void prepare(Segment& segment);
 

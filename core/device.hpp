@@ -30,6 +30,14 @@ struct MemoryStats {
   std::size_t reserved = 0;     ///< obtained from the system, in use or cached
 };
 
+/// The work that one block of an element-wise or row-wise kernel takes: enough to outweigh the cost
+/// of starting the block, little enough that every processor gets blocks. Defaults are a CPU's.
+struct BlockShape {
+  std::int64_t elements = 16384;
+  std::int64_t least_rows = 1;  ///< a GPU's block has several warps, each of which takes a row
+  std::int64_t sum_parts = 16;  ///< parts into which a long sum over columns is split
+};
+
 /// A CPU or GPU. Owned by shared_ptr; tensors keep it alive. Threads: all members may be called
 /// concurrently, except the gathering members, set_trace, and work while a trace is set.
 class Device {
@@ -62,6 +70,8 @@ class Device {
   /// Waits until all work issued to the stream is done. Throws DeviceError if any of it failed.
   virtual void synchronize(Stream stream) = 0;
 
+  /// Returns how element-wise and row-wise work is divided into blocks on this device.
+  [[nodiscard]] virtual BlockShape block_shape() const { return {}; }
   /// Whether the host can access the device's memory directly.
   [[nodiscard]] virtual bool on_host() const { return true; }
 

@@ -80,9 +80,9 @@ void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list
     a.outer_size[d] = loop.size[d];
     for (int t = 0; t <= kY; ++t) a.outer_stride[t][d] = loop.stride[t][d];
   }
-  constexpr std::int64_t kElements = 16384;
-  a.elements_per_block = kElements;
-  a.rows_per_block = rows_per_block(a.inner, kElements);
+  const std::int64_t elements = y.device()->block_shape().elements;
+  a.elements_per_block = elements;
+  a.rows_per_block = std::max<std::int64_t>(1, elements / a.inner);
   const jit::Grid grid{a.outer == 1 ? blocks(a.inner, a.elements_per_block)
                                     : blocks(a.outer, a.rows_per_block)};
   const DType operand = x.size() ? x.begin()->dtype() : y.dtype();
@@ -105,6 +105,12 @@ DType floating_dtype(const Tensor& x, std::string_view op) {
   return x.dtype();
 }
 
+void require_positions_near(std::string_view op, const Tensor& positions, const Tensor& q) {
+  if (!positions.defined() || positions.device() == q.device()) return;
+  throw InvalidArgument(str("[", op, "] positions are on ", positions.device()->name(),
+                            ", q is on ", q.device()->name(), "; make them on the device of q"));
+}
+
 void require_same_dtype(std::string_view op, std::initializer_list<Tensor> x) {
   for (const Tensor& t : x) {
     if (t.defined() && t.dtype() != x.begin()->dtype()) {
@@ -114,8 +120,9 @@ void require_same_dtype(std::string_view op, std::initializer_list<Tensor> x) {
   }
 }
 
-std::int64_t rows_per_block(std::int64_t row_elements, std::int64_t elements) {
-  return std::max<std::int64_t>(1, elements / std::max<std::int64_t>(1, row_elements));
+std::int64_t rows_per_block(const Device& device, std::int64_t row_elements) {
+  const BlockShape shape = device.block_shape();
+  return std::max(shape.least_rows, shape.elements / std::max<std::int64_t>(1, row_elements));
 }
 
 }  // namespace eflow::detail

@@ -25,12 +25,15 @@ void mark_written(const Tensor& tensor);
 
 /// Returns x's dtype. Throws InvalidArgument unless it is floating; `op` is for the message.
 [[nodiscard]] DType floating_dtype(const Tensor& x, std::string_view op);
+/// Throws InvalidArgument if token positions are on another device than q. Positions are
+/// attributes, which apply() does not check.
+void require_positions_near(std::string_view op, const Tensor& positions, const Tensor& q);
 /// Throws InvalidArgument unless all defined tensors have the dtype of the first.
 void require_same_dtype(std::string_view op, std::initializer_list<Tensor> x);
 
-/// Returns the number of rows per block so that a block has about `elements` elements, enough to
-/// amortise the cost of starting it. At least 1.
-[[nodiscard]] std::int64_t rows_per_block(std::int64_t row_elements, std::int64_t elements = 16384);
+/// Returns the number of rows per block so that a block has about as many elements as the device's
+/// block_shape() asks for. At least 1.
+[[nodiscard]] std::int64_t rows_per_block(const Device& device, std::int64_t row_elements);
 /// Returns ceil(count / per_block).
 [[nodiscard]] inline std::int64_t blocks(std::int64_t count, std::int64_t per_block) {
   return (count + per_block - 1) / per_block;

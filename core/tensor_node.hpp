@@ -27,6 +27,10 @@ struct Storage {
   /// check their indices on the host; this copy saves them a wait for the device.
   std::vector<std::int64_t> host_values;
   std::uint64_t host_version = 0;
+  /// A parameter's values in the dtype of matrix products, valid while version == narrow_version
+  /// (weight_copy.hpp).
+  std::shared_ptr<Storage> narrow;
+  std::uint64_t narrow_version = 0;
   /// Number of in-place writes. A vjp compares it to detect that a saved tensor was modified.
   std::atomic<std::uint64_t> version{0};
 };

@@ -59,7 +59,7 @@ inline constexpr int kFunctionMaxThreads = 0, kFunctionStaticSharedBytes = 1,
                      kFunctionMaxDynamicSharedBytes = 8;
 inline constexpr int kJitErrorLog = 5, kJitErrorLogBytes = 6;
 inline constexpr int kCaptureThreadLocal = 1, kCaptureRelaxed = 2;
-inline constexpr int kOutOfMemory = 2;
+inline constexpr int kOutOfMemory = 2, kDeinitialized = 4;
 inline constexpr int kPoolReleaseThreshold = 4;
 inline constexpr unsigned kEventWithoutTime = 2, kStreamNonBlocking = 1;
 inline constexpr int kTensorMapF32 = 7, kTensorMapBF16 = 9, kTensorMapNoInterleave = 0,

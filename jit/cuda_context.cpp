@@ -22,12 +22,18 @@ CudaContext::CudaContext(const CudaApi& cuda, int ordinal)
 
 CudaContext::~CudaContext() {
   if (fork_count() != forks_) return;
-  if (const CuResult code = cuda_.context_release(handle_); code != 0)
+  const CuResult code = cuda_.context_release(handle_);
+  if (code != 0 && code != cu::kDeinitialized)
     log_warning("[cuda] cuDevicePrimaryCtxRelease of ", name(), ": ", cuda_.error(code));
 }
 
 std::string CudaContext::name() const {
   return str("cuda:", ordinal_, " (", device_.name, ")");
+}
+
+bool CudaContext::is_shut_down() const {
+  CuContext now = nullptr;
+  return cuda_.context_current(&now) == cu::kDeinitialized;
 }
 
 void CudaContext::check(CuResult code, std::string_view call, std::string_view what) const {

@@ -32,6 +32,10 @@ class CudaContext {
   /// CUDA_ERROR_... on cuda:0 (...)".
   void check(CuResult code, std::string_view call, std::string_view what) const;
 
+  /// Whether the driver has shut down, which happens before the destructors of a program's global
+  /// objects run. Device memory, streams and modules are gone then; nothing is left to release.
+  [[nodiscard]] bool is_shut_down() const;
+
   /// Makes the context current on the calling thread for the object's lifetime, then restores the
   /// previous one.
   class Current {

@@ -46,6 +46,7 @@ CudaModule::CudaModule(std::shared_ptr<const CudaContext> context, std::string_v
 }
 
 CudaModule::~CudaModule() {
+  if (context_->is_shut_down()) return;
   try {
     const CudaContext::Current current(*context_);
     context_->check(context_->api().library_unload(library_), "cuLibraryUnload", "a kernel");

@@ -9,6 +9,7 @@ namespace {
 /// For destructors: an object that cannot be destroyed is leaked, with a warning.
 template <class F>
 void destroy(const CudaContext& context, const char* call, F&& f) noexcept {
+  if (context.is_shut_down()) return;
   try {
     const CudaContext::Current current(context);
     context.check(f(), call, "destruction");

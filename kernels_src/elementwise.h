@@ -113,75 +113,124 @@ inline constexpr int kOperandCount =
     : kFunction >= eflow::args::kAdd                                            ? 2
                                                                                 : 1;
 
-/// Elements [begin, end) of one row. kDense: y and all operands are contiguous.
-template <class T, class S, int kFunction, bool kDense>
-EFLOW_FN void elementwise_row(const Elementwise& a, T* y, const S* const* x, Index begin,
-                              Index end) {
-  using C = Compute<S>;
-  constexpr int kCount = kOperandCount<kFunction>;
-  each<C>(begin, end, [&](auto i) {
-    const auto operand = [&](int n) {
-      if constexpr (kDense)
-        return load<C>(x[n], i);
-      else
-        return load_strided<C>(x[n], i, a.inner_stride[n]);
-    };
-    const auto put = [&](auto value) {
-      if constexpr (kDense)
-        store(y, i, value);
-      else
-        store_strided(y, i, value, a.inner_stride[eflow::args::kMaxOperands]);
-    };
-    if constexpr (kCount == 1)
-      put(apply1<kFunction>(operand(0), a.scalar));
-    else if constexpr (kCount == 2)
-      put(apply2<kFunction>(operand(0), operand(1), a.scalar));
-    else
-      put(apply3<kFunction>(operand(0), operand(1), operand(2)));
-  });
-}
-
-/// Position of a row in the outer dimensions; gives the offset of the row in y and in each operand.
+/// Position of a row in the outer dimensions. Its loops have constant bounds so that a GPU keeps
+/// `at` in registers.
 struct OuterIndex {
-  Index at[eflow::args::kMaxOuter];
+  static constexpr int kMost = eflow::args::kMaxOuter;
+  Index at[kMost];
 
   EFLOW_FN OuterIndex(const Elementwise& a, Index row) {
-    for (int d = a.outer_rank - 1; d >= 0; --d) {
-      at[d] = row % a.outer_size[d];
-      row /= a.outer_size[d];
+    for (int d = kMost - 1; d >= 0; --d) {
+      at[d] = 0;
+      if (d >= a.outer_rank) continue;
+      const Division parts = divide(row, a.outer_size[d]);
+      at[d] = parts.remainder;
+      row = parts.quotient;
     }
   }
   EFLOW_FN void next(const Elementwise& a) {
-    for (int d = a.outer_rank - 1; d >= 0 && ++at[d] == a.outer_size[d]; --d) at[d] = 0;
+    bool carry = true;
+    for (int d = kMost - 1; d >= 0; --d) {
+      if (d >= a.outer_rank || !carry) continue;
+      carry = ++at[d] == a.outer_size[d];
+      if (carry) at[d] = 0;
+    }
   }
+  /// Offset of the row in operand n, or in y if n is kMaxOperands.
   EFLOW_FN Index offset(const Elementwise& a, int n) const {
     Index sum = 0;
-    for (int d = 0; d < a.outer_rank; ++d) sum += at[d] * a.outer_stride[n][d];
+    for (int d = 0; d < kMost; ++d) {
+      if (d < a.outer_rank) sum += at[d] * a.outer_stride[n][d];
+    }
     return sum;
   }
 };
 
+/// One row: the addresses of its first element in y and in each operand.
+template <class T, class S, int kCount>
+struct ElementwiseRow {
+  OuterIndex at;
+  T* y;
+  const S* x[kCount];
+
+  EFLOW_FN ElementwiseRow(const Elementwise& a, Index row) : at(a, row) { find(a); }
+  EFLOW_FN void next(const Elementwise& a) {
+    at.next(a);
+    find(a);
+  }
+
+ private:
+  EFLOW_FN void find(const Elementwise& a) {
+    y = static_cast<T*>(a.y) + at.offset(a, eflow::args::kMaxOperands);
+    for (int n = 0; n < kCount; ++n) x[n] = static_cast<const S*>(a.x[n]) + at.offset(a, n);
+  }
+};
+
+/// The function applied to the operands of element i.
+template <int kFunction, bool kDense, class Row, class L>
+EFLOW_FN auto elementwise_value(const Elementwise& a, const Row& row, L i) {
+  using C = Compute<Bare<decltype(*row.x[0])>>;
+  constexpr int kCount = kOperandCount<kFunction>;
+  const auto operand = [&](int n) {
+    if constexpr (kDense)
+      return load<C>(row.x[n], i);
+    else
+      return load_strided<C>(row.x[n], i, a.inner_stride[n]);
+  };
+  if constexpr (kCount == 1)
+    return apply1<kFunction>(operand(0), a.scalar);
+  else if constexpr (kCount == 2)
+    return apply2<kFunction>(operand(0), operand(1), a.scalar);
+  else
+    return apply3<kFunction>(operand(0), operand(1), operand(2));
+}
+
+template <bool kDense, class Row, class L, class V>
+EFLOW_FN void elementwise_store(const Elementwise& a, const Row& row, L i, V value) {
+  if constexpr (kDense)
+    store(row.y, i, value);
+  else
+    store_strided(row.y, i, value, a.inner_stride[eflow::args::kMaxOperands]);
+}
+
+/// The rows of a block, or its slice of the only row.
+template <class T, class S, int kFunction, bool kDense>
+EFLOW_FN void elementwise_rows(const Block& block, const Elementwise& a) {
+  using Row = ElementwiseRow<T, S, kOperandCount<kFunction>>;
+  const bool flat = a.outer == 1;
+  const Index first = flat ? 0 : block.x * a.rows_per_block;
+  const Index last = flat ? 1 : min_of(first + a.rows_per_block, a.outer);
+  const Index begin = flat ? block.x * a.elements_per_block : 0;
+  const Index end = flat ? min_of(begin + a.elements_per_block, a.inner) : a.inner;
+  each_cell<Compute<S>>(
+      first, last, begin, end, [&](Index r) { return Row(a, r); }, [&](Row& row) { row.next(a); },
+      [&](const Row& row, auto i) {
+        elementwise_store<kDense>(a, row, i, elementwise_value<kFunction, kDense>(a, row, i));
+      });
+}
+
 /// T is the stored type of y, S that of the operands. They differ only for kCopy, which converts.
 template <class T, class S, int kFunction>
 void elementwise(const Block& block, const Elementwise& a) {
+  using C = Compute<S>;
   constexpr int kCount = kOperandCount<kFunction>;
-  constexpr int kY = eflow::args::kMaxOperands;
-  bool dense = a.inner_stride[kY] == 1;
+  bool dense = a.inner_stride[eflow::args::kMaxOperands] == 1;
   for (int n = 0; n < kCount; ++n) dense = dense && a.inner_stride[n] == 1;
-  const bool flat = a.outer == 1;
-  const Index first_row = flat ? 0 : block.x * a.rows_per_block;
-  const Index last_row = flat ? 1 : min_of(first_row + a.rows_per_block, a.outer);
-  const Index begin = flat ? block.x * a.elements_per_block : 0;
-  const Index end = flat ? min_of(begin + a.elements_per_block, a.inner) : a.inner;
-  OuterIndex at(a, first_row);
-  for (Index row = first_row; row < last_row; ++row, at.next(a)) {
-    T* const y = static_cast<T*>(a.y) + at.offset(a, kY);
-    const S* x[kCount];
-    for (int n = 0; n < kCount; ++n) x[n] = static_cast<const S*>(a.x[n]) + at.offset(a, n);
+  if constexpr (kLanes < C >> 1) {
+    // With vectors, contiguous operands are loaded much faster than strided ones.
     if (dense)
-      elementwise_row<T, S, kFunction, true>(a, y, x, begin, end);
+      elementwise_rows<T, S, kFunction, true>(block, a);
     else
-      elementwise_row<T, S, kFunction, false>(a, y, x, begin, end);
+      elementwise_rows<T, S, kFunction, false>(block, a);
+  } else if (dense && a.outer == 1) {
+    const ElementwiseRow<T, S, kCount> row(a, 0);
+    const Index begin = block.x * a.elements_per_block;
+    each_value<C>(
+        begin, min_of(begin + a.elements_per_block, a.inner),
+        [&](auto i) { return elementwise_value<kFunction, true>(a, row, i); },
+        [&](auto i, auto value) { elementwise_store<true>(a, row, i, value); });
+  } else {
+    elementwise_rows<T, S, kFunction, false>(block, a);
   }
 }
 

@@ -18,17 +18,17 @@ using eflow::args::NormGrad;
 
 /// One group of one row; stores its statistics at index `at`.
 template <class C, bool kCentred, class T, class O, class F>
-EFLOW_FN void norm_group(const Norm& a, const T* x, O* y, const F* factor, const F* offset,
-                         Index at) {
+EFLOW_FN void norm_group(Team team, const Norm& a, const T* x, O* y, const F* factor,
+                         const F* offset, Index at) {
   const C scale = C(1) / C(a.width), base = C(a.base);
   C mean = 0;
   if constexpr (kCentred) {
-    mean = scale * sum_each<C>(0, a.width, [&](auto i) { return load<C>(x, i); });
+    mean = scale * team.sum<C>(0, a.width, [&](auto i) { return load<C>(x, i); });
   }
-  const C variance = scale * sum_each<C>(0, a.width, [&](auto i) {
-                       const Pack<C> d = load<C>(x, i) - mean;
-                       return d * d;
-                     });
+  const C variance = scale * team.sum<C>(0, a.width, [&](auto i) {
+    const Pack<C> d = load<C>(x, i) - mean;
+    return d * d;
+  });
   const C rstd = C(1) / sqrt(variance + C(a.eps));
   if (a.rstd) static_cast<C*>(a.rstd)[at] = rstd;
   if constexpr (kCentred) {
@@ -36,15 +36,15 @@ EFLOW_FN void norm_group(const Norm& a, const T* x, O* y, const F* factor, const
   }
   const auto xhat = [&](auto i) { return (load<C>(x, i) - mean) * rstd; };
   if (factor && offset) {
-    each<C>(0, a.width, [&](auto i) {
+    team.each<C>(0, a.width, [&](auto i) {
       store(y, i, xhat(i) * (load<C>(factor, i) + base) + load<C>(offset, i));
     });
   } else if (factor) {
-    each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * (load<C>(factor, i) + base)); });
+    team.each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * (load<C>(factor, i) + base)); });
   } else if (offset) {
-    each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * base + load<C>(offset, i)); });
+    team.each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * base + load<C>(offset, i)); });
   } else {
-    each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * base); });
+    team.each<C>(0, a.width, [&](auto i) { store(y, i, xhat(i) * base); });
   }
 }
 
@@ -56,31 +56,32 @@ void norm(const Block& block, const Norm& a) {
   const Index last = min_of(first + a.rows_per_block, a.rows);
   const F* factor = static_cast<const F*>(a.factor) + (a.factor ? block.y * a.factor_stride : 0);
   const F* offset = static_cast<const F*>(a.offset) + (a.offset ? block.y * a.offset_stride : 0);
-  for (Index r = first; r < last; ++r) {
+  each_row(first, last, [&](Index r, Team team) {
     const Index row = block.y * a.rows + r;
     const T* x = static_cast<const T*>(a.x) + row * a.x_stride;
     O* y = static_cast<O*>(a.y) + row * a.groups * a.width;
     for (Index g = 0; g < a.groups; ++g) {
       const Index part = g * a.width;
-      norm_group<C, kCentred>(a, x + part, y + part, factor ? factor + part : nullptr,
+      norm_group<C, kCentred>(team, a, x + part, y + part, factor ? factor + part : nullptr,
                               offset ? offset + part : nullptr, row * a.groups + g);
     }
-  }
+  });
 }
 
 /// dx of one group of one row. at: index of the group's statistics.
 template <class C, bool kCentred, class T, class O, class F>
-EFLOW_FN void norm_grad_group(const NormGrad& a, const T* x, const O* dy, const F* factor, T* dx,
-                              Index at) {
+EFLOW_FN void norm_grad_group(Team team, const NormGrad& a, const T* x, const O* dy,
+                              const F* factor, T* dx, Index at) {
   const C scale = C(1) / C(a.width), base = C(a.base);
   const C rstd = static_cast<const C*>(a.rstd)[at];
   const C mean = kCentred ? static_cast<const C*>(a.mean)[at] : C(0);
   const auto xhat = [&](auto i) { return (load<C>(x, i) - mean) * rstd; };
   const auto run = [&](auto g) __attribute__((always_inline)) {
     C mean_g = 0;
-    if constexpr (kCentred) mean_g = scale * sum_each<C>(0, a.width, g);
-    const C mean_gx = scale * sum_each<C>(0, a.width, [&](auto i) { return g(i) * xhat(i); });
-    each<C>(0, a.width, [&](auto i) { store(dx, i, rstd * (g(i) - mean_g - xhat(i) * mean_gx)); });
+    if constexpr (kCentred) mean_g = scale * team.sum<C>(0, a.width, g);
+    const C mean_gx = scale * team.sum<C>(0, a.width, [&](auto i) { return g(i) * xhat(i); });
+    team.each<C>(0, a.width,
+                 [&](auto i) { store(dx, i, rstd * (g(i) - mean_g - xhat(i) * mean_gx)); });
   };
   if (factor)
     run([&](auto i) { return load<C>(dy, i) * (load<C>(factor, i) + base); });
@@ -121,14 +122,14 @@ void norm_grad(const Block& block, const NormGrad& a) {
   const Index columns = a.groups * a.width;
   if (a.dx) {
     T* dx = static_cast<T*>(a.dx) + row0 * columns;
-    for (Index r = 0; r < last - first; ++r) {
+    each_row(0, last - first, [&](Index r, Team team) {
       for (Index g = 0; g < a.groups; ++g) {
         const Index part = g * a.width;
-        norm_grad_group<C, kCentred>(a, x + r * a.x_stride + part, dy + r * a.dy_stride + part,
-                                     factor ? factor + part : nullptr, dx + r * columns + part,
-                                     (row0 + r) * a.groups + g);
+        norm_grad_group<C, kCentred>(team, a, x + r * a.x_stride + part,
+                                     dy + r * a.dy_stride + part, factor ? factor + part : nullptr,
+                                     dx + r * columns + part, (row0 + r) * a.groups + g);
       }
-    }
+    });
   }
   if (!a.dfactor && !a.doffset) return;
   const Index out = (block.y * block.nx + block.x) * columns;

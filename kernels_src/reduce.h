@@ -17,16 +17,24 @@ void reduce_rows(const Block& block, const Reduce& a) {
   using C = Compute<T>;
   const Index first = block.x * a.outer_per_block;
   const Index last = min_of(first + a.outer_per_block, a.outer);
-  for (Index row = first; row < last; ++row) {
+  const auto value = [&](Index row) {
     const T* x = static_cast<const T*>(a.x) + row * a.reduce;
     const T* z = kProduct ? static_cast<const T*>(a.z) + row * a.reduce : nullptr;
-    const C total = sum_each<C>(0, a.reduce, [&](auto i) {
+    return [x, z](auto i) {
       if constexpr (kProduct)
         return load<C>(x, i) * load<C>(z, i);
       else
         return load<C>(x, i);
-    });
+    };
+  };
+  const auto put = [&](Index row, C total) {
     static_cast<Y*>(a.y)[row] = narrow<Y>(static_cast<Compute<Y>>(C(a.scale) * total));
+  };
+  if (last - first == 1) {  // one long row: the whole block sums it
+    put(first, sum_each<C>(0, a.reduce, value(first)));
+  } else {
+    each_row(first, last,
+             [&](Index row, Team team) { put(row, team.sum<C>(0, a.reduce, value(row))); });
   }
 }
 
@@ -38,16 +46,15 @@ void reduce_columns(const Block& block, const Reduce& a) {
   const T* x = static_cast<const T*>(a.x) + block.y * a.reduce * a.inner;
   const T* z = static_cast<const T*>(a.z) + (kProduct ? block.y * a.reduce * a.inner : 0);
   Y* y = static_cast<Y*>(a.y) + block.y * a.inner;
-  each<C>(begin, end, [&](auto i) {
-    Pack<C> total{};
-    for (Index r = 0; r < a.reduce; ++r) {
-      if constexpr (kProduct)
-        total += load<C>(x + r * a.inner, i) * load<C>(z + r * a.inner, i);
-      else
-        total += load<C>(x + r * a.inner, i);
-    }
-    store(y, i, C(a.scale) * total);
-  });
+  sum_columns<C>(
+      begin, end, a.reduce,
+      [&](auto i, Index r) {
+        if constexpr (kProduct)
+          return load<C>(x + r * a.inner, i) * load<C>(z + r * a.inner, i);
+        else
+          return load<C>(x + r * a.inner, i);
+      },
+      [&](auto i, auto total) { store(y, i, C(a.scale) * total); });
 }
 
 template <class T, class Y, bool kProduct>

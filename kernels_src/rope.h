@@ -16,20 +16,20 @@ void rope(const Block& block, const Rope& a) {
   const C sign = C(a.sign);
   const Index first = block.x * a.rows_per_block;
   const Index last = min_of(first + a.rows_per_block, a.rows);
-  for (Index r = first; r < last; ++r) {
+  each_row(first, last, [&](Index r, Team team) {
     const Index line = r % a.table_rows * a.half;
     const S* cos = static_cast<const S*>(a.cos) + line;
     const S* sin = static_cast<const S*>(a.sin) + line;
     for (Index h = 0; h < a.heads; ++h) {
       const T* x = static_cast<const T*>(a.x) + r * a.x_stride + 2 * h * a.half;
       T* y = static_cast<T*>(a.y) + 2 * (r * a.heads + h) * a.half;
-      each<C>(0, a.half, [&](auto i) {
+      team.each<C>(0, a.half, [&](auto i) {
         const PackPair<C> p = load_pairs<C>(x, i);
         const Pack<C> c = load<C>(cos, i), s = sign * load<C>(sin, i);
         store_pairs(y, i, PackPair<C>{p.even * c - p.odd * s, p.even * s + p.odd * c});
       });
     }
-  }
+  });
 }
 
 }  // namespace EFLOW_TEXT

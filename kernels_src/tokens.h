@@ -17,7 +17,7 @@ void select_rows(const Block& block, const SelectRows& a) {
   using C = Compute<T>;
   const Index first = block.x * a.rows_per_block;
   const Index last = min_of(first + a.rows_per_block, a.rows);
-  for (Index r = first; r < last; ++r) {
+  each_row(first, last, [&](Index r, Team team) {
     const Index row = block.y * a.rows + r;
     const Index from = a.index[row];
     T* y = static_cast<T*>(a.y) + row * a.width;
@@ -25,10 +25,10 @@ void select_rows(const Block& block, const SelectRows& a) {
         from >= 0 ? static_cast<const T*>(a.x) + block.y * a.x_batch_stride + from * a.x_row_stride
                   : static_cast<const T*>(a.fill);
     if (x)
-      each<C>(0, a.width, [&](auto i) { store(y, i, load<C>(x, i)); });
+      team.each<C>(0, a.width, [&](auto i) { store(y, i, load<C>(x, i)); });
     else
-      each<C>(0, a.width, [&](auto i) { store(y, i, Pack<C>{}); });
-  }
+      team.each<C>(0, a.width, [&](auto i) { store(y, i, Pack<C>{}); });
+  });
 }
 
 /// See SumUnselected: sums the rows that the gather replaced by the fill value.

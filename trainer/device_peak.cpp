@@ -1,6 +1,8 @@
 #include "eflow/trainer/device_peak.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
 #include "eflow/base/stopwatch.hpp"
 #include "eflow/core/ops.hpp"
@@ -9,12 +11,24 @@
 namespace eflow::trainer {
 namespace {
 
+/// Values in [-1, 1] of a prime period.
+Tensor irregular(const Shape& shape, DType dtype) {
+  constexpr std::size_t kPeriod = 65521;
+  std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = i < kPeriod ? static_cast<float>(std::sin(12.9898 * static_cast<double>(i)))
+                            : values[i - kPeriod];
+  }
+  return cast(Tensor::from(values, shape), dtype);
+}
+
 double measure_matmul_peak(double seconds, DType dtype) {
   constexpr std::int64_t kSize = 8192;
   constexpr double kFlops = 2.0 * kSize * kSize * kSize;
   const NoGrad off;
   const DevicePtr& device = default_device();
-  const Tensor x = Tensor::zeros({kSize, kSize}, dtype), w = Tensor::zeros({kSize, kSize}, dtype);
+  // Not zeros, on which a GPU draws less power and runs faster than on data.
+  const Tensor x = irregular({kSize, kSize}, dtype), w = irregular({kSize, kSize}, dtype);
   const auto once = [&] {
     const Stopwatch watch;
     static_cast<void>(linear(x, w));

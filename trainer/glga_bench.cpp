@@ -18,8 +18,11 @@ using Op = Tensor (*)(const Tensor&, const Tensor&, const Tensor&, const Tensor&
 /// Deterministic values in [-1, 1] without an obvious pattern.
 Tensor values(const Shape& shape, DType dtype, double seed) {
   std::vector<float> x(static_cast<std::size_t>(element_count(shape)));
-  for (std::size_t i = 0; i < x.size(); ++i)
-    x[i] = static_cast<float>(std::sin(seed + 12.9898 * static_cast<double>(i % 65521)));
+  constexpr std::size_t kPeriod = 65521;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = i < kPeriod ? static_cast<float>(std::sin(seed + 12.9898 * static_cast<double>(i)))
+                       : x[i - kPeriod];
+  }
   return cast(Tensor::from(x, shape), dtype).detach();
 }
 

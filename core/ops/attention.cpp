@@ -115,7 +115,7 @@ struct Block {
     a.right = band.right;
     a.full = band.full ? 1 : 0;
     a.rows = p.size(0) * a.heads * a.queries;
-    a.rows_per_block = detail::rows_per_block(a.keys);
+    a.rows_per_block = detail::rows_per_block(*p.device(), a.keys);
     p.device()->launch(text, jit::Spec(text, {p.dtype()}),
                        {detail::blocks(a.rows, a.rows_per_block)}, a);
   }
@@ -145,6 +145,7 @@ std::vector<TensorSpec> infer(std::span<const Tensor> x, const Attention& a) {
       throw ShapeError(str("[attention] positions are ", positions, "; expected [", q.size(0), ", ",
                            q.size(1), "] i64"));
     }
+    detail::require_positions_near("attention", positions, q);
   }
   return {{q.shape(), detail::floating_dtype(q, "attention")}};
 }
@@ -203,19 +204,29 @@ Tensor additive_mask(const Band& band, std::int64_t samples, std::int64_t tokens
   return cast(Tensor::from(mask, {samples, 1, tokens, tokens}, like.device()), like.dtype());
 }
 
-Sample sample(std::string label, const Shape& q, const Shape& k, Band band) {
+/// positions: values of band.positions, a tensor that must be on the device of the inputs.
+Sample sample(std::string label, const Shape& q, const Shape& k, Band band,
+              const std::vector<std::int64_t>& positions = {}) {
   const double scale = 0.7;
-  return {
-      std::move(label),
-      {{q}, {k}, {k}},
-      [band, scale](const Tensors& x) { return Tensors{attention(x[0], x[1], x[2], scale, band)}; },
-      [band, scale](const Tensors& x) {
-        const auto heads = [](const Tensor& t) { return transpose(t, 1, 2); };
-        Tensor scores = matmul(heads(x[0]), transpose(heads(x[1]), -1, -2)) * scale;
-        if (!band.full) scores = scores + additive_mask(band, x[0].size(0), x[0].size(1), x[0]);
-        const Tensor weights = exp(scores);
-        return Tensors{heads(matmul(weights / sum(weights, {-1}, true), heads(x[2])))};
-      }};
+  const auto band_on = [band, positions](const Tensor& x) {
+    Band out = band;
+    if (!positions.empty())
+      out.positions = Tensor::from(positions, {x.size(0), x.size(1)}, x.device());
+    return out;
+  };
+  return {std::move(label),
+          {{q}, {k}, {k}},
+          [band_on, scale](const Tensors& x) {
+            return Tensors{attention(x[0], x[1], x[2], scale, band_on(x[0]))};
+          },
+          [band_on, scale](const Tensors& x) {
+            const Band band = band_on(x[0]);
+            const auto heads = [](const Tensor& t) { return transpose(t, 1, 2); };
+            Tensor scores = matmul(heads(x[0]), transpose(heads(x[1]), -1, -2)) * scale;
+            if (!band.full) scores = scores + additive_mask(band, x[0].size(0), x[0].size(1), x[0]);
+            const Tensor weights = exp(scores);
+            return Tensors{heads(matmul(weights / sum(weights, {-1}, true), heads(x[2])))};
+          }};
 }
 
 std::vector<Sample> samples() {
@@ -226,9 +237,8 @@ std::vector<Sample> samples() {
       sample("window", {2, 9, 2, 4}, {2, 9, 2, 4}, {.full = false, .left = 2, .right = 3}),
       sample("several blocks", {1, 150, 1, 2}, {1, 150, 1, 2},
              {.full = false, .left = 5, .right = 5})};
-  Band kept{.full = false, .left = 3, .right = 3};
-  kept.positions = Tensor::from(std::vector<std::int64_t>{0, 2, 3, 7, 8, 1, 4, 5, 9, 11}, {2, 5});
-  out.push_back(sample("kept tokens", {2, 5, 2, 4}, {2, 5, 2, 4}, kept));
+  out.push_back(sample("kept tokens", {2, 5, 2, 4}, {2, 5, 2, 4},
+                       {.full = false, .left = 3, .right = 3}, {0, 2, 3, 7, 8, 1, 4, 5, 9, 11}));
   return out;
 }
 

@@ -65,7 +65,7 @@ constexpr OpDef<NoAttrs> kEmbedding{
       if (dtable.count() == 0) return {dtable, Tensor()};
       const detail::Rows dy = detail::rows_of(dys[0]);
       const std::int64_t per_block =
-          std::min<std::int64_t>(8, detail::rows_per_block(table.shape[1]));
+          std::min<std::int64_t>(8, detail::rows_per_block(*dtable.device(), table.shape[1]));
       dtable.device()->launch(
           "embedding_grad", jit::Spec("embedding_grad", {table.dtype}),
           {detail::blocks(table.shape[0], per_block)},

@@ -306,6 +306,7 @@ void detail::require_glga(const Tensor& q, const Tensor& k, const Tensor& v, con
     throw ShapeError(
         str("[glga] positions are ", at, "; expected [", q.size(0), ", ", q.size(1), "] i64"));
   }
+  detail::require_positions_near("glga", at, q);
 }
 
 Tensor glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,

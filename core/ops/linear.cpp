@@ -9,6 +9,7 @@
 #include "eflow/core/launch.hpp"
 #include "eflow/core/ops.hpp"
 #include "eflow/core/registry.hpp"
+#include "eflow/core/weight_copy.hpp"
 
 namespace eflow {
 namespace {
@@ -58,14 +59,14 @@ DType checked_dtype(const Tensor& x, const LinearAttrs& attrs, std::string_view 
 /// Computes y = epilogue(x w^T + b); x, y flat.
 void multiply(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& y,
               GemmEpilogue epilogue = {}) {
-  if (b.defined()) epilogue.bias = cast(b, y.dtype());
-  gemm(x, transpose(cast(w, x.dtype()), 0, 1), y, 1, 0, epilogue);
+  if (b.defined()) epilogue.bias = detail::weight_in(b, y.dtype());
+  gemm(x, transpose(detail::weight_in(w, x.dtype()), 0, 1), y, 1, 0, epilogue);
 }
 
 /// dx = epilogue(dy w)
 void input_grad(const Tensor& dy, const Tensor& w, const Tensor& dx,
                 const GemmEpilogue& epilogue = {}) {
-  gemm(dy, cast(w, dy.dtype()), dx, 1, 0, epilogue);
+  gemm(dy, detail::weight_in(w, dy.dtype()), dx, 1, 0, epilogue);
 }
 
 /// Returns dy^T x.

@@ -31,7 +31,7 @@ void forward_cross_entropy(Call<NoAttrs>& call) {
   const DevicePtr& device = logits.x.device();
   const Tensor loss = Tensor::empty({logits.count}, wide, device),
                log_sum = Tensor::empty({logits.count}, wide, device);
-  const std::int64_t per_block = detail::rows_per_block(logits.width);
+  const std::int64_t per_block = detail::rows_per_block(*logits.x.device(), logits.width);
   device->launch(
       "cross_entropy", jit::Spec("cross_entropy", {logits.x.dtype()}),
       {detail::blocks(logits.count, per_block)},
@@ -46,7 +46,7 @@ void forward_cross_entropy(Call<NoAttrs>& call) {
 Tensors vjp_cross_entropy(const Call<NoAttrs>& call, std::span<const Tensor> dy) {
   const detail::Rows logits = detail::rows_of(call.saved[0]);
   const Tensor dlogits = Tensor::empty(call.in[0].shape, call.in[0].dtype, dy[0].device());
-  const std::int64_t per_block = detail::rows_per_block(logits.width);
+  const std::int64_t per_block = detail::rows_per_block(*logits.x.device(), logits.width);
   dlogits.device()->launch(
       "cross_entropy_grad", jit::Spec("cross_entropy_grad", {dlogits.dtype()}),
       {detail::blocks(logits.count, per_block)},

@@ -27,14 +27,14 @@ struct NormAttrs {
 struct Geometry {
   std::int64_t batches, rows, groups, width, per_block;
 
-  Geometry(const Shape& x, const NormAttrs& attrs)
+  Geometry(const Device& device, const Shape& x, const NormAttrs& attrs)
       : batches(attrs.modulated ? x[0] : 1),
         rows(attrs.modulated ? x[1] : element_count(x) / x[-1]),
         groups(attrs.groups),
         width(x[-1] / attrs.groups),
         // Enough rows that the partial sums are small in comparison, few enough for the
         // second-level cache.
-        per_block(std::clamp<std::int64_t>(detail::rows_per_block(x[-1]), 16, 256)) {}
+        per_block(std::clamp<std::int64_t>(detail::rows_per_block(device, x[-1]), 16, 256)) {}
 
   [[nodiscard]] jit::Grid grid() const { return {detail::blocks(rows, per_block), batches}; }
   [[nodiscard]] bool empty() const { return batches * rows == 0; }
@@ -55,7 +55,7 @@ void* data_or_null(const Tensor& t) {
 void forward_norm(Call<NormAttrs>& call) {
   const NormAttrs& attrs = call.attrs;
   const Tensor& x = call.inputs[0];
-  const Geometry at(x.shape(), attrs);
+  const Geometry at(*x.device(), x.shape(), attrs);
   if (at.empty()) return;
   const detail::Rows rows = detail::rows_of(x);
   args::Norm a{};
@@ -105,9 +105,9 @@ Tensor sum_blocks(const Tensor& partials, const TensorSpec& spec) {
 Tensors vjp_norm(const Call<NormAttrs>& call, std::span<const Tensor> dys) {
   const NormAttrs& attrs = call.attrs;
   const TensorSpec& in = call.in[0];
-  const Geometry at(in.shape, attrs);
-  Tensors out(call.in.size());
   const DevicePtr& device = dys[0].device();
+  const Geometry at(*device, in.shape, attrs);
+  Tensors out(call.in.size());
   if (at.empty()) {
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (call.needs[i]) out[i] = Tensor::zeros(call.in[i].shape, call.in[i].dtype, device);

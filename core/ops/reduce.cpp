@@ -63,6 +63,8 @@ Folded fold(const Tensor& x, const Tensor& z, const std::vector<bool>& reduced) 
   return out;
 }
 
+constexpr std::int64_t kColumnsPerBlock = 64;
+
 void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   if (y.count() == 0) return;
   args::Reduce a{};
@@ -73,8 +75,9 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   a.outer = f.outer;
   a.reduce = f.reduce;
   a.inner = f.inner;
-  a.outer_per_block = detail::rows_per_block(f.reduce);
-  a.inner_per_block = 64;
+  const bool long_rows = f.reduce >= y.device()->block_shape().elements;
+  a.outer_per_block = long_rows ? 1 : detail::rows_per_block(*y.device(), f.reduce);
+  a.inner_per_block = kColumnsPerBlock;
   const jit::Grid grid = f.inner == 1
                              ? jit::Grid{detail::blocks(f.outer, a.outer_per_block)}
                              : jit::Grid{detail::blocks(f.inner, a.inner_per_block), f.outer};
@@ -82,22 +85,28 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   y.device()->launch("reduce", spec, grid, a);
 }
 
-/// Long sums are split into this many parts so that all threads have work. The number is fixed, so
-/// the order of additions does not depend on threads.
-constexpr std::int64_t kParts = 16;
+/// Returns the number of parts into which a long sum is split so that all processors have work. It
+/// depends on the device and the shape alone, so the order of additions does not depend on threads.
+std::int64_t parts_of(const Folded& f, const Device& device) {
+  if (f.outer * f.inner > 4096) return 1;
+  std::int64_t parts = device.block_shape().sum_parts;
+  while (parts > 1 && (f.reduce % parts != 0 || f.reduce < 32 * parts)) parts /= 2;
+  return parts;
+}
 
 /// Writes scale times the sum to y.
 void sum_folded(Folded f, const Tensor& y, double scale) {
   const DType sums = accumulator_of(f.x.dtype());
-  if (f.reduce % kParts == 0 && f.reduce >= 32 * kParts && f.outer * f.inner <= 4096) {
-    const Tensor parts = Tensor::empty({f.outer, kParts, f.inner}, sums, y.device());
+  const std::int64_t count = parts_of(f, *y.device());
+  if (count > 1) {
+    const Tensor parts = Tensor::empty({f.outer, count, f.inner}, sums, y.device());
     Folded first = f;
-    first.outer *= kParts;
-    first.reduce /= kParts;
+    first.outer *= count;
+    first.reduce /= count;
     launch_reduce(first, parts, 1);
     const Tensor total = y.dtype() == sums ? y : Tensor::empty(y.shape(), sums, y.device());
-    launch_reduce({parts, Tensor(), f.outer, kParts, f.inner}, total, scale);
-    if (!total.is(y)) detail::copy_elements(total, y);  // narrow dtypes are rounded once, here
+    launch_reduce({parts, Tensor(), f.outer, count, f.inner}, total, scale);
+    if (!total.is(y)) detail::copy_elements(total, y);  // narrow dtypes are rounded once
   } else {
     launch_reduce(f, y, scale);
   }

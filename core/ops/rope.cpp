@@ -58,7 +58,7 @@ void launch_rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int head
   a.heads = heads;
   a.half = cos.size(-1);
   a.x_stride = rows.stride;
-  a.rows_per_block = detail::rows_per_block(rows.width);
+  a.rows_per_block = detail::rows_per_block(*x.device(), rows.width);
   x.device()->launch("rope", jit::Spec("rope", {x.dtype(), cos.dtype()}),
                      {detail::blocks(a.rows, a.rows_per_block)}, a);
 }

@@ -18,7 +18,7 @@ void launch_select(const Tensor& x, const Tensor& index, const Tensor& fill, con
   a.width = y.size(2);
   a.x_row_stride = rows.stride;
   a.x_batch_stride = rows.stride * x.size(1);
-  a.rows_per_block = rows_per_block(a.width);
+  a.rows_per_block = rows_per_block(*y.device(), a.width);
   y.device()->launch("select_rows", jit::Spec("select_rows", {y.dtype()}),
                      {blocks(a.rows, a.rows_per_block), y.size(0)}, a);
 }

@@ -26,7 +26,7 @@ constexpr OpDef<NoAttrs> kSoftmax{
       const Tensor &x = call.inputs[0], &y = call.outputs[0];
       if (x.count() > 0) {
         const detail::Rows rows = detail::rows_of(x);
-        const std::int64_t per_block = detail::rows_per_block(rows.width);
+        const std::int64_t per_block = detail::rows_per_block(*x.device(), rows.width);
         x.device()->launch(
             "softmax", jit::Spec("softmax", {x.dtype()}), {detail::blocks(rows.count, per_block)},
             args::Softmax{rows.x.data(), y.data(), rows.count, rows.width, rows.stride, per_block});
@@ -38,7 +38,7 @@ constexpr OpDef<NoAttrs> kSoftmax{
       const Tensor dx = Tensor::empty(y.shape(), y.dtype(), y.device());
       if (y.count() == 0) return {dx};
       const detail::Rows dy = detail::rows_of(dys[0]);
-      const std::int64_t per_block = detail::rows_per_block(dy.width);
+      const std::int64_t per_block = detail::rows_per_block(*dy.x.device(), dy.width);
       y.device()->launch("softmax_grad", jit::Spec("softmax_grad", {y.dtype()}),
                          {detail::blocks(dy.count, per_block)},
                          args::SoftmaxGrad{y.data(), dy.x.data(), dx.data(), dy.count, dy.width,

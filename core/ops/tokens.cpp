@@ -65,7 +65,7 @@ struct Tokens {
 Tensor fill_gradient(const Tensor& dy, const Tensor& inverse, const TensorSpec& spec) {
   const detail::Rows rows = detail::rows_of(dy);
   const std::int64_t per_block =
-      std::clamp<std::int64_t>(detail::rows_per_block(rows.width), 16, 256);
+      std::clamp<std::int64_t>(detail::rows_per_block(*rows.x.device(), rows.width), 16, 256);
   const std::int64_t parts = detail::blocks(rows.count, per_block);
   if (parts == 0) return Tensor::zeros(spec.shape, spec.dtype, dy.device());
   const Tensor partial =

@@ -319,4 +319,51 @@ EFLOW_FN C max_each(Index begin, Index end, F&& f) {
   return m;
 }
 
+/// put(i, value(i)) for each element. A GPU keeps several loads in flight.
+template <class C, class F, class Put>
+EFLOW_FN void each_value(Index begin, Index end, F&& value, Put&& put) {
+  each<C>(begin, end, [&](auto i) { put(i, value(i)); });
+}
+
+/// The threads that share a row (each_row): on the CPU, the one thread of the block.
+struct Team {
+  template <class C, class F>
+  EFLOW_FN void each(Index begin, Index end, F&& f) const {
+    EFLOW_TEXT::each<C>(begin, end, f);
+  }
+  template <class C, class F>
+  EFLOW_FN C sum(Index begin, Index end, F&& f) const {
+    return sum_each<C>(begin, end, f);
+  }
+  template <class C, class F>
+  EFLOW_FN C max(Index begin, Index end, F&& f) const {
+    return max_each<C>(begin, end, f);
+  }
+};
+
+/// f(row, team) for independent rows.
+template <class F>
+EFLOW_FN void each_row(Index first, Index last, F&& f) {
+  for (Index r = first; r < last; ++r) f(r, Team{});
+}
+
+/// f(row, i) for the elements [begin, end) of every row. start(first) returns the first row, next(row)
+/// advances it to the following one.
+template <class C, class Start, class Next, class F>
+EFLOW_FN void each_cell(Index first, Index last, Index begin, Index end, Start&& start, Next&& next,
+                        F&& f) {
+  auto row = start(first);
+  for (Index r = first; r < last; ++r, next(row)) each<C>(begin, end, [&](auto i) { f(row, i); });
+}
+
+/// put(i, sum of f(i, r) over r < rows) for the elements i in [begin, end).
+template <class C, class F, class Put>
+EFLOW_FN void sum_columns(Index begin, Index end, Index rows, F&& f, Put&& put) {
+  each<C>(begin, end, [&](auto i) {
+    Pack<C> total{};
+    for (Index r = 0; r < rows; ++r) total += f(i, r);
+    put(i, total);
+  });
+}
+
 }  // namespace EFLOW_TEXT

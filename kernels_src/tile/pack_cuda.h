@@ -141,6 +141,98 @@ EFLOW_FN C reduce_block(C value, Join&& join) {
   return all;
 }
 
+/// put(i, value(i)) for each element. A thread evaluates value() for four elements before it passes
+/// the first to put(), so that four loads are in flight. Updating in place is allowed, because a
+/// thread reads an element before it writes it. Collective, as `each`.
+template <class C, class F, class Put>
+EFLOW_FN void each_value(Index begin, Index end, F&& value, Put&& put) {
+  constexpr int kInFlight = 4;
+  Index i = begin + thread_index();
+  for (; i + (kInFlight - 1) * kThreads < end; i += kInFlight * kThreads) {
+    C v[kInFlight];
+    EFLOW_UNROLL
+    for (int j = 0; j < kInFlight; ++j) v[j] = value(Lane{i + j * kThreads});
+    EFLOW_UNROLL
+    for (int j = 0; j < kInFlight; ++j) put(Lane{i + j * kThreads}, v[j]);
+  }
+  for (; i < end; i += kThreads) put(Lane{i}, value(Lane{i}));
+  block_barrier();
+}
+
+/// The threads that share a row (each_row): a warp. Its members are collective over the warp.
+struct Team {
+  template <class C, class F>
+  EFLOW_FN void each(Index begin, Index end, F&& f) const {
+    for (Index i = begin + lane_index(); i < end; i += 32) f(Lane{i});
+  }
+  template <class C, class F>
+  EFLOW_FN C sum(Index begin, Index end, F&& f) const {
+    C sum = 0;
+    for (Index i = begin + lane_index(); i < end; i += 32) sum += f(Lane{i});
+    return join(sum, [](C a, C b) { return a + b; });
+  }
+  template <class C, class F>
+  EFLOW_FN C max(Index begin, Index end, F&& f) const {
+    C best = static_cast<C>(-__builtin_inff());
+    for (Index i = begin + lane_index(); i < end; i += 32) {
+      const C v = f(Lane{i});
+      best = v > best ? v : best;
+    }
+    return join(best, [](C a, C b) { return a > b ? a : b; });
+  }
+
+ private:
+  /// A butterfly, so every lane ends with the same bits.
+  template <class C, class Join>
+  EFLOW_FN static C join(C value, Join&& both) {
+    EFLOW_UNROLL
+    for (int step = 16; step > 0; step /= 2) value = both(value, shuffle_xor(value, step));
+    return value;
+  }
+};
+
+/// f(row, team) for independent rows, which are dealt to the warps in turn. No barrier.
+template <class F>
+EFLOW_FN void each_row(Index first, Index last, F&& f) {
+  for (Index r = first + warp_index(); r < last; r += kWarps) f(r, Team{});
+}
+
+/// f(row, i) for the elements [begin, end) of every row, where start(r) returns row r. Threads take
+/// elements across rows, so short rows keep all of them busy; the CPU walks row by row with next(row).
+template <class C, class Start, class Next, class F>
+EFLOW_FN void each_cell(Index first, Index last, Index begin, Index end, Start&& start, Next&&,
+                        F&& f) {
+  const Index width = end - begin;
+  const Index count = (last - first) * width;
+  for (Index n = thread_index(); n < count; n += kThreads) {
+    const Division at = divide(n, width);
+    f(start(first + at.quotient), Lane{begin + at.remainder});
+  }
+  block_barrier();
+}
+
+/// put(i, sum of f(i, r) over r < rows) for the elements i in [begin, end). For 32 columns at a time,
+/// warp w sums the rows w, w + kWarps, ...; then the first warp adds the warps' sums in order.
+template <class C, class F, class Put>
+EFLOW_FN void sum_columns(Index begin, Index end, Index rows, F&& f, Put&& put) {
+  EFLOW_SHARED C parts[kWarps][32];
+  for (Index at = begin; at < end; at += 32) {
+    const Lane i{at + lane_index()};
+    C total = 0;
+    if (i.first < end) {
+      for (Index r = warp_index(); r < rows; r += kWarps) total += f(i, r);
+    }
+    parts[warp_index()][lane_index()] = total;
+    block_barrier();
+    if (warp_index() == 0 && i.first < end) {
+      C all = parts[0][lane_index()];
+      for (int w = 1; w < kWarps; ++w) all += parts[w][lane_index()];
+      put(i, all);
+    }
+    block_barrier();
+  }
+}
+
 template <class C, class F>
 EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
   C sum = 0;

@@ -89,4 +89,18 @@ EFLOW_FN Index ceil_div(Index a, Index b) {
   return (a + b - 1) / b;
 }
 
+struct Division {
+  Index quotient, remainder;
+};
+/// a / b and a % b for non-negative numbers, in 32 bits if they fit: a GPU divides those four times
+/// as fast.
+EFLOW_FN Division divide(Index a, Index b) {
+  if ((a | b) >> 32 == 0) {
+    const u32 q = static_cast<u32>(a) / static_cast<u32>(b);
+    return {static_cast<Index>(q),
+            static_cast<Index>(static_cast<u32>(a) - q * static_cast<u32>(b))};
+  }
+  return {a / b, a % b};
+}
+
 }  // namespace EFLOW_TEXT

@@ -135,6 +135,28 @@ void use_memory(jit::CudaApi& a) {
   };
 }
 
+/// Potentially unsafe calls while a thread captures: the documentation of cuThreadExchangeStreamCaptureMode.
+void refuse_unsafe_calls(jit::CudaApi& a) {
+  static const jit::CudaApi recorded = a;
+  a.allocate_pinned = [](void** memory, std::size_t bytes) {
+    const int code = unless_capturing();
+    return code != 0 ? code : recorded.allocate_pinned(memory, bytes);
+  };
+  a.release_pinned = [](void* memory) {
+    const int code = unless_capturing();
+    return code != 0 ? code : recorded.release_pinned(memory);
+  };
+  a.event_record = [](jit::CuEvent event, jit::CuStream stream) {
+    const int code =
+        unless_capturing();  // of ours, for the host to wait for, which a captured one cannot be
+    return code != 0 ? code : recorded.event_record(event, stream);
+  };
+  a.event_synchronize = [](jit::CuEvent event) {
+    const int code = unless_capturing();
+    return code != 0 ? code : recorded.event_synchronize(event);
+  };
+}
+
 using Work = std::vector<std::function<void()>>;
 
 void use_graphs(jit::CudaApi& a) {
@@ -207,6 +229,7 @@ EmulatedGpu::EmulatedGpu(bool graphs) : state_(std::make_unique<State>()) {
     return 0;
   };
   a.launch = launch;
+  refuse_unsafe_calls(a);
   use_memory(a);
   use_graphs(a);
   state_->device = make_device(options());

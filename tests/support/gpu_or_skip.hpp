@@ -8,6 +8,7 @@
 #include "eflow/core/device.hpp"
 #include "eflow/jit/cuda_driver.hpp"
 #include "eflow/jit/nvrtc.hpp"
+#include "eflow/jit/options.hpp"
 
 namespace eflow::test {
 
@@ -16,7 +17,7 @@ struct GpuOrSkip {
     const jit::CudaDriver driver = jit::probe_cuda_driver();
     std::string why = driver.why;
     if (why.empty()) {
-      const jit::FoundCompiler nvrtc = jit::find_nvrtc("");
+      const jit::FoundCompiler nvrtc = jit::find_nvrtc(jit::Options::from_environment().nvrtc);
       if (!nvrtc) why = nvrtc.why;
     }
     if (why.empty()) return;

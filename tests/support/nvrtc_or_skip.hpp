@@ -6,11 +6,12 @@
 #include <iostream>
 
 #include "eflow/jit/nvrtc.hpp"
+#include "eflow/jit/options.hpp"
 
 namespace eflow::test {
 
 inline jit::FoundCompiler& nvrtc() {
-  static jit::FoundCompiler found = jit::find_nvrtc("");
+  static jit::FoundCompiler found = jit::find_nvrtc(jit::Options::from_environment().nvrtc);
   return found;
 }
 

@@ -53,26 +53,30 @@ inline void check_agreement(const OpEntry& op, const Sample& sample, DType dtype
 
 /// Ops built on matrix products: on a GPU those in f32 use TF32 unless configured otherwise.
 inline bool multiplies_matrices(const OpEntry& op) {
-  for (const char* name : {"matmul", "linear", "attention", "glga"}) {
+  for (const char* name : {"matmul", "linear", "feed_forward", "attention", "glga"}) {
     if (op.name.find(name) != std::string_view::npos) return true;
   }
   return false;
 }
 
-/// Checks all samples of all ops on `device`.
-inline void check_all_ops(const DevicePtr& device, std::initializer_list<DType> dtypes) {
+/// All samples of one op on `device`.
+inline void check_op(const OpEntry& op, const DevicePtr& device,
+                     std::initializer_list<DType> dtypes) {
   constexpr Tolerance kTf32{2e-3, 2e-3};  // 10 bits of mantissa in the operands
-  for (const OpEntry& op : all_ops()) {
-    for (const Sample& sample : op.samples()) {
-      for (const DType dtype : dtypes) {
-        const Tolerance t =
-            dtype == DType::kF32 && multiplies_matrices(op) ? kTf32 : tolerance_of(dtype);
-        BOOST_TEST_CONTEXT(op.name << ": " << sample.label << ", " << dtype) {
-          BOOST_CHECK_NO_THROW(check_agreement(op, sample, dtype, t, device));
-        }
+  for (const Sample& sample : op.samples()) {
+    for (const DType dtype : dtypes) {
+      const Tolerance t =
+          dtype == DType::kF32 && multiplies_matrices(op) ? kTf32 : tolerance_of(dtype);
+      BOOST_TEST_CONTEXT(op.name << ": " << sample.label << ", " << dtype) {
+        BOOST_CHECK_NO_THROW(check_agreement(op, sample, dtype, t, device));
       }
     }
   }
+}
+
+/// All samples of all ops on `device`.
+inline void check_all_ops(const DevicePtr& device, std::initializer_list<DType> dtypes) {
+  for (const OpEntry& op : all_ops()) check_op(op, device, dtypes);
 }
 
 }  // namespace eflow::test
