@@ -19,11 +19,12 @@
 #include <string>
 #include <vector>
 
-#include "eflow/base/error.hpp"
-#include "eflow/base/stopwatch.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/base/stopwatch.hpp"
+#include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
-#include "eflow/kernels/args/gemm.h"
-#include "eflow/trainer/fma_peak.hpp"
+#include "eflow/kernels_src/args/gemm.h"
+#include "eflow/trainer/cost/fma_peak.hpp"
 
 #if defined(EFLOW_HAVE_ONEDNN)
 #include <dnnl.h>
@@ -230,7 +231,7 @@ void run_onednn(const Gemm& g) {
 nlohmann::json measure(const jit::Runtime& runtime, const Options& o, const Case& s) {
   Problem problem(s, o.dtype);
   const double flops = 2.0 * static_cast<double>(s.m * s.n * s.k * s.batch * s.heads);
-  const jit::Spec spec("gemm", {o.dtype, o.dtype});
+  const jit::KernelSpec spec("gemm", {o.dtype, o.dtype});
   const Clock clock(o.cpu_time, o.threads);
   std::vector<Contender> contenders;
   contenders.push_back({"peak", [&] {

@@ -3,12 +3,17 @@ include(CMakePackageConfigHelpers)
 
 install(EXPORT eflow NAMESPACE eflow:: FILE eflowTargets.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/eflow)
+set(EFLOW_SHARED ${BUILD_SHARED_LIBS})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/eflowConfig.cmake.in
   ${PROJECT_BINARY_DIR}/eflowConfig.cmake INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/eflow)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/eflowConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/eflowConfig.cmake ${PROJECT_BINARY_DIR}/eflowConfigVersion.cmake
-  ${CMAKE_CURRENT_LIST_DIR}/EflowPackages.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/eflow)
-# The argument structs of kernel texts are part of the interface for people who write their own ops.
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels_src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/eflow/kernels
+install(FILES
+  ${PROJECT_BINARY_DIR}/eflowConfig.cmake
+  ${PROJECT_BINARY_DIR}/eflowConfigVersion.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/EflowPackages.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/eflow)
+# Kernel texts: the argument structs are part of the interface of people who write their own ops.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernels_src/
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/eflow/kernels_src
   FILES_MATCHING PATTERN "*.h")

@@ -14,7 +14,6 @@ add_library(eflow_hdf5_without_s3 STATIC ${CMAKE_CURRENT_LIST_DIR}/hdf5_without_
 eflow_static(PkgConfig::hdf5 hdf5 sz aec z)
 set_property(TARGET PkgConfig::hdf5 APPEND PROPERTY INTERFACE_LINK_LIBRARIES eflow_hdf5_without_s3)
 eflow_static(PkgConfig::zstd zstd)
-eflow_static(PkgConfig::xxhash xxhash)
 eflow_static(PkgConfig::png png16 z)
 eflow_static(PkgConfig::webp webpmux webp)
 add_link_options(-static-libstdc++ -static-libgcc)

@@ -1,5 +1,5 @@
 // Samples clips from a run of `eflow train`: 010_sample RUN OUT_SHEET.png OUT_CLIPS.webp
-#include "eflow/trainer/preview.hpp"
+#include "eflow/trainer/run/preview.hpp"
 
 int main(int, char** argv) {
   using namespace eflow::trainer;

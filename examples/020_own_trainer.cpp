@@ -4,11 +4,12 @@
 #include <cstdio>
 #include <numeric>
 
-#include "eflow/nn/linear.hpp"
-#include "eflow/soflow/interpolant.hpp"
-#include "eflow/soflow/sampler.hpp"
-#include "eflow/soflow/times.hpp"
-#include "eflow/trainer/trainer.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/layers/linear.hpp"
+#include "eflow/soflow/objective/interpolant.hpp"
+#include "eflow/soflow/objective/times.hpp"
+#include "eflow/soflow/sampling/sampler.hpp"
+#include "eflow/trainer/step/trainer.hpp"
 
 using namespace eflow;
 

@@ -10,7 +10,7 @@ namespace jit = eflow::jit;
 // y = a x + y, with a as a compile-time constant. A text includes only other texts; each block
 // processes one slice.
 constexpr const char* kText = R"(#pragma once
-#include "tile/pack.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 
@@ -43,7 +43,7 @@ int main() {
   runtime.add_text("acme/axpy.h", kText);
   runtime.define({.name = "axpy", .text = "acme/axpy.h", .expression = "axpy<$t0, $c0>"});
 
-  const jit::Spec spec("axpy", {eflow::DType::kF32}, {3});
+  const jit::KernelSpec spec("axpy", {eflow::DType::kF32}, {3});
   const jit::Prepared prepared = runtime.prepare({{"axpy", spec}})[0];
   if (!prepared.ok()) return std::fprintf(stderr, "%s\n", prepared.error.c_str()), 1;
 

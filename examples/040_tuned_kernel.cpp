@@ -4,12 +4,13 @@
 #include <cstdio>
 #include <memory>
 
-#include "eflow/jit/tuner.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/jit/tune/tuner.hpp"
 
 namespace jit = eflow::jit;
 
 constexpr const char* kText = R"(#pragma once
-#include "tile/pack.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 
@@ -45,12 +46,12 @@ int main() {
                   .text = "acme/scaled.h",
                   .expression = "axpy<$t0, $c0>",
                   .space = {.tunables = {{"per_block", 0, {16384, 1024, 4096, 65536}}}}});
-  const jit::Spec plain("scaled", {eflow::DType::kF32}, {16384});
+  const jit::KernelSpec plain("scaled", {eflow::DType::kF32}, {16384});
 
   const auto x = std::make_shared<std::vector<float>>(1 << 20, 2.0f);
   const auto y = std::make_shared<std::vector<float>>(x->size());
   const Axpy args{x->data(), y->data(), 3, static_cast<long long>(x->size())};
-  const auto launch = [&](const jit::Spec& spec) {
+  const auto launch = [&](const jit::KernelSpec& spec) {
     const int per_block = spec.constants[0];
     runtime.launch("scaled", spec, {.x = (args.n + per_block - 1) / per_block}, args);
   };
@@ -67,7 +68,7 @@ int main() {
     std::printf("not tuned: %s\n", e.what());  // no compiler: use the default, if it is cached
   }
 
-  const jit::Spec best = runtime.tuned("scaled", plain, {args.n});
+  const jit::KernelSpec best = runtime.tuned("scaled", plain, {args.n});
   const jit::Prepared prepared = runtime.prepare({{"scaled", best}})[0];
   if (!prepared.ok()) return std::fprintf(stderr, "%s\n", prepared.error.c_str()), 1;
   launch(best);

@@ -7,13 +7,14 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "eflow/nn/adamw.hpp"
-#include "eflow/nn/ema.hpp"
-#include "eflow/nn/grad_clip.hpp"
-#include "eflow/nn/video_dit.hpp"
-#include "eflow/soflow/anyflow.hpp"
-#include "eflow/soflow/exact_errors.hpp"
-#include "eflow/soflow/on_policy_objective.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/dit/video_dit.hpp"
+#include "eflow/nn/optim/adamw.hpp"
+#include "eflow/nn/optim/ema.hpp"
+#include "eflow/nn/optim/grad_clip.hpp"
+#include "eflow/soflow/anyflow/anyflow.hpp"
+#include "eflow/soflow/anyflow/on_policy_objective.hpp"
+#include "eflow/soflow/exact/exact_errors.hpp"
 
 using namespace eflow;
 

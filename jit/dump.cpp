@@ -1,8 +1,9 @@
 // Writes a build to a folder for inspection, see dump_build in kernel_builder.hpp.
 #include <algorithm>
 
-#include "eflow/base/atomic_file.hpp"
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 
 namespace eflow::jit {
@@ -17,7 +18,7 @@ void write(const fs::path& path, std::string_view text) {
   write_file_atomically(path, text);
 }
 
-/// A Spec's text as a directory name: "gemm<f32, f32>()" becomes "gemm-f32-f32".
+/// A KernelSpec's text as a directory name: "gemm<f32, f32>()" becomes "gemm-f32-f32".
 std::string file_name(const std::string& title) {
   std::string out;
   for (const char c : title) {

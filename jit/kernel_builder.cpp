@@ -3,11 +3,13 @@
 #include <map>
 #include <mutex>
 
-#include "eflow/base/error.hpp"
-#include "eflow/base/log.hpp"
-#include "eflow/base/stopwatch.hpp"
-#include "eflow/jit/host_compiler.hpp"
-#include "eflow/jit/nvrtc.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/base/log.hpp"
+#include "eflow/core/base/stopwatch.hpp"
+#include "eflow/jit/cuda/nvrtc.hpp"
+#include "eflow/jit/host/compiler.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/compiler.hpp"
 
 namespace eflow::jit {
 namespace {

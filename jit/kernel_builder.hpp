@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "eflow/jit/artifact.hpp"
-#include "eflow/jit/build_report.hpp"
-#include "eflow/jit/disk_cache.hpp"
-#include "eflow/jit/kernel_definitions.hpp"
+#include "eflow/jit/cache/disk_cache.hpp"
+#include "eflow/jit/cache/pack.hpp"
+#include "eflow/jit/kernel/artifact.hpp"
+#include "eflow/jit/kernel/build_report.hpp"
+#include "eflow/jit/kernel/definitions.hpp"
 #include "eflow/jit/options.hpp"
-#include "eflow/jit/pack.hpp"
 
 namespace eflow::jit {
 

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 namespace eflow::jit {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "eflow/jit/cache_directory.hpp"
-#include "eflow/jit/isa.hpp"
+#include "eflow/jit/cache/cache_directory.hpp"
+#include "eflow/jit/kernel/isa.hpp"
 
 namespace eflow::jit {
 

@@ -4,15 +4,18 @@
 #include <mutex>
 #include <set>
 
-#include "eflow/base/log.hpp"
-#include "eflow/base/stopwatch.hpp"
-#include "eflow/jit/builtin.hpp"
-#include "eflow/jit/cuda_driver.hpp"
-#include "eflow/jit/cuda_launch.hpp"
-#include "eflow/jit/host_module.hpp"
+#include "eflow/core/base/log.hpp"
+#include "eflow/core/base/stopwatch.hpp"
+#include "eflow/jit/cache/mem_cache.hpp"
+#include "eflow/jit/cuda/driver.hpp"
+#include "eflow/jit/cuda/launch.hpp"
+#include "eflow/jit/host/module.hpp"
+#include "eflow/jit/host/parallel.hpp"
+#include "eflow/jit/host/thread_pool.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/builtin.hpp"
+#include "eflow/jit/kernel/compiler.hpp"
 #include "eflow/jit/kernel_builder.hpp"
-#include "eflow/jit/mem_cache.hpp"
-#include "eflow/jit/parallel.hpp"
 #include "eflow/jit/tuned_configs.hpp"
 
 namespace eflow::jit {
@@ -102,11 +105,12 @@ struct Runtime::State {
     }
     for (const auto& [spec, entry] : builtin_index(isa))
       table.insert(spec, {entry->run, entry->args_bytes});
-    limits = host_limits(std::string(name_of(isa)), pool.size());
+    limits = host_limits(std::string(name_of(isa)), pool.size(),
+                         static_cast<std::int64_t>(ThreadPool::kScratchBytes));
   }
 
   Target target() const { return {cuda ? Backend::kCuda : Backend::kHost, limits.arch}; }
-  bool has(const Spec& spec) const {
+  bool has(const KernelSpec& spec) const {
     return cuda ? cuda->table.find(spec) != nullptr : table.find(spec) != nullptr;
   }
 
@@ -133,7 +137,7 @@ struct Runtime::State {
     }
   }
 
-  /// Builds and loads a kernel and inserts it into the table. Equal requests, whatever their Spec,
+  /// Builds and loads a kernel and inserts it into the table. Equal requests, whatever their KernelSpec,
   /// share the loaded kernel in `memory`.
   template <class Kernel, class Loaded, class Load, class KernelOf>
   void table_insert(SpecTable<Kernel>& into, MemCache<Loaded>& memory, const KernelRef& kernel,
@@ -162,7 +166,8 @@ struct Runtime::State {
     return out;
   }
 
-  void check(std::size_t takes, std::size_t given, std::string_view name, const Spec& spec) const {
+  void check(std::size_t takes, std::size_t given, std::string_view name,
+             const KernelSpec& spec) const {
     if (takes == given || takes == 0) return;
     throw InvalidArgument(str("[jit] ", to_string(spec, name), " takes ", takes,
                               " bytes of arguments, but was given ", given));
@@ -172,7 +177,7 @@ struct Runtime::State {
 Runtime::Runtime(const Options& options) : state_(std::make_unique<State>(options)) {}
 Runtime::~Runtime() = default;
 
-bool Runtime::has(const Spec& spec) const {
+bool Runtime::has(const KernelSpec& spec) const {
   return state_->has(spec);
 }
 Target Runtime::target() const {
@@ -227,14 +232,14 @@ bool Runtime::prepare_or_warn(const KernelRef& kernel, std::string_view instead)
   return false;
 }
 
-Spec Runtime::tuned(std::string_view name, const Spec& spec, ShapeBucket shape) {
+KernelSpec Runtime::tuned(std::string_view name, const KernelSpec& spec, ShapeBucket shape) {
   if (state_->options.tune == TuneMode::kOff) return spec;
   return state_->tuned.get(
       spec, shape, [&] { return choose_tuned(*this, KernelRef(std::string(name), spec), shape); });
 }
 
-void Runtime::launch_bytes(std::string_view name, const Spec& spec, Grid grid, const void* args,
-                           std::size_t bytes, Stream stream) const {
+void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid grid,
+                           const void* args, std::size_t bytes, Stream stream) const {
   const State& s = *state_;
   if (s.cuda) {
     const CudaKernel* kernel = s.cuda->table.find(spec);

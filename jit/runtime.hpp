@@ -3,12 +3,12 @@
 // context and uses no globals, so a process may have several.
 //
 //   jit::Runtime runtime(jit::Options::from_environment());
-//   const Spec exp("elementwise", {kF32, kF32}, {kExp});
+//   const KernelSpec exp("elementwise", {kF32, kF32}, {kExp});
 //   runtime.launch("elementwise", exp, {.x = blocks}, args);      // built in
 //
 //   runtime.add_text("acme/scale.h", text);                       // a user's kernel
 //   runtime.define({"scale", "acme/scale.h", "scale<$t0>"});
-//   const Spec scale("scale", {kF32});
+//   const KernelSpec scale("scale", {kF32});
 //   runtime.prepare({{"scale", scale}});                          // compiled, or found in a cache
 //   runtime.launch("scale", scale, {.x = blocks}, args);
 //
@@ -23,20 +23,19 @@
 #include <type_traits>
 #include <vector>
 
-#include "eflow/base/error.hpp"
-#include "eflow/jit/build_report.hpp"
-#include "eflow/jit/builtin_entry.hpp"
-#include "eflow/jit/compiler.hpp"
-#include "eflow/jit/grid.hpp"
-#include "eflow/jit/kernel_definitions.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/jit/kernel/build_report.hpp"
+#include "eflow/jit/kernel/definitions.hpp"
+#include "eflow/jit/kernel/grid.hpp"
+#include "eflow/jit/kernel/shape_bucket.hpp"
+#include "eflow/jit/kernel/stream.hpp"
+#include "eflow/jit/kernel/target.hpp"
 #include "eflow/jit/options.hpp"
-#include "eflow/jit/shape_bucket.hpp"
-#include "eflow/jit/stream.hpp"
-#include "eflow/jit/thread_pool.hpp"
 
 namespace eflow::jit {
 
 class CudaContext;
+class ThreadPool;
 class KernelBuilder;
 
 /// Thrown by launch() for a kernel that is neither built in nor prepared.
@@ -63,26 +62,26 @@ class Runtime {
   ~Runtime();
 
   /// Returns whether launch() would find a compiled kernel for `spec`.
-  [[nodiscard]] bool has(const Spec& spec) const;
+  [[nodiscard]] bool has(const KernelSpec& spec) const;
 
   /// Runs the kernel `name` on every block of the grid. On the CPU it returns when all blocks are
   /// done; on a GPU it enqueues the launch on `stream`. Throws NeedsPrepare if no compiled form
   /// exists (also during stream capture, which remains valid), InvalidArgument if sizeof(Args) is
   /// not the size that the kernel takes, and DeviceError if the driver reports an error.
   template <class Args>
-  void launch(std::string_view name, const Spec& spec, Grid grid, const Args& args,
+  void launch(std::string_view name, const KernelSpec& spec, Grid grid, const Args& args,
               Stream stream = {}) const {
     static_assert(std::is_trivially_copyable_v<Args>,
                   "kernel arguments must be trivially copyable");
     launch_bytes(name, spec, grid, &args, sizeof(Args), stream);
   }
   /// Launches with type-erased arguments: `args` points to `bytes` bytes of plain data.
-  void launch_bytes(std::string_view name, const Spec& spec, Grid grid, const void* args,
+  void launch_bytes(std::string_view name, const KernelSpec& spec, Grid grid, const void* args,
                     std::size_t bytes, Stream stream) const;
   /// Waits for all work queued on the stream. Throws DeviceError if any of it failed.
   void synchronize(Stream stream = {}) const;
 
-  /// Adds a user's kernel text, which may include the library's ("tile/pack.h"). See
+  /// Adds a user's kernel text, which may include the library's ("eflow/kernels_src/tile/pack.h"). See
   /// KernelTexts::add.
   void add_text(std::string path, std::string text);
   /// Adds a kernel definition. See KernelDefinitions::add.
@@ -98,8 +97,8 @@ class Runtime {
 
   /// Returns `spec` with its tunables set to the values tuned for this shape on this device, and
   /// prepares that kernel. Returns `spec` unchanged if nothing usable was tuned or EFLOW_TUNE=off.
-  /// The answer is cached per Spec and shape; a repeated call takes about ten nanoseconds.
-  [[nodiscard]] Spec tuned(std::string_view name, const Spec& spec, ShapeBucket shape);
+  /// The answer is cached per KernelSpec and shape; a repeated call takes about ten nanoseconds.
+  [[nodiscard]] KernelSpec tuned(std::string_view name, const KernelSpec& spec, ShapeBucket shape);
 
   /// Must be called before the first prepare().
   void set_events(Events events);

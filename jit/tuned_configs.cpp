@@ -1,20 +1,21 @@
 #include "eflow/jit/tuned_configs.hpp"
 
-#include "eflow/base/error.hpp"
-#include "eflow/base/hash.hpp"
-#include "eflow/base/log.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/base/hash.hpp"
+#include "eflow/core/base/log.hpp"
+#include "eflow/jit/cache/tuning_database.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/runtime.hpp"
-#include "eflow/jit/tuning_database.hpp"
 
 namespace eflow::jit {
 namespace {
 
-/// The Spec of the record's best config; nullopt with the reason in `why` if the record does not
+/// The KernelSpec of the record's best config; nullopt with the reason in `why` if the record does not
 /// match the current text or config space.
-std::optional<Spec> best_of(const TuningRecord& record, const ConfigSpace& space,
-                            const BuildRequest& request, const DeviceLimits& limits,
-                            std::string& why) {
+std::optional<KernelSpec> best_of(const TuningRecord& record, const ConfigSpace& space,
+                                  const BuildRequest& request, const DeviceLimits& limits,
+                                  std::string& why) {
   if (!record.finished) why = "tuning did not finish";
   if (record.text != to_hex(request.texts->content)) why = "the kernel's text changed since";
   std::vector<std::string> names;
@@ -22,7 +23,7 @@ std::optional<Spec> best_of(const TuningRecord& record, const ConfigSpace& space
   if (record.tunables != names) why = "the kernel's tunables changed since";
   if (!why.empty()) return std::nullopt;
   const ConfigRecord& best = record.configs[static_cast<std::size_t>(record.best)];
-  const Spec spec = space.with_values(record.key.kernel.spec, best.values);
+  const KernelSpec spec = space.with_values(record.key.kernel.spec, best.values);
   if (best.state != ConfigState::kOk || !space.contains(spec, limits)) {
     why = "its best config is not in the config space";
     return std::nullopt;
@@ -32,7 +33,7 @@ std::optional<Spec> best_of(const TuningRecord& record, const ConfigSpace& space
 
 }  // namespace
 
-Spec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape) try {
+KernelSpec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape) try {
   KernelBuilder& builder = runtime.builder();
   const ConfigSpace space = builder.definitions().space(kernel.name);
   const DeviceLimits& limits = runtime.limits();
@@ -45,7 +46,7 @@ Spec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape) 
       {{kernel.name, space.without_config(kernel.spec)}, shape, limits.name, limits.arch}, why);
   if (!record) return kernel.spec;
   const BuildRequest request = builder.request(kernel, runtime.target());
-  const std::optional<Spec> best = best_of(*record, space, request, limits, why);
+  const std::optional<KernelSpec> best = best_of(*record, space, request, limits, why);
   if (!best) {
     log_info("[jit] the tuning record of ", request.title(), " is ignored: ", why);
     return kernel.spec;

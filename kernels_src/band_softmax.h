@@ -1,11 +1,11 @@
 #pragma once
 // Windowed softmax of the composed attention path: applied between its two matrix products, to the
 // rows of a score matrix, with its derivative. A window is a contiguous range of keys, because kept
-// tokens are in ascending raster order. The fused GLGA texts use glga_form.h instead.
+// tokens are in ascending raster order. The fused GLGA texts use glga/window.h instead.
 
-#include "args/band_softmax.h"
-#include "positions.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/band_softmax.h"
+#include "eflow/kernels_src/positions.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

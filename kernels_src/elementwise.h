@@ -2,8 +2,8 @@
 // y = f(x, ...) element by element; operands may be broadcast or strided. A block takes a range of
 // elements, or several rows.
 
-#include "args/elementwise.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/elementwise.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

@@ -4,8 +4,8 @@
 // order of additions is fixed. A block takes several table rows. (The look-up itself is select_rows
 // in tokens.h.)
 
-#include "args/embedding.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/embedding.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

@@ -1,8 +1,8 @@
 #pragma once
 // Cross-entropy of rows of logits against labels, and its gradient. A block takes several rows.
 
-#include "args/loss.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/loss.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

@@ -8,8 +8,8 @@
 // them. A block takes several rows of one batch. They fit the second-level cache, so the column
 // sums read them from there.
 
-#include "args/norm.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/norm.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

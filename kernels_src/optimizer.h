@@ -2,8 +2,8 @@
 // In-place optimizer updates: AdamW, moving averages, and the sum of squares for the gradient norm.
 // The `_list` texts process all parameters of a model in one launch.
 
-#include "args/optimizer.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/optimizer.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

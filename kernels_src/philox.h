@@ -6,7 +6,7 @@
 // multiply-add; no product feeds an addition that a compiler could contract. The bits are therefore
 // the same on every instruction set and on a GPU.
 
-#include "tile/types.h"
+#include "eflow/kernels_src/tile/base/types.h"
 
 namespace EFLOW_TEXT {
 

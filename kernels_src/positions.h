@@ -1,7 +1,7 @@
 #pragma once
 // Binary search in the ascending raster positions of kept tokens: where a window begins and ends.
 
-#include "tile/types.h"
+#include "eflow/kernels_src/tile/base/types.h"
 
 namespace EFLOW_TEXT {
 

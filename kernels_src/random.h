@@ -1,9 +1,9 @@
 #pragma once
 // Normals and uniforms for a batch (philox.h): block.y is a sample, block.x a run of its tiles.
 
-#include "args/random.h"
-#include "philox.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/random.h"
+#include "eflow/kernels_src/philox.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

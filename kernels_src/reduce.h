@@ -4,8 +4,8 @@
 //   inner > 1: columns are summed row by row; a block takes several columns (block.x) of one
 //              outer index (block.y)
 
-#include "args/reduce.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/reduce.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

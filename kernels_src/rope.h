@@ -2,8 +2,8 @@
 // Rotary position embedding [Su et al., arXiv 2104.09864]: (a, b) -> (a cos - b sin, a sin + b
 // cos). The gradient is the same text with the angle negated. A block takes several rows.
 
-#include "args/rope.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/rope.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

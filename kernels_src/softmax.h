@@ -1,8 +1,8 @@
 #pragma once
 // Softmax over rows: y = exp(x - max x) / sum, dx = y (dy - sum(dy y)). A block takes several rows.
 
-#include "args/softmax.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/softmax.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

@@ -3,8 +3,8 @@
 // in a table. Scattering is gathering with the inverse index, so one text serves all of them in
 // both directions.
 
-#include "args/tokens.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/tokens.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

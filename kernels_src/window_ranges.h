@@ -4,9 +4,9 @@
 // 4.1 and Eq. 6]. Kept tokens are in ascending raster order, so each window is one contiguous
 // range. The window is symmetric, so the same range also holds the tokens that see this one.
 
-#include "args/glga.h"
-#include "positions.h"
-#include "tile/pack.h"
+#include "eflow/kernels_src/args/glga.h"
+#include "eflow/kernels_src/positions.h"
+#include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
 

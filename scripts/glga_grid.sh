@@ -20,7 +20,7 @@ readonly kParts=8064 kDone=build/glga_grid.txt
 check_part() {
   if grep -qs "^part $1 of $kParts:" "$kDone"; then return; fi
   local said
-  said=$(build/release/tests/test.core.glga --report_level=no -- long "$1" "$kParts") || {
+  said=$(build/release/tests/test.core.attention.glga --report_level=no -- long "$1" "$kParts") || {
     echo "$said"
     say "part $1 of $kParts failed; the cases are above" >&2
     exit 1
@@ -42,7 +42,7 @@ case $what in
     [ $# -eq 0 ] || [ $# -eq 2 ] || usage
     need_packages "${kBuildPackages[@]}" "${kTestPackages[@]}"
     configure "${EFLOW_PRESET:-ci}" -DEFLOW_BUILD_TESTS=ON
-    build test.core.glga
+    build test.core.attention.glga
     say "checking"
     for ((part = ${1:-0}; part < kParts; part += ${2:-1})); do check_part "$part"; done
     sum_up

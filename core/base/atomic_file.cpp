@@ -1,4 +1,4 @@
-#include "eflow/base/atomic_file.hpp"
+#include "eflow/core/base/atomic_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "eflow/base/error.hpp"
-#include "eflow/base/log.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/base/log.hpp"
 
 namespace eflow {
 namespace fs = std::filesystem;

@@ -1,6 +1,6 @@
 #pragma once
 // Host-side bfloat16: the upper 16 bits of an IEEE-754 float. Kernels define their own type with
-// the same bits (kernels_src/tile/types.h).
+// the same bits (kernels_src/tile/base/types.h).
 
 #include <bit>
 #include <cstdint>

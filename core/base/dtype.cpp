@@ -1,9 +1,9 @@
-#include "eflow/base/dtype.hpp"
+#include "eflow/core/base/dtype.hpp"
 
 #include <array>
 #include <ostream>
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 namespace eflow {
 namespace {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "eflow/base/bfloat16.hpp"
+#include "eflow/core/base/bfloat16.hpp"
 
 namespace eflow {
 

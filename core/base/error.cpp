@@ -1,4 +1,4 @@
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 #include <cerrno>
 #include <cstring>

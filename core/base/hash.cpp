@@ -1,4 +1,4 @@
-#include "eflow/base/hash.hpp"
+#include "eflow/core/base/hash.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

@@ -1,4 +1,4 @@
-#include "eflow/base/log.hpp"
+#include "eflow/core/base/log.hpp"
 
 #include <cstdio>
 #include <mutex>

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string_view>
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 namespace eflow {
 

@@ -1,9 +1,9 @@
-#include "eflow/base/shape.hpp"
+#include "eflow/core/base/shape.hpp"
 
 #include <algorithm>
 #include <ostream>
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 namespace eflow {
 

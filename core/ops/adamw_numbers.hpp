@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "eflow/core/ops.hpp"
+#include "eflow/core/tensor/ops.hpp"
 
 namespace eflow::detail {
 

@@ -5,12 +5,13 @@
 
 #include <algorithm>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/gemm.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
-#include "eflow/core/registry.hpp"
-#include "eflow/kernels/args/band_softmax.h"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/ops/gemm.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
+#include "eflow/kernels_src/args/band_softmax.h"
 
 namespace eflow {
 namespace {
@@ -116,7 +117,7 @@ struct Block {
     a.full = band.full ? 1 : 0;
     a.rows = p.size(0) * a.heads * a.queries;
     a.rows_per_block = detail::rows_per_block(*p.device(), a.keys);
-    p.device()->launch(text, jit::Spec(text, {p.dtype()}),
+    p.device()->launch(text, jit::KernelSpec(text, {p.dtype()}),
                        {detail::blocks(a.rows, a.rows_per_block)}, a);
   }
 };

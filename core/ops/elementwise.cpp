@@ -2,10 +2,10 @@
 // function, its gradient as another elementwise function, and whether the gradient reads the
 // operand or the result.
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {

@@ -1,16 +1,17 @@
 // Lookup of table rows by index. The gradient sums the rows of repeated indices in a fixed order.
 
-#include "eflow/kernels/args/embedding.h"
+#include "eflow/kernels_src/args/embedding.h"
 
 #include <numeric>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/indices.hpp"
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/ops/select.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {
@@ -67,7 +68,7 @@ constexpr OpDef<NoAttrs> kEmbedding{
       const std::int64_t per_block =
           std::min<std::int64_t>(8, detail::rows_per_block(*dtable.device(), table.shape[1]));
       dtable.device()->launch(
-          "embedding_grad", jit::Spec("embedding_grad", {table.dtype}),
+          "embedding_grad", jit::KernelSpec("embedding_grad", {table.dtype}),
           {detail::blocks(table.shape[0], per_block)},
           args::EmbeddingGrad{dy.x.data(), dtable.data(),
                               static_cast<const long long*>(call.saved[0].data()),

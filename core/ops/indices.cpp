@@ -1,6 +1,6 @@
 #include "eflow/core/ops/indices.hpp"
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 namespace eflow::detail {
 

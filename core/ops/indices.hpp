@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "eflow/core/tensor.hpp"
+#include "eflow/core/tensor/tensor.hpp"
 
 namespace eflow::detail {
 

@@ -5,10 +5,10 @@
 #include <numeric>
 #include <optional>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {

@@ -4,12 +4,13 @@
 
 #include <optional>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/gemm.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
-#include "eflow/core/registry.hpp"
-#include "eflow/core/weight_copy.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/ops/gemm.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
+#include "eflow/core/tensor/weight_copy.hpp"
 
 namespace eflow {
 namespace {

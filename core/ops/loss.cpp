@@ -1,13 +1,14 @@
 // Cross-entropy, for the classifier that evaluation uses to judge samples.
 
-#include "eflow/kernels/args/loss.h"
+#include "eflow/kernels_src/args/loss.h"
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/indices.hpp"
 #include "eflow/core/ops/rows.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {
@@ -33,7 +34,7 @@ void forward_cross_entropy(Call<NoAttrs>& call) {
                log_sum = Tensor::empty({logits.count}, wide, device);
   const std::int64_t per_block = detail::rows_per_block(*logits.x.device(), logits.width);
   device->launch(
-      "cross_entropy", jit::Spec("cross_entropy", {logits.x.dtype()}),
+      "cross_entropy", jit::KernelSpec("cross_entropy", {logits.x.dtype()}),
       {detail::blocks(logits.count, per_block)},
       args::CrossEntropy{logits.x.data(), static_cast<const long long*>(labels.data()), loss.data(),
                          log_sum.data(), logits.count, logits.width, logits.stride, per_block});
@@ -48,7 +49,7 @@ Tensors vjp_cross_entropy(const Call<NoAttrs>& call, std::span<const Tensor> dy)
   const Tensor dlogits = Tensor::empty(call.in[0].shape, call.in[0].dtype, dy[0].device());
   const std::int64_t per_block = detail::rows_per_block(*logits.x.device(), logits.width);
   dlogits.device()->launch(
-      "cross_entropy_grad", jit::Spec("cross_entropy_grad", {dlogits.dtype()}),
+      "cross_entropy_grad", jit::KernelSpec("cross_entropy_grad", {dlogits.dtype()}),
       {detail::blocks(logits.count, per_block)},
       args::CrossEntropyGrad{logits.x.data(), static_cast<const long long*>(call.saved[1].data()),
                              call.saved[2].data(), dy[0].data(), dlogits.data(), logits.count,

@@ -2,15 +2,16 @@
 // They differ in whether rows are centred, in how many groups a row is divided into, and in whether
 // factor and offset belong to a sample or to all rows.
 
-#include "eflow/kernels/args/norm.h"
+#include "eflow/kernels_src/args/norm.h"
 
 #include <algorithm>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/rows.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {
@@ -41,10 +42,10 @@ struct Geometry {
 };
 
 /// parameter: factor or offset, which have one dtype; undefined if there is neither.
-jit::Spec spec_of(const char* text, const Tensor& x, DType y, const Tensor& parameter,
-                  const NormAttrs& attrs) {
-  return jit::Spec(text, {x.dtype(), y, (parameter.defined() ? parameter : x).dtype()},
-                   {attrs.centred ? 1 : 0});
+jit::KernelSpec spec_of(const char* text, const Tensor& x, DType y, const Tensor& parameter,
+                        const NormAttrs& attrs) {
+  return jit::KernelSpec(text, {x.dtype(), y, (parameter.defined() ? parameter : x).dtype()},
+                         {attrs.centred ? 1 : 0});
 }
 
 void* data_or_null(const Tensor& t) {

@@ -1,12 +1,13 @@
 // In-place operations of a training step, not recorded: parameter update, moving average,
 // accumulation, norm.
 
-#include "eflow/kernels/args/optimizer.h"
+#include "eflow/kernels_src/args/optimizer.h"
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/adamw_numbers.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
 
 namespace eflow {
 namespace {
@@ -57,7 +58,7 @@ void adamw_(const Tensor& p, const Tensor& m, const Tensor& v, const Tensor& gra
   detail::fill_adamw(step, a);
   a.count = p.count();
   a.per_block = kPerBlock;
-  p.device()->launch("adamw", jit::Spec("adamw", {p.dtype(), grad.dtype()}),
+  p.device()->launch("adamw", jit::KernelSpec("adamw", {p.dtype(), grad.dtype()}),
                      {detail::blocks(a.count, kPerBlock)}, a);
   for (const Tensor& t : {p, m, v}) detail::mark_written(t);
 }
@@ -72,7 +73,7 @@ void lerp_(const Tensor& average, const Tensor& value, double decay) {
   a.weight = 1 - decay;
   a.count = average.count();
   a.per_block = kPerBlock;
-  average.device()->launch("lerp", jit::Spec("lerp", {average.dtype(), value.dtype()}),
+  average.device()->launch("lerp", jit::KernelSpec("lerp", {average.dtype(), value.dtype()}),
                            {detail::blocks(a.count, kPerBlock)}, a);
   detail::mark_written(average);
 }
@@ -103,7 +104,7 @@ double sum_of_squares(const std::vector<Tensor>& tensors) {
     const jit::Grid grid{detail::blocks(t.count(), kPerBlock)};
     if (grid.x == 0) continue;
     const DType dtype = detail::floating_dtype(t, "sum_of_squares");
-    t.device()->launch("sum_of_squares", jit::Spec("sum_of_squares", {dtype}), grid,
+    t.device()->launch("sum_of_squares", jit::KernelSpec("sum_of_squares", {dtype}), grid,
                        args::SumOfSquares{dense.data(), next, t.count(), kPerBlock});
     next += grid.x;
   }

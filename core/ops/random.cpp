@@ -1,15 +1,16 @@
 // Counter-based random tensors. A row depends only on the key and its sample id, not on the batch,
 // its order, the rank or the device.
 
-#include "eflow/kernels/args/random.h"
+#include "eflow/kernels_src/args/random.h"
 
 #include <algorithm>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
-#include "eflow/core/registry.hpp"
-#include "eflow/kernels/philox.h"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
+#include "eflow/kernels_src/philox.h"
 
 namespace eflow {
 namespace {
@@ -49,7 +50,7 @@ void forward_random(Call<Draw>& call) {
   a.key_high = key.high;
   const jit::Grid grid{detail::blocks(a.count, a.tiles_per_block * eflow_text::kRandomTile),
                        draw.shape[0]};
-  y.device()->launch("random", jit::Spec("random", {draw.dtype}, {kNormal ? 1 : 0}), grid, a);
+  y.device()->launch("random", jit::KernelSpec("random", {draw.dtype}, {kNormal ? 1 : 0}), grid, a);
 }
 
 template <bool kNormal>

@@ -1,13 +1,14 @@
 // Sums and means over axes.
 
-#include "eflow/kernels/args/reduce.h"
+#include "eflow/kernels_src/args/reduce.h"
 
 #include <algorithm>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {
@@ -81,7 +82,7 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   const jit::Grid grid = f.inner == 1
                              ? jit::Grid{detail::blocks(f.outer, a.outer_per_block)}
                              : jit::Grid{detail::blocks(f.inner, a.inner_per_block), f.outer};
-  const jit::Spec spec("reduce", {f.x.dtype(), y.dtype()}, {f.z.defined() ? 1 : 0});
+  const jit::KernelSpec spec("reduce", {f.x.dtype(), y.dtype()}, {f.z.defined() ? 1 : 0});
   y.device()->launch("reduce", spec, grid, a);
 }
 

@@ -1,12 +1,13 @@
 // Rotary position embedding [arXiv 2104.09864]. Its gradient is the rotation by the negative angle.
 
-#include "eflow/kernels/args/rope.h"
+#include "eflow/kernels_src/args/rope.h"
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/rows.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {
@@ -59,7 +60,7 @@ void launch_rope(const Tensor& x, const Tensor& cos, const Tensor& sin, int head
   a.half = cos.size(-1);
   a.x_stride = rows.stride;
   a.rows_per_block = detail::rows_per_block(*x.device(), rows.width);
-  x.device()->launch("rope", jit::Spec("rope", {x.dtype(), cos.dtype()}),
+  x.device()->launch("rope", jit::KernelSpec("rope", {x.dtype(), cos.dtype()}),
                      {detail::blocks(a.rows, a.rows_per_block)}, a);
 }
 

@@ -1,6 +1,6 @@
 #include "eflow/core/ops/rows.hpp"
 
-#include "eflow/core/ops.hpp"
+#include "eflow/core/tensor/ops.hpp"
 
 namespace eflow::detail {
 namespace {

@@ -2,7 +2,7 @@
 // A tensor as equally spaced rows, as row-wise kernels take it. Views with a fixed row stride (a
 // slice of a wider product, a broadcast row) are used without a copy. Internal to core.
 
-#include "eflow/core/tensor.hpp"
+#include "eflow/core/tensor/tensor.hpp"
 
 namespace eflow::detail {
 

@@ -1,8 +1,9 @@
 #include "eflow/core/ops/select.hpp"
 
-#include "eflow/core/launch.hpp"
 #include "eflow/core/ops/rows.hpp"
-#include "eflow/kernels/args/tokens.h"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/kernels_src/args/tokens.h"
 
 namespace eflow::detail {
 
@@ -19,7 +20,7 @@ void launch_select(const Tensor& x, const Tensor& index, const Tensor& fill, con
   a.x_row_stride = rows.stride;
   a.x_batch_stride = rows.stride * x.size(1);
   a.rows_per_block = rows_per_block(*y.device(), a.width);
-  y.device()->launch("select_rows", jit::Spec("select_rows", {y.dtype()}),
+  y.device()->launch("select_rows", jit::KernelSpec("select_rows", {y.dtype()}),
                      {blocks(a.rows, a.rows_per_block), y.size(0)}, a);
 }
 

@@ -2,7 +2,7 @@
 // The row selection kernel shared by token gathering, token scattering and table lookup. Internal
 // to core.
 
-#include "eflow/core/tensor.hpp"
+#include "eflow/core/tensor/tensor.hpp"
 
 namespace eflow::detail {
 

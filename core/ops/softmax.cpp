@@ -1,12 +1,13 @@
 // Softmax over the last axis.
 
-#include "eflow/kernels/args/softmax.h"
+#include "eflow/kernels_src/args/softmax.h"
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/rows.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {
@@ -28,7 +29,8 @@ constexpr OpDef<NoAttrs> kSoftmax{
         const detail::Rows rows = detail::rows_of(x);
         const std::int64_t per_block = detail::rows_per_block(*x.device(), rows.width);
         x.device()->launch(
-            "softmax", jit::Spec("softmax", {x.dtype()}), {detail::blocks(rows.count, per_block)},
+            "softmax", jit::KernelSpec("softmax", {x.dtype()}),
+            {detail::blocks(rows.count, per_block)},
             args::Softmax{rows.x.data(), y.data(), rows.count, rows.width, rows.stride, per_block});
       }
       call.save(y);
@@ -39,7 +41,7 @@ constexpr OpDef<NoAttrs> kSoftmax{
       if (y.count() == 0) return {dx};
       const detail::Rows dy = detail::rows_of(dys[0]);
       const std::int64_t per_block = detail::rows_per_block(*dy.x.device(), dy.width);
-      y.device()->launch("softmax_grad", jit::Spec("softmax_grad", {y.dtype()}),
+      y.device()->launch("softmax_grad", jit::KernelSpec("softmax_grad", {y.dtype()}),
                          {detail::blocks(dy.count, per_block)},
                          args::SoftmaxGrad{y.data(), dy.x.data(), dx.data(), dy.count, dy.width,
                                            dy.stride, per_block});

@@ -1,17 +1,18 @@
 // Selecting tokens of a sample and putting them back, for token dropping. Each op is the other's
 // gradient.
 
-#include "eflow/kernels/args/tokens.h"
+#include "eflow/kernels_src/args/tokens.h"
 
 #include <algorithm>
 
-#include "eflow/base/error.hpp"
-#include "eflow/core/launch.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/indices.hpp"
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/ops/select.hpp"
-#include "eflow/core/registry.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/registry.hpp"
 
 namespace eflow {
 namespace {
@@ -71,7 +72,7 @@ Tensor fill_gradient(const Tensor& dy, const Tensor& inverse, const TensorSpec& 
   const Tensor partial =
       Tensor::empty({parts, rows.width}, accumulator_of(spec.dtype), dy.device());
   dy.device()->launch(
-      "sum_unselected", jit::Spec("sum_unselected", {spec.dtype}), {parts},
+      "sum_unselected", jit::KernelSpec("sum_unselected", {spec.dtype}), {parts},
       args::SumUnselected{rows.x.data(), static_cast<const long long*>(inverse.data()),
                           partial.data(), rows.count, rows.width, rows.stride, per_block});
   return cast(sum(partial, {0}), spec.dtype);

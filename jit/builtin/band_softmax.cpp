@@ -1,9 +1,9 @@
-// Built-in specialisations of band_softmax.h. Spec("band_softmax" | "band_softmax_grad", {dtype of
+// Built-in specialisations of band_softmax.h. KernelSpec("band_softmax" | "band_softmax_grad", {dtype of
 // scores}).
 
-#include "band_softmax.h"
+#include "eflow/kernels_src/band_softmax.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 namespace EFLOW_TEXT {
 namespace {

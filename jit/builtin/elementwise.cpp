@@ -1,9 +1,9 @@
-// Built-in specialisations of elementwise.h. Spec("elementwise", {dtype of operands, dtype of y},
+// Built-in specialisations of elementwise.h. KernelSpec("elementwise", {dtype of operands, dtype of y},
 // {function}).
 
-#include "elementwise.h"
+#include "eflow/kernels_src/elementwise.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 // clang-format off
 #define EFLOW_FUNCTIONS(X)                                                                        \

@@ -1,8 +1,8 @@
-// Built-in specialisations of embedding.h. Spec("embedding_grad", {dtype}).
+// Built-in specialisations of embedding.h. KernelSpec("embedding_grad", {dtype}).
 
-#include "embedding.h"
+#include "eflow/kernels_src/embedding.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 namespace EFLOW_TEXT {
 namespace {

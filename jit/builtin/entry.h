@@ -3,8 +3,8 @@
 // built-in table. Each table file is compiled once per instruction set, with EFLOW_TEXT naming its
 // namespace (jit/CMakeLists.txt).
 
-#include "eflow/jit/builtin_entry.hpp"
-#include "tile/types.h"
+#include "eflow/jit/kernel/builtin_entry.hpp"
+#include "eflow/kernels_src/tile/base/types.h"
 
 namespace EFLOW_TEXT {
 
@@ -42,10 +42,10 @@ inline constexpr eflow::DType kDTypeOf<u8> = eflow::DType::kU8;
 /// EFLOW_ENTRY(name, ({dtypes}), ({constants}), specialisation). The specialisation comes last
 /// because it may contain commas.
 #define EFLOW_UNWRAP(...) __VA_ARGS__
-#define EFLOW_ENTRY(name, types, constants, ...)                                            \
-  eflow::jit::BuiltinEntry {                                                                \
-    eflow::jit::Spec(name, EFLOW_UNWRAP types, EFLOW_UNWRAP constants), name, #__VA_ARGS__, \
-        &run_text<&__VA_ARGS__>, EFLOW_TEXT_FILE, args_bytes(&__VA_ARGS__)                  \
+#define EFLOW_ENTRY(name, types, constants, ...)                                                  \
+  eflow::jit::BuiltinEntry {                                                                      \
+    eflow::jit::KernelSpec(name, EFLOW_UNWRAP types, EFLOW_UNWRAP constants), name, #__VA_ARGS__, \
+        &run_text<&__VA_ARGS__>, EFLOW_TEXT_FILE, args_bytes(&__VA_ARGS__)                        \
   }
 
 /// One entry per floating-point type.

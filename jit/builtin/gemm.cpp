@@ -1,10 +1,16 @@
-// Built-in specialisations of gemm.h. Spec("gemm", {dtype of a and b, dtype of c}).
+// Built-in specialisations of gemm.h. KernelSpec("gemm", {dtype of a and b, dtype of c}).
 
-#include "gemm.h"
+#include "eflow/kernels_src/gemm/gemm.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
-#define EFLOW_GEMM(T, Y) EFLOW_ENTRY("gemm", ({kDTypeOf<T>, kDTypeOf<Y>}), ({}), gemm<T, Y>)
+#define EFLOW_GEMM(T, Y)                                                     \
+  [] {                                                                       \
+    eflow::jit::BuiltinEntry entry =                                         \
+        EFLOW_ENTRY("gemm", ({kDTypeOf<T>, kDTypeOf<Y>}), ({}), gemm<T, Y>); \
+    entry.shared_bytes = eflow::args::gemm_gpu_shared_bytes(sizeof(T));      \
+    return entry;                                                            \
+  }()
 
 namespace EFLOW_TEXT {
 namespace {

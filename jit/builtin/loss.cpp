@@ -1,8 +1,8 @@
-// Built-in specialisations of loss.h. Spec("cross_entropy" | "cross_entropy_grad", {dtype}).
+// Built-in specialisations of loss.h. KernelSpec("cross_entropy" | "cross_entropy_grad", {dtype}).
 
-#include "loss.h"
+#include "eflow/kernels_src/loss.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 namespace EFLOW_TEXT {
 namespace {

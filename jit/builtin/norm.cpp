@@ -1,9 +1,9 @@
-// Built-in specialisations of norm.h. Spec("norm" | "norm_grad", {dtype of x, dtype of y, dtype of
+// Built-in specialisations of norm.h. KernelSpec("norm" | "norm_grad", {dtype of x, dtype of y, dtype of
 // factor and offset}, {1 if rows are centred}).
 
-#include "norm.h"
+#include "eflow/kernels_src/norm.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 #define EFLOW_NORM(T, O, F, centred)                                                   \
   EFLOW_ENTRY("norm", ({kDTypeOf<T>, kDTypeOf<O>, kDTypeOf<F>}), ({centred}),          \

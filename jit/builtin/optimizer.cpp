@@ -1,11 +1,11 @@
 // Built-in specialisations of optimizer.h:
-//   Spec("adamw" | "adamw_list", {dtype of p, m and v, dtype of the gradient})
-//   Spec("lerp", {dtype of the average, dtype of the value})
-//   Spec("sum_of_squares" | "squares_list", {dtype})
+//   KernelSpec("adamw" | "adamw_list", {dtype of p, m and v, dtype of the gradient})
+//   KernelSpec("lerp", {dtype of the average, dtype of the value})
+//   KernelSpec("sum_of_squares" | "squares_list", {dtype})
 
-#include "optimizer.h"
+#include "eflow/kernels_src/optimizer.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 #define EFLOW_STEPS(T, G)                                                              \
   EFLOW_ENTRY("adamw", ({kDTypeOf<T>, kDTypeOf<G>}), ({}), adamw<T, G>),               \

@@ -1,8 +1,8 @@
-// Built-in specialisations of random.h. Spec("random", {dtype}, {0 uniform | 1 normal}).
+// Built-in specialisations of random.h. KernelSpec("random", {dtype}, {0 uniform | 1 normal}).
 
-#include "random.h"
+#include "eflow/kernels_src/random.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 #define EFLOW_RANDOM(T)                                            \
   EFLOW_ENTRY("random", ({kDTypeOf<T>}), ({0}), random<T, false>), \

@@ -1,9 +1,9 @@
-// Built-in specialisations of reduce.h. Spec("reduce", {dtype of x, dtype of y}, {1 if x is
+// Built-in specialisations of reduce.h. KernelSpec("reduce", {dtype of x, dtype of y}, {1 if x is
 // multiplied by z}).
 
-#include "reduce.h"
+#include "eflow/kernels_src/reduce.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 #define EFLOW_SUMS(T, Y)                                                           \
   EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({0}), reduce<T, Y, false>), \

@@ -1,8 +1,8 @@
-// Built-in specialisations of rope.h. Spec("rope", {dtype of x, dtype of the tables}).
+// Built-in specialisations of rope.h. KernelSpec("rope", {dtype of x, dtype of the tables}).
 
-#include "rope.h"
+#include "eflow/kernels_src/rope.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 #define EFLOW_ROPE(T, S) EFLOW_ENTRY("rope", ({kDTypeOf<T>, kDTypeOf<S>}), ({}), rope<T, S>),
 

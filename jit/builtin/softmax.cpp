@@ -1,8 +1,8 @@
-// Built-in specialisations of softmax.h. Spec("softmax" | "softmax_grad", {dtype}).
+// Built-in specialisations of softmax.h. KernelSpec("softmax" | "softmax_grad", {dtype}).
 
-#include "softmax.h"
+#include "eflow/kernels_src/softmax.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 namespace EFLOW_TEXT {
 namespace {

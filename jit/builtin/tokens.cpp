@@ -1,8 +1,8 @@
-// Built-in specialisations of tokens.h. Spec("select_rows" | "sum_unselected", {dtype}).
+// Built-in specialisations of tokens.h. KernelSpec("select_rows" | "sum_unselected", {dtype}).
 
-#include "tokens.h"
+#include "eflow/kernels_src/tokens.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 namespace EFLOW_TEXT {
 namespace {

@@ -1,8 +1,8 @@
-// Built-in specialisation of window_ranges.h. Spec("window_ranges", {}).
+// Built-in specialisation of window_ranges.h. KernelSpec("window_ranges", {}).
 
-#include "window_ranges.h"
+#include "eflow/kernels_src/window_ranges.h"
 
-#include "builtin/entry.h"
+#include "eflow/jit/builtin/entry.h"
 
 namespace EFLOW_TEXT {
 namespace {

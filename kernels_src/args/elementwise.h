@@ -25,7 +25,7 @@ struct Elementwise {
   int operands;
 };
 
-/// The function that elementwise.h computes: the first constant of its Spec. elementwise.h derives
+/// The function that elementwise.h computes: the first constant of its KernelSpec. elementwise.h derives
 /// the operand count from the order of the groups, except for kMaximumGrad.
 enum Function : int {
   // one operand x

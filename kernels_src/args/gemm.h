@@ -13,7 +13,7 @@ enum GemmGelu { kNoGelu, kGeluOfSum, kGeluGradient };
 ///   y = gelu(y)                        kGeluOfSum
 ///   y = gelu'(aux[m, n]) y             kGeluGradient
 ///   C[m, n] = y + residual[m, n]       residual only if set
-/// A and B have one stored type; C, bias, aux and residual another (the Spec's dtypes, in this
+/// A and B have one stored type; C, bias, aux and residual another (the KernelSpec's dtypes, in this
 /// order). Sums are f32, or f64 for f64. Strides of a and b may be 0 or negative. k = 0 is an empty
 /// sum. residual must not overlap c; use beta to add in place.
 struct Gemm {
@@ -67,6 +67,12 @@ inline GemmGrid gemm_gpu_grid(Gemm& g) {
   g.blocks_m = (g.m + kGemmBlockRows - 1) / kGemmBlockRows;
   g.blocks_n = (g.n + kGemmBlockColumns - 1) / kGemmBlockColumns;
   return {g.blocks_m * g.blocks_n, g.batch[0], g.batch[1]};
+}
+
+/// Bytes of shared memory of a block on a GPU: two stages of a tile of A and one of B, 64 bytes along k.
+constexpr long long gemm_gpu_shared_bytes(long long element_bytes) {
+  const long long depth = (64 / element_bytes + 15) / 16 * 16;
+  return 2 * (kGemmBlockRows + kGemmBlockColumns) * depth * element_bytes;
 }
 
 /// Divides the launch for a pool of `threads`, each of which takes an equal, contiguous run of

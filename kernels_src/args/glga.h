@@ -17,7 +17,7 @@ struct GlgaGates {
   long long batch, row, branch, head;
 };
 
-/// The driver's CUtensorMap, encoded by jit/tensor_map.hpp and read by the device: address, sizes
+/// The driver's CUtensorMap, encoded by jit/cuda/tensor_map.hpp and read by the device: address, sizes
 /// and strides of a tensor, and the box that one bulk copy loads.
 struct alignas(128) TensorMap {
   unsigned long long opaque[16];
@@ -42,15 +42,15 @@ struct Glga {
   void* d_weights;      ///< sums [B, row tiles, 2, H, d]; may be null
   /// [B, N, 2] key range of each kept token, from window_ranges.h; null if none is dropped
   const int* ranges;
-  void* parts;   ///< sums [B, H, ceil(keys / chunk), part_rows, d], see glga_band_grad.h
+  void* parts;   ///< sums [B, H, ceil(keys / chunk), part_rows, d], see glga/band_grad.h
   double scale;  ///< tau, the factor of the scores
   double eps;    ///< epsilon of the RMS norms
   long long queries, keys, heads;
   long long radius;     ///< window radius in raster positions, read if the form's radius is -1
-  long long chunk;      ///< keys per block of glga_band_grad.h
+  long long chunk;      ///< keys per block of glga/band_grad.h
   long long part_rows;  ///< at least the number of queries that meet any one chunk
-  /// Tensor maps of the tiles that the walk loads, used if the Spec enables bulk copies: k and v,
-  /// or q and d_local in glga_keys_grad.h.
+  /// Tensor maps of the tiles that the walk loads, used if the KernelSpec enables bulk copies: k and v,
+  /// or q and d_local in glga/keys_grad.h.
   TensorMap walk[2];
 };
 

@@ -4,8 +4,8 @@
 // and its tiles are in the block's scratch memory; on a GPU they are in shared memory and
 // registers.
 //
-// Layouts: matrix_tile_cpu.h (CPU operands and sums), matrix_tile_cuda.h (shared memory),
-// matrix_sums_cuda.h (registers), cuda_instructions.h (mma.sync), cuda_warpgroup.h (wgmma).
+// Layouts: cpu/matrix_tile.h (CPU operands and sums), cuda/matrix_tile.h (shared memory),
+// cuda/matrix_sums.h (registers), cuda_instructions.h (mma.sync), cuda_warpgroup.h (wgmma).
 //
 // Operands
 //   Arena arena(block);                              allocate all tiles before the loops
@@ -65,10 +65,11 @@
 // whose scores are all masked thus keeps the maximum kLowestMax, and its exponentials and their sum
 // are exactly 0.
 
-#include "tile/pack.h"
+#include "eflow/kernels_src/tile/pack.h"
 #if defined(EFLOW_GPU)
-#include "tile/matrix_rows_cuda.h"
+#include "eflow/kernels_src/tile/cuda/matrix_mma.h"
+#include "eflow/kernels_src/tile/cuda/matrix_rows.h"
 #else
-#include "tile/matrix_rows_cpu.h"
+#include "eflow/kernels_src/tile/cpu/matrix_rows.h"
 #endif
-#include "tile/matrix_mapped.h"
+#include "eflow/kernels_src/tile/matrix_mapped.h"

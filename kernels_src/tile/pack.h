@@ -7,14 +7,14 @@
 //   each<C>(begin, end, [&](auto i) { store(y, i, exp(load<C>(x, i))); });
 //   C total = sum_each<C>(begin, end, [&](auto i) { return load<C>(x, i); });
 //
-// On a GPU each of these calls is collective and ends with a barrier of the block (pack_cuda.h).
+// On a GPU each of these calls is collective and ends with a barrier of the block (cuda/pack.h).
 // Sums run in a fixed order for a given instruction set, so results do not depend on the number of
 // threads.
 
-#include "tile/types.h"
+#include "eflow/kernels_src/tile/base/types.h"
 #if defined(EFLOW_GPU)
-#include "tile/pack_cuda.h"
+#include "eflow/kernels_src/tile/cuda/pack.h"
 #else
-#include "tile/pack_cpu.h"
+#include "eflow/kernels_src/tile/cpu/pack.h"
 #endif
-#include "tile/math.h"
+#include "eflow/kernels_src/tile/base/math.h"

@@ -3,8 +3,8 @@
 #define BOOST_TEST_MODULE gpu_glga
 #include <boost/test/unit_test.hpp>
 
-#include "support/glga_agreement.hpp"
-#include "support/gpu_or_skip.hpp"
+#include "eflow/tests/support/cuda/gpu_or_skip.hpp"
+#include "eflow/tests/support/glga_agreement.hpp"
 
 using namespace eflow;
 using Local = GlgaOptions::Local;

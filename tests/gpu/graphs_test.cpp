@@ -2,8 +2,9 @@
 #define BOOST_TEST_MODULE gpu_graphs
 #include <boost/test/unit_test.hpp>
 
-#include "support/gpu_or_skip.hpp"
-#include "support/launch_capture.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/tests/support/cuda/gpu_or_skip.hpp"
+#include "eflow/tests/support/cuda/launch_capture.hpp"
 
 using namespace eflow;
 using test::GpuOrSkip;

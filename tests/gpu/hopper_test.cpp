@@ -5,8 +5,9 @@
 #include <boost/test/unit_test.hpp>
 #include <iostream>
 
-#include "support/gpu_or_skip.hpp"
-#include "support/hopper_attention.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/tests/support/cuda/gpu_or_skip.hpp"
+#include "eflow/tests/support/cuda/hopper_attention.hpp"
 
 using namespace eflow;
 

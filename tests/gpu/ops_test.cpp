@@ -5,8 +5,8 @@
 #define BOOST_TEST_MODULE gpu_ops
 #include <boost/test/unit_test.hpp>
 
-#include "support/gpu_or_skip.hpp"
-#include "support/op_agreement.hpp"
+#include "eflow/tests/support/cuda/gpu_or_skip.hpp"
+#include "eflow/tests/support/op_agreement.hpp"
 
 using namespace eflow;
 using test::GpuOrSkip;

@@ -2,8 +2,8 @@
 #define BOOST_TEST_MODULE gpu_primitives
 #include <boost/test/unit_test.hpp>
 
-#include "support/gpu_or_skip.hpp"
-#include "support/tile_primitives.hpp"
+#include "eflow/tests/support/cuda/gpu_or_skip.hpp"
+#include "eflow/tests/support/jit/tile_primitives.hpp"
 
 using namespace eflow;
 using test::GpuOrSkip;

@@ -3,15 +3,17 @@
 #define BOOST_TEST_MODULE gpu_products
 #include <boost/test/unit_test.hpp>
 
-#include "eflow/core/autograd.hpp"
-#include "eflow/core/ops.hpp"
-#include "eflow/core/runnable_kernels.hpp"
-#include "eflow/jit/tuner.hpp"
-#include "support/default_device.hpp"
-#include "support/gpu_or_skip.hpp"
-#include "support/op_check.hpp"
-#include "support/temp_dir.hpp"
-#include "support/tolerance.hpp"
+#include "eflow/core/tensor/autograd.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tuning/tunable_kernels.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/jit/tune/tuner.hpp"
+#include "eflow/tests/support/cuda/gpu_or_skip.hpp"
+#include "eflow/tests/support/default_device.hpp"
+#include "eflow/tests/support/op_check.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
+#include "eflow/tests/support/tolerance.hpp"
 
 using namespace eflow;
 using test::GpuOrSkip;
@@ -30,7 +32,7 @@ jit::Options options_in(const test::TempDir& dir) {
 }
 
 void tune(const jit::Options& options, DType dtype) {
-  const jit::RunnableKernel product = detail::runnable_product();
+  const jit::TunableKernel product = detail::tunable_product();
   const auto one = [&](bool a_transposed, bool b_transposed, ProductEnd end,
                        const std::vector<std::int64_t>& sizes) {
     jit::Runtime runtime(options);

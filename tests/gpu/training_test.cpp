@@ -4,10 +4,12 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include "eflow/base/stopwatch.hpp"
-#include "support/default_device.hpp"
-#include "support/gpu_or_skip.hpp"
-#include "support/tiny_training.hpp"
+#include "eflow/core/base/stopwatch.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/tests/support/cuda/gpu_or_skip.hpp"
+#include "eflow/tests/support/default_device.hpp"
+#include "eflow/tests/support/tiny_training.hpp"
 
 using namespace eflow;
 using test::GpuOrSkip;

@@ -10,7 +10,7 @@
 #include <functional>
 #include <string>
 
-#include "support/temp_dir.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 
 namespace eflow::test {
 

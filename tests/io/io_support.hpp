@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "eflow/io/dataset.hpp"
-#include "eflow/io/dataset_writer.hpp"
-#include "support/temp_dir.hpp"
+#include "eflow/io/dataset/dataset.hpp"
+#include "eflow/io/dataset/dataset_writer.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 
 namespace eflow::test {
 

@@ -13,12 +13,12 @@
 #include <fstream>
 #include <functional>
 
-#include "eflow/jit/disk_cache.hpp"
-#include "eflow/jit/fork_count.hpp"
+#include "eflow/jit/cache/disk_cache.hpp"
+#include "eflow/jit/host/fork_count.hpp"
 #include "eflow/jit/runtime.hpp"
-#include "support/jit_samples.hpp"
-#include "support/temp_dir.hpp"
-#include "support/warnings.hpp"
+#include "eflow/tests/support/jit/jit_samples.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
+#include "eflow/tests/support/warnings.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -29,7 +29,7 @@ namespace {
 
 constexpr const char* kText =
     "#pragma once\n"
-    "#include \"tile/pack.h\"\n"
+    "#include \"eflow/kernels_src/tile/pack.h\"\n"
     "namespace EFLOW_TEXT {\n"
     "struct Count { float* y; long long n; };\n"
     "template <int kTimes>\n"
@@ -42,7 +42,7 @@ struct Count {
 };
 
 KernelRef count_by(int times) {
-  return {"count", Spec("count", {}, {times})};
+  return {"count", KernelSpec("count", {}, {times})};
 }
 
 std::unique_ptr<Runtime> start(const Options& options, const std::string& text = kText) {
@@ -241,5 +241,5 @@ BOOST_AUTO_TEST_CASE(no_compiler_is_said_once) {
   for (const char* part :
        {"install g++ or clang++", "count: a composition of small ops runs instead"})
     BOOST_TEST(warnings.last_has(part), warnings.texts.back());
-  BOOST_TEST(runtime->has(Spec("gemm", {DType::kF32, DType::kF32})));  // built in
+  BOOST_TEST(runtime->has(KernelSpec("gemm", {DType::kF32, DType::kF32})));  // built in
 }

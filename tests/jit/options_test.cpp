@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;

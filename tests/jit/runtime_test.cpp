@@ -6,11 +6,12 @@
 #include <fstream>
 #include <thread>
 
-#include "eflow/base/atomic_file.hpp"
+#include "eflow/core/base/atomic_file.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel_builder.hpp"
-#include "support/fake_compiler.hpp"
-#include "support/temp_dir.hpp"
-#include "support/warnings.hpp"
+#include "eflow/tests/support/jit/fake_compiler.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
+#include "eflow/tests/support/warnings.hpp"
 
 using namespace eflow;
 using namespace eflow::jit;
@@ -20,7 +21,7 @@ namespace {
 
 constexpr const char* kText =
     "#pragma once\n"
-    "#include \"tile/pack.h\"\n"
+    "#include \"eflow/kernels_src/tile/pack.h\"\n"
     "namespace EFLOW_TEXT {\n"
     "struct Scale { const float* x; float* y; long long n, per_block; };\n"
     "template <class T, int kTimes>\n"
@@ -52,7 +53,7 @@ std::unique_ptr<Runtime> runtime_with_scale(const Options& options,
 }
 
 KernelRef scale_by(int times) {
-  return {"scale", Spec("scale", {DType::kF32}, {times})};
+  return {"scale", KernelSpec("scale", {DType::kF32}, {times})};
 }
 
 void check_launch(const Runtime& runtime, int times) {
@@ -131,10 +132,10 @@ BOOST_AUTO_TEST_CASE(one_kernel_that_fails_does_not_stop_the_others) {
   auto runtime = runtime_with_scale({});
   runtime->define({"broken", "acme/scale.h", "no_such_function<$t0>"});
   runtime->define({"asks", "acme/scale.h", "scale<$t3, $c0>"});
-  const auto out = runtime->prepare({{"broken", Spec("broken", {DType::kF32})},
+  const auto out = runtime->prepare({{"broken", KernelSpec("broken", {DType::kF32})},
                                      scale_by(2),
-                                     {"asks", Spec("asks", {DType::kF32})},
-                                     {"undefined", Spec("undefined", {})}});
+                                     {"asks", KernelSpec("asks", {DType::kF32})},
+                                     {"undefined", KernelSpec("undefined", {})}});
   BOOST_TEST(contains(out[0].error, "no_such_function"), out[0].error);
   BOOST_TEST(contains(out[0].error, "broken<f32>():1"), out[0].error);
   BOOST_TEST(out[1].ok(), out[1].error);
@@ -272,7 +273,8 @@ BOOST_AUTO_TEST_CASE(kernels_are_written_and_read) {
     const KernelRef kernel = parse_kernel(text);
     BOOST_TEST(to_string(kernel.spec, kernel.name) == text);
   }
-  BOOST_TEST((parse_kernel("gemm<f32,f32>").spec == Spec("gemm", {DType::kF32, DType::kF32})));
+  BOOST_TEST(
+      (parse_kernel("gemm<f32,f32>").spec == KernelSpec("gemm", {DType::kF32, DType::kF32})));
   for (const char* text :
        {"", "<f32>", "a<f33>", "a<f32", "a(1", "a(x)", "a<f32>(1)b", "a<f32,f32,f32,f32,f32>"}) {
     BOOST_CHECK_THROW((void)parse_kernel(text), InvalidArgument);
@@ -283,8 +285,10 @@ BOOST_AUTO_TEST_CASE(built_in_kernels_have_a_definition_too) {
   Runtime runtime{};
   const KernelRef gemm = parse_kernel("gemm<f32, f32>()");
   const BuildRequest request = runtime.builder().request(gemm, {Backend::kHost, "avx2"});
-  BOOST_TEST(request.texts->root == "gemm.h");
-  BOOST_CHECK_THROW(runtime.define({"two words", "gemm.h", "gemm"}), InvalidArgument);
-  runtime.define({"own", "gemm.h", "gemm<$t0, $t0>"});
-  BOOST_CHECK_THROW(runtime.define({"own", "gemm.h", "gemm<$t0, $t1>"}), InvalidArgument);
+  BOOST_TEST(request.texts->root == "eflow/kernels_src/gemm/gemm.h");
+  BOOST_CHECK_THROW(runtime.define({"two words", "eflow/kernels_src/gemm/gemm.h", "gemm"}),
+                    InvalidArgument);
+  runtime.define({"own", "eflow/kernels_src/gemm/gemm.h", "gemm<$t0, $t0>"});
+  BOOST_CHECK_THROW(runtime.define({"own", "eflow/kernels_src/gemm/gemm.h", "gemm<$t0, $t1>"}),
+                    InvalidArgument);
 }

@@ -1,11 +1,11 @@
 // The GPU text of GEMM as functions, compiled for emulated GPUs. The CPU text is not compiled here;
 // gemm_test.cpp runs it through the runtime.
 
-#include "kernels_src/gemm_gpu_cases.h"
+#include "eflow/tests/kernels_src/gemm_gpu_cases.h"
 
 #if defined(EFLOW_GPU)
 
-#include "gemm.h"
+#include "eflow/kernels_src/gemm/gemm.h"
 
 namespace EFLOW_TEXT {
 namespace {

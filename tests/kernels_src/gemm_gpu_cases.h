@@ -1,7 +1,7 @@
 #pragma once
 // Declarations shared by gemm_gpu_cases.cpp and the test that runs it.
 
-/// Entry of a GEMM text by its types, in the form of jit/builtin_entry.hpp.
+/// Entry of a GEMM text by its types, in the form of jit/kernel/builtin_entry.hpp.
 struct GemmEntry {
   void (*run)(const void* block, const void* args);
 };

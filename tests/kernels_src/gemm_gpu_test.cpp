@@ -3,10 +3,9 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include "eflow/jit/specialised_texts.hpp"
-#include "kernels_src/gemm_gpu_cases.h"
-#include "kernels_src/gemm_problem.hpp"
-#include "support/cuda_emulation.hpp"
+#include "eflow/tests/kernels_src/gemm_gpu_cases.h"
+#include "eflow/tests/kernels_src/gemm_problem.hpp"
+#include "eflow/tests/support/cuda/cuda_emulation.hpp"
 
 namespace eflow_text_emulated_80_8 {
 extern const GemmEntries kGemmEntries;
@@ -25,8 +24,7 @@ namespace emulated = eflow::emulated;
 template <class T, class O>
 void check(const GemmEntry& entry, const Case& c, emulated::Schedule schedule) {
   emulated::Launch launch;
-  launch.shared_bytes = static_cast<std::size_t>(eflow::jit::detail::builtin_shared_bytes(
-      "gemm.h", eflow::jit::Spec("gemm", {eflow::dtype_of<T>(), eflow::dtype_of<O>()})));
+  launch.shared_bytes = static_cast<std::size_t>(eflow::args::gemm_gpu_shared_bytes(sizeof(T)));
   launch.schedule = schedule;
   emulated::Outcome outcome;
   const std::string fault = eflow::test::gemm_fault<T, O>(c, [&](const Gemm& args) {

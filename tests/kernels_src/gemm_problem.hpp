@@ -9,11 +9,11 @@
 #include <random>
 #include <vector>
 
-#include "eflow/base/bfloat16.hpp"
-#include "eflow/base/dtype.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/kernels/args/gemm.h"
-#include "support/gelu.hpp"
+#include "eflow/core/base/bfloat16.hpp"
+#include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/kernels_src/args/gemm.h"
+#include "eflow/tests/support/gelu.hpp"
 
 namespace eflow::test {
 

@@ -4,8 +4,9 @@
 #define BOOST_TEST_MODULE gemm
 #include <boost/test/unit_test.hpp>
 
+#include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
-#include "kernels_src/gemm_problem.hpp"
+#include "eflow/tests/kernels_src/gemm_problem.hpp"
 
 namespace jit = eflow::jit;
 using eflow::bfloat16;
@@ -20,7 +21,7 @@ template <class T, class O>
 void run(const jit::Runtime& runtime, const Gemm& args) {
   Gemm g = args;
   const eflow::args::GemmGrid grid = eflow::args::gemm_grid(g, runtime.pool().size());
-  runtime.launch("gemm", jit::Spec("gemm", {eflow::dtype_of<T>(), eflow::dtype_of<O>()}),
+  runtime.launch("gemm", jit::KernelSpec("gemm", {eflow::dtype_of<T>(), eflow::dtype_of<O>()}),
                  {grid.x, grid.y, grid.z}, g);
 }
 

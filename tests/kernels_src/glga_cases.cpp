@@ -2,13 +2,13 @@
 // standard header: an inline function instantiated here with AVX-512 could be linked into the whole
 // test.
 
-#include "kernels_src/glga_cases.h"
+#include "eflow/tests/kernels_src/glga_cases.h"
 
-#include "glga_forward.h"
-#include "glga_keys_grad.h"
-#include "glga_queries_grad.h"
-#include "glga_rows_grad.h"
-#include "glga_state.h"
+#include "eflow/kernels_src/glga/forward.h"
+#include "eflow/kernels_src/glga/keys_grad.h"
+#include "eflow/kernels_src/glga/queries_grad.h"
+#include "eflow/kernels_src/glga/rows_grad.h"
+#include "eflow/kernels_src/glga/state.h"
 
 namespace EFLOW_TEXT {
 namespace {

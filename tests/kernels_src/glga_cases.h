@@ -2,7 +2,7 @@
 // Declarations shared by glga_cases.cpp, which is compiled for several targets, and the test that
 // runs it.
 
-/// Entry of one specialisation of a glga text, in the form of jit/builtin_entry.hpp.
+/// Entry of one specialisation of a glga text, in the form of jit/kernel/builtin_entry.hpp.
 struct GlgaEntry {
   void (*run)(const void* block, const void* args);
 };

@@ -1,7 +1,7 @@
 // Runs the GPU form of the glga texts on an emulated GPU, with a GPU's tile sizes, and compares it
-// with their CPU form in f64. tests/core/glga_test.cpp compares the CPU form with the composition.
+// with their CPU form in f64. tests/core/attention/glga_test.cpp compares the CPU form with the composition.
 #define BOOST_TEST_MODULE glga_texts
-#include "eflow/kernels/args/glga.h"
+#include "eflow/kernels_src/args/glga.h"
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -11,11 +11,11 @@
 #include <random>
 #include <vector>
 
-#include "eflow/base/dtype.hpp"
-#include "eflow/jit/builtin_entry.hpp"
-#include "eflow/jit/specialised_texts.hpp"
-#include "kernels_src/glga_cases.h"
-#include "support/cuda_emulation.hpp"
+#include "eflow/core/base/dtype.hpp"
+#include "eflow/core/tensor/kernel_registry.hpp"
+#include "eflow/jit/kernel/builtin_entry.hpp"
+#include "eflow/tests/kernels_src/glga_cases.h"
+#include "eflow/tests/support/cuda/cuda_emulation.hpp"
 
 namespace eflow_text_baseline {
 extern const GlgaTable kGlgaTable;
@@ -33,7 +33,7 @@ extern const GlgaTable kGlgaTable;
 namespace {
 
 using eflow::DType;
-using eflow::jit::Spec;
+using eflow::jit::KernelSpec;
 namespace args = eflow::args;
 namespace emulated = eflow::emulated;
 
@@ -76,7 +76,7 @@ class Array {
 };
 
 /// Launches a text over a grid with the given amount of shared memory.
-using Launch = std::function<void(const GlgaEntry& (*)(const GlgaTexts&), const Spec& spec,
+using Launch = std::function<void(const GlgaEntry& (*)(const GlgaTexts&), const KernelSpec& spec,
                                   long long x, const void* args)>;
 
 struct Outputs {
@@ -185,16 +185,17 @@ class Problem {
   args::GlgaRows rows_of(Array& x) const {
     return {x.data(), 0, static_cast<long long>(kHeads) * form_.head, form_.head};
   }
-  Spec spec(const char* name, const GlgaTileCase& tile, bool gated) const {
-    return Spec(name, {dtype_},
-                {form_.head, form_.local, form_.global, gated ? form_.gates : 0,
-                 gated ? form_.normed : 0, form_.radius, form_.kept, tile.rows, tile.keys});
+  KernelSpec spec(const char* name, const GlgaTileCase& tile, bool gated) const {
+    return KernelSpec(name, {dtype_},
+                      {form_.head, form_.local, form_.global, gated ? form_.gates : 0,
+                       gated ? form_.normed : 0, form_.radius, form_.kept, tile.rows, tile.keys});
   }
   void make_state(const Launch& launch, Array& x, Array& y, Array& state) {
     args::GlgaState a{rows_of(x), rows_of(y), state.data(), 1.0 / kTokens, kTokens,
                       kHeads,     1,          kTokens};
     launch([](const GlgaTexts& t) -> const GlgaEntry& { return t.state; },
-           Spec("glga_state", {dtype_}, {form_.head, form_.state}), (form_.head + 127) / 128, &a);
+           KernelSpec("glga_state", {dtype_}, {form_.head, form_.state}), (form_.head + 127) / 128,
+           &a);
   }
 
   GlgaFormCase form_;
@@ -204,7 +205,7 @@ class Problem {
 };
 
 Launch on_cpu(const GlgaTexts& texts) {
-  return [&texts](auto entry, const Spec&, long long x, const void* a) {
+  return [&texts](auto entry, const KernelSpec&, long long x, const void* a) {
     std::vector<char> scratch(8 << 20);
     const auto at = reinterpret_cast<std::uintptr_t>(scratch.data());
     for (long long y = 0; y < kHeads; ++y) {
@@ -219,9 +220,9 @@ Launch on_cpu(const GlgaTexts& texts) {
 
 /// Launches a text with the threads and shared memory that its kernel definition requests.
 Launch on_gpu(int form, int type, const GlgaTable& of_four_warps, emulated::Schedule schedule) {
-  return [=, &of_four_warps](auto entry, const Spec& spec, long long x, const void* a) {
-    for (const eflow::jit::KernelDefinition& d : eflow::jit::kSpecialisedTexts) {
-      if (Spec(d.name, {}).text != spec.text) continue;
+  return [=, &of_four_warps](auto entry, const KernelSpec& spec, long long x, const void* a) {
+    for (const eflow::jit::KernelDefinition& d : eflow::detail::glga_definitions()) {
+      if (KernelSpec(d.name, {}).text != spec.text) continue;
       BOOST_REQUIRE(d.threads == 128 || d.threads == 256);
       const GlgaTable& table =
           d.threads == 128 ? of_four_warps : eflow_text_emulated_80_8::kGlgaTable;

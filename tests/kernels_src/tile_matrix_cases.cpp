@@ -2,7 +2,7 @@
 // GPU. Includes no standard header: an inline function instantiated here with AVX-512 could be
 // linked into the whole test.
 
-#include "kernels_src/tile_matrix_text.h"
+#include "eflow/tests/kernels_src/tile_matrix_text.h"
 
 namespace EFLOW_TEXT {
 namespace {

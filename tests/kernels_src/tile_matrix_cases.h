@@ -30,7 +30,7 @@ inline constexpr int kTileScratch = 96 << 10;  ///< what every supported GPU has
                   f(store, 0) f(store, 1) f(store, 2) f(store, 3) f(attention, 0) f(attention, 1) \
                       f(attention, 2) f(attention, 3)
 
-/// Entry of a text, in the form of jit/builtin_entry.hpp.
+/// Entry of a text, in the form of jit/kernel/builtin_entry.hpp.
 struct TileEntry {
   const char* name;
   void (*run)(const void* block, const void* args);

@@ -4,10 +4,12 @@
 #include <boost/test/unit_test.hpp>
 #include <future>
 
-#include "eflow/base/error.hpp"
-#include "eflow/jit/nvrtc.hpp"
-#include "support/nvrtc_or_skip.hpp"
-#include "support/tile_texts.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/jit/cuda/nvrtc.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/compiler.hpp"
+#include "eflow/tests/support/cuda/nvrtc_or_skip.hpp"
+#include "eflow/tests/support/jit/tile_texts.hpp"
 
 using namespace eflow;
 using test::nvrtc;

@@ -5,10 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "eflow/jit/builtin_entry.hpp"
-#include "eflow/jit/isa.hpp"
-#include "kernels_src/tile_matrix_cases.h"
-#include "support/cuda_emulation.hpp"
+#include "eflow/jit/kernel/builtin_entry.hpp"
+#include "eflow/jit/kernel/isa.hpp"
+#include "eflow/tests/kernels_src/tile_matrix_cases.h"
+#include "eflow/tests/support/cuda/cuda_emulation.hpp"
 
 #define EFLOW_DECLARE(target)              \
   namespace eflow_text_##target {          \

@@ -3,8 +3,8 @@
 // it for each instruction set, an emulated GPU and a real one run its GPU form, and NVRTC compiles
 // it. Results are stored to memory, where the first thread compares them.
 
-#include "kernels_src/tile_matrix_cases.h"
-#include "tile/matrix.h"
+#include "eflow/kernels_src/tile/matrix.h"
+#include "eflow/tests/kernels_src/tile_matrix_cases.h"
 
 namespace EFLOW_TEXT {
 

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "eflow/soflow/interpolant.hpp"
-#include "support/model_check.hpp"
+#include "eflow/soflow/objective/interpolant.hpp"
+#include "eflow/tests/support/model_check.hpp"
 
 namespace eflow::test {
 

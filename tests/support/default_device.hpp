@@ -1,7 +1,7 @@
 #pragma once
 // Sets the default device for the lifetime of the object.
 
-#include "eflow/core/device.hpp"
+#include "eflow/core/tensor/device.hpp"
 
 namespace eflow::test {
 

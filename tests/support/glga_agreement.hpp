@@ -6,9 +6,9 @@
 #include <cmath>
 #include <ostream>
 
-#include "eflow/core/glga.hpp"
-#include "support/default_device.hpp"
-#include "support/op_check.hpp"
+#include "eflow/core/attention/glga.hpp"
+#include "eflow/tests/support/default_device.hpp"
+#include "eflow/tests/support/op_check.hpp"
 
 namespace eflow::test {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "eflow/core/ops.hpp"
+#include "eflow/core/tensor/ops.hpp"
 
 namespace eflow::test {
 

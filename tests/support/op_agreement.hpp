@@ -3,10 +3,10 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "eflow/core/registry.hpp"
-#include "support/default_device.hpp"
-#include "support/op_check.hpp"
-#include "support/tolerance.hpp"
+#include "eflow/core/tensor/registry.hpp"
+#include "eflow/tests/support/default_device.hpp"
+#include "eflow/tests/support/op_check.hpp"
+#include "eflow/tests/support/tolerance.hpp"
 
 namespace eflow::test {
 

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "eflow/core/op.hpp"
-#include "eflow/core/ops.hpp"
+#include "eflow/core/tensor/op.hpp"
+#include "eflow/core/tensor/ops.hpp"
 
 namespace eflow::test {
 

@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include "eflow/trainer/model_config.hpp"
-#include "eflow/trainer/objective_config.hpp"
-#include "eflow/trainer/trainer.hpp"
+#include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/step/trainer.hpp"
 
 namespace eflow::test {
 

@@ -2,7 +2,7 @@
 // Tolerances against an f64 reference, by dtype: a few roundings of the stored type, more for long
 // sums.
 
-#include "eflow/base/dtype.hpp"
+#include "eflow/core/base/dtype.hpp"
 
 namespace eflow::test {
 

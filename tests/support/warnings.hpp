@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eflow/base/log.hpp"
+#include "eflow/core/base/log.hpp"
 
 namespace eflow::test {
 

@@ -1,11 +1,11 @@
-#include "arguments.hpp"
+#include "eflow/trainer/program/arguments.hpp"
 
 #include <algorithm>
 #include <cstdio>
 
-#include "eflow/base/error.hpp"
-#include "eflow/trainer/option_parser.hpp"
-#include "eflow/trainer/option_text.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/trainer/options/option_parser.hpp"
+#include "eflow/trainer/options/option_text.hpp"
 
 namespace eflow::program {
 
@@ -16,7 +16,7 @@ bool wants_help(const Arguments& arguments) {
 
 int print_help(const Usage& usage, const std::vector<trainer::Option>& options) {
   std::printf("usage: %s\n\n%s\n\n%s", usage.line.c_str(), usage.about.c_str(),
-              trainer::help_text(options).c_str());
+              trainer::describe_options(options).c_str());
   return 0;
 }
 

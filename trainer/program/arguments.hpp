@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "commands.hpp"
-#include "eflow/trainer/options.hpp"
+#include "eflow/trainer/options/options.hpp"
+#include "eflow/trainer/program/commands.hpp"
 
 namespace eflow::program {
 

@@ -3,13 +3,13 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/io/synth.hpp"
-#include "eflow/trainer/data_sets.hpp"
-#include "eflow/trainer/option_parser.hpp"
-#include "eflow/trainer/step_bench.hpp"
-#include "eflow/trainer/training_run.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/io/dataset/synth.hpp"
+#include "eflow/trainer/bench/step_bench.hpp"
+#include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/options/option_parser.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/run/training_run.hpp"
 
 namespace eflow::program {
 namespace {

@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/trainer/glga_bench.hpp"
-#include "eflow/trainer/option_parser.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/trainer/bench/glga_bench.hpp"
+#include "eflow/trainer/options/option_parser.hpp"
+#include "eflow/trainer/program/arguments.hpp"
 
 namespace eflow::program {
 namespace {

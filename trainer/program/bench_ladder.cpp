@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "arguments.hpp"
-#include "eflow/trainer/ladder.hpp"
-#include "eflow/trainer/training_run.hpp"
+#include "eflow/trainer/bench/ladder.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/run/training_run.hpp"
 
 namespace eflow::program {
 namespace {

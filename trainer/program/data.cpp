@@ -6,17 +6,17 @@
 #include <sstream>
 #include <thread>
 
-#include "arguments.hpp"
-#include "eflow/base/atomic_file.hpp"
-#include "eflow/io/dataset.hpp"
-#include "eflow/io/npy.hpp"
-#include "eflow/io/pack.hpp"
-#include "eflow/io/synth.hpp"
-#include "eflow/nn/named_enum.hpp"
-#include "eflow/trainer/data_sets.hpp"
-#include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/progress.hpp"
-#include "signals.hpp"
+#include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/named_enum.hpp"
+#include "eflow/io/dataset/dataset.hpp"
+#include "eflow/io/dataset/npy.hpp"
+#include "eflow/io/dataset/pack.hpp"
+#include "eflow/io/dataset/synth.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/progress.hpp"
+#include "eflow/trainer/program/signals.hpp"
 
 namespace eflow::program {
 namespace {

@@ -4,15 +4,15 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/trainer/clip_distances.hpp"
-#include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/features.hpp"
-#include "eflow/trainer/generator.hpp"
-#include "eflow/trainer/progress.hpp"
-#include "eflow/trainer/training_run.hpp"
-#include "eval_exact.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/eval/clip_distances.hpp"
+#include "eflow/trainer/eval/features.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/eval_exact.hpp"
+#include "eflow/trainer/program/progress.hpp"
+#include "eflow/trainer/run/generator.hpp"
+#include "eflow/trainer/run/training_run.hpp"
 
 namespace eflow::program {
 namespace {

@@ -1,12 +1,12 @@
-#include "eval_exact.hpp"
+#include "eflow/trainer/program/eval_exact.hpp"
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "eflow/base/error.hpp"
-#include "eflow/soflow/exact_errors.hpp"
-#include "eflow/trainer/exact_source.hpp"
-#include "eflow/trainer/generator.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/soflow/exact/exact_errors.hpp"
+#include "eflow/trainer/data/exact_source.hpp"
+#include "eflow/trainer/run/generator.hpp"
 
 namespace eflow::program {
 namespace {

@@ -3,11 +3,11 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/io/npy.hpp"
-#include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/frechet.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/io/dataset/npy.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/eval/frechet.hpp"
+#include "eflow/trainer/program/arguments.hpp"
 
 namespace eflow::program {
 namespace {

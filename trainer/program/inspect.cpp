@@ -3,16 +3,16 @@
 
 #include <cstdio>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/base/hash.hpp"
-#include "eflow/io/manifest.hpp"
-#include "eflow/nn/dit_kernels.hpp"
-#include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/generator.hpp"
-#include "eflow/trainer/model_flops.hpp"
-#include "eflow/trainer/option_text.hpp"
-#include "eflow/trainer/run_directory.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/base/hash.hpp"
+#include "eflow/io/shard/manifest.hpp"
+#include "eflow/nn/dit/kernels.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/cost/model_flops.hpp"
+#include "eflow/trainer/options/option_text.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/run/generator.hpp"
+#include "eflow/trainer/run/run_directory.hpp"
 
 namespace eflow::program {
 namespace {
@@ -20,14 +20,14 @@ namespace {
 using trainer::one_of;
 using trainer::Option;
 
-std::string count_text(double count) {
+std::string describe_count(double count) {
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, count < 1e9 ? "%.1f M" : "%.2f G",
                 count / (count < 1e9 ? 1e6 : 1e9));
   return buffer;
 }
 
-std::string model_text(const nn::DiTConfig& c) {
+std::string describe_model(const nn::DiTConfig& c) {
   const nn::Grid3 grid = c.grid();
   return str(
       "width ", c.dim, ", heads ", c.heads, " of width ", c.dim / c.heads, ", feed-forward ",
@@ -51,7 +51,7 @@ int inspect_preset(const std::string& name) {
       "preset %s: %lld parameters (%s)\n%sforward pass of one clip: %.4g GFLOP, %.3g %% of them in "
       "attention\n",
       name.c_str(), static_cast<long long>(parameters),
-      count_text(static_cast<double>(parameters)).c_str(), model_text(config).c_str(),
+      describe_count(static_cast<double>(parameters)).c_str(), describe_model(config).c_str(),
       flops.total() / 1e9, 100 * flops.attention / flops.total());
   return 0;
 }
@@ -77,7 +77,7 @@ int inspect_checkpoint(const std::string& path) {
   std::printf(
       "%s\n%s", checkpoint.path().c_str(),
       str("step ", info.step, " of ", info.config.train.iterations, "\n",
-          nn::parameter_count(model), " parameters\n", model_text(model), "trained on ",
+          nn::parameter_count(model), " parameters\n", describe_model(model), "trained on ",
           info.data.training_clips, " clips with ", info.isa, ", ", info.threads, " threads\n")
           .c_str());
   for (std::size_t i = 0; i < info.data.class_names.size(); ++i)

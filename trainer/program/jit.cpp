@@ -1,13 +1,13 @@
-// eflow jit ...: passes the models' kernels to the commands of eflow/jit/commands.hpp.
+// eflow jit ...: passes the models' kernels to the commands of eflow/trainer/program/jit/commands.hpp.
 
 #include <cstdio>
 #include <iostream>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/core/runnable_kernels.hpp"
-#include "eflow/jit/commands.hpp"
-#include "eflow/nn/dit_products.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tuning/tunable_kernels.hpp"
+#include "eflow/nn/dit/products.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/jit/commands.hpp"
 
 namespace eflow::program {
 namespace {
@@ -41,7 +41,7 @@ int jit_command(const Arguments& arguments) {
   if (arguments.empty())
     throw InvalidArgument("eflow jit: expected a command\n" + jit::jit_usage());
   return jit::run_jit_command(arguments, std::cout, jit::Options::from_environment(),
-                              runnable_kernels(), {{"default", nn::default_kernels}},
+                              tunable_kernels(), {{"default", nn::default_kernels}},
                               tuning_lists());
 }
 

@@ -6,9 +6,10 @@
 #include <cstring>
 #include <exception>
 
-#include "commands.hpp"
-#include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/options.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/options/options.hpp"
+#include "eflow/trainer/program/commands.hpp"
+#include "eflow/version.hpp"
 
 namespace eflow::program {
 

@@ -1,9 +1,9 @@
 // eflow plot
 
-#include "arguments.hpp"
-#include "eflow/base/atomic_file.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/trainer/bar_chart.hpp"
+#include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/trainer/eval/bar_chart.hpp"
+#include "eflow/trainer/program/arguments.hpp"
 
 namespace eflow::program {
 

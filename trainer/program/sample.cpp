@@ -3,14 +3,14 @@
 #include <cstdio>
 #include <span>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/io/npy.hpp"
-#include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/preview.hpp"
-#include "eflow/trainer/progress.hpp"
-#include "eflow/trainer/run_directory.hpp"
-#include "signals.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/io/dataset/npy.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/progress.hpp"
+#include "eflow/trainer/program/signals.hpp"
+#include "eflow/trainer/run/preview.hpp"
+#include "eflow/trainer/run/run_directory.hpp"
 
 namespace eflow::program {
 namespace {

@@ -1,4 +1,4 @@
-#include "signals.hpp"
+#include "eflow/trainer/program/signals.hpp"
 
 #include <signal.h>
 #include <unistd.h>

@@ -4,15 +4,15 @@
 #include <cstdio>
 #include <utility>
 
-#include "arguments.hpp"
-#include "eflow/base/error.hpp"
-#include "eflow/trainer/exit_code.hpp"
-#include "eflow/trainer/option_parser.hpp"
-#include "eflow/trainer/progress.hpp"
-#include "eflow/trainer/stages.hpp"
-#include "eflow/trainer/training_plan.hpp"
-#include "eflow/trainer/training_run.hpp"
-#include "signals.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/options/option_parser.hpp"
+#include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/progress.hpp"
+#include "eflow/trainer/program/signals.hpp"
+#include "eflow/trainer/run/stages.hpp"
+#include "eflow/trainer/run/training_plan.hpp"
+#include "eflow/trainer/run/training_run.hpp"
 
 namespace eflow::program {
 namespace {

@@ -1,5 +1,5 @@
 #define BOOST_TEST_MODULE atomic_file
-#include "eflow/base/atomic_file.hpp"
+#include "eflow/core/base/atomic_file.hpp"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -9,8 +9,8 @@
 #include <csignal>
 #include <fstream>
 
-#include "eflow/base/error.hpp"
-#include "support/temp_dir.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 
 namespace eflow {
 namespace {

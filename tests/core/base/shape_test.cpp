@@ -1,9 +1,9 @@
 #define BOOST_TEST_MODULE shape
-#include "eflow/base/shape.hpp"
+#include "eflow/core/base/shape.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include "eflow/base/error.hpp"
+#include "eflow/core/base/error.hpp"
 
 namespace eflow {
 namespace {

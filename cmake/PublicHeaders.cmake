@@ -1,0 +1,160 @@
+# Which headers of each module others may include. Every other header is the module's own.
+#
+# EFLOW_PUBLIC_NAME: the interface of the library: installed, documented, stable between patch versions.
+# EFLOW_SHARED_NAME: for the modules above it in this tree alone; not installed. Keep it short: what a second module needs is
+# mostly a sign that it stands in the wrong one.
+
+set(EFLOW_PUBLIC_base
+  core/base/atomic_file.hpp
+  core/base/bfloat16.hpp
+  core/base/dtype.hpp
+  core/base/error.hpp
+  core/base/export.hpp
+  core/base/hash.hpp
+  core/base/log.hpp
+  core/base/shape.hpp)
+set(EFLOW_PUBLIC_jit
+  jit/cache/cache_directory.hpp
+  jit/cache/tuning_database.hpp
+  jit/cache/tuning_record.hpp
+  jit/kernel/build_report.hpp
+  jit/kernel/config_space.hpp
+  jit/kernel/definitions.hpp
+  jit/kernel/grid.hpp
+  jit/kernel/isa.hpp
+  jit/kernel/shape_bucket.hpp
+  jit/kernel/spec.hpp
+  jit/kernel/stream.hpp
+  jit/kernel/target.hpp
+  jit/options.hpp
+  jit/runtime.hpp
+  jit/tune/bench.hpp
+  jit/tune/race.hpp
+  jit/tune/tuner.hpp
+  jit/tune/workload.hpp)
+set(EFLOW_PUBLIC_core
+  core/attention/glga.hpp
+  core/ops/parameter_list.hpp
+  core/tensor/autograd.hpp
+  core/tensor/device.hpp
+  core/tensor/device_ptr.hpp
+  core/tensor/memory_plan.hpp
+  core/tensor/ops.hpp
+  core/tensor/random_key.hpp
+  core/tensor/tensor.hpp)
+set(EFLOW_PUBLIC_nn
+  nn/attention/attention_options.hpp
+  nn/attention/chunk_attention.hpp
+  nn/attention/cross_attention.hpp
+  nn/attention/fused_attention.hpp
+  nn/attention/mixer.hpp
+  nn/attention/self_attention.hpp
+  nn/attention/token_layout.hpp
+  nn/dit/block.hpp
+  nn/dit/condition.hpp
+  nn/dit/config.hpp
+  nn/dit/head.hpp
+  nn/dit/video_dit.hpp
+  nn/layers/adaln.hpp
+  nn/layers/embedding.hpp
+  nn/layers/feed_forward.hpp
+  nn/layers/grid.hpp
+  nn/layers/init.hpp
+  nn/layers/linear.hpp
+  nn/layers/mix_feed_forward.hpp
+  nn/layers/module.hpp
+  nn/layers/norm_layers.hpp
+  nn/layers/patch.hpp
+  nn/layers/rope3d.hpp
+  nn/layers/scalar_embedder.hpp
+  nn/optim/adamw.hpp
+  nn/optim/ema.hpp
+  nn/optim/fused_update.hpp
+  nn/optim/grad_clip.hpp
+  nn/optim/schedule.hpp)
+set(EFLOW_PUBLIC_soflow
+  soflow/anyflow/anyflow.hpp
+  soflow/anyflow/on_policy.hpp
+  soflow/anyflow/on_policy_objective.hpp
+  soflow/exact/cosine_basis.hpp
+  soflow/exact/exact_errors.hpp
+  soflow/exact/exact_flow.hpp
+  soflow/exact/line_flow.hpp
+  soflow/objective/batch.hpp
+  soflow/objective/guidance.hpp
+  soflow/objective/interpolant.hpp
+  soflow/objective/loss_groups.hpp
+  soflow/objective/losses.hpp
+  soflow/objective/network.hpp
+  soflow/objective/objective.hpp
+  soflow/objective/objective_options.hpp
+  soflow/objective/times.hpp
+  soflow/objective/token_drop.hpp
+  soflow/sampling/sampler.hpp)
+set(EFLOW_PUBLIC_io
+  io/checkpoint/checkpoint.hpp
+  io/dataset/clip_source.hpp
+  io/dataset/dataset.hpp
+  io/dataset/loader.hpp
+  io/dataset/order.hpp
+  io/shard/manifest.hpp)
+set(EFLOW_PUBLIC_trainer
+  trainer/config/config.hpp
+  trainer/config/model_config.hpp
+  trainer/data/data_info.hpp
+  trainer/data/source_schedule.hpp
+  trainer/options/options.hpp
+  trainer/run/checkpoint.hpp
+  trainer/run/generator.hpp
+  trainer/run/preview.hpp
+  trainer/run/say.hpp
+  trainer/run/training_run.hpp
+  trainer/step/metrics.hpp
+  trainer/step/second_learner.hpp
+  trainer/step/trainer.hpp)
+
+set(EFLOW_SHARED_base
+  core/base/named_enum.hpp
+  core/base/noise.hpp
+  core/base/stopwatch.hpp)
+set(EFLOW_SHARED_jit
+  jit/cache/cache_use.hpp
+  jit/cache/disk_cache.hpp
+  jit/cache/pack.hpp
+  jit/cuda/api.hpp
+  jit/cuda/context.hpp
+  jit/cuda/cublas_api.hpp
+  jit/cuda/driver.hpp
+  jit/cuda/nvtx.hpp
+  jit/cuda/stream.hpp
+  jit/cuda/tensor_map.hpp
+  jit/host/thread_pool.hpp
+  jit/kernel/artifact.hpp
+  jit/kernel/build_request.hpp
+  jit/kernel/compiler.hpp
+  jit/kernel/texts.hpp
+  jit/kernel_builder.hpp
+  jit/tune/tuning_target.hpp)
+set(EFLOW_SHARED_core
+  core/tensor/kernel_registry.hpp
+  core/tensor/trace.hpp
+  core/tensor/trace_range.hpp
+  core/tuning/tunable_kernels.hpp)
+set(EFLOW_SHARED_nn
+  nn/dit/clip_stream.hpp
+  nn/dit/kernels.hpp
+  nn/dit/products.hpp)
+set(EFLOW_SHARED_soflow
+  soflow/objective/drift_alarm.hpp
+  soflow/objective/held_out_error.hpp
+  soflow/sampling/stream_sampler.hpp)
+set(EFLOW_SHARED_io
+  io/dataset/dataset_writer.hpp
+  io/dataset/npy.hpp
+  io/dataset/pack.hpp
+  io/dataset/synth.hpp
+  io/media/contact_sheet.hpp
+  io/media/image.hpp
+  io/media/png.hpp
+  io/media/webp.hpp)
+set(EFLOW_SHARED_trainer)

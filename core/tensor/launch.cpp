@@ -1,0 +1,130 @@
+#include "eflow/core/tensor/launch.hpp"
+
+#include <algorithm>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/tensor_node.hpp"
+
+namespace eflow::detail {
+namespace {
+
+constexpr int kY = args::kMaxOperands;
+
+/// Returns the strides of x broadcast to `shape`: 0 in broadcast dimensions.
+Strides broadcast_strides(const Tensor& x, const Shape& shape) {
+  Strides out = shape;
+  for (int i = 1; i <= shape.rank(); ++i) {
+    const bool has = i <= x.rank() && x.size(-i) == shape[-i];
+    out[-i] = has ? x.strides()[-i] : 0;
+  }
+  return out;
+}
+
+/// The dimensions of a launch. Adjacent dimensions are merged if every operand walks them with one
+/// stride: fewer, longer inner loops.
+struct Loop {
+  Shape size;
+  Strides stride[kY + 1];
+
+  void add(std::int64_t n, const std::int64_t* strides) {
+    if (n == 1) return;
+    const int last = size.rank() - 1;
+    bool merge = last >= 0;
+    for (int t = 0; merge && t <= kY; ++t) merge = stride[t][last] == strides[t] * n;
+    if (merge) {
+      size[last] *= n;
+      for (int t = 0; t <= kY; ++t) stride[t][last] = strides[t];
+    } else {
+      size.push_back(n);
+      for (int t = 0; t <= kY; ++t) stride[t].push_back(strides[t]);
+    }
+  }
+};
+
+}  // namespace
+
+void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list<Tensor> x,
+                        double scalar0, double scalar1) {
+  if (y.count() == 0) return;
+  args::Elementwise a{};
+  a.y = y.data();
+  a.scalar[0] = scalar0;
+  a.scalar[1] = scalar1;
+  a.operands = static_cast<int>(x.size());
+  Strides strides[kY + 1];
+  for (Strides& s : strides) s = y.strides();  // absent operands do not prevent merging
+  int n = 0;
+  for (const Tensor& t : x) {
+    a.x[n] = t.data();
+    strides[n++] = broadcast_strides(t, y.shape());
+  }
+  Loop loop;
+  for (int d = 0; d < y.rank(); ++d) {
+    std::int64_t at[kY + 1];
+    for (int t = 0; t <= kY; ++t) at[t] = strides[t][d];
+    loop.add(y.size(d), at);
+  }
+  const std::int64_t one[kY + 1] = {1, 1, 1, 1, 1};
+  if (loop.size.rank() == 0) {
+    loop.size.push_back(1);
+    for (int t = 0; t <= kY; ++t) loop.stride[t].push_back(one[t]);
+  }
+  const int inner = loop.size.rank() - 1;
+  a.inner = loop.size[inner];
+  a.outer = 1;
+  a.outer_rank = inner;
+  for (int t = 0; t <= kY; ++t) a.inner_stride[t] = loop.stride[t][inner];
+  for (int d = 0; d < inner; ++d) {
+    a.outer *= loop.size[d];
+    a.outer_size[d] = loop.size[d];
+    for (int t = 0; t <= kY; ++t) a.outer_stride[t][d] = loop.stride[t][d];
+  }
+  const std::int64_t elements = y.device()->block_shape().elements;
+  a.elements_per_block = elements;
+  a.rows_per_block = std::max<std::int64_t>(1, elements / a.inner);
+  const jit::Grid grid{a.outer == 1 ? blocks(a.inner, a.elements_per_block)
+                                    : blocks(a.outer, a.rows_per_block)};
+  const DType operand = x.size() ? x.begin()->dtype() : y.dtype();
+  y.device()->launch("elementwise", jit::KernelSpec("elementwise", {operand, y.dtype()}, {f}), grid,
+                     a);
+}
+
+void copy_elements(const Tensor& from, const Tensor& to) {
+  launch_elementwise(args::kCopy, to, {from});
+}
+
+void mark_written(const Tensor& tensor) {
+  ++tensor.node()->storage->version;
+}
+
+DType floating_dtype(const Tensor& x, std::string_view op) {
+  if (!is_floating(x.dtype())) {
+    throw InvalidArgument(
+        str("[", op, "] ", x, " does not have a floating dtype; expected f32, f64 or bf16"));
+  }
+  return x.dtype();
+}
+
+void require_positions_near(std::string_view op, const Tensor& positions, const Tensor& q) {
+  if (!positions.defined() || positions.device() == q.device()) return;
+  throw InvalidArgument(str("[", op, "] positions are on ", positions.device()->name(),
+                            ", q is on ", q.device()->name(), "; make them on the device of q"));
+}
+
+void require_same_dtype(std::string_view op, std::initializer_list<Tensor> x) {
+  for (const Tensor& t : x) {
+    if (t.defined() && t.dtype() != x.begin()->dtype()) {
+      throw InvalidArgument(
+          str("[", op, "] dtypes differ: ", *x.begin(), " and ", t, "; cast one of them"));
+    }
+  }
+}
+
+std::int64_t rows_per_block(const Device& device, std::int64_t row_elements) {
+  const BlockShape shape = device.block_shape();
+  return std::max(shape.least_rows, shape.elements / std::max<std::int64_t>(1, row_elements));
+}
+
+}  // namespace eflow::detail

@@ -1,0 +1,45 @@
+#pragma once
+// A timeline of a training step for chrome://tracing or Perfetto: individual kernels, and named
+// ranges around them. A traced device waits for each kernel, so kernel times are exact but overlap
+// is not shown.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "eflow/core/base/stopwatch.hpp"
+
+namespace eflow {
+
+/// Collects spans in memory. Attach it with Device::set_trace. Threads: one at a time.
+class Trace {
+ public:
+  /// Opens a range. Ranges nest.
+  void begin(std::string name) { open_.push_back({std::move(name), now(), 0, kRanges}); }
+  /// Closes the innermost open range.
+  void end();
+  /// Adds a kernel that ran from `begin`, a value of now(), until now.
+  void kernel(std::string name, double begin) {
+    spans_.push_back({std::move(name), begin, now() - begin, kKernels});
+  }
+  /// Returns the seconds since construction.
+  [[nodiscard]] double now() const { return watch_.seconds(); }
+  /// Number of kernels and closed ranges.
+  [[nodiscard]] std::size_t size() const { return spans_.size(); }
+
+  /// Writes the kernels and closed ranges in the Trace Event Format (JSON). Throws IoError.
+  void write(const std::filesystem::path& path) const;
+
+ private:
+  static constexpr int kRanges = 1, kKernels = 2;
+  struct Span {
+    std::string name;
+    double begin, seconds;
+    int row;
+  };
+
+  Stopwatch watch_;
+  std::vector<Span> open_, spans_;
+};
+
+}  // namespace eflow

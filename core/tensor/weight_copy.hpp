@@ -1,0 +1,14 @@
+#pragma once
+// Weights in the dtype of matrix products. Master weights are f32, and a bf16 step uses each of them
+// several times (students, teacher, forward, backward), so its bf16 copy is made once per update.
+
+#include "eflow/core/tensor/tensor.hpp"
+
+namespace eflow::detail {
+
+/// Returns w in `dtype`: w itself if it has that dtype; for parameters and their averages a copy
+/// that is kept until the parameter is written; for other tensors a new copy. Not recorded. Threads:
+/// may be called concurrently.
+[[nodiscard]] Tensor weight_in(const Tensor& w, DType dtype);
+
+}  // namespace eflow::detail

@@ -1,0 +1,120 @@
+#pragma once
+// Checkpoints: one directory per saved step, holding state.h5 (named arrays, readable by any HDF5
+// tool) and manifest.json (offsets and hashes). A save becomes visible by a single rename, after
+// all files are written, synced and read back. Every visible checkpoint is therefore complete, and
+// the remains of a killed save are never mistaken for one. File formats: docs/formats.md.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/shape.hpp"
+
+namespace eflow::io {
+
+/// A named array to save. The bytes are borrowed: the caller keeps them alive during save(). A name
+/// is an HDF5 path of printable ASCII components joined by '/', such as
+/// "model/blocks.0.qkv.weight".
+struct NamedBytes {
+  std::string name{};
+  DType dtype = DType::kF32;
+  Shape shape{};
+  std::span<const std::byte> bytes{};
+};
+
+/// A named array loaded from a checkpoint; owns its bytes.
+struct LoadedArray {
+  std::string name{};
+  DType dtype = DType::kF32;
+  Shape shape{};
+  std::vector<std::byte> bytes{};
+};
+
+/// Describes one array of a checkpoint without its bytes.
+struct ArrayInfo {
+  std::string name{};
+  DType dtype = DType::kF32;
+  Shape shape{};
+  std::uint64_t offset = 0;  ///< in state.h5
+  std::uint64_t bytes = 0;
+};
+
+/// A checkpoint directory opened for reading. Const calls are thread-safe.
+class Checkpoint {
+ public:
+  /// Reads and checks manifest.json. Throws IoError if `directory` is not a checkpoint and
+  /// CorruptData if its manifest is damaged.
+  explicit Checkpoint(const std::filesystem::path& directory);
+  ~Checkpoint();
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
+
+  [[nodiscard]] const std::filesystem::path& path() const;
+  [[nodiscard]] std::int64_t step() const;
+  /// The metadata passed to save(), as JSON text.
+  [[nodiscard]] const std::string& metadata() const;
+  /// The arrays in the order in which they were saved.
+  [[nodiscard]] const std::vector<ArrayInfo>& arrays() const;
+  [[nodiscard]] bool contains(std::string_view name) const;
+
+  /// Loads all arrays whose names start with `prefix`, in saved order. Checks every hash before it
+  /// returns; throws CorruptData naming the file, the array, and the expected and found hashes.
+  [[nodiscard]] std::vector<LoadedArray> load(std::string_view prefix = "") const;
+  /// Loads one array. Throws InvalidArgument, suggesting the closest name, if `name` does not
+  /// exist.
+  [[nodiscard]] LoadedArray load_one(std::string_view name) const;
+  /// Checks every byte of both files. Throws CorruptData on the first mismatch.
+  void verify() const;
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+/// Which checkpoints to keep after a save: the newest `keep_last`, and those whose step is a
+/// multiple of `keep_every` (0 disables the second rule).
+struct Retention {
+  int keep_last = 3;
+  std::int64_t keep_every = 0;
+};
+
+/// The checkpoints of one run. Not thread-safe; other processes may read during a save.
+class CheckpointStore {
+ public:
+  /// Throws InvalidArgument unless keep_last >= 1 and keep_every >= 0. Touches no files.
+  explicit CheckpointStore(std::filesystem::path directory, Retention retention = {});
+
+  /// Writes step-N, atomically replacing an existing checkpoint of that step, then applies the
+  /// retention rules. On any error, including a full disk, earlier checkpoints are unchanged.
+  /// Returns the directory of the new checkpoint. Throws NoSpaceError, IoError, and InvalidArgument
+  /// (duplicate names, sizes that do not match their shapes, metadata that is not JSON).
+  std::filesystem::path save(std::int64_t step, std::span<const NamedBytes> arrays,
+                             const std::string& metadata_json);
+
+  /// Returns the steps of all committed checkpoints in ascending order, without verifying them.
+  [[nodiscard]] std::vector<std::int64_t> list() const;
+  /// The directory of the checkpoint of `step`, whether or not it exists.
+  [[nodiscard]] std::filesystem::path path_of(std::int64_t step) const;
+  /// Returns the newest checkpoint that passes verify(), or nullopt. Logs a warning with the reason
+  /// for each checkpoint it skips.
+  [[nodiscard]] std::optional<Checkpoint> latest_good() const;
+  /// Moves the checkpoints of steps after `step`, left by an earlier attempt, into a new folder
+  /// `set-aside-N` and returns that folder, or nullopt if there are none. Throws IoError.
+  [[nodiscard]] std::optional<std::filesystem::path> set_aside_after(std::int64_t step);
+  /// Removes the temporary directories of killed saves. save() also does this.
+  void remove_leftovers() const;
+
+ private:
+  void apply_retention(std::int64_t newest) const;
+  std::filesystem::path directory_;
+  Retention retention_;
+};
+
+}  // namespace eflow::io

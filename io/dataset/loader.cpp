@@ -1,0 +1,176 @@
+#include "eflow/io/dataset/loader.hpp"
+
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/base/stopwatch.hpp"
+
+namespace eflow::io {
+namespace {
+
+/// The result of reading one step: a batch or an error.
+struct Outcome {
+  Batch batch;
+  std::exception_ptr error;
+};
+
+}  // namespace
+
+struct Loader::State {
+  const ClipSource& source;
+  const SampleOrder order;
+  const LoaderOptions options;
+  const Shape shape;  // [B, C, T, H, W]
+
+  std::mutex mutex;
+  std::condition_variable room, ready;
+  bool stopping = false;
+  std::int64_t next_to_read, next_to_deliver;
+  std::map<std::int64_t, Outcome> finished;
+  std::vector<Batch> spare;  // buffers returned by the consumer
+  std::exception_ptr failure;
+  double last_wait = 0, total_wait = 0;
+  std::vector<std::thread> threads;
+
+  State(const ClipSource& s, SampleOrder o, LoaderOptions opts);
+  ~State();
+  void start();
+  void run();
+  void fill(Batch& batch, std::int64_t step) const;
+  [[nodiscard]] bool has_room() const { return next_to_read < next_to_deliver + options.depth; }
+};
+
+namespace {
+
+Shape batch_shape(const ClipSource& source, std::int64_t batch_size) {
+  Shape shape{batch_size};
+  for (const std::int64_t d : source.clip_shape()) shape.push_back(d);
+  return shape;
+}
+
+void check(const ClipSource& source, const SampleOrder& order, const LoaderOptions& o) {
+  if (o.batch_size < 1 || o.threads < 1 || o.depth < 1 || o.first_step < 0) {
+    throw InvalidArgument(str("[loader] batch size ", o.batch_size, ", threads ", o.threads,
+                              " and depth ", o.depth, " must be 1 or more, first step ",
+                              o.first_step, " 0 or more"));
+  }
+  if (order.count() != source.size()) {
+    throw InvalidArgument(str("[loader] the order covers ", order.count(),
+                              " samples, but the source has ", source.size()));
+  }
+}
+
+}  // namespace
+
+Loader::State::State(const ClipSource& s, SampleOrder o, LoaderOptions opts)
+    : source(s),
+      order(o),
+      options(opts),
+      shape(batch_shape(s, opts.batch_size)),
+      next_to_read(opts.first_step),
+      next_to_deliver(opts.first_step) {}
+
+void Loader::State::start() {
+  for (int i = 0; i < options.threads; ++i) threads.emplace_back([this] { run(); });
+}
+
+Loader::State::~State() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+  }
+  room.notify_all();
+  for (std::thread& thread : threads) thread.join();
+}
+
+void Loader::State::run() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    room.wait(lock, [this] { return stopping || has_room(); });
+    if (stopping) return;
+    const std::int64_t step = next_to_read++;
+    Outcome outcome;
+    if (!spare.empty()) {
+      outcome.batch = std::move(spare.back());
+      spare.pop_back();
+    }
+    lock.unlock();
+    try {
+      fill(outcome.batch, step);
+    } catch (...) {
+      outcome.error = std::current_exception();
+    }
+    lock.lock();
+    finished.emplace(step, std::move(outcome));
+    ready.notify_one();
+  }
+}
+
+void Loader::State::fill(Batch& batch, std::int64_t step) const {
+  const auto per_clip = static_cast<std::size_t>(element_count(source.clip_shape()));
+  const auto size = static_cast<std::size_t>(options.batch_size);
+  batch.step = step;
+  batch.shape = shape;
+  batch.clips.resize(size * per_clip);
+  batch.labels.resize(size);
+  batch.ids.resize(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    batch.ids[i] = order.index_at(step * options.batch_size + static_cast<std::int64_t>(i));
+    batch.labels[i] =
+        source.read(batch.ids[i], std::span(batch.clips).subspan(i * per_clip, per_clip));
+  }
+}
+
+Loader::Loader(const ClipSource& source, SampleOrder order, LoaderOptions options) {
+  check(source, order, options);
+  state_ = std::make_unique<State>(source, order, options);
+  state_->start();  // outside State's constructor, so that ~State joins the threads if this throws
+}
+
+Loader::~Loader() = default;
+
+void Loader::next(Batch& batch) {
+  State& s = *state_;
+  const Stopwatch watch;
+  std::unique_lock lock(s.mutex);
+  if (s.failure) std::rethrow_exception(s.failure);
+  s.ready.wait(lock, [&s] { return s.finished.contains(s.next_to_deliver); });
+  s.last_wait = watch.seconds();
+  s.total_wait += s.last_wait;
+  auto node = s.finished.extract(s.next_to_deliver);
+  if (node.mapped().error) {
+    s.failure = node.mapped().error;
+    std::rethrow_exception(s.failure);
+  }
+  if (!batch.clips.empty()) s.spare.push_back(std::move(batch));
+  batch = std::move(node.mapped().batch);
+  ++s.next_to_deliver;
+  s.room.notify_one();
+}
+
+Batch Loader::next() {
+  Batch batch;
+  next(batch);
+  return batch;
+}
+
+std::int64_t Loader::next_step() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->next_to_deliver;
+}
+
+double Loader::last_wait_seconds() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->last_wait;
+}
+
+double Loader::total_wait_seconds() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->total_wait;
+}
+
+}  // namespace eflow::io

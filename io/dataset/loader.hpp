@@ -1,0 +1,62 @@
+#pragma once
+// Batches of clips, read ahead by background threads. The samples of a batch depend only on its
+// step; the number of threads and the depth affect only how long the consumer waits. The next step
+// is a loader's entire state.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "eflow/io/dataset/clip_source.hpp"
+#include "eflow/io/dataset/order.hpp"
+
+namespace eflow::io {
+
+/// The clips of one step.
+struct Batch {
+  std::int64_t step = 0;
+  Shape shape{};                       ///< [B, C, T, H, W]
+  std::vector<float> clips{};          ///< B*C*T*H*W values, contiguous
+  std::vector<std::int32_t> labels{};  ///< [B]
+  std::vector<std::int64_t> ids{};     ///< [B]; indices in the source
+};
+
+struct LoaderOptions {
+  std::int64_t batch_size = 1;
+  std::int64_t first_step = 0;
+  int threads = 1;  ///< background readers, >= 1
+  int depth = 2;    ///< most batches in preparation or ready, >= 1; bounds the memory
+};
+
+/// Delivers, for step k, the samples at positions [k*B, (k+1)*B) of the order. For a single
+/// consumer thread. The source is borrowed and must outlive the loader. The destructor waits for
+/// reads in progress, then joins the reader threads.
+class Loader {
+ public:
+  /// Starts the reader threads. Throws InvalidArgument if an option is out of range or the order
+  /// does not cover exactly the samples of the source.
+  Loader(const ClipSource& source, SampleOrder order, LoaderOptions options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// Waits for the next batch and moves it into `batch`. The previous buffers of `batch` go back to
+  /// the readers, so reuse one Batch across calls. Rethrows an exception that a reader threw for
+  /// this step, and rethrows it on every later call.
+  void next(Batch& batch);
+  /// Returns the next batch in newly allocated memory.
+  [[nodiscard]] Batch next();
+
+  /// The step of the batch that next() delivers next.
+  [[nodiscard]] std::int64_t next_step() const;
+  /// Seconds that the last call of next() waited for the readers.
+  [[nodiscard]] double last_wait_seconds() const;
+  /// Seconds that all calls of next() have waited in total.
+  [[nodiscard]] double total_wait_seconds() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace eflow::io

@@ -1,0 +1,142 @@
+#include "eflow/io/dataset/npy.hpp"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/io/dataset/npy_header.hpp"
+
+namespace eflow::io {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::size_t kMaxHeader = 64 << 10;
+
+std::uint64_t size_of_file(const FileDescriptor& file, const std::filesystem::path& path) {
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_errno("stat", path.string());
+  if (!S_ISREG(info.st_mode)) throw IoError(str("[npy] ", path.string(), " is not a regular file"));
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+/// The text of the header, and the offset of the data that follows it.
+struct HeaderText {
+  std::string text;
+  std::uint64_t data_offset = 0;
+};
+
+HeaderText read_header(const FileDescriptor& file, std::uint64_t size,
+                       const std::filesystem::path& path) {
+  std::array<unsigned char, 12> start{};
+  if (size < start.size()) {
+    throw CorruptData(str("[npy] ", path.string(), " has ", size, " bytes: it is not a .npy file"));
+  }
+  read_at(file, path, 0, std::as_writable_bytes(std::span(start)));
+  if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
+    throw CorruptData(
+        str("[npy] ", path.string(), " does not begin with \\x93NUMPY: it is not a .npy file"));
+  }
+  const int version = start[6];
+  if (version != 1 && version != 2) {
+    throw InvalidArgument(str("[npy] ", path.string(), " has .npy version ", version, ".",
+                              int{start[7]}, "; only versions 1 and 2 are supported"));
+  }
+  std::size_t length = start[8] | start[9] << 8;
+  if (version == 2) length |= std::size_t{start[10]} << 16 | std::size_t{start[11]} << 24;
+  const std::size_t begin = version == 1 ? 10 : 12;
+  if (length > kMaxHeader || begin + length > size) {
+    throw CorruptData(str("[npy] ", path.string(), ", byte 8: the header length is ", length,
+                          "; expected at most ", kMaxHeader, ", within the file"));
+  }
+  HeaderText out{std::string(length, '\0'), begin + length};
+  read_at(file, path, begin, std::as_writable_bytes(std::span(out.text.data(), length)));
+  return out;
+}
+
+const char* descriptor_of(DType dtype) {
+  switch (dtype) {
+    case DType::kU8:
+      return "|u1";
+    case DType::kI32:
+      return "<i4";
+    case DType::kI64:
+      return "<i8";
+    case DType::kF32:
+      return "<f4";
+    case DType::kF64:
+      return "<f8";
+    case DType::kBF16:
+      break;
+  }
+  throw InvalidArgument("[npy] NumPy has no bf16; convert to f32 before writing");
+}
+
+}  // namespace
+
+NpyFile::NpyFile(const std::filesystem::path& path) : path_(path), file_(open_read(path)) {
+  const std::uint64_t size = size_of_file(file_, path_);
+  const HeaderText header = read_header(file_, size, path_);
+  const NpyHeader parsed = parse_npy_header(header.text, path_.string());
+  dtype_ = parsed.dtype;
+  shape_ = parsed.shape;
+  data_offset_ = header.data_offset;
+  const auto expected = static_cast<std::uint64_t>(element_count(shape_));
+  if (expected > size || data_offset_ + expected * size_of(dtype_) != size) {
+    throw CorruptData(str("[npy] ", path_.string(), ": ", shape_, " ", dtype_, " takes ", expected,
+                          " x ", size_of(dtype_), " bytes after byte ", data_offset_,
+                          ", but the file has ", size - data_offset_,
+                          " there: it is cut short or has trailing bytes"));
+  }
+}
+
+std::int64_t NpyFile::rows() const {
+  return shape_.rank() == 0 ? 1 : shape_[0];
+}
+
+std::int64_t NpyFile::row_elements() const {
+  std::int64_t n = 1;
+  for (int i = 1; i < shape_.rank(); ++i) n *= shape_[i];
+  return n;
+}
+
+void NpyFile::read_rows(std::int64_t first, std::int64_t count, std::span<std::byte> bytes) const {
+  const std::uint64_t row = static_cast<std::uint64_t>(row_elements()) * size_of(dtype_);
+  if (first < 0 || count < 0 || first > rows() || count > rows() - first) {
+    throw InvalidArgument(str("[npy] rows ", first, " to ", first + count,
+                              " are out of range: ", path_.string(), " has ", rows()));
+  }
+  if (bytes.size() != row * static_cast<std::uint64_t>(count)) {
+    throw InvalidArgument(str("[npy] the buffer holds ", bytes.size(), " bytes, but ", count,
+                              " rows take ", row * static_cast<std::uint64_t>(count)));
+  }
+  read_at(file_, path_, data_offset_ + row * static_cast<std::uint64_t>(first), bytes);
+}
+
+void write_npy(const std::filesystem::path& path, DType dtype, const Shape& shape,
+               std::span<const std::byte> bytes) {
+  const std::string descriptor = descriptor_of(dtype);
+  if (static_cast<std::uint64_t>(element_count(shape)) * size_of(dtype) != bytes.size()) {
+    throw InvalidArgument(str("[npy] ", path.string(), ": ", shape, " ", dtype, " does not take ",
+                              bytes.size(), " bytes"));
+  }
+  std::string dims;
+  for (const std::int64_t d : shape) dims += str(d, ", ");
+  if (shape.rank() > 1) dims.resize(dims.size() - 2);
+  if (shape.rank() == 1) dims.pop_back();
+  std::string header =
+      "{'descr': '" + descriptor + "', 'fortran_order': False, 'shape': (" + dims + "), }";
+  header.append(63 - (10 + header.size()) % 64, ' ');  // aligns the data to 64 bytes
+  header += '\n';
+  std::string file(kMagic);
+  file +=
+      {'\1', '\0', static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
+  file += header;
+  file.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  write_file_atomically(path, file);
+}
+
+}  // namespace eflow::io

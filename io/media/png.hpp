@@ -1,0 +1,14 @@
+#pragma once
+// Writes RGB images as PNG files.
+
+#include <filesystem>
+
+#include "eflow/io/media/image.hpp"
+
+namespace eflow::io {
+
+/// Writes an 8-bit RGB PNG atomically; equal images give equal files. Throws InvalidArgument for an
+/// empty image or a wrong number of pixels; IoError, NoSpaceError.
+void write_png(const std::filesystem::path& path, const Image& image);
+
+}  // namespace eflow::io

@@ -1,0 +1,138 @@
+#include "eflow/jit/cache/tuning_database.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/base/hash.hpp"
+#include "eflow/jit/cache/cache_directory.hpp"
+#include "eflow/jit/cache/file_publish.hpp"
+
+namespace eflow::jit {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// A record takes a few kilobytes; a larger file is not ours.
+constexpr std::uint64_t kMaxRecordBytes = 16 << 20;
+
+/// A kernel's name as a directory name; the name may contain slashes.
+std::string folder_name(std::string kernel) {
+  std::replace(kernel.begin(), kernel.end(), '/', '+');
+  return kernel;
+}
+
+std::optional<TuningRecord> read_record(const fs::path& path, std::string& why) {
+  try {
+    return TuningRecord::decode(read_file(path, kMaxRecordBytes), why);
+  } catch (const Error& e) {
+    why = e.what();
+    return std::nullopt;
+  }
+}
+
+void make_folders(const fs::path& folder) {
+  if (const std::string why = secure_directory(folder); !why.empty())
+    throw IoError("[jit] cannot write the tuning database: " + why);
+}
+
+}  // namespace
+
+fs::path TuningDatabase::device_folder(const std::string& device, const std::string& arch) const {
+  return base_ / (arch + '-' + to_hex(hash64(device)));
+}
+
+fs::path TuningDatabase::path_of(const TuningKey& key) const {
+  return device_folder(key.device, key.arch) / folder_name(key.kernel.name) /
+         (key.digest() + ".json");
+}
+
+std::optional<TuningRecord> TuningDatabase::get(const TuningKey& key, std::string& why) const {
+  const fs::path path = path_of(key);
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    why = "never tuned";
+    return std::nullopt;
+  }
+  std::optional<TuningRecord> record = read_record(path, why);
+  if (record && record->key.digest() != key.digest()) {
+    why = path.string() + " is a record of another key";
+    return std::nullopt;
+  }
+  return record;
+}
+
+void TuningDatabase::put(const TuningRecord& record) const {
+  const fs::path path = path_of(record.key);
+  make_folders(path.parent_path());
+  publish(path, record.encode());
+}
+
+bool TuningDatabase::has_any(const std::string& device, const std::string& arch,
+                             const std::string& kernel) const {
+  std::error_code ignored;
+  return fs::is_directory(device_folder(device, arch) / folder_name(kernel), ignored);
+}
+
+FileLock TuningDatabase::lock(const std::string& device, const std::string& arch) const {
+  const fs::path folder = device_folder(device, arch);
+  make_folders(folder);
+  return FileLock(folder / "lock");
+}
+
+std::vector<TuningRecord> TuningDatabase::all(const Unsound& unsound) const {
+  std::vector<fs::path> paths;
+  std::error_code code;
+  for (auto at = fs::recursive_directory_iterator(base_, code);
+       !code && at != fs::recursive_directory_iterator(); at.increment(code)) {
+    if (at->path().extension() == ".json" && !at->path().filename().string().starts_with('.'))
+      paths.push_back(at->path());
+  }
+  std::sort(paths.begin(), paths.end());
+  std::vector<TuningRecord> out;
+  for (const fs::path& path : paths) {
+    std::string why;
+    std::optional<TuningRecord> record = read_record(path, why);
+    if (record && path_of(record->key) != path) {
+      record.reset();
+      why = "it is a record of another key";
+    }
+    if (record)
+      out.push_back(*std::move(record));
+    else if (unsound)
+      unsound(path, why);
+  }
+  return out;
+}
+
+std::size_t TuningDatabase::export_to(const fs::path& file) const {
+  Json records = Json::array();
+  for (const TuningRecord& record : all()) {
+    if (record.finished) records.push_back(Json::parse(record.encode()));
+  }
+  const std::size_t count = records.size();
+  const Json whole{{"eflow_tuning", TuningRecord::kSchema}, {"records", std::move(records)}};
+  write_file_atomically(file, whole.dump(1) + '\n');
+  return count;
+}
+
+std::size_t TuningDatabase::import_from(const fs::path& file, const Unsound& unsound) const {
+  const Json whole = Json::parse(read_file(file), nullptr, false);
+  if (!whole.is_object() || !whole.contains("records") || !whole["records"].is_array())
+    throw CorruptData(str("[jit] ", file.string(), " was not written by `eflow jit tune export`"));
+  std::size_t count = 0;
+  for (const Json& j : whole["records"]) {
+    std::string why;
+    const std::optional<TuningRecord> record = TuningRecord::decode(j.dump(), why);
+    if (record && record->finished) {
+      put(*record);
+      ++count;
+    } else if (unsound) {
+      unsound(file, record ? "a record is unfinished" : why);
+    }
+  }
+  return count;
+}
+
+}  // namespace eflow::jit

@@ -1,0 +1,158 @@
+#include "eflow/jit/host/compiler.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/jit/host/subprocess.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/compiler.hpp"
+#include "eflow/jit/kernel/isa.hpp"
+
+namespace eflow::jit {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxImageBytes = 256u << 20;
+/// Bound on the log inside an error message; a dump contains all of it.
+constexpr std::size_t kMaxLog = 16 * 1024;
+
+class HostCompiler final : public Compiler {
+ public:
+  HostCompiler(std::string path, std::string toolchain, HostCompilerOptions options)
+      : path_(std::move(path)), toolchain_(std::move(toolchain)), options_(std::move(options)) {}
+
+  const std::string& toolchain() const override { return toolchain_; }
+
+  std::vector<std::string> options(const Target& target) const override {
+    std::vector<std::string> out{"-std=gnu++20",        "-shared",   "-fPIC",
+                                 "-fvisibility=hidden", "-nostdinc", "-nostdinc++",
+                                 "-ffp-contract=fast",  "-w"};
+    const std::optional<Isa> isa = isa_from_name(target.arch);
+    if (!isa) throw InvalidArgument(str("[jit] unknown instruction set ", target.arch));
+    for (std::string& flag : compile_flags(*isa)) out.push_back(std::move(flag));
+    return out;
+  }
+
+  Compiled compile(const BuildRequest& request, const CompileLimits& limits) const override {
+    const ScratchDirectory directory(options_.temporary);
+    write_texts(request, directory.path());
+    Process process{.argv = {path_},
+                    .environment = {"PATH=" + options_.search_path, "LC_ALL=C",
+                                    "TMPDIR=" + directory.path().string()},
+                    .directory = directory.path(),
+                    .timeout = limits.timeout,
+                    .stop = limits.stop};
+    process.argv.insert(process.argv.end(), request.options.begin(), request.options.end());
+    for (const char* last : {"-I.", "-o", "kernel.so", "kernel.cpp", "-lm"})
+      process.argv.emplace_back(last);
+    const ProcessResult result = run_process(process);
+    const fs::path image = directory.path() / "kernel.so";
+    if (!result.ok() || !fs::exists(image)) fail(request, limits, result);
+    return {read_file(image, kMaxImageBytes), result.output, {}, result.seconds};
+  }
+
+ private:
+  static void write_texts(const BuildRequest& request, const fs::path& directory) {
+    for (const TextFile& file : request.texts->files) {
+      fs::create_directories((directory / file.path).parent_path());
+      write_plainly(directory / file.path, file.text);
+    }
+    write_plainly(directory / "kernel.cpp", request.program);
+  }
+
+  /// Writes without fsync: the directory is removed after the compile.
+  static void write_plainly(const fs::path& path, std::string_view text) {
+    const FileDescriptor file(open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
+    if (!file.valid()) throw_errno("cannot write a kernel text", path.string());
+    write_all(file, path, std::as_bytes(std::span(text)));
+  }
+
+  [[noreturn]] void fail(const BuildRequest& request, const CompileLimits& limits,
+                         const ProcessResult& r) const {
+    const std::string seconds = str(static_cast<double>(limits.timeout.count()) / 1000, " s");
+    const std::string what = r.stopped     ? "was stopped while compiling"
+                             : r.timed_out ? str("did not compile within ", seconds)
+                                           : str("does not compile (exit code ", r.exit_code, ")");
+    std::string log = r.output.substr(0, kMaxLog);
+    if (log.size() < r.output.size())
+      log += str("\n[", r.output.size() - log.size(), " more bytes omitted]\n");
+    throw CompileError(str("[jit] ", request.title(), " ", what, " with ", toolchain_, ":\n", log));
+  }
+
+  std::string path_, toolchain_;
+  HostCompilerOptions options_;
+};
+
+bool is_program(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
+}
+
+/// Finds a compiler by name; a name with a '/' is a path.
+std::optional<fs::path> look_up(const std::string& name, const std::string& search_path) {
+  if (name.find('/') != std::string::npos)
+    return is_program(name) ? std::optional<fs::path>(name) : std::nullopt;
+  for (std::size_t at = 0; at <= search_path.size();) {
+    const std::size_t end = std::min(search_path.find(':', at), search_path.size());
+    const fs::path candidate = fs::path(search_path.substr(at, end - at)) / name;
+    if (candidate.is_absolute() && is_program(candidate)) return candidate;
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
+/// Returns "gcc version 12.2.0 (...), x86_64-linux-gnu" from the output of `-v`; nullopt if the
+/// program is not g++ or clang++.
+std::optional<std::string> ask_version(const fs::path& compiler, const std::string& search_path) {
+  const ProcessResult r = run_process({.argv = {compiler.string(), "-v"},
+                                       .environment = {"PATH=" + search_path, "LC_ALL=C"},
+                                       .directory = "/",
+                                       .timeout = std::chrono::seconds(20),
+                                       .stop = {}});
+  if (!r.ok()) return std::nullopt;
+  std::string version, target;
+  for (std::size_t at = 0; at < r.output.size();) {
+    const std::size_t end = std::min(r.output.find('\n', at), r.output.size());
+    const std::string line = r.output.substr(at, end - at);
+    if (line.find("gcc version") != std::string::npos ||
+        line.find("clang version") != std::string::npos)
+      version = line;
+    if (line.starts_with("Target: ")) target = line.substr(8);
+    at = end + 1;
+  }
+  if (version.empty() || target.empty()) return std::nullopt;
+  return version + ", " + target;
+}
+
+}  // namespace
+
+FoundCompiler find_host_compiler(const HostCompilerOptions& options) {
+  std::vector<std::string> names{"g++", "clang++", "c++"};
+  if (!options.cxx.empty()) names = {options.cxx};
+  std::string tried;
+  for (const std::string& name : names) {
+    const std::optional<fs::path> path = look_up(name, options.search_path);
+    if (!path) {
+      tried += str(tried.empty() ? "" : ", ", name, " not found");
+      continue;
+    }
+    try {
+      if (std::optional<std::string> version = ask_version(*path, options.search_path)) {
+        return {std::make_shared<HostCompiler>(path->string(), *std::move(version), options), ""};
+      }
+      tried += str(tried.empty() ? "" : ", ", path->string(),
+                   " does not answer -v as g++ or clang++ do");
+    } catch (const Error& e) {
+      tried += str(tried.empty() ? "" : ", ", e.what());
+    }
+  }
+  return {nullptr, str("no C++ compiler (", tried, "; looked in ", options.search_path,
+                       "); install g++ or clang++, or set EFLOW_CXX")};
+}
+
+}  // namespace eflow::jit

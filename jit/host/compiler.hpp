@@ -1,0 +1,21 @@
+#pragma once
+// The CPU back end: runs g++ or clang++, without a shell, in a private directory that contains only
+// the request's texts. -nostdinc excludes system headers, so the request determines the output.
+
+#include <filesystem>
+#include <string>
+
+#include "eflow/jit/kernel/compiler.hpp"
+
+namespace eflow::jit {
+
+struct HostCompilerOptions {
+  std::string cxx = "";  ///< path or name; empty: the first of g++, clang++, c++
+  std::string search_path = "/usr/local/bin:/usr/bin:/bin";  ///< directories separated by ':'
+  std::filesystem::path temporary = "/tmp";                  ///< parent of the private directories
+};
+
+/// Finds a compiler and queries its version. Never throws.
+[[nodiscard]] FoundCompiler find_host_compiler(const HostCompilerOptions& options);
+
+}  // namespace eflow::jit

@@ -1,0 +1,15 @@
+#pragma once
+// Loads a shared object from an artifact's verified bytes. The bytes go through an anonymous memory
+// file, so that exactly the verified bytes are loaded. The object stays mapped for the life of the
+// process, because its code may be running.
+
+#include <string_view>
+
+#include "eflow/jit/kernel/spec_table.hpp"
+
+namespace eflow::jit {
+
+/// Loads the kernel. Throws DeviceError with the loader's message.
+[[nodiscard]] HostKernel load_host_kernel(std::string_view image);
+
+}  // namespace eflow::jit

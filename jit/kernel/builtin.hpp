@@ -1,0 +1,17 @@
+#pragma once
+// The built-in table: kernels that are compiled into the library for each instruction set and need
+// no run-time compilation.
+
+#include <unordered_map>
+
+#include "eflow/jit/kernel/builtin_entry.hpp"
+#include "eflow/jit/kernel/isa.hpp"
+
+namespace eflow::jit {
+
+using BuiltinIndex = std::unordered_map<KernelSpec, const BuiltinEntry*, KernelSpecHash>;
+
+/// Returns every built-in specialisation, in its best form that requires no more than `isa`.
+[[nodiscard]] BuiltinIndex builtin_index(Isa isa);
+
+}  // namespace eflow::jit

@@ -1,0 +1,112 @@
+#include "eflow/jit/tune/race.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace eflow::jit {
+namespace {
+
+using Samples = std::vector<std::vector<double>>;
+
+int fastest_of(const std::vector<MedianInterval>& at, double equal) {
+  double least = at[0].median;
+  for (const MedianInterval& i : at) least = std::min(least, i.median);
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    if (at[i].median <= least * (1 + equal)) return static_cast<int>(i);
+  }
+  return 0;
+}
+
+std::vector<MedianInterval> intervals(const Samples& samples) {
+  std::vector<MedianInterval> out;
+  for (const std::vector<double>& s : samples) out.push_back(median_interval(s));
+  return out;
+}
+
+/// The candidates that may still win: those whose interval reaches down to the least upper end of
+/// all, within `equal`.
+std::vector<int> still_in(const Samples& samples, int incumbent, const RaceOptions& o) {
+  const std::vector<MedianInterval> at = intervals(samples);
+  double reach = at[0].high;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    if (static_cast<int>(samples[i].size()) >= o.min_rounds) reach = std::min(reach, at[i].high);
+  }
+  std::vector<int> out;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    const bool few = static_cast<int>(samples[i].size()) < o.min_rounds;
+    if (few || at[i].low <= reach * (1 + o.equal) || static_cast<int>(i) == incumbent)
+      out.push_back(static_cast<int>(i));
+  }
+  return out;
+}
+
+/// Takes one more sample of each. The order rotates and alternates, so that no candidate always
+/// runs first or always after the same one.
+void one_round(Samples& samples, std::vector<int> order, int round, const Race& race) {
+  std::rotate(order.begin(), order.begin() + round % static_cast<int>(order.size()), order.end());
+  if (round % 2 == 1) std::reverse(order.begin(), order.end());
+  for (const int i : order) samples[static_cast<std::size_t>(i)].push_back(race.time(i));
+}
+
+RaceResult judge(const Samples& samples, int incumbent, const RaceOptions& o) {
+  const std::vector<MedianInterval> at = intervals(samples);
+  RaceResult out;
+  out.fastest = fastest_of(at, o.equal);
+  const MedianInterval& was = at[static_cast<std::size_t>(incumbent)];
+  const MedianInterval& now = at[static_cast<std::size_t>(out.fastest)];
+  out.separated = out.fastest == incumbent || now.high < was.low;
+  const bool better = now.high < was.low && now.median < was.median * (1 - o.hysteresis);
+  out.best = better ? out.fastest : incumbent;
+  out.gain = better ? 1 - now.median / was.median : 0;
+  return out;
+}
+
+std::size_t fewest(const Samples& samples) {
+  std::size_t least = samples[0].size();
+  for (const std::vector<double>& s : samples) least = std::min(least, s.size());
+  return least;
+}
+
+/// Whether more rounds cannot change the answer: incumbent and fastest are separated, and no other
+/// candidate remains.
+bool decided(const Samples& samples, int incumbent, const RaceOptions& o) {
+  if (static_cast<int>(fewest(samples)) < std::min(o.min_rounds, o.max_rounds)) return false;
+  const RaceResult now = judge(samples, incumbent, o);
+  const std::vector<int> running = still_in(samples, incumbent, o);
+  return now.separated && std::all_of(running.begin(), running.end(),
+                                      [&](int i) { return i == incumbent || i == now.fastest; });
+}
+
+}  // namespace
+
+MedianInterval median_interval(std::vector<double> samples) {
+  std::sort(samples.begin(), samples.end());
+  const auto n = static_cast<double>(samples.size());
+  // Ranks of a binomial with p = 1/2: n/2 -+ 1.96 sqrt(n)/2, rounded outwards.
+  const double below = std::floor(n / 2 - 0.98 * std::sqrt(n)) - 1;
+  const std::size_t low = below > 0 ? static_cast<std::size_t>(below) : 0;
+  const std::size_t last = samples.size() - 1;
+  const double median = (samples[last / 2] + samples[samples.size() / 2]) / 2;
+  return {samples[low], median, samples[last - low]};
+}
+
+RaceResult run_race(Samples& samples, int incumbent, const Race& race, const RaceOptions& options) {
+  const double begin = race.now();
+  std::vector<int> all(samples.size());
+  std::iota(all.begin(), all.end(), 0);
+  bool timed = fewest(samples) > 0;
+  int round = 0;
+  for (; round < options.max_rounds; ++round) {
+    if (timed && decided(samples, incumbent, options)) break;
+    if (timed && race.now() - begin >= options.budget_seconds) break;
+    one_round(samples, timed ? still_in(samples, incumbent, options) : all, round, race);
+    timed = true;
+    if (race.after_round) race.after_round();
+  }
+  RaceResult out = judge(samples, incumbent, options);
+  out.rounds = round;
+  return out;
+}
+
+}  // namespace eflow::jit

@@ -1,0 +1,252 @@
+#include "eflow/jit/tune/tuner.hpp"
+
+#include <algorithm>
+#include <ctime>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/tune/kernel_tuning_target.hpp"
+
+namespace eflow::jit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Attempts before a config that kills the process is excluded; a single death may have an external
+/// cause.
+constexpr int kTries = 2;
+/// Seconds between saves: the most measurement time that a kill can lose.
+constexpr double kSaveSeconds = 0.5;
+
+double now_seconds() {
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  char text[32] = "";
+  if (gmtime_r(&now, &parts) != nullptr)
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+/// One run of the tuner.
+class Tuning {
+ public:
+  Tuning(Runtime& runtime, const TuningDatabase& database, const TuningTarget& target,
+         const Workload& workload, const TuneOptions& options)
+      : runtime_(runtime),
+        database_(database),
+        subject_(target),
+        workload_(workload),
+        options_(options),
+        record_(target.blank()) {}
+
+  TuneOutcome run() {
+    const FileLock lock = database_.lock(record_.key.device, record_.key.arch);
+    const bool finished = take_over();
+    if (finished && !has_new()) return {record_, true, false, 0};
+    prepare_new();
+    check_new();
+    TuneOutcome out;
+    const std::vector<int> runners = choose_runners(finished);
+    race(runners, out);
+    record_.finished = true;
+    record_.at = utc_now();
+    database_.put(record_);
+    out.record = record_;
+    return out;
+  }
+
+ private:
+  void say(const std::string& line) const {
+    if (options_.say) options_.say(line);
+  }
+  void save() {
+    database_.put(record_);
+    saved_ = now_seconds();
+  }
+
+  /// Fills the list of configs with the results of an earlier record of the same text and compiler.
+  /// Returns whether that record was finished.
+  bool take_over() {
+    std::string why;
+    const std::optional<TuningRecord> old = database_.get(record_.key, why);
+    const bool comparable = old && old->text == record_.text &&
+                            old->toolchain == record_.toolchain &&
+                            old->tunables == record_.tunables;
+    const bool same = comparable && !(options_.again && old->finished);
+    for (ConfigRecord& config : record_.configs) {
+      const int known = same ? old->find(config.values) : -1;
+      if (known >= 0) config = old->configs[static_cast<std::size_t>(known)];
+      if (config.state == ConfigState::kTrying) ended_the_process(config);
+    }
+    // The previous best stays the incumbent even when everything is re-measured, so that two runs
+    // agree, and so do their kernels' results.
+    const int best =
+        comparable ? record_.find(old->configs[static_cast<std::size_t>(old->best)].values) : 0;
+    record_.best = std::max(best, 0);
+    if (best >= 0 && same) record_.gain = old->gain, record_.at = old->at;
+    record_.finished = same && old->finished && best >= 0;
+    return record_.finished;
+  }
+
+  void ended_the_process(ConfigRecord& config) {
+    config.state = config.tries < kTries ? ConfigState::kNew : ConfigState::kCrashed;
+    if (config.state == ConfigState::kCrashed)
+      say(str("  ", record_.text_of(config), ": killed the tuner ", config.tries,
+              " times; excluded"));
+  }
+
+  [[nodiscard]] bool has_new() const {
+    return std::any_of(record_.configs.begin(), record_.configs.end(),
+                       [](const ConfigRecord& c) { return c.state == ConfigState::kNew; });
+  }
+
+  /// Also prepares the configs that are already checked, because the race launches them.
+  void prepare_new() {
+    std::vector<ConfigRecord*> configs;
+    for (ConfigRecord& c : record_.configs) {
+      const bool wanted = c.state == ConfigState::kNew || c.state == ConfigState::kOk;
+      if (wanted || configs.empty()) configs.push_back(&c);  // the default, always
+    }
+    subject_.prepare(configs, options_.say);
+    for (const ConfigRecord* c : configs) {
+      if (c->state == ConfigState::kFailed)
+        say(str("  ", record_.text_of(*c), ": unavailable: ", c->why));
+    }
+  }
+
+  void check_new() {
+    if (!has_new()) return;
+    ConfigRecord& first = record_.configs[0];
+    if (first.state == ConfigState::kCrashed) {
+      throw DeviceError(str("[jit] ", to_string(record_.key.kernel.spec, record_.key.kernel.name),
+                            " killed the tuner twice with its default config; nothing was tuned"));
+    }
+    if (first.state == ConfigState::kNew) begin_try(first);
+    const std::vector<double> expected = results_of(first);
+    first.state = ConfigState::kOk;
+    first.tries = 0;
+    for (std::size_t i = 1; i < record_.configs.size(); ++i) {
+      ConfigRecord& c = record_.configs[i];
+      if (c.state != ConfigState::kNew) continue;
+      begin_try(c);
+      check(c, expected);
+    }
+    save();
+  }
+
+  /// Saves before the config first runs, so that if it kills the process the next run knows the
+  /// cause.
+  void begin_try(ConfigRecord& c) {
+    c.state = ConfigState::kTrying;
+    ++c.tries;
+    save();
+  }
+
+  void check(ConfigRecord& c, const std::vector<double>& expected) {
+    try {
+      const double difference = relative_difference(results_of(c), expected);
+      const bool right = difference <= workload_.tolerance;
+      c.state = right ? ConfigState::kOk : ConfigState::kWrong;
+      if (!right)
+        c.why = str("its results differ by ", difference, ", more than the allowed ",
+                    workload_.tolerance);
+    } catch (const Error& e) {
+      c.state = ConfigState::kFailed;
+      c.why = e.what();
+    }
+    c.tries = 0;
+    if (c.state != ConfigState::kOk)
+      say(str("  ", record_.text_of(c), ": ", name_of(c.state), ": ", c.why));
+  }
+
+  [[nodiscard]] std::vector<double> results_of(const ConfigRecord& c) const {
+    workload_.clear();
+    workload_.launch(subject_.spec_of(c));
+    runtime_.synchronize();
+    return workload_.result();
+  }
+
+  /// Returns the indices of the configs to race. After a finished record, only new configs race,
+  /// against the best known one and the default; all of these are timed from scratch.
+  std::vector<int> choose_runners(bool finished) {
+    std::vector<int> out;
+    for (std::size_t i = 0; i < record_.configs.size(); ++i) {
+      ConfigRecord& c = record_.configs[i];
+      const int index = static_cast<int>(i);
+      const bool named = index == 0 || index == record_.best;
+      if (c.state != ConfigState::kOk || (finished && !named && !c.us.empty())) continue;
+      if (finished) c.us.clear();
+      out.push_back(index);
+    }
+    return out;
+  }
+
+  void race(const std::vector<int>& runners, TuneOutcome& out) {
+    std::vector<Contestant> contestants;
+    std::vector<std::vector<double>> samples;
+    int incumbent = 0;
+    for (const int i : runners) {
+      ConfigRecord& c = record_.configs[static_cast<std::size_t>(i)];
+      if (i == record_.best) incumbent = static_cast<int>(contestants.size());
+      contestants.push_back({&workload_, subject_.spec_of(c)});
+      samples.push_back(c.us);
+    }
+    BatchTimer timer(std::move(contestants), options_.clock ? options_.clock : wall_clock(runtime_),
+                     options_.batch_seconds);
+    const auto keep = [&] {
+      for (std::size_t i = 0; i < runners.size(); ++i)
+        record_.configs[static_cast<std::size_t>(runners[i])].us = samples[i];
+    };
+    record_.finished = false;
+    const RaceResult result = run_race(samples, incumbent,
+                                       {.time = [&](int i) { return timer(i) * 1e6; },
+                                        .now = now_seconds,
+                                        .after_round =
+                                            [&] {
+                                              keep();
+                                              if (now_seconds() - saved_ >= kSaveSeconds) save();
+                                            }},
+                                       options_.race);
+    keep();
+    record_.best = runners[static_cast<std::size_t>(result.best)];
+    const double was = median_interval(record_.configs[0].us).median;
+    record_.gain =
+        1 -
+        median_interval(record_.configs[static_cast<std::size_t>(record_.best)].us).median / was;
+    out.separated = result.separated;
+    out.rounds = result.rounds;
+  }
+
+  Runtime& runtime_;
+  const TuningDatabase& database_;
+  const TuningTarget& subject_;
+  const Workload& workload_;
+  const TuneOptions& options_;
+  TuningRecord record_;
+  double saved_ = 0;
+};
+
+}  // namespace
+
+TuneOutcome tune(Runtime& runtime, const TuningDatabase& database, const KernelRef& kernel,
+                 const Workload& workload, const TuneOptions& options) {
+  if (workload.target) return Tuning(runtime, database, *workload.target, workload, options).run();
+  const KernelTuningTarget target(runtime, kernel, workload.shape);
+  return Tuning(runtime, database, target, workload, options).run();
+}
+
+TuneOutcome tune(Runtime& runtime, const KernelRef& kernel, const Workload& workload,
+                 const TuneOptions& options) {
+  const DiskCache* disk = runtime.builder().disk();
+  if (disk == nullptr) {
+    throw InvalidArgument(str("[jit] there is no cache directory for tuning records: ",
+                              runtime.builder().disk_why(), "; set EFLOW_CACHE_DIR"));
+  }
+  return tune(runtime, TuningDatabase(disk->options().root), kernel, workload, options);
+}
+
+}  // namespace eflow::jit

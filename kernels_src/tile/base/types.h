@@ -1,0 +1,124 @@
+#pragma once
+// Scalar types of kernel texts. Texts include only each other, so NVRTC, g++ and clang see the same
+// few hundred lines. The compiling side defines EFLOW_TEXT, the namespace of the text (one per
+// instruction set on the CPU). Host code that needs only an argument struct includes args/ without
+// any of this.
+
+#ifndef EFLOW_TEXT
+#define EFLOW_TEXT eflow_text
+#endif
+
+// EFLOW_GPU selects the GPU implementations. NVRTC always defines it; host compilers define it only
+// in tests that emulate a GPU.
+#if defined(__CUDACC_RTC__)
+#define EFLOW_GPU 1
+#define EFLOW_FN __device__ __forceinline__
+#define EFLOW_UNROLL _Pragma("unroll")
+// Maps the host compilers' builtins, which the texts use, to CUDA's functions. NVRTC provides the
+// latter without any header.
+
+#define __builtin_memcpy ::memcpy
+#define __builtin_sqrtf ::sqrtf
+#define __builtin_sqrt ::sqrt
+#define __builtin_exp2 ::exp2
+#define __builtin_exp ::exp
+#define __builtin_logf ::logf
+#define __builtin_log ::log
+#define __builtin_sinf ::sinf
+#define __builtin_sin ::sin
+#define __builtin_cosf ::cosf
+#define __builtin_cos ::cos
+#define __builtin_tanh ::tanh
+#define __builtin_fmaf ::fmaf
+#define __builtin_fma ::fma
+#define __builtin_inff() ::__int_as_float(0x7f800000)
+#define __builtin_inf() ::__longlong_as_double(0x7ff0000000000000ll)
+#elif defined(EFLOW_GPU)
+#define EFLOW_FN inline
+#define EFLOW_UNROLL
+#else
+#define EFLOW_FN inline __attribute__((always_inline))
+#define EFLOW_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace EFLOW_TEXT {
+
+using Index = long long;
+using u8 = unsigned char;
+using u16 = unsigned short;
+using u32 = unsigned int;
+using u64 = unsigned long long;
+using i32 = int;
+using i64 = long long;
+
+static_assert(sizeof(Index) == 8 && sizeof(u32) == 4);
+
+/// bfloat16: the upper 16 bits of a float.
+struct bf16 {
+  u16 bits;
+};
+
+/// Compute type of a stored type: float for bf16 and float, double for double, integers themselves.
+template <class T>
+struct ComputeOf {
+  using type = T;
+};
+template <>
+struct ComputeOf<bf16> {
+  using type = float;
+};
+template <class T>
+using Compute = typename ComputeOf<T>::type;
+
+/// The block of the launch that a text works on: a thread block on a GPU, one task of the thread
+/// pool on the CPU.
+struct Block {
+  Index x, y, z;     ///< position in the grid
+  Index nx, ny, nz;  ///< size of the grid
+  /// Memory for tiles. CPU: of the running thread, 64-byte aligned; GPU: dynamic shared memory
+  char* scratch;
+};
+
+/// T without reference and const, as std::remove_cvref.
+template <class T>
+struct BareOf {
+  using type = T;
+};
+template <class T>
+struct BareOf<const T> {
+  using type = T;
+};
+template <class T>
+struct BareOf<T&> : BareOf<T> {};
+template <class T>
+struct BareOf<T&&> : BareOf<T> {};
+template <class T>
+using Bare = typename BareOf<T>::type;
+
+template <class T>
+EFLOW_FN T min_of(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+EFLOW_FN T max_of(T a, T b) {
+  return a < b ? b : a;
+}
+EFLOW_FN Index ceil_div(Index a, Index b) {
+  return (a + b - 1) / b;
+}
+
+struct Division {
+  Index quotient, remainder;
+};
+/// a / b and a % b for non-negative numbers, in 32 bits if they fit: a GPU divides those four times
+/// as fast.
+EFLOW_FN Division divide(Index a, Index b) {
+  if ((a | b) >> 32 == 0) {
+    const u32 q = static_cast<u32>(a) / static_cast<u32>(b);
+    return {static_cast<Index>(q),
+            static_cast<Index>(static_cast<u32>(a) - q * static_cast<u32>(b))};
+  }
+  return {a / b, a % b};
+}
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,58 @@
+#pragma once
+// Products of tiles on the CPU: runs the micro-kernel over all panels and row blocks of an
+// accumulator.
+
+#include "eflow/kernels_src/tile/cpu/matrix_tile.h"
+
+namespace EFLOW_TEXT {
+
+/// acc (+)= sum over `steps` operands along k of a(i, k) b(k, j).
+template <bool kAdd = true, class E, int R, int N>
+EFLOW_FN void multiply_tiles(Acc<Sum<E>, R, N>& acc, Index steps, E* a, Index a_row, Index a_k,
+                             E* b, Index b_k) {
+  using Tile = Acc<Sum<E>, R, N>;
+  constexpr int kWhole = R / kKernelRows * kKernelRows;
+  const Panels<Sum<E>> panels(N);
+  for (Index panel = 0; panel < panels.count; ++panel) {
+    const Index j = panels.begin(panel);
+    KernelCall<E> call{steps, a, a_row, a_k, b + j, b_k, acc.v + j, Tile::kStride, kAdd};
+    for (int i = 0; i < kWhole; i += kKernelRows) {
+      run_kernel<kKernelRows>(panels.width(panel), call);
+      call.a += kKernelRows * a_row;
+      call.c += kKernelRows * Tile::kStride;
+    }
+    if constexpr (R > kWhole) run_kernel<R - kWhole>(panels.width(panel), call);
+  }
+}
+
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void mma_AB(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
+                     STile<T, K, N, Use::kRight> b) {
+  multiply_tiles(acc, a.kSteps, a.p, a.kStride, 1, b.p, b.kStride);
+}
+
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void mma_ABt(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
+                      STile<T, N, K, Use::kRightT> b) {
+  multiply_tiles(acc, a.kSteps, a.p, a.kStride, 1, b.p, b.kStride);
+}
+
+// Overwriting forms: no pass to clear acc, none to read it.
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void set_AB(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
+                     STile<T, K, N, Use::kRight> b) {
+  multiply_tiles<false>(acc, a.kSteps, a.p, a.kStride, 1, b.p, b.kStride);
+}
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void set_ABt(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
+                      STile<T, N, K, Use::kRightT> b) {
+  multiply_tiles<false>(acc, a.kSteps, a.p, a.kStride, 1, b.p, b.kStride);
+}
+
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void mma_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
+                      STile<T, K, N, Use::kRight> b) {
+  multiply_tiles(acc, a.kSteps, a.p, 1, a.kStride, b.p, b.kStride);
+}
+
+}  // namespace EFLOW_TEXT

@@ -1,0 +1,42 @@
+#include "eflow/nn/dit/block.hpp"
+
+#include "eflow/core/tensor/ops.hpp"
+
+namespace eflow::nn {
+
+DiTBlock::DiTBlock(const Scope& scope, const Options& options)
+    : Module(scope),
+      modulation_(child("modulation"), 6, options.width),
+      attention_(child("attention"), options.width, options.heads, options.attention) {
+  if (options.mix_feed_forward) {
+    mix_feed_forward_ =
+        std::make_unique<MixFeedForward>(child("feed_forward"), options.width, options.hidden);
+  } else {
+    feed_forward_ =
+        std::make_unique<FeedForward>(child("feed_forward"), options.width, options.hidden);
+  }
+  if (options.cross_attention) {
+    cross_norm_ = std::make_unique<LayerNorm>(child("cross_norm"), options.width);
+    cross_attention_ =
+        std::make_unique<CrossAttention>(child("cross_attention"), options.width, options.heads);
+  }
+}
+
+Tensor DiTBlock::operator()(const Tensor& x, const BlockInputs& in) const {
+  const std::vector<Tensor> m = modulation_(in.modulation);
+  const BranchModulation attention{m[0], m[1], m[2]}, feed_forward{m[3], m[4], m[5]};
+
+  const DType compute = scope().compute();
+  Tensor h = attention.residual(x, attention_(attention.input(x, compute), in.layout));
+  if (cross_attention_) h = h + (*cross_attention_)((*cross_norm_)(h, compute), in.context);
+  const Tensor y = feed_forward.input(h, compute);
+  return feed_forward.residual(
+      h, feed_forward_ ? (*feed_forward_)(y) : (*mix_feed_forward_)(y, in.layout.grid));
+}
+
+void DiTBlock::prepare(int kept_percent, bool gradients, std::int64_t radius) const {
+  attention_.prepare(kept_percent, gradients, radius);
+  if (cross_attention_) cross_attention_->prepare(gradients);
+}
+
+}  // namespace eflow::nn

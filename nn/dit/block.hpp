@@ -1,0 +1,48 @@
+#pragma once
+// DiTBlock: self-attention, optional cross-attention and a feed-forward on a residual stream. The
+// condition modulates self-attention and feed-forward (adaLN). [Wan 2.1]
+
+#include <memory>
+
+#include "eflow/nn/attention/cross_attention.hpp"
+#include "eflow/nn/attention/self_attention.hpp"
+#include "eflow/nn/attention/token_layout.hpp"
+#include "eflow/nn/layers/adaln.hpp"
+#include "eflow/nn/layers/feed_forward.hpp"
+#include "eflow/nn/layers/mix_feed_forward.hpp"
+
+namespace eflow::nn {
+
+/// Inputs shared by the blocks of a stage.
+struct BlockInputs {
+  Tensor modulation = {};   ///< [B, 6, D], of SharedModulation
+  TokenLayout layout = {};  ///< of the stage's tokens
+  Tensor context = {};      ///< [B, L, D] for cross-attention, else undefined
+};
+
+class DiTBlock : public Module {
+ public:
+  struct Options {
+    std::int64_t width = 0, hidden = 0;
+    int heads = 1;
+    bool cross_attention = false;
+    bool mix_feed_forward = false;  ///< Mix-FFN instead of the plain feed-forward
+    AttentionOptions attention = {};
+  };
+  DiTBlock(const Scope& scope, const Options& options);
+
+  /// x [B, N, D] -> [B, N, D]
+  [[nodiscard]] Tensor operator()(const Tensor& x, const BlockInputs& in) const;
+  /// Compiles the kernels of later calls; see Mixer::prepare().
+  void prepare(int kept_percent, bool gradients, std::int64_t radius) const;
+
+ private:
+  ModulationTable modulation_;
+  SelfAttention attention_;
+  std::unique_ptr<LayerNorm> cross_norm_;
+  std::unique_ptr<CrossAttention> cross_attention_;
+  std::unique_ptr<FeedForward> feed_forward_;  ///< this or mix_feed_forward_
+  std::unique_ptr<MixFeedForward> mix_feed_forward_;
+};
+
+}  // namespace eflow::nn

@@ -1,0 +1,26 @@
+#pragma once
+// Condition: the inputs of a network other than (x, t, s). All fields are optional, and a network
+// ignores the fields that it does not use.
+
+#include "eflow/core/tensor/tensor.hpp"
+
+namespace eflow::nn {
+
+/// The blocks that a pass evaluates. [arXiv 2603.27086, §3.2 and B.2]
+enum class Path {
+  kFull,  ///< all blocks
+  kWeak,  ///< the weak path of path-drop guidance: [MASK] replaces the middle blocks' output
+};
+
+struct Condition {
+  Tensor labels = {};    ///< i64 [B]; undefined: no sample has a label
+  Tensor context = {};   ///< [B, L, E], text tokens
+  Tensor guidance = {};  ///< [B], guidance scale w; undefined: 0, the null scale
+  Tensor kept = {};      ///< i64 [B, M], ascending ids of the middle's tokens; undefined: all
+  Path path = Path::kFull;
+  /// [B, C, T, H, W], the clips without noise. If defined, the pass is chunk-causal
+  /// (DiTConfig::chunk_frames).
+  Tensor clean = {};
+};
+
+}  // namespace eflow::nn

@@ -1,0 +1,278 @@
+#include "eflow/nn/dit/video_dit.hpp"
+
+#include <cmath>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/attention/token_layout.hpp"
+#include "eflow/nn/dit/clip_stream.hpp"
+#include "eflow/nn/layers/patch.hpp"
+#include "eflow/nn/layers/rope3d.hpp"
+
+namespace eflow::nn {
+namespace {
+
+const DiTConfig& checked(const DiTConfig& config) {
+  check(config);
+  return config;
+}
+
+/// Concatenates the labels of a batch with themselves.
+Tensor doubled_labels(const Tensor& labels) {
+  std::vector<std::int64_t> ids = labels.to_vector<std::int64_t>();
+  const std::vector<std::int64_t> once = ids;
+  ids.insert(ids.end(), once.begin(), once.end());
+  return Tensor::from(ids, {static_cast<std::int64_t>(ids.size())}, labels.device());
+}
+
+}  // namespace
+
+VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
+    : Module(where),
+      config_(checked(config)),
+      patch_(child("patch"), config.channels, config.patch, config.dim),
+      time_(child("time"), config.dim, config.time_scale),
+      modulation_(child("modulation"), config.dim),
+      head_(child("head"), config.dim, config.patch_values()) {
+  const std::int64_t dim = config.dim;
+  if (config.position_table) {
+    positions_ =
+        parameter("positions", {config.grid().count(), dim}, normal_init(config.position_scale));
+  }
+  if (config.gap_embedding) {
+    gap_ = std::make_unique<ScalarEmbedder>(child("gap"), dim, config.time_scale);
+  }
+  if (config.guidance_embedding) {
+    guidance_ = std::make_unique<ScalarEmbedder>(child("guidance"), dim);
+  }
+  if (config.classes > 0) {
+    classes_ = std::make_unique<Embedding>(child("classes"), config.classes + 1, dim);
+  }
+  if (config.context_dim > 0) {
+    // Close to Wan's 0.02 at its widths. With 0.02, a context of few values would start out too
+    // small.
+    const auto by_fan_in = [](std::int64_t n) {
+      return normal_init(1 / std::sqrt(static_cast<double>(n)));
+    };
+    context_in_ = std::make_unique<Linear>(child("context.in"), config.context_dim, dim,
+                                           by_fan_in(config.context_dim));
+    context_out_ = std::make_unique<Linear>(child("context.out"), dim, dim, by_fan_in(dim));
+  }
+  add_blocks(encoder_, "encoder", config.encoder, 0);
+  add_blocks(middle_, "middle", config.middle, config.encoder);
+  add_blocks(decoder_, "decoder", config.decoder, config.encoder + config.middle);
+  if (config.long_residual) {
+    mask_ = buffer("mask", {dim}, normal_init(0.02));
+    fusion_ = std::make_unique<Linear>(child("fusion"), 2 * dim, dim);
+  }
+}
+
+void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t count,
+                          std::int64_t first) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const DiTBlock::Options options{
+        .width = config_.dim,
+        .hidden = config_.hidden,
+        .heads = static_cast<int>(config_.heads),
+        .cross_attention = config_.context_dim > 0,
+        .mix_feed_forward = config_.feed_forward == FeedForwardKind::kMix,
+        .attention = config_.attention_options(first + i)};
+    part.push_back(std::make_unique<DiTBlock>(child(str(name, ".", i)), options));
+  }
+}
+
+void VideoDiT::prepare(const Grid3& grid, bool gradients, double drop_ratio) const {
+  const std::int64_t radius = config_.window_radius(grid);
+  const int kept_percent = static_cast<int>(std::lround(100 * (1 - drop_ratio)));
+  for (const Blocks* part : {&encoder_, &middle_, &decoder_}) {
+    for (const auto& block : *part) {
+      block->prepare(100, gradients, radius);
+      if (part == &middle_ && kept_percent < 100) block->prepare(kept_percent, gradients, radius);
+    }
+  }
+}
+
+Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
+                            const Condition& condition) const {
+  check_inputs(x, t, s, condition);
+  if (condition.clean.defined()) return run_causal(x, t, s, condition);
+  const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
+  const Tensor e = condition_vector(t, s, condition);
+  return to_velocity(evaluate(x, e, layout_of(grid), condition), x, t);
+}
+
+Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenLayout& layout,
+                          const Condition& condition, std::vector<LayerStream>* layers) const {
+  BlockInputs dense{.modulation = modulation_(e), .layout = layout, .context = {}};
+  if (context_in_) {
+    const Tensor context = (*context_out_)(gelu((*context_in_)(condition.context)));
+    dense.context = cast(context, scope().compute());
+  }
+  LayerStream* const first = layers ? layers->data() : nullptr;
+  LayerStream* const middle = first ? first + config_.encoder : nullptr;
+  LayerStream* const decoder = middle ? middle + config_.middle : nullptr;
+
+  Tensor h = patch_(x);
+  if (positions_.defined()) h = h + layout.table;
+  const Tensor encoded = run(encoder_, h, dense, first);
+  h = run_middle(encoded, dense, condition, middle);
+  if (fusion_) h = (*fusion_)(concat({h, encoded}, 2));
+  h = run(decoder_, h, dense, decoder);
+  return from_patches(head_(h, e), config_.patch, layout.grid);
+}
+
+Tensor VideoDiT::run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
+                            const Condition& condition) const {
+  check_causal(x, condition);
+  const Tensor zero = Tensor::zeros(t.shape(), t.dtype(), t.device());
+  const auto doubled = [](const Tensor& rows) {
+    return rows.defined() ? concat({rows, rows}, 0) : Tensor();
+  };
+  Condition both = condition;
+  both.labels = condition.labels.defined() ? doubled_labels(condition.labels) : Tensor();
+  both.context = doubled(condition.context);
+  both.guidance = doubled(condition.guidance);
+  const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
+  TokenLayout layout = layout_of(grid);
+  for (const std::int64_t frames : chunk_lengths(grid.t, config_.chunk_frames))
+    layout.chunks.push_back(frames * grid.h * grid.w);
+  const Tensor e = condition_vector(concat({t, zero}, 0), concat({s, zero}, 0), both);
+  const Tensor y = evaluate(concat({x, condition.clean}, 0), e, layout, both);
+  return to_velocity(narrow(y, 0, 0, x.size(0)), x, t);
+}
+
+Tensor VideoDiT::chunk(const Tensor& x, const Tensor& t, const Tensor& s,
+                       const Condition& condition, std::int64_t first_frame,
+                       std::vector<LayerStream>* layers) const {
+  const Grid3 all = config_.grid(), grid{x.size(2) / config_.patch.t, all.h, all.w};
+  const std::int64_t begin = first_frame * all.h * all.w, tokens = grid.count();
+  TokenLayout layout = layout_of(all);
+  layout.grid = grid;
+  layout.rope = {narrow(layout.rope.cos, 0, begin, tokens),
+                 narrow(layout.rope.sin, 0, begin, tokens)};
+  if (layout.table.defined()) layout.table = narrow(layout.table, 0, begin, tokens);
+  return to_velocity(evaluate(x, condition_vector(t, s, condition), layout, condition, layers), x,
+                     t);
+}
+
+TokenLayout VideoDiT::layout_of(const Grid3& grid) const {
+  const std::lock_guard lock(rope_mutex_);
+  RopeTables& rope = rope_[grid];
+  if (!rope.cos.defined()) {
+    rope =
+        RopeTables::of_grid(grid, config_.dim / config_.heads, scope().dtype(), scope().device());
+  }
+  return {.rope = rope, .table = positions_, .grid = grid, .radius = config_.window_radius(grid)};
+}
+
+Tensor VideoDiT::condition_vector(const Tensor& t, const Tensor& s,
+                                  const Condition& condition) const {
+  const std::int64_t batch = t.size(0);
+  Tensor e = time_(t);
+  if (gap_) e = e + (*gap_)(t - s);
+  if (guidance_) {
+    const Tensor w = condition.guidance.defined() ? condition.guidance
+                                                  : Tensor::zeros({batch}, t.dtype(), t.device());
+    e = e + (*guidance_)(w);
+  }
+  if (classes_) e = e + (*classes_)(labels_of(condition, batch));
+  return e;
+}
+
+Tensor VideoDiT::labels_of(const Condition& condition, std::int64_t batch) const {
+  if (condition.labels.defined()) return condition.labels;
+  const std::vector<std::int64_t> none(static_cast<std::size_t>(batch), config_.classes);
+  return Tensor::from(none, {batch}, scope().device());
+}
+
+Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in, LayerStream* layers) const {
+  for (const std::unique_ptr<DiTBlock>& block : part) {
+    in.layout.stream = layers ? layers++ : nullptr;
+    if (!config_.recompute || !grad_enabled()) {
+      x = (*block)(x, in);
+      continue;
+    }
+    std::vector<Tensor> inputs{x, in.modulation};
+    if (in.context.defined()) inputs.push_back(in.context);
+    x = checkpoint(
+        [block = block.get(), in](const std::vector<Tensor>& given) {
+          BlockInputs again = in;
+          again.modulation = given[1];
+          if (given.size() > 2) again.context = given[2];
+          return (*block)(given[0], again);
+        },
+        inputs);
+  }
+  return x;
+}
+
+Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
+                            const Condition& condition, LayerStream* layers) const {
+  if (condition.path == Path::kWeak) {
+    return broadcast_to(reshape(mask_, {1, 1, config_.dim}), encoded.shape());
+  }
+  if (!condition.kept.defined()) return run(middle_, encoded, dense, layers);
+  BlockInputs sparse = dense;
+  sparse.layout.rope = dense.layout.rope.at(condition.kept);
+  sparse.layout.positions = condition.kept;
+  const Tensor deep = run(middle_, gather_tokens(encoded, condition.kept), sparse);
+  return scatter_tokens(deep, condition.kept, mask_, encoded.size(1));
+}
+
+Tensor VideoDiT::to_velocity(const Tensor& prediction, const Tensor& x, const Tensor& t) const {
+  if (config_.prediction == Prediction::kVelocity) return prediction;
+  const Tensor rate = reciprocal(clamp_min(t, config_.time_floor));
+  return (x - prediction) * reshape(rate, {t.size(0), 1, 1, 1, 1});
+}
+
+void VideoDiT::check_causal(const Tensor& x, const Condition& condition) const {
+  if (config_.chunk_frames == 0) {
+    throw InvalidArgument(
+        "[video_dit] condition.clean requires a chunk-causal model; build it with chunk_frames "
+        "above "
+        "0");
+  }
+  if (condition.clean.shape() != x.shape()) {
+    throw ShapeError(
+        str("[video_dit] expected clean clips ", x.shape(), ", found ", condition.clean.shape()));
+  }
+  if (condition.kept.defined())
+    throw InvalidArgument(
+        "[video_dit] a chunk-causal pass cannot drop tokens; leave condition.kept undefined");
+}
+
+void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
+                            const Condition& condition) const {
+  const DiTConfig& c = config_;
+  if (x.rank() != 5 || x.size(1) != c.channels) {
+    throw ShapeError(
+        str("[video_dit] expected a video [B, ", c.channels, ", T, H, W], found ", x.shape()));
+  }
+  if (positions_.defined() &&
+      x.shape() != Shape{x.size(0), c.channels, c.frames, c.height, c.width}) {
+    throw ShapeError(str("[video_dit] a model with a position table requires videos [B, ",
+                         c.channels, ", ", c.frames, ", ", c.height, ", ", c.width, "], found ",
+                         x.shape()));
+  }
+  const Shape batch{x.size(0)};
+  const auto check_rows = [&](const char* what, const Tensor& rows) {
+    if (rows.defined() && rows.shape() != batch) {
+      throw ShapeError(str("[video_dit] expected ", what, " ", batch, ", found ", rows.shape()));
+    }
+  };
+  check_rows("t", t);
+  check_rows("s", s);
+  check_rows("labels", condition.labels);
+  check_rows("guidance", condition.guidance);
+  if (context_in_ && !condition.context.defined()) {
+    throw InvalidArgument(
+        "[video_dit] the model has cross-attention and requires condition.context");
+  }
+  if ((condition.kept.defined() || condition.path == Path::kWeak) && !c.long_residual) {
+    throw InvalidArgument(
+        "[video_dit] token dropping and the weak path require the long residual; build the model "
+        "with long_residual = true");
+  }
+}
+
+}  // namespace eflow::nn

@@ -1,0 +1,137 @@
+// The loader: content depends only on the step, errors surface at their step, and shutdown never
+// hangs.
+#define BOOST_TEST_MODULE loader
+#include "eflow/io/dataset/loader.hpp"
+
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <thread>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/tests/io/io_support.hpp"
+
+using namespace eflow;
+using eflow::io::Batch;
+using eflow::io::Loader;
+using eflow::io::SampleOrder;
+
+namespace {
+
+/// Fills clip i with the value i. The read time varies between clips, so that threads overtake each
+/// other.
+class Numbers : public io::ClipSource {
+ public:
+  explicit Numbers(std::int64_t count) : count_(count) {}
+  std::int64_t size() const override { return count_; }
+  Shape clip_shape() const override { return {1, 2, 2, 3}; }
+  std::int64_t class_count() const override { return 5; }
+  std::int32_t read(std::int64_t index, std::span<float> clip) const override {
+    ++reads;
+    if (index == broken) throw CorruptData("[numbers] clip " + std::to_string(index));
+    std::this_thread::sleep_for(std::chrono::microseconds(index * 37 % 200 + slow));
+    std::fill(clip.begin(), clip.end(), static_cast<float>(index));
+    return static_cast<std::int32_t>(index % 5);
+  }
+  std::int64_t broken = -1;
+  int slow = 0;
+  mutable std::atomic<int> reads = 0;
+
+ private:
+  std::int64_t count_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(content_is_independent_of_threads_and_depth) {
+  const Numbers source(23);
+  const SampleOrder order(23, 9);
+  for (const auto& [threads, depth] : {std::pair{1, 1}, {1, 3}, {3, 1}, {2, 2}, {4, 8}}) {
+    for (const std::int64_t first : {0, 6}) {
+      Loader loader(source, order,
+                    {.batch_size = 5, .first_step = first, .threads = threads, .depth = depth});
+      Batch batch;
+      for (std::int64_t step = first; step < first + 12; ++step) {
+        BOOST_TEST(loader.next_step() == step);
+        loader.next(batch);
+        BOOST_TEST(batch.step == step);
+        BOOST_TEST(batch.shape == (Shape{5, 1, 2, 2, 3}));
+        BOOST_REQUIRE(batch.clips.size() == 60u);
+        for (std::size_t i = 0; i < 5; ++i) {
+          const std::int64_t id = order.index_at(step * 5 + static_cast<std::int64_t>(i));
+          BOOST_TEST(batch.ids[i] == id);
+          BOOST_TEST(batch.labels[i] == id % 5);
+          BOOST_TEST(batch.clips[i * 12] == static_cast<float>(id));
+          BOOST_TEST(batch.clips[i * 12 + 11] == static_cast<float>(id));
+        }
+      }
+      BOOST_TEST(loader.total_wait_seconds() >= loader.last_wait_seconds());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(threads_read_one_data_set) {
+  const test::TempDir dir;
+  test::make_dataset(dir / "set", DType::kBF16, 23);
+  const io::Dataset set(dir / "set");
+  Loader loader(set, SampleOrder(23, 4), {.batch_size = 6, .threads = 4, .depth = 6});
+  std::vector<float> clip(120);
+  for (int step = 0; step < 10; ++step) {
+    const Batch batch = loader.next();
+    for (std::size_t i = 0; i < 6; ++i) {
+      BOOST_TEST(batch.labels[i] == set.read(batch.ids[i], clip));
+      BOOST_TEST(std::equal(clip.begin(), clip.end(),
+                            batch.clips.begin() + static_cast<std::ptrdiff_t>(120 * i)));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(memory_is_bounded_by_depth) {
+  const Numbers source(100);
+  Loader loader(source, SampleOrder(100, 1), {.batch_size = 2, .threads = 2, .depth = 3});
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  BOOST_TEST(source.reads <= 6);
+  static_cast<void>(loader.next());
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  BOOST_TEST(source.reads <= 8);
+}
+
+BOOST_AUTO_TEST_CASE(an_error_is_thrown_at_its_step) {
+  Numbers source(30);
+  source.broken = 17;
+  Loader loader(source, SampleOrder(30, 0, io::Shuffle::kNo),
+                {.batch_size = 3, .threads = 3, .depth = 8});
+  for (std::int64_t step = 0; step < 5; ++step) BOOST_TEST(loader.next().step == step);
+  BOOST_CHECK_THROW(static_cast<void>(loader.next()), CorruptData);
+  BOOST_CHECK_THROW(static_cast<void>(loader.next()), CorruptData);
+  BOOST_TEST(loader.next_step() == 5);
+}
+
+BOOST_AUTO_TEST_CASE(shutdown_at_any_time) {
+  Numbers source(50);
+  source.slow = 300;
+  for (int i = 0; i < 40; ++i) {
+    Loader loader(source, SampleOrder(50, 2),
+                  {.batch_size = 2, .threads = 1 + i % 4, .depth = 1 + i % 5});
+    for (int k = 0; k < i % 3; ++k) BOOST_TEST(loader.next().step == k);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(waiting_is_reported) {
+  Numbers source(50);
+  source.slow = 20000;
+  Loader loader(source, SampleOrder(50, 2), {.batch_size = 1});
+  static_cast<void>(loader.next());
+  BOOST_TEST(loader.last_wait_seconds() > 0.01);
+  BOOST_TEST(loader.total_wait_seconds() == loader.last_wait_seconds());
+}
+
+BOOST_AUTO_TEST_CASE(wrong_options) {
+  const Numbers source(10);
+  const SampleOrder order(10, 0);
+  BOOST_CHECK_THROW(Loader(source, order, {.batch_size = 0}), InvalidArgument);
+  BOOST_CHECK_THROW(Loader(source, order, {.threads = 0}), InvalidArgument);
+  BOOST_CHECK_THROW(Loader(source, order, {.depth = 0}), InvalidArgument);
+  BOOST_CHECK_THROW(Loader(source, order, {.first_step = -1}), InvalidArgument);
+  BOOST_CHECK_THROW(Loader(source, SampleOrder(11, 0), {}), InvalidArgument);
+}

@@ -1,0 +1,210 @@
+// The host compiler: its output, error messages, time-outs, excessive output, and machines without
+// a compiler.
+#define BOOST_TEST_MODULE compiler
+#include "eflow/jit/kernel/compiler.hpp"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <thread>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/jit/host/compiler.hpp"
+#include "eflow/jit/host/subprocess.hpp"
+#include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/isa.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
+
+using namespace eflow;
+using namespace eflow::jit;
+
+namespace {
+
+constexpr const char* kText =
+    "#pragma once\n"
+    "#include \"eflow/kernels_src/tile/pack.h\"\n"
+    "namespace EFLOW_TEXT {\n"
+    "struct Scale { const float* x; float* y; long long n; float by; };\n"
+    "template <class T, int kTimes>\n"
+    "void scale(const Block&, const Scale& a) {\n"
+    "  each<T>(0, a.n, [&](auto i) { store(a.y, i, load<T>(a.x, i) * (a.by * kTimes)); });\n"
+    "}\n"
+    "}\n";
+
+BuildRequest request_for(const Compiler& compiler, const std::string& expression,
+                         const std::string& text = kText) {
+  KernelTexts texts;
+  texts.add("acme/scale.h", text);
+  BuildRequest r;
+  r.name = "scale";
+  r.spec = KernelSpec("scale", {DType::kF32}, {3});
+  r.target = {Backend::kHost, std::string(name_of(usable_isas().back()))};
+  const std::string title = to_string(r.spec, r.name);
+  r.program = make_program(Backend::kHost, {title, "acme/scale.h", expression});
+  r.texts = texts.closure("acme/scale.h");
+  r.toolchain = compiler.toolchain();
+  r.options = compiler.options(r.target);
+  return r;
+}
+
+std::shared_ptr<const Compiler> host() {
+  const FoundCompiler found = find_host_compiler({});
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  return found.compiler;
+}
+
+template <class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const CompileError& e) {
+    return e.what();
+  }
+  return "no CompileError";
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Writes an executable file with this content.
+std::string script(const std::filesystem::path& path, const std::string& body) {
+  std::ofstream(path) << "#!/bin/sh\n" << body;
+  chmod(path.c_str(), 0755);
+  return path.string();
+}
+
+/// Writes a program that claims to be g++ and then runs `body`.
+FoundCompiler fake(const std::filesystem::path& path, const std::string& body) {
+  return find_host_compiler(
+      {.cxx = script(
+           path, "if [ \"$1\" = -v ]; then echo gcc version 99.0; echo Target: none; exit 0; fi\n" +
+                     body)});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_text_compiles_loads_and_computes) {
+  const auto compiler = host();
+  const Compiled out = compiler->compile(request_for(*compiler, "scale<float, 3>"), {});
+  const test::TempDir dir;
+  std::ofstream(dir / "k.so", std::ios::binary) << out.image;
+  void* handle = dlopen((dir / "k.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  BOOST_REQUIRE_MESSAGE(handle, dlerror());
+  struct {
+    const float* x;
+    float* y;
+    long long n;
+    float by;
+  } args{};
+  std::vector<float> x(37), y(37);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  args = {x.data(), y.data(), 37, 0.5f};
+  BOOST_TEST(*static_cast<unsigned long long*>(dlsym(handle, "eflow_args_bytes")) == sizeof args);
+  const long long block[7] = {};
+  reinterpret_cast<void (*)(const void*, const void*)>(dlsym(handle, "eflow_run"))(block, &args);
+  for (std::size_t i = 0; i < x.size(); ++i) BOOST_TEST(y[i] == 1.5f * x[i]);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_request_gives_the_same_bytes) {
+  const auto compiler = host();
+  const BuildRequest r = request_for(*compiler, "scale<float, 3>");
+  BOOST_TEST((compiler->compile(r, {}).image == compiler->compile(r, {}).image));
+}
+
+BOOST_AUTO_TEST_CASE(errors_name_text_line_and_specialisation) {
+  const auto compiler = host();
+  const std::string wrong = std::string(kText) + "int broken = ;\n";
+  const std::string in_text = message_of(
+      [&] { (void)compiler->compile(request_for(*compiler, "scale<float, 3>", wrong), {}); });
+  BOOST_TEST(contains(in_text, "acme/scale.h:10"), in_text);
+  BOOST_TEST(contains(in_text, "scale<f32>(3) for "), in_text);
+  BOOST_TEST(!contains(in_text, "eflow-jit-"), in_text);
+  const std::string in_expression = message_of(
+      [&] { (void)compiler->compile(request_for(*compiler, "scale<float, nonsense>"), {}); });
+  BOOST_TEST(contains(in_expression, "scale<f32>(3):1"), in_expression);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_of_the_machine_can_be_included) {
+  const auto compiler = host();
+  BuildRequest r = request_for(*compiler, "scale<float, 3>");
+  r.program = "#include <stddef.h>\n" + r.program;
+  BOOST_TEST(contains(message_of([&] { (void)compiler->compile(r, {}); }), "stddef.h"));
+}
+
+BOOST_AUTO_TEST_CASE(a_compiler_that_hangs_is_killed_with_its_children) {
+  const test::TempDir dir;
+  const auto found =
+      fake(dir / "slow", "sleep 60 & echo $! > " + (dir / "child").string() + "; wait\n");
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  const BuildRequest r = request_for(*found.compiler, "scale<float, 3>");
+  const std::string late = message_of([&] {
+    (void)found.compiler->compile(r, {.timeout = std::chrono::milliseconds(300), .stop = {}});
+  });
+  BOOST_TEST(contains(late, "did not compile within 0.3 s"), late);
+  pid_t child = 0;
+  std::ifstream(dir / "child") >> child;
+  BOOST_REQUIRE(child > 0);
+  for (int i = 0; i < 100 && kill(child, 0) == 0; ++i) {
+    // A killed orphan may remain a zombie until its new parent reaps it.
+    std::string stat;
+    std::getline(std::ifstream("/proc/" + std::to_string(child) + "/stat"), stat);
+    if (contains(stat, ") Z")) break;
+    BOOST_TEST(i < 99);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+
+  std::stop_source stop;
+  std::jthread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    stop.request_stop();
+  });
+  BOOST_TEST(
+      contains(message_of([&] { (void)found.compiler->compile(r, {.stop = stop.get_token()}); }),
+               "was stopped"));
+}
+
+BOOST_AUTO_TEST_CASE(a_flood_of_output_is_cut) {
+  const test::TempDir dir;
+  const auto found = fake(dir / "loud", "head -c 1048576 /dev/zero | tr '\\0' x; exit 3\n");
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  const std::string text = message_of(
+      [&] { (void)found.compiler->compile(request_for(*found.compiler, "scale<float, 3>"), {}); });
+  BOOST_TEST(contains(text, "exit code 3"), text.substr(0, 300));
+  BOOST_TEST(contains(text, "more bytes"));
+  BOOST_TEST(text.size() < 20000u);
+}
+
+BOOST_AUTO_TEST_CASE(an_exit_before_the_last_output_keeps_its_code) {
+  const test::TempDir dir;
+  const auto found = fake(dir / "late", "(sleep 0.3; echo late) & exit 3\n");
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  const std::string text = message_of(
+      [&] { (void)found.compiler->compile(request_for(*found.compiler, "scale<float, 3>"), {}); });
+  BOOST_TEST(contains(text, "exit code 3"), text);
+  BOOST_TEST(contains(text, "late"), text);
+}
+
+BOOST_AUTO_TEST_CASE(a_compiler_that_writes_nothing_is_an_error) {
+  const test::TempDir dir;
+  const auto found = fake(dir / "idle", "exit 0\n");
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  BOOST_TEST(contains(message_of([&] {
+                        (void)found.compiler->compile(
+                            request_for(*found.compiler, "scale<float, 3>"), {});
+                      }),
+                      "does not compile (exit code 0)"));
+}
+
+BOOST_AUTO_TEST_CASE(no_compiler_is_a_value) {
+  const FoundCompiler none = find_host_compiler({.cxx = "", .search_path = ""});
+  BOOST_TEST(!none);
+  BOOST_TEST(contains(none.why, "install g++ or clang++"), none.why);
+  const FoundCompiler other = find_host_compiler({.cxx = "/bin/true"});
+  BOOST_TEST(!other);
+  BOOST_TEST(contains(other.why, "/bin/true does not answer"), other.why);
+  BOOST_TEST(!find_host_compiler({.cxx = "/no/such/g++"}));
+}

@@ -1,0 +1,400 @@
+// The autotuner: listing, checking and racing configs, and the records kept; with fake times, and
+// once with real ones.
+#define BOOST_TEST_MODULE tuner
+#include "eflow/jit/tune/tuner.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <map>
+
+#include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/error.hpp"
+#include "eflow/jit/cache/disk_cache.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
+#include "eflow/tests/support/warnings.hpp"
+
+using namespace eflow;
+using namespace eflow::jit;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// y = `kTimes` x, computed by a loop with a tunable step. Step 7 gives a wrong result; step 9 does
+/// not compile.
+constexpr const char* kText =
+    "#pragma once\n"
+    "#include \"eflow/kernels_src/tile/pack.h\"\n"
+    "namespace EFLOW_TEXT {\n"
+    "struct Scale { const float* x; float* y; long long n, per_block; };\n"
+    "template <int kTimes, int kStep>\n"
+    "void scale(const Block& block, const Scale& a) {\n"
+    "  static_assert(kStep != 9, \"no step of nine\");\n"
+    "  const Index begin = block.x * a.per_block, end = min_of(begin + a.per_block, a.n);\n"
+    "  for (Index at = begin; at < end; at += kStep) {\n"
+    "    for (Index i = at; i < min_of<Index>(at + kStep, end); ++i)\n"
+    "      a.y[i] = a.x[i] * float(kTimes) + (kStep == 7 ? 1.0f : 0.0f);\n"
+    "  }\n"
+    "}\n"
+    "}\n";
+
+struct Scale {
+  const float* x;
+  float* y;
+  long long n, per_block;
+};
+
+KernelDefinition definition(std::vector<int> steps) {
+  return {.name = "scale",
+          .text = "acme/scale.h",
+          .expression = "scale<$c0, $c1>",
+          .space = {.tunables = {{"step", 1, std::move(steps)}},
+                    .fits = [](const KernelSpec& s,
+                               const DeviceLimits&) { return s.constants[1] <= 1000; }},
+          .shared_bytes = {}};
+}
+
+struct Session {
+  test::TempDir dir;
+  Options options;
+  std::vector<int> steps{4, 1, 7, 9, 64, 5000};
+  std::map<int, double> seconds{{4, 1.0}, {1, 2.0}, {64, 0.5}};  // fake times by step
+  std::map<int, int> launches;                                   // timed launches by step
+  std::unique_ptr<Runtime> runtime;
+
+  Session() {
+    options.cache.named = dir / "cache";
+    options.threads = 1;
+    start();
+  }
+  /// Starts over, as a new process would.
+  void start() {
+    runtime = std::make_unique<Runtime>(options);
+    runtime->add_text("acme/scale.h", kText);
+    runtime->define(definition(steps));
+  }
+
+  static KernelRef kernel() { return {"scale", KernelSpec("scale", {}, {3, 4})}; }
+  TuningDatabase database() const { return TuningDatabase(dir / "cache"); }
+
+  Workload workload() const {
+    const auto x = std::make_shared<std::vector<float>>(5000, 2.0f);
+    const auto y = std::make_shared<std::vector<float>>(5000);
+    Workload out{.shape = {5000},
+                 .launch =
+                     [this, x, y](const KernelSpec& spec) {
+                       const Scale args{x->data(), y->data(), 5000, 1000};
+                       runtime->launch("scale", spec, {.x = 5}, args);
+                     },
+                 .clear = {},
+                 .result = {}};
+    use_host_output(out, y);
+    return out;
+  }
+
+  TuneOptions fake_time() {
+    return {.clock =
+                [this](const Workload&, const KernelSpec& spec, int count) {
+                  ++launches[spec.constants[1]];
+                  const double wobble = 1 + 0.001 * (launches[spec.constants[1]] % 7);
+                  return seconds.at(spec.constants[1]) * wobble * count;
+                },
+            .say = {}};
+  }
+  TuneOutcome tune_now(bool again = false) {
+    TuneOptions o = fake_time();
+    o.again = again;
+    return tune(*runtime, database(), kernel(), workload(), o);
+  }
+  int best_step(const TuneOutcome& o) const {
+    return o.record.configs[static_cast<std::size_t>(o.record.best)].values[0];
+  }
+  ConfigRecord config(const TuneOutcome& o, int step) const {
+    const int i = o.record.find({step});
+    BOOST_REQUIRE(i >= 0);
+    return o.record.configs[static_cast<std::size_t>(i)];
+  }
+  fs::path record_file() const {
+    for (const auto& file : fs::recursive_directory_iterator(dir / "cache/v1/tune")) {
+      if (file.path().extension() == ".json") return file.path();
+    }
+    return {};
+  }
+  void edit(const std::string& from, const std::string& to) const {
+    std::string text = read_file(record_file());
+    const std::size_t at = text.find(from);
+    BOOST_REQUIRE_MESSAGE(at != std::string::npos, from);
+    text.replace(at, from.size(), to);
+    std::ofstream(record_file(), std::ios::trunc) << text;
+  }
+  int chosen_step() {
+    start();
+    return runtime->tuned("scale", kernel().spec, {5000}).constants[1];
+  }
+};
+
+}  // namespace
+
+/// If the default is the caller's, callers with different defaults share a record.
+BOOST_AUTO_TEST_CASE(the_default_may_be_the_callers) {
+  const ConfigSpace space{
+      .tunables = {{"step", 1, {1, 4, 64}}}, .default_is_the_callers = true, .fits = {}};
+  const KernelSpec by_four("scale", {}, {3, 4}), by_nine("scale", {}, {3, 9});
+  BOOST_TEST((space.with_defaults(by_nine) == by_nine));
+  BOOST_TEST((space.without_config(by_nine) == space.without_config(by_four)));
+  const std::vector<KernelSpec> configs = space.configs(by_nine, {});
+  BOOST_REQUIRE(configs.size() == 4u);
+  BOOST_TEST((configs[0] == by_nine));
+  BOOST_TEST(space.configs(by_four, {}).size() == 3u);
+
+  Session s;
+  s.options.cache.named = s.dir / "cache";
+  KernelDefinition d = definition({1, 4, 64});
+  d.space.default_is_the_callers = true;
+  const auto start = [&] {
+    s.runtime = std::make_unique<Runtime>(s.options);
+    s.runtime->add_text("acme/scale.h", kText);
+    s.runtime->define(d);
+  };
+  start();
+  const TuneOutcome tuned =
+      tune(*s.runtime, s.database(), {"scale", by_four}, s.workload(), s.fake_time());
+  BOOST_TEST(s.best_step(tuned) == 64);
+  BOOST_TEST(tuned.record.configs[0].values[0] == 4);
+  start();
+  const KernelSpec other("scale", {}, {3, 1});
+  BOOST_TEST(s.runtime->tuned("scale", other, {5000}).constants[1] == 64);
+  BOOST_TEST(s.runtime->tuned("scale", by_four, {5000}).constants[1] == 64);
+  BOOST_TEST(s.runtime->tuned("scale", other, {50}).constants[1] == 1);  // of other sizes
+}
+
+BOOST_AUTO_TEST_CASE(a_space_is_enumerated_and_pruned) {
+  const ConfigSpace space{.tunables = {{"rows", 1, {32, 64}}, {"stages", 3, {2, 3, 4}}},
+                          .fits = [](const KernelSpec& s, const DeviceLimits& d) {
+                            return s.constants[1] * s.constants[3] <= d.block_bytes;
+                          }};
+  const KernelSpec spec("k", {}, {9, 0, 8, 0});
+  const std::vector<KernelSpec> all = space.configs(spec, {.block_bytes = 128});
+  BOOST_REQUIRE(all.size() == 4u);
+  BOOST_TEST((all[0] == KernelSpec("k", {}, {9, 32, 8, 2})));
+  BOOST_TEST((all.back() == KernelSpec("k", {}, {9, 32, 8, 4})));
+  BOOST_TEST(space.contains(all[1], {.block_bytes = 128}));
+  BOOST_TEST(!space.contains(KernelSpec("k", {}, {9, 64, 8, 4}), {.block_bytes = 128}));
+  BOOST_TEST(!space.contains(KernelSpec("k", {}, {9, 33, 8, 2}), {.block_bytes = 128}));
+  // the default is always included
+  BOOST_TEST(space.configs(spec, {.block_bytes = 1}).size() == 1u);
+  Runtime runtime;
+  for (const Tunable& wrong : {Tunable{"x", 12, {1}}, Tunable{"x", 0, {}}, Tunable{"", 0, {1}}}) {
+    BOOST_CHECK_THROW(runtime.define({.name = "k",
+                                      .text = "t.h",
+                                      .expression = "k",
+                                      .space = {.tunables = {wrong}, .fits = {}},
+                                      .shared_bytes = {}}),
+                      InvalidArgument);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(buckets_have_edges) {
+  BOOST_TEST((ShapeBucket{513, 64} == ShapeBucket{1024, 33}));
+  BOOST_TEST(!(ShapeBucket{512} == ShapeBucket{513}));
+  BOOST_TEST(!(ShapeBucket{1, 2} == ShapeBucket{2, 1}));
+  BOOST_TEST((ShapeBucket{700}.low(0) == 512));
+  BOOST_TEST((ShapeBucket{700}.high(0) == 1024));
+  BOOST_TEST((ShapeBucket{0} == ShapeBucket{1}));
+}
+
+BOOST_AUTO_TEST_CASE(wrong_and_broken_configs_do_not_race_and_the_best_is_kept) {
+  Session s;
+  const TuneOutcome o = s.tune_now();
+  BOOST_TEST(s.best_step(o) == 64);
+  BOOST_TEST(o.separated);
+  BOOST_TEST(!o.known);
+  BOOST_TEST(std::abs(o.record.gain - 0.5) < 0.02);
+  BOOST_TEST(name_of(s.config(o, 7).state) == "wrong");
+  BOOST_TEST(s.config(o, 7).why.find("differ by") != std::string::npos);
+  BOOST_TEST(name_of(s.config(o, 9).state) == "failed");
+  BOOST_TEST(s.config(o, 9).why.find("no step of nine") != std::string::npos, s.config(o, 9).why);
+  BOOST_TEST(o.record.find({5000}) == -1);
+  BOOST_TEST(s.launches.count(7) + s.launches.count(9) == 0u);
+
+  // Launches use the result, also in the next process; nothing is measured twice.
+  BOOST_TEST(s.runtime->tuned("scale", Session::kernel().spec, {4097}).constants[1] == 64);
+  BOOST_TEST(s.runtime->tuned("scale", Session::kernel().spec, {100}).constants[1] == 4);
+  BOOST_TEST(s.chosen_step() == 64);
+  BOOST_TEST(s.runtime->has(KernelSpec("scale", {}, {3, 64})));
+  s.launches.clear();
+  BOOST_TEST(s.tune_now().known);
+  BOOST_TEST(s.launches.empty());
+  s.options.tune = TuneMode::kOff;
+  BOOST_TEST(s.chosen_step() == 4);
+}
+
+BOOST_AUTO_TEST_CASE(an_added_config_races_against_the_best_alone) {
+  Session s;
+  (void)s.tune_now();
+  s.steps.push_back(128);
+  s.seconds[128] = 0.3;
+  s.start();
+  s.launches.clear();
+  const TuneOutcome o = s.tune_now();
+  BOOST_TEST(s.best_step(o) == 128);
+  BOOST_TEST(s.launches.count(1) == 0u);
+  BOOST_TEST(s.launches.count(64) == 1u);
+  BOOST_TEST(!s.config(o, 1).us.empty());  // earlier samples are kept
+}
+
+BOOST_AUTO_TEST_CASE(the_best_of_before_stays_unless_surely_beaten) {
+  Session s;
+  (void)s.tune_now();
+  s.seconds = {{4, 0.49}, {1, 2.0}, {64, 0.5}};  // 2 %: within the hysteresis
+  BOOST_TEST(s.best_step(s.tune_now(true)) == 64);
+  s.seconds[4] = 0.4;
+  BOOST_TEST(s.best_step(s.tune_now(true)) == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_tuner_goes_on_where_it_was) {
+  Session s;
+  s.runtime.reset();  // no pool threads while forking
+  const pid_t child = fork();
+  if (child == 0) {
+    s.start();
+    int rounds = 0;
+    TuneOptions o = s.fake_time();
+    const LaunchClock clock = o.clock;
+    o.clock = [&](const Workload& w, const KernelSpec& spec, int count) {
+      usleep(1000);
+      if (++rounds == 100) kill(getpid(), SIGKILL);
+      return clock(w, spec, count) * 1e-3;
+    };
+    s.seconds[64] = s.seconds[4];  // a tie, which runs all rounds
+    try {
+      (void)tune(*s.runtime, s.database(), Session::kernel(), s.workload(), o);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "%s\n", e.what());
+    }
+    _exit(0);
+  }
+  int status = 0;
+  BOOST_REQUIRE(waitpid(child, &status, 0) == child);
+  BOOST_REQUIRE(WIFSIGNALED(status));
+  std::string why;
+  const auto before = TuningRecord::decode(read_file(s.record_file()), why);
+  BOOST_REQUIRE_MESSAGE(before, why);
+  BOOST_TEST(!before->finished);
+  BOOST_TEST(name_of(before->configs[1].state) == "ok");
+  BOOST_TEST(s.chosen_step() == 4);  // an interrupted race decides nothing
+  const TuneOutcome o = s.tune_now();
+  BOOST_TEST(o.record.finished);
+  BOOST_TEST(name_of(s.config(o, 9).state) == "failed");
+}
+
+BOOST_AUTO_TEST_CASE(a_config_that_ends_the_process_is_left_out) {
+  Session s;
+  for (const bool left_out : {false, false, true}) {
+    s.runtime.reset();
+    const pid_t child = fork();
+    if (child == 0) {
+      s.start();
+      Workload w = s.workload();
+      const auto launch = w.launch;
+      w.launch = [launch](const KernelSpec& spec) {
+        if (spec.constants[1] == 1) _exit(9);
+        launch(spec);
+      };
+      const TuneOutcome o = tune(*s.runtime, s.database(), Session::kernel(), w, s.fake_time());
+      _exit(s.best_step(o) == 64 ? 0 : 1);
+    }
+    int status = 0;
+    BOOST_REQUIRE(waitpid(child, &status, 0) == child);
+    BOOST_TEST(WEXITSTATUS(status) == (left_out ? 0 : 9));
+  }
+  s.start();
+  const TuneOutcome o = s.tune_now();
+  BOOST_TEST(o.known);
+  BOOST_TEST(name_of(s.config(o, 1).state) == "crashed");
+}
+
+BOOST_AUTO_TEST_CASE(records_that_do_not_fit_are_not_used) {
+  Session s;
+  const test::Warnings silenced;
+  (void)s.tune_now();
+  const std::string good = read_file(s.record_file());
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::ofstream(s.record_file(), std::ios::trunc) << good;
+    s.edit(from, to);
+    return s.chosen_step();
+  };
+  BOOST_TEST(with("\"schema\": 1", "\"schema\": 2") == 4);
+  BOOST_TEST(with("\"text\": \"", "\"text\": \"0") == 4);
+  BOOST_TEST(with("\"finished\": true", "\"finished\": false") == 4);
+  BOOST_TEST(with("\"step\": 64", "\"step\": 65") == 4);       // not in the config space
+  BOOST_TEST(with("\"device\": \"", "\"device\": \"x") == 4);  // a record of another device
+  BOOST_TEST(with("\"best\": 4", "\"best\": 40") == 4);
+  BOOST_TEST(with("\"best\": 4", "\"best\": 2") == 4);  // a config found to be wrong
+  BOOST_TEST(with("{", "") == 4);
+  // used, with a log line
+  BOOST_TEST(with("\"toolchain\": \"", "\"toolchain\": \"another ") == 64);
+  std::ofstream(s.record_file(), std::ios::trunc) << good;
+  BOOST_TEST(s.chosen_step() == 64);
+}
+
+BOOST_AUTO_TEST_CASE(a_table_is_given_to_other_machines) {
+  Session s, other;
+  (void)s.tune_now();
+  BOOST_TEST(s.database().export_to(s.dir / "table.json") == 1u);
+  BOOST_TEST(other.chosen_step() == 4);
+  BOOST_TEST(other.database().import_from(s.dir / "table.json") == 1u);
+  BOOST_TEST(other.chosen_step() == 64);
+
+  std::string text = read_file(s.dir / "table.json");
+  text.replace(text.find("\"state\": \"ok\""), 13, "\"state\": \"no\"");
+  std::ofstream(s.dir / "bad.json") << text;
+  int unsound = 0;
+  BOOST_TEST(other.database().import_from(
+                 s.dir / "bad.json", [&](const fs::path&, const std::string&) { ++unsound; }) ==
+             0u);
+  BOOST_TEST(unsound == 1);
+  std::ofstream(s.dir / "none.json") << "[1, 2]";
+  BOOST_CHECK_THROW((void)other.database().import_from(s.dir / "none.json"), CorruptData);
+}
+
+BOOST_AUTO_TEST_CASE(one_process_tunes_on_a_device) {
+  Session s;
+  const DeviceLimits& limits = s.runtime->limits();
+  const FileLock lock = s.database().lock(limits.name, limits.arch);
+  BOOST_CHECK_THROW((void)s.tune_now(), IoError);
+}
+
+BOOST_AUTO_TEST_CASE(kernels_without_a_space_or_a_default_are_refused) {
+  Session s;
+  s.runtime->define({.name = "plain",
+                     .text = "acme/scale.h",
+                     .expression = "scale<3, 4>",
+                     .space = {},
+                     .shared_bytes = {}});
+  BOOST_CHECK_THROW((void)tune(*s.runtime, s.database(), {"plain", KernelSpec("plain", {})},
+                               s.workload(), s.fake_time()),
+                    InvalidArgument);
+  s.steps = {9, 4};
+  s.start();
+  BOOST_CHECK_THROW((void)s.tune_now(), CompileError);
+}
+
+BOOST_AUTO_TEST_CASE(it_runs_for_real) {
+  Session s;
+  TuneOptions o;
+  o.race = {.max_rounds = 15, .budget_seconds = 3};
+  o.batch_seconds = 2e-4;
+  const TuneOutcome out = tune(*s.runtime, s.database(), Session::kernel(), s.workload(), o);
+  BOOST_TEST(out.record.finished);
+  for (const int step : {4, 1, 64}) BOOST_TEST(!s.config(out, step).us.empty());
+  const KernelSpec tuned = s.runtime->tuned("scale", Session::kernel().spec, {5000});
+  BOOST_TEST(tuned.constants[1] == s.best_step(out));
+  const Workload w = s.workload();
+  w.clear();
+  w.launch(tuned);
+  for (const double y : w.result()) BOOST_REQUIRE(y == 6);
+}

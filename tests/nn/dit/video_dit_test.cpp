@@ -1,0 +1,310 @@
+#define BOOST_TEST_MODULE video_dit
+#include "eflow/nn/dit/video_dit.hpp"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/jit/runtime.hpp"
+#include "eflow/tests/support/model_check.hpp"
+
+namespace eflow::nn {
+namespace {
+
+/// 8 tokens of 12 values: small enough for finite differences.
+DiTConfig small() {
+  DiTConfig c;
+  c.channels = 3;
+  c.frames = 2;
+  c.height = c.width = 4;
+  c.patch = {1, 2, 2};
+  c.dim = 24;
+  c.heads = 2;
+  c.hidden = 20;
+  c.encoder = c.middle = c.decoder = 1;
+  c.window_frames = 1;
+  c.classes = 3;
+  return c;
+}
+
+const Scope kScope({.seed = 1}, DType::kF64);
+
+struct Inputs {
+  Tensor x = test::values({2, 3, 2, 4, 4}, 1);
+  Tensor t = Tensor::from(std::vector<double>{0.7, 0.02}, {2});
+  Tensor s = Tensor::from(std::vector<double>{0.3, 0.01}, {2});
+  Condition c;
+  Inputs() { c.labels = Tensor::from(std::vector<std::int64_t>{2, 0}, {2}); }
+  [[nodiscard]] Tensor run(const VideoDiT& model) const { return model(x, t, s, c); }
+};
+
+Tensor ids_of(const std::vector<std::int64_t>& ids) {
+  return Tensor::from(ids, {2, static_cast<std::int64_t>(ids.size()) / 2});
+}
+
+/// Moves every parameter from its initial value, so that zero initialisers mask no error.
+std::unique_ptr<VideoDiT> trained(const DiTConfig& config) {
+  auto model = std::make_unique<VideoDiT>(kScope, config);
+  test::perturb(model->parameters(), 0.2);
+  return model;
+}
+
+BOOST_AUTO_TEST_CASE(an_untrained_velocity_is_zero) {
+  const VideoDiT model(kScope, small());
+  BOOST_TEST(test::largest(Inputs().run(model)) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_data_head_is_converted_to_a_velocity) {
+  DiTConfig c = small();
+  const Inputs in;
+  const Tensor net = in.run(*trained(c));
+  c.prediction = Prediction::kData;
+  const Tensor rate = Tensor::from(std::vector<double>{1 / 0.7, 1 / 0.05}, {2, 1, 1, 1, 1});
+  BOOST_TEST(test::distance(in.run(*trained(c)), (in.x - net) * rate) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(every_input_matters) {
+  DiTConfig c = small();
+  c.guidance_embedding = true;
+  const auto model = trained(c);
+  const Inputs in;
+  const Tensor base = in.run(*model);
+  const auto changes = [&](auto change) {
+    Inputs other;
+    change(other);
+    return test::distance(base, other.run(*model)) > 1e-6;
+  };
+  BOOST_TEST(changes([](Inputs& i) { i.x = i.x * 0.5; }));
+  BOOST_TEST(changes([](Inputs& i) { i.t = i.t * 0.5; }));
+  BOOST_TEST(changes([](Inputs& i) { i.s = i.s * 0.5; }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.labels = Tensor(); }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.guidance = Tensor::full({2}, 3, DType::kF64); }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.kept = ids_of({0, 1, 4, 5}); }));
+  BOOST_TEST(changes([](Inputs& i) { i.c.path = Path::kWeak; }));
+  BOOST_TEST(!changes([](Inputs& i) { i.c.guidance = Tensor::zeros({2}, DType::kF64); }));
+}
+
+BOOST_AUTO_TEST_CASE(the_null_class_is_the_last) {
+  const auto model = trained(small());
+  Inputs none, null;
+  none.c.labels = Tensor();
+  null.c.labels = Tensor::from(std::vector<std::int64_t>{3, 3}, {2});
+  BOOST_TEST(test::distance(none.run(*model), null.run(*model)) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(samples_are_independent) {
+  const auto model = trained(small());
+  const Inputs in;
+  const auto first = [](const Tensor& t) { return contiguous(narrow(t, 0, 0, 1)); };
+  const Condition alone{.labels = first(in.c.labels)};
+  const Tensor y = (*model)(first(in.x), first(in.t), first(in.s), alone);
+  BOOST_TEST(test::distance(y, first(in.run(*model))) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(keeping_all_tokens_equals_the_dense_pass) {
+  const auto model = trained(small());
+  Inputs in, kept;
+  kept.c.kept = ids_of({0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7});
+  BOOST_TEST(test::distance(in.run(*model), kept.run(*model)) < 1e-12);
+}
+
+/// One model runs clips of other sizes as a model built for them does.
+BOOST_AUTO_TEST_CASE(clips_of_other_sizes_have_their_own_layout) {
+  const auto model = trained(small());
+  for (const Shape& clip : {Shape{3, 1, 4, 4}, Shape{3, 4, 4, 4}, Shape{3, 2, 6, 8}}) {
+    VideoDiT same(kScope, small().for_clips(clip));
+    same.load_state(model->state());
+    Inputs in;
+    in.x = test::values({2, clip[0], clip[1], clip[2], clip[3]}, 1);
+    BOOST_TEST(test::distance(in.run(*model), in.run(same)) == 0);
+  }
+  DiTConfig table = small();
+  table.position_table = true;
+  Inputs in;
+  in.x = test::values({2, 3, 1, 4, 4}, 1);
+  BOOST_CHECK_THROW(static_cast<void>(in.run(*trained(table))), ShapeError);
+}
+
+BOOST_AUTO_TEST_CASE(a_position_table_starts_at_its_scale) {
+  DiTConfig config = small();
+  config.position_table = true;
+  config.position_scale = 0.5;
+  const VideoDiT model(kScope, config);
+  for (const auto& [name, p] : model.parameters()) {
+    if (name != "positions") continue;
+    const double variance = mean(square(p)).item();
+    const auto count = static_cast<double>(p.count());
+    BOOST_TEST(std::abs(variance / 0.25 - 1) < 5 * std::sqrt(2 / count));
+    return;
+  }
+  BOOST_ERROR("no position table");
+}
+
+BOOST_AUTO_TEST_CASE(the_weak_path_skips_the_middle) {
+  const auto model = trained(small());
+  Inputs in;
+  in.c.path = Path::kWeak;
+  const Tensor before = in.run(*model);
+  backward(sum(square(before)));
+  for (auto [name, p] : model->parameters()) {
+    const bool middle = name.starts_with("middle.");
+    BOOST_TEST(p.grad().defined() != middle, name);
+    if (middle) p.assign(Tensor::zeros(p.shape(), DType::kF64));
+  }
+  BOOST_TEST(test::distance(before, in.run(*model)) == 0);
+}
+
+struct Variant {
+  const char* name;
+  void (*change)(DiTConfig&, Inputs&);
+};
+std::ostream& operator<<(std::ostream& out, const Variant& variant) {
+  return out << variant.name;
+}
+
+void with_context(DiTConfig& c, Inputs& in) {
+  c.context_dim = 5;
+  in.c.context = test::values({2, 3, 5}, 8);
+}
+
+const Variant kVariants[] = {
+    {"glga", [](DiTConfig&, Inputs&) {}},
+    {"softmax", [](DiTConfig& c, Inputs&) { c.attention = AttentionKind::kSoftmax; }},
+    {"interleaved", [](DiTConfig& c, Inputs&) { c.softmax_every = 1; }},
+    {"data head", [](DiTConfig& c, Inputs&) { c.prediction = Prediction::kData; }},
+    {"positions", [](DiTConfig& c, Inputs&) { c.position_table = true; }},
+    {"no residual", [](DiTConfig& c, Inputs&) { c.long_residual = false; }},
+    {"kept tokens",
+     [](DiTConfig&, Inputs& in) {
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
+    {"Sana on kept tokens",
+     [](DiTConfig& c, Inputs& in) {
+       c.attention = AttentionKind::kSana;
+       c.feed_forward = FeedForwardKind::kMix;
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
+    {"SLA",
+     [](DiTConfig& c, Inputs&) {
+       c.attention = AttentionKind::kSla;
+       c.sparse_block = 3;
+     }},
+    {"VSA on kept tokens",
+     [](DiTConfig& c, Inputs& in) {
+       c.attention = AttentionKind::kVsa;
+       c.sparse_block = 1;
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
+    {"text", with_context},
+    {"recomputed text",
+     [](DiTConfig& c, Inputs& in) {
+       with_context(c, in);
+       c.recompute = true;
+     }},
+};
+
+BOOST_DATA_TEST_CASE(gradients_match_finite_differences, boost::unit_test::data::make(kVariants),
+                     variant) {
+  DiTConfig c = small();
+  Inputs in;
+  variant.change(c, in);
+  const auto model = trained(c);
+  in.x.set_requires_grad();
+  NamedTensors leaves = model->parameters();
+  leaves.emplace_back("x", in.x);
+  const Tensor weights = test::values(in.x.shape(), 9);
+  const auto worst = test::worst_gradient(leaves, [&] { return sum(in.run(*model) * weights); });
+  BOOST_TEST(worst.relative() < 1e-4,
+             worst.name << ": " << worst.analytic << " against " << worst.numeric);
+}
+
+BOOST_AUTO_TEST_CASE(recomputing_gives_the_same_gradients_and_keeps_less) {
+  DiTConfig c = small();
+  const Inputs in;
+  const auto gradients = [&] {
+    const auto model = trained(c);
+    const std::size_t before = default_device()->memory().in_use;
+    const Tensor y = in.run(*model);
+    const std::size_t held = default_device()->memory().in_use - before;
+    backward(sum(square(y)));
+    std::vector<Tensor> all;
+    for (auto& [name, p] : model->parameters()) all.push_back(p.grad());
+    return std::pair(all, held);
+  };
+  const auto [kept, kept_bytes] = gradients();
+  c.recompute = true;
+  const auto [recomputed, recomputed_bytes] = gradients();
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    BOOST_TEST(test::distance(kept[i], recomputed[i]) < 1e-12 * (1 + test::largest(kept[i])));
+  }
+  BOOST_TEST(recomputed_bytes < kept_bytes / 2);
+}
+
+BOOST_AUTO_TEST_CASE(f32_follows_f64) {
+  const DiTConfig c = small();
+  const Inputs in;
+  const auto reference = trained(c);
+  VideoDiT model(Scope({.seed = 1}), c);
+  model.load_state(reference->state());
+  const auto f32 = [](const Tensor& t) { return cast(t, DType::kF32); };
+  const Tensor y = model(f32(in.x), f32(in.t), f32(in.s), in.c);
+  BOOST_TEST(test::distance(cast(y, DType::kF64), in.run(*reference)) < 1e-5);
+}
+
+BOOST_AUTO_TEST_CASE(a_prepared_model_compiles_nothing_later) {
+  const DevicePtr before = default_device();
+  set_default_device(make_cpu_device({.isa = jit::Isa::kBaseline, .threads = 1}));
+  DiTConfig c = small();
+  c.dim = 32;
+  c.heads = 2;
+  c.middle = 2;
+  c.softmax_every = 2;
+  c.context_dim = 5;
+  {
+    const VideoDiT model(Scope({.seed = 1}, DType::kF64), c);
+    model.prepare(true, 0.5);
+    const jit::Runtime& runtime = default_device()->runtime();
+    const std::uint64_t compiled = runtime.stats().compiled;
+    BOOST_TEST(compiled >= 10U);
+    for (const bool drop : {false, true}) {
+      Inputs in;
+      in.c.context = test::values({2, 3, 5}, 7);
+      if (drop) in.c.kept = ids_of({0, 1, 4, 5, 1, 2, 4, 7});
+      backward(sum(in.run(model)));
+      const NoGrad off;
+      static_cast<void>(in.run(model));
+    }
+    BOOST_TEST(runtime.stats().compiled == compiled);
+    BOOST_TEST(runtime.stats().failed == 0U);
+  }
+  set_default_device(before);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_inputs_are_refused) {
+  const VideoDiT model(kScope, small());
+  const auto refuses = [&](auto change) {
+    Inputs in;
+    change(in);
+    BOOST_CHECK_THROW(static_cast<void>(in.run(model)), Error);
+  };
+  refuses([](Inputs& i) { i.x = test::values({2, 3, 2, 4, 5}, 1); });
+  refuses([](Inputs& i) { i.x = test::values({2, 1, 2, 4, 4}, 1); });
+  refuses([](Inputs& i) { i.x = test::values({2, 3, 4, 4}, 1); });
+  refuses([](Inputs& i) { i.t = test::values({3}, 1); });
+  refuses([](Inputs& i) { i.s = test::values({2, 1}, 1); });
+  refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{4, 0}, {2}); });
+  refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{1}, {1}); });
+
+  DiTConfig plain = small();
+  plain.long_residual = false;
+  Inputs weak;
+  weak.c.path = Path::kWeak;
+  BOOST_CHECK_THROW(static_cast<void>(weak.run(VideoDiT(kScope, plain))), InvalidArgument);
+  DiTConfig text = small();
+  text.context_dim = 5;
+  BOOST_CHECK_THROW(static_cast<void>(Inputs().run(VideoDiT(kScope, text))), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace eflow::nn

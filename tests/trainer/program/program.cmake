@@ -1,0 +1,15 @@
+# Tests that run the built program or an example need to know where it is.
+foreach(name cli resume)
+  target_compile_definitions(test.trainer.program.${name} PRIVATE
+    EFLOW_PROGRAM="$<TARGET_FILE:eflow>"
+    EFLOW_CONFIGS="${PROJECT_SOURCE_DIR}/configs")
+  target_link_libraries(test.trainer.program.${name} PRIVATE nlohmann_json::nlohmann_json)
+  add_dependencies(test.trainer.program.${name} eflow)
+endforeach()
+
+if(TARGET example.010_sample)
+  add_test(NAME examples/010_sample COMMAND ${CMAKE_CURRENT_LIST_DIR}/sample_example.sh
+    $<TARGET_FILE:eflow> $<TARGET_FILE:example.010_sample> ${PROJECT_SOURCE_DIR}/configs/tiny.ini)
+  add_test(NAME examples/020_own_trainer COMMAND example.020_own_trainer)
+  set_tests_properties(examples/010_sample examples/020_own_trainer PROPERTIES LABELS cpu TIMEOUT 300)
+endif()

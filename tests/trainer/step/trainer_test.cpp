@@ -1,0 +1,126 @@
+// Trainer: the effects of a step, and that state() and steps() suffice to resume.
+#define BOOST_TEST_MODULE trainer
+#include "eflow/trainer/step/trainer.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <limits>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/layers/linear.hpp"
+
+using namespace eflow;
+using namespace eflow::trainer;
+
+namespace {
+
+/// 64 clips of two numbers; clip i is (i, -i) / 64.
+class Numbers final : public io::ClipSource {
+ public:
+  [[nodiscard]] std::int64_t size() const override { return 64; }
+  [[nodiscard]] Shape clip_shape() const override { return {2, 1, 1, 1}; }
+  [[nodiscard]] std::int64_t class_count() const override { return 0; }
+  std::int32_t read(std::int64_t index, std::span<float> clip) const override {
+    clip[0] = static_cast<float>(index) / 64;
+    clip[1] = -clip[0];
+    return 0;
+  }
+};
+
+/// A linear map that learns to double its input; from step `bad` on its loss is infinite.
+struct Doubling {
+  explicit Doubling(std::int64_t accumulation = 1, std::int64_t bad = 1 << 30)
+      : trainer(&model, &average,
+                [this, bad](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
+                  const Tensor x = reshape(part.x0, {part.x0.size(0), 2});
+                  const Tensor error = square(model(x) - x * 2);
+                  const double scale = step >= bad ? std::numeric_limits<double>::infinity() : 1;
+                  return soflow::StepLoss{sum(error) * (scale / static_cast<double>(total)), {}};
+                },
+                &source,
+                {.batch = 8,
+                 .accumulation = accumulation,
+                 .seed = 3,
+                 .learning_rate = {.peak = 0.02},
+                 .clip = 0}) {}
+
+  [[nodiscard]] std::vector<float> values() const {
+    std::vector<float> all;
+    for (const auto& [name, tensor] : trainer.state()) {
+      const auto values = tensor.to_vector<float>();
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+  }
+
+  Numbers source;
+  nn::Scope scope{RandomKey{.seed = 5, .purpose = nn::kInitPurpose}};
+  nn::Linear model{scope, 2, 2}, average{scope, 2, 2};
+  Trainer trainer;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_step_learns_and_reports) {
+  Doubling run;
+  const StepMetrics first = run.trainer.step();
+  BOOST_TEST(first.step == 1);
+  BOOST_TEST(first.lr == 0.02);
+  BOOST_TEST(first.grad_norm > 0);
+  BOOST_TEST(first.step_s > 0);
+  BOOST_TEST(first.ids_hash.size() == 16u);
+  StepMetrics last;
+  for (int i = 0; i < 300; ++i) last = run.trainer.step();
+  BOOST_TEST(last.step == 301);
+  BOOST_TEST(last.loss < 0.05 * first.loss);
+}
+
+BOOST_AUTO_TEST_CASE(state_and_step_suffice_to_resume) {
+  Doubling whole, first, second;
+  for (int i = 0; i < 10; ++i) (void)whole.trainer.step();
+  for (int i = 0; i < 4; ++i) (void)first.trainer.step();
+  second.trainer.load_state(first.trainer.state(), first.trainer.steps());
+  StepMetrics last;
+  for (int i = 0; i < 6; ++i) last = second.trainer.step();
+  BOOST_TEST(last.step == 10);
+  BOOST_TEST(whole.values() == second.values(), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(accumulation_sees_the_same_clips_and_nearly_the_same_gradient) {
+  Doubling one(1), four(4);
+  for (int i = 0; i < 3; ++i) {
+    const StepMetrics a = one.trainer.step(), b = four.trainer.step();
+    BOOST_TEST(a.ids_hash == b.ids_hash);
+    BOOST_TEST(a.loss == b.loss, boost::test_tools::tolerance(1e-5));
+    BOOST_TEST(a.grad_norm == b.grad_norm, boost::test_tools::tolerance(1e-5));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_changes_nothing) {
+  Doubling run(2, 3);
+  for (int i = 0; i < 3; ++i) (void)run.trainer.step();
+  const auto before = run.values();
+  try {
+    (void)run.trainer.step();
+    BOOST_ERROR("the step was taken");
+  } catch (const NumericError& error) {
+    const std::string text = error.what();
+    BOOST_TEST(text.find("step 4") != std::string::npos, text);
+    BOOST_TEST(text.find("clips of the batch: ") != std::string::npos, text);
+  }
+  BOOST_TEST(run.trainer.steps() == 3);
+  BOOST_TEST(run.values() == before, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_state_of_another_model_is_refused_unchanged) {
+  Doubling run;
+  const auto before = run.values();
+  nn::NamedTensors state = run.trainer.state();
+  state.front().second = Tensor::zeros({3, 3});
+  BOOST_CHECK_THROW(run.trainer.load_state(state, 1), InvalidArgument);
+  state.pop_back();
+  BOOST_CHECK_THROW(run.trainer.load_state(state, 1), InvalidArgument);
+  BOOST_TEST(run.values() == before, boost::test_tools::per_element());
+  BOOST_TEST(run.trainer.steps() == 0);
+}

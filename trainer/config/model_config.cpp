@@ -1,0 +1,50 @@
+#include "eflow/trainer/config/model_config.hpp"
+
+#include <cmath>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/random_key.hpp"
+#include "eflow/nn/dit/video_dit.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+void require_divisor(const char* key, std::int64_t patch, std::int64_t size, const char* what) {
+  if (size % patch == 0) return;
+  throw InvalidArgument(
+      str(key, ": expected a divisor of the clips' ", what, " = ", size, ", found ", patch));
+}
+
+}  // namespace
+
+nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips) {
+  Config copy = config;
+  apply_preset(&copy);
+  const ModelConfig& m = copy.model;
+  require_divisor("model.patch_t", m.patch.t, clips.frames, "frames");
+  require_divisor("model.patch_h", m.patch.h, clips.height, "height");
+  require_divisor("model.patch_w", m.patch.w, clips.width, "width");
+  nn::DiTConfig dit = m;
+  dit.channels = clips.channels;
+  dit.frames = clips.frames;
+  dit.height = clips.height;
+  dit.width = clips.width;
+  dit.classes = clips.classes;
+  dit.context_dim = clips.context_dim;
+  dit.hidden = std::llround(m.mlp_ratio * static_cast<double>(m.dim));
+  dit.guidance_embedding = config.guidance.embed;
+  nn::check(dit);
+  return dit;
+}
+
+bool is_causal(const Config& config) {
+  return config.model.chunk_frames > 0 && config.objective.kind != ObjectiveKind::kEFlow;
+}
+
+std::unique_ptr<nn::VideoDiT> make_model(const Config& config, const ClipFormat& clips) {
+  const RandomKey key{.seed = config.train.seed, .purpose = nn::kInitPurpose};
+  const nn::Scope scope = nn::Scope(key).computing_in(config.train.precision);
+  return std::make_unique<nn::VideoDiT>(scope, dit_config(config, clips));
+}
+
+}  // namespace eflow::trainer

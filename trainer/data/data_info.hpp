@@ -1,0 +1,34 @@
+#pragma once
+// The facts about a data set that a run keeps: shapes, label names, frame rate. They are stored in
+// the run's folder as data.json, so that sampling needs no data set.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "eflow/io/dataset/clip_source.hpp"
+#include "eflow/trainer/config/model_config.hpp"
+
+namespace eflow::trainer {
+
+struct DataInfo {
+  ClipFormat clips = {};
+  std::vector<std::string> class_names = {};  ///< one per class, or empty
+  double fps = 8;
+  std::int64_t training_clips = 0;
+  std::string fingerprint = {};  ///< hash of the data set's manifest; empty if it has none
+};
+
+/// Facts about a source; the fingerprint stays empty.
+[[nodiscard]] DataInfo describe(const io::ClipSource& source);
+
+[[nodiscard]] std::string to_json(const DataInfo& info);
+/// Inverse of to_json(). Throws CheckpointError naming `where` and the fault.
+[[nodiscard]] DataInfo data_info_from_json(const std::string& text, const std::string& where);
+
+/// The label with this class name or number. Throws InvalidArgument listing the names.
+[[nodiscard]] std::int64_t label_of(const DataInfo& info, const std::string& name_or_number);
+/// The class name of `label` ("disc pulse"), or the number as text if classes have no names.
+[[nodiscard]] std::string label_name(const DataInfo& info, std::int64_t label);
+
+}  // namespace eflow::trainer

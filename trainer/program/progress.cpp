@@ -1,0 +1,82 @@
+#include "eflow/trainer/program/progress.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "eflow/core/base/error.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+std::string fixed(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  return buffer;
+}
+
+std::string bar(double share) {
+  constexpr int kWidth = 24;
+  const int full = static_cast<int>(share * kWidth);
+  return str("[", std::string(full, '#'), std::string(kWidth - full, '.'), "]");
+}
+
+/// Width of the terminal; 100 if unknown.
+int columns_of(std::FILE* out) {
+  winsize size{};
+  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
+}
+
+/// "45s", "3m05s", "2h10m".
+std::string describe_duration(double seconds) {
+  const auto s = static_cast<std::int64_t>(std::max(0.0, seconds) + 0.5);
+  const auto two = [](std::int64_t n) { return str(n < 10 ? "0" : "", n); };
+  if (s < 60) return str(s, "s");
+  if (s < 3600) return str(s / 60, "m", two(s % 60), "s");
+  return str(s / 3600, "h", two(s % 3600 / 60), "m");
+}
+
+}  // namespace
+
+Progress::Progress(std::FILE* out, std::string what, std::int64_t total, std::int64_t done,
+                   std::int64_t every)
+    : out_(out),
+      what_(std::move(what)),
+      total_(total),
+      start_(done),
+      every_(every),
+      terminal_(isatty(fileno(out)) != 0) {}
+
+Progress::~Progress() {
+  if (drawn_) std::fputs("\n", out_);
+  std::fflush(out_);
+}
+
+void Progress::update(std::int64_t done, const std::string& text) {
+  const bool end = done >= total_;
+  const bool due = terminal_ ? !drawn_ || since_draw_.seconds() > 0.2 : done % every_ == 0;
+  if (due || end) draw(done, text);
+}
+
+void Progress::draw(std::int64_t done, const std::string& text) {
+  const double rate = static_cast<double>(done - start_) / std::max(1e-9, since_start_.seconds());
+  const std::string eta =
+      rate > 0 ? describe_duration(static_cast<double>(total_ - done) / rate) : "?";
+  const double share = std::clamp(
+      static_cast<double>(done) / static_cast<double>(std::max<std::int64_t>(1, total_)), 0.0, 1.0);
+  std::string line = str(what_, " ", done, "/", total_, "  ", text, text.empty() ? "" : "  ",
+                         fixed(rate, rate < 10 ? 2 : 0), "/s  ETA ", eta);
+  if (terminal_) {
+    // One column short of the width, so that the line never wraps.
+    line = (bar(share) + " " + line).substr(0, static_cast<std::size_t>(columns_of(out_) - 1));
+    std::fprintf(out_, "\r\033[K%s", line.c_str());  // ESC [K: clear to the end of the line
+  } else {
+    std::fprintf(out_, "%s\n", line.c_str());
+  }
+  std::fflush(out_);
+  drawn_ = terminal_;
+  since_draw_.lap();
+}
+
+}  // namespace eflow::trainer

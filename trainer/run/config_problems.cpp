@@ -1,0 +1,121 @@
+// Rules between options. Every message names the key, the expected value and the value found.
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/trainer/config/config.hpp"
+#include "eflow/trainer/data/buckets.hpp"
+#include "eflow/trainer/run/objective_config.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// Smallest r for bf16: rounding of F is about 4e-3, the signal F_t - F_l about 0.5 r.
+constexpr double kLeastRatioInBf16 = 0.02;
+
+class Rules {
+ public:
+  explicit Rules(const Config& config) : c_(config) {}
+
+  std::vector<std::string> broken() && {
+    sizes();
+    objective();
+    anyflow();
+    data();
+    return std::move(problems_);
+  }
+
+ private:
+  template <class... Parts>
+  void require(bool ok, const Parts&... parts) {
+    if (!ok) problems_.push_back(str(parts...));
+  }
+  /// An InvalidArgument that `parse` throws is a problem.
+  template <class Parse>
+  void require_parses(const Parse& parse) {
+    try {
+      parse();
+    } catch (const InvalidArgument& error) {
+      problems_.push_back(error.what());
+    }
+  }
+
+  void sizes() {
+    const ModelConfig& m = c_.model;
+    require(m.dim % m.heads == 0, "model.heads: expected a divisor of model.dim = ", m.dim,
+            ", found ", m.heads);
+    require(m.encoder + m.middle + m.decoder > 0,
+            "model.encoder, model.middle, model.decoder: expected at least one block, found none");
+    require(c_.train.batch % c_.train.accumulation == 0,
+            "train.accumulation: expected a divisor of train.batch = ", c_.train.batch, ", found ",
+            c_.train.accumulation);
+    require(c_.optim.lr.warmup <= c_.train.iterations,
+            "optim.warmup: expected at most train.iterations = ", c_.train.iterations, ", found ",
+            c_.optim.lr.warmup);
+  }
+
+  void objective() {
+    const ObjectiveConfig& o = c_.objective;
+    const soflow::GuidanceOptions& g = c_.guidance;
+    const soflow::JumpLaw& jumps = c_.mva.jumps;
+    require(o.ratio.end <= o.ratio.init,
+            "objective.r_end: expected at most objective.r_init = ", o.ratio.init, ", found ",
+            o.ratio.end);
+    require(
+        c_.train.precision != DType::kBF16 || o.fm_share == 1 || o.ratio.end >= kLeastRatioInBf16,
+        "objective.r_end: with train.precision = bf16 expected at least ", kLeastRatioInBf16,
+        ", below which rounding dominates (F_t - F_l) / r; found ", o.ratio.end,
+        "; raise it or use train.precision = f32");
+    require(g.scale_max == 0 || g.scale_max >= g.scale,
+            "guidance.w_max: expected 0 or at least objective.guidance = ", g.scale, ", found ",
+            g.scale_max);
+    require(c_.mva.share <= o.fm_share,
+            "mva.share: expected at most objective.fm_share = ", o.fm_share, ", found ",
+            c_.mva.share);
+    require(2 * jumps.min_jump <= jumps.nodes,
+            "mva.min_jump: expected at most mva.nodes / 2 = ", jumps.nodes / 2, ", found ",
+            jumps.min_jump);
+  }
+
+  void anyflow() {
+    const bool plain = c_.drop.kind == soflow::DropKind::kNone && c_.mva.share == 0 &&
+                       c_.guidance.kind == soflow::Unconditional::kNullCondition &&
+                       !c_.guidance.embed;
+    require(c_.objective.kind == ObjectiveKind::kEFlow || plain,
+            "objective.kind: anyflow has no token dropping, additivity, weak path or embedded "
+            "guidance; expected drop.tokens = none, mva.share = 0, guidance.kind = null, "
+            "guidance.embed = false");
+    const bool on_policy = c_.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
+    require(!on_policy || !c_.anyflow.teacher.empty(),
+            "anyflow.teacher: expected a run, or 'exact', with objective.kind = anyflow-on-policy; "
+            "found nothing");
+    require(!on_policy || !c_.train.init_from.empty(),
+            "train.init_from: expected the run that objective.kind = anyflow-on-policy starts "
+            "from, or an earlier stage; found nothing");
+    require(
+        c_.anyflow.teacher != "exact" || c_.data.exact.enabled,
+        "anyflow.teacher: 'exact' needs an exactly known flow; expected exact.kind, found none");
+    require_parses([&] { static_cast<void>(parse_rollouts(c_.anyflow.rollouts)); });
+  }
+
+  void data() {
+    require(!c_.data.eval.empty(),
+            "data.eval: expected 'split', 'none' or a folder, found nothing");
+    require_parses([&] { static_cast<void>(parse_buckets(c_.data.buckets)); });
+    if (c_.data.buckets.empty()) return;
+    require(!c_.model.position_table,
+            "model.position_table: expected false with data.buckets, because the table fits one "
+            "clip size; found true");
+    require(c_.model.chunk_frames == 0, "model.chunk_frames: expected 0 with data.buckets, found ",
+            c_.model.chunk_frames);
+  }
+
+  const Config& c_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+std::vector<std::string> problems_of(const Config& config) {
+  return Rules(config).broken();
+}
+
+}  // namespace eflow::trainer

@@ -1,0 +1,26 @@
+#pragma once
+// The held-out error: raw, unguided flow-matching error on clips that are not trained on. Clips,
+// times and noise never change, so the error can be compared between steps and between runs on one
+// data set.
+
+#include "eflow/io/dataset/clip_source.hpp"
+#include "eflow/soflow/objective/held_out_error.hpp"
+
+namespace eflow::trainer {
+
+class HeldOutError {
+ public:
+  /// Selects `clips` clips of `source`, which is read here only; t is drawn from `law`.
+  HeldOutError(const io::ClipSource& source, std::int64_t clips, const soflow::LogitNormal& law);
+
+  /// Mean over clips and elements of |F(x_t, t, t | label) - (x_1 - x_0)|^2. Pass the network with
+  /// the averaged weights and the `guidance` options that it was trained with.
+  [[nodiscard]] double measure(const soflow::Network& network,
+                               const soflow::GuidanceOptions& guidance = {}) const;
+
+ private:
+  std::vector<soflow::Batch> parts_;
+  soflow::LogitNormal law_;
+};
+
+}  // namespace eflow::trainer

@@ -1,0 +1,111 @@
+#include "eflow/trainer/run/objective_config.hpp"
+
+#include <cmath>
+#include <sstream>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/cost/model_flops.hpp"
+
+namespace eflow::trainer {
+
+namespace {
+
+/// Returns the step at this share of the run.
+std::int64_t step_at(const Config& config, double share) {
+  return std::llround(share * static_cast<double>(config.train.iterations));
+}
+
+bool is_conditional(const nn::DiTConfig& network) {
+  return network.classes > 0 || network.context_dim > 0;
+}
+
+soflow::GuidanceOptions guidance_options(const Config& config, const nn::DiTConfig& network) {
+  soflow::GuidanceOptions options = config.guidance;
+  if (options.scale <= 1 && options.scale_max <= 1) options.mix = 1;
+  if (config.objective.cfg_decay) options.decay_time = 0.8;
+  if (!is_conditional(network)) options.label_drop = 0;
+  options.null_label = network.classes;
+  return options;
+}
+
+soflow::AdditivityOptions additivity_options(const Config& config) {
+  const MvaConfig& c = config.mva;
+  soflow::AdditivityOptions options;
+  if (c.share > 0) {
+    options.pattern = soflow::loss_pattern(config.objective.fm_share - c.share, c.share);
+  }
+  options.first_step = step_at(config, c.from);
+  options.jumps = c.jumps;
+  options.weight = c.weight;
+  return options;
+}
+
+}  // namespace
+
+soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTConfig& network) {
+  const ObjectiveConfig& c = config.objective;
+  soflow::ObjectiveOptions options;
+  options.pattern = soflow::loss_pattern(c.fm_share);
+  options.weight = c.weight;
+  options.scm_scale = c.scm_scale;
+  options.times = {c.t, c.t, c.s};
+  options.ratio = c.ratio;
+  options.ratio.iterations = config.train.iterations;
+  options.guidance = guidance_options(config, network);
+  options.additivity = additivity_options(config);
+  options.drop = config.drop;
+  options.drop_schedule = {step_at(config, config.drop.until), config.drop.dense_every};
+  if (options.drop_schedule.until == 0) options.drop.kind = soflow::DropKind::kNone;
+  options.grid = network.grid();
+  options.patch = network.patch;
+  options.seed = config.train.seed;
+  return options;
+}
+
+soflow::AnyFlowOptions anyflow_options(const Config& config, const nn::DiTConfig& network) {
+  return {.guidance = config.guidance.scale,
+          .shift = config.objective.t.shift,
+          .label_drop = is_conditional(network) ? config.guidance.label_drop : 0,
+          .null_label = network.classes,
+          .causal = is_causal(config),
+          .seed = config.train.seed};
+}
+
+std::vector<int> parse_rollouts(const std::string& text) {
+  std::vector<int> steps;
+  std::istringstream list(text);
+  for (std::string entry; std::getline(list, entry, ',');) {
+    std::istringstream number(entry);
+    int n = 0;
+    std::string rest;
+    if (!(number >> n) || n < 1 || number >> rest) {
+      throw InvalidArgument(
+          str("anyflow.rollouts: expected numbers of steps, like 2,4,8; found '", text, "'"));
+    }
+    steps.push_back(n);
+  }
+  if (steps.empty()) throw InvalidArgument("anyflow.rollouts: expected numbers, found none");
+  return steps;
+}
+
+double anyflow_passes(const Config& config, const nn::DiTConfig& network) {
+  const soflow::AnyFlowOptions options = anyflow_options(config, network);
+  if (config.objective.kind == ObjectiveKind::kAnyFlow) return anyflow_passes(options);
+  return on_policy_passes(options, parse_rollouts(config.anyflow.rollouts), config.anyflow.cotrain);
+}
+
+TrainerOptions trainer_options(const Config& config) {
+  TrainerOptions options;
+  options.batch = config.train.batch;
+  options.accumulation = config.train.accumulation;
+  options.seed = config.train.seed;
+  options.learning_rate = config.optim.lr;
+  options.learning_rate.total = config.train.iterations;
+  options.adamw = config.optim.adamw;
+  options.ema = config.ema;
+  options.clip = config.optim.clip;
+  return options;
+}
+
+}  // namespace eflow::trainer

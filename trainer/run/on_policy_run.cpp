@@ -1,0 +1,123 @@
+#include "eflow/trainer/run/on_policy_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/dit/video_dit.hpp"
+#include "eflow/nn/optim/grad_clip.hpp"
+#include "eflow/soflow/sampling/sampler.hpp"
+#include "eflow/soflow/sampling/stream_sampler.hpp"
+#include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/data/exact_source.hpp"
+#include "eflow/trainer/run/objective_config.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+soflow::OnPolicyOptions on_policy_options(const Config& config) {
+  return {.rollouts = parse_rollouts(config.anyflow.rollouts),
+          .shift = config.objective.t.shift,
+          .seed = config.train.seed};
+}
+
+void require_same_clips(const Generator& teacher, const DataInfo& data) {
+  const ClipFormat &theirs = teacher.info().data.clips, &ours = data.clips;
+  if (theirs.shape() == ours.shape() && theirs.classes == ours.classes &&
+      theirs.context_dim == ours.context_dim)
+    return;
+  throw CheckpointError(str("anyflow.teacher: expected a model of clips ", ours.shape(), " with ",
+                            ours.classes, " classes; found ", theirs.shape(), " with ",
+                            theirs.classes));
+}
+
+/// The teacher's network at guidance scale w: passed as an input if the network takes one,
+/// otherwise applied with a second, unconditioned evaluation.
+soflow::Network guided_teacher(const Generator& teacher, double w) {
+  const nn::VideoDiT& model = teacher.model();
+  const soflow::Network network = std::cref(model);
+  if (model.config().guidance_embedding) {
+    return [network, w](const Tensor& x, const Tensor& t, const Tensor& s, nn::Condition c) {
+      c.guidance = Tensor::full({x.size(0)}, w, x.dtype(), x.device());
+      return network(x, t, s, c);
+    };
+  }
+  const bool conditional = model.config().classes > 0 || model.config().context_dim > 0;
+  if (w == 1 || !conditional) return network;
+  return soflow::guided(network, w, teacher.info().config.guidance.kind, model.config().classes);
+}
+
+}  // namespace
+
+OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student)
+    : student_(student),
+      learning_rate_(trainer_options(config).learning_rate),
+      clip_(config.optim.clip),
+      batch_(config.train.batch),
+      cotrain_(config.anyflow.cotrain),
+      forward_(anyflow_options(config, student->config())),
+      objective_(on_policy_options(config)),
+      roll_out_(is_causal(config)
+                    ? soflow::simulated_stream(*student, objective_.options())
+                    : soflow::simulated_rollout(std::cref(*student), objective_.options())) {
+  if (config.anyflow.score_lr > 0) learning_rate_.peak = config.anyflow.score_lr;
+  scores_.teacher = teacher_network(config);
+  fake_ = make_model(teacher_ ? teacher_->info().config : config, data.clips);
+  if (teacher_) {
+    require_same_clips(*teacher_, data);
+    fake_->load_state(teacher_->model().state());
+  }
+  scores_.fake = std::cref(*fake_);
+  optimizer_.emplace(fake_->parameters(), trainer_options(config).adamw);
+}
+
+soflow::Network OnPolicyRun::teacher_network(const Config& config) {
+  if (config.anyflow.teacher == "exact") {
+    exact_.emplace(config.data.exact.flow);
+    return exact_->network();
+  }
+  teacher_.emplace(Generator::load(config.anyflow.teacher));
+  return guided_teacher(*teacher_, config.anyflow.teacher_guidance);
+}
+
+void OnPolicyRun::begin() {
+  if (!teacher_) fake_->load_state(student_->state());
+}
+
+soflow::StepLoss OnPolicyRun::loss(const soflow::Batch& part, std::int64_t step,
+                                   std::int64_t batch_total) const {
+  soflow::StepLoss all = objective_.student(roll_out_, scores_, part, step, batch_total);
+  if (!cotrain_) return all;
+  const soflow::StepLoss forward = forward_(std::cref(*student_), part, step, batch_total);
+  all.total = all.total + forward.total;
+  all.samples.insert(all.samples.end(), forward.samples.begin(), forward.samples.end());
+  return all;
+}
+
+double OnPolicyRun::step(const std::vector<soflow::Batch>& parts, std::int64_t step) {
+  fake_->clear_gradients();
+  double error = 0;
+  for (const soflow::Batch& part : parts) {
+    const soflow::StepLoss loss = objective_.fake(roll_out_, scores_, part, step, batch_);
+    error += loss.total.item();
+    backward(loss.total);
+  }
+  const double norm = nn::gradient_norm(fake_->parameters());
+  if (!std::isfinite(error) || !std::isfinite(norm)) {
+    throw NumericError(
+        str("[train] step ", step + 1, ": learned score: error ", error, ", gradient norm ", norm));
+  }
+  optimizer_->step(learning_rate_.at(step), nn::clip_factor(norm, clip_));
+  fake_->clear_gradients();
+  return error;
+}
+
+nn::NamedTensors OnPolicyRun::state() const {
+  nn::NamedTensors all;
+  for (const auto& [name, tensor] : fake_->state()) all.emplace_back("fake." + name, tensor);
+  for (const auto& [name, tensor] : optimizer_->state())
+    all.emplace_back("fake_adamw." + name, tensor);
+  return all;
+}
+
+}  // namespace eflow::trainer

@@ -1,0 +1,49 @@
+#include "eflow/trainer/run/preview.hpp"
+
+#include "eflow/io/media/contact_sheet.hpp"
+#include "eflow/io/media/png.hpp"
+#include "eflow/io/media/webp.hpp"
+#include "eflow/nn/dit/video_dit.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// The channels to show: the first three if there are as many, otherwise the first.
+GeneratedClips visible(const GeneratedClips& clips) {
+  const std::int64_t channels = clips.shape[1], shown = channels >= 3 ? 3 : 1;
+  if (channels == shown) return clips;
+  GeneratedClips part;
+  part.shape = clips.shape;
+  part.shape[1] = shown;
+  const std::int64_t plane = clips.shape[2] * clips.shape[3] * clips.shape[4];
+  for (std::int64_t n = 0; n < clips.shape[0]; ++n) {
+    const auto begin = clips.values.begin() + n * channels * plane;
+    part.values.insert(part.values.end(), begin, begin + shown * plane);
+  }
+  return part;
+}
+
+}  // namespace
+
+void write_pictures(const GeneratedClips& clips, double fps, const std::filesystem::path& sheet_png,
+                    const std::filesystem::path& clips_webp) {
+  const GeneratedClips shown = visible(clips);
+  io::write_png(sheet_png, io::contact_sheet(shown.values, shown.shape));
+  io::write_webp(clips_webp, io::montage(shown.values, shown.shape), {.ms_per_frame = 1000 / fps});
+}
+
+void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
+                   const std::filesystem::path& stem) {
+  SampleRequest request;
+  request.labels = cycle_labels(config.sample.count, data.clips.classes);
+  request.steps = static_cast<int>(config.sample.steps);
+  request.sampler = config.sample.sampler;
+  request.shift = config.sample.shift;
+  request.guidance = config.sample.guidance;
+  request.seed = config.sample.seed;
+  request.stream = is_causal(config);
+  const auto clips = sample_clips(model, request);
+  write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp");
+}
+
+}  // namespace eflow::trainer

@@ -1,0 +1,22 @@
+#pragma once
+// Writes clips as pictures: a contact sheet (PNG) and an animation (WebP).
+
+#include <filesystem>
+
+#include "eflow/trainer/data/data_info.hpp"
+#include "eflow/trainer/run/generator.hpp"
+
+namespace eflow::trainer {
+
+/// Writes a contact sheet (one row per clip, frames from left to right) and an animation at `fps`
+/// frames per second. Clips with 2 channels show the first, with more than 3 the first three.
+/// Throws IoError, NoSpaceError.
+void write_pictures(const GeneratedClips& clips, double fps, const std::filesystem::path& sheet_png,
+                    const std::filesystem::path& clips_webp);
+
+/// Samples the clips that the [sample] section describes and writes STEM.png and STEM.webp. Seed
+/// and labels are the same at every step of a run. Throws IoError, NoSpaceError.
+void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
+                   const std::filesystem::path& stem);
+
+}  // namespace eflow::trainer

@@ -1,0 +1,40 @@
+#pragma once
+// A run's folder: config.ini (resolved), data.json, metrics.jsonl, checkpoints/step-N/,
+// samples/step-N.png and .webp, run.lock. This file defines the names and the lock only; the writer
+// of each file defines its contents.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "eflow/core/base/atomic_file.hpp"
+
+namespace eflow::trainer {
+
+class RunDirectory {
+ public:
+  /// Touches nothing on disk.
+  explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+
+  /// Creates missing folders and holds run.lock until destruction. Throws IoError if a folder
+  /// cannot be created or another process is training in this run.
+  void open_for_training();
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::filesystem::path config() const { return path_ / "config.ini"; }
+  [[nodiscard]] std::filesystem::path data_info() const { return path_ / "data.json"; }
+  [[nodiscard]] std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  [[nodiscard]] std::filesystem::path samples() const { return path_ / "samples"; }
+  /// samples/step-N, without the suffix .png or .webp.
+  [[nodiscard]] std::filesystem::path preview(std::int64_t step) const;
+
+ private:
+  std::filesystem::path path_;
+  std::optional<FileLock> lock_;
+};
+
+/// Creates a folder and its parents (mkdir -p). Throws NoSpaceError or IoError naming the path.
+void make_directories(const std::filesystem::path& path);
+
+}  // namespace eflow::trainer

@@ -1,0 +1,188 @@
+#include "eflow/trainer/run/training_plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <sstream>
+
+#include "eflow/core/base/error.hpp"
+#include "eflow/trainer/cost/model_flops.hpp"
+#include "eflow/trainer/data/buckets.hpp"
+#include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/run/resume.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+std::string describe_bytes(double bytes) {
+  char buffer[32];
+  const bool small = bytes < 1e9;
+  std::snprintf(buffer, sizeof buffer, small ? "%.1f MB" : "%.2f GB", bytes / (small ? 1e6 : 1e9));
+  return buffer;
+}
+
+std::string describe_flops(double flops) {
+  char buffer[32];
+  const char* units[] = {"GFLOP", "TFLOP", "PFLOP"};
+  const int unit = flops < 1e12 ? 0 : flops < 1e15 ? 1 : 2;
+  std::snprintf(buffer, sizeof buffer, "%.4g %s", flops / std::pow(1000.0, 3 + unit), units[unit]);
+  return buffer;
+}
+
+/// The cost model: forward passes per clip (a backward pass counts as two), relative to plain flow
+/// matching.
+std::string describe_passes(const nn::DiTConfig& model, const soflow::ObjectiveOptions& objective,
+                            std::int64_t step) {
+  const double full = forward_flops(model, objective.kept_at(step)).total();
+  const double weak = forward_flops(model, 0).total() / full;
+  const double passes = passes_per_clip(objective, step, {1, weak});
+  std::ostringstream text;
+  text.precision(3);
+  text << passes << " forwards per clip, " << passes / 3 << " times plain flow matching";
+  if (objective.guidance.kind == soflow::Unconditional::kWeakPath)
+    text << " (a weak-path forward counts as " << weak << ")";
+  return text.str();
+}
+
+/// Cost of a step of an AnyFlow stage.
+std::string describe_anyflow(const Config& config, const nn::DiTConfig& model) {
+  const double passes = anyflow_passes(config, model);
+  std::ostringstream text;
+  text.precision(3);
+  text << "each step    "
+       << describe_flops(static_cast<double>(config.train.batch) * passes *
+                         forward_flops(model).total())
+       << ", " << passes << " forwards per clip, " << passes / 3 << " times plain flow matching\n";
+  return text.str();
+}
+
+std::string describe_step(const Config& config, const nn::DiTConfig& model,
+                          const soflow::ObjectiveOptions& objective, std::int64_t step) {
+  const double flops = static_cast<double>(config.train.batch) * step_flops(model, objective, step);
+  return str(describe_flops(flops), ", ", objective.kept_at(step), " of ", model.grid().count(),
+             " tokens in the middle blocks, ", describe_passes(model, objective, step), "\n");
+}
+
+std::string describe_model(const nn::DiTConfig& model) {
+  const nn::Grid3 grid = model.grid();
+  return str("model        ", nn::parameter_count(model), " parameters, ", model.blocks(),
+             " blocks, width ", model.dim, ", tokens ", grid.t, "x", grid.h, "x", grid.w, " = ",
+             grid.count(), "\n");
+}
+
+/// One line per bucket.
+std::string describe_buckets(const Config& config, const nn::DiTConfig& model) {
+  std::string text;
+  for (const BucketSpec& spec : parse_buckets(config.data.buckets)) {
+    const Shape own{model.channels, model.frames, model.height, model.width};
+    const Shape clip =
+        cut_shape(spec, spec.dir.empty() ? own : open_dataset(spec.dir)->clip_shape());
+    const nn::DiTConfig other = model.for_clips(clip);
+    nn::check(other);
+    const auto objective = objective_options(config, other);
+    static_cast<void>(soflow::EFlowObjective(objective));
+    text += str("bucket       ", std::llround(100 * spec.share), " % of the steps on clips ", clip,
+                ": ", describe_step(config, other, objective, 0));
+  }
+  return text;
+}
+
+std::string describe_steps(const Config& config, const nn::DiTConfig& model,
+                           const soflow::ObjectiveOptions& objective) {
+  if (config.objective.kind != ObjectiveKind::kEFlow) return describe_anyflow(config, model);
+  return str("first step   ", describe_step(config, model, objective, 0), "last step    ",
+             describe_step(config, model, objective, config.train.iterations - 1),
+             describe_buckets(config, model));
+}
+
+/// Bytes on one device.
+struct TrainingMemory {
+  double state = 0;        ///< weights, gradients, both moments, averaged weights
+  double activations = 0;  ///< approximate, of one micro-batch in the pass that keeps most
+  double checkpoint = 0;   ///< on disk
+};
+
+/// Estimates memory by formula: per token, a block keeps about 4 D values of f32 and 11 D + 2 F of
+/// train.precision (attention keeps nothing of size N x N); a recomputed block keeps its input
+/// only.
+TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
+  const auto weights = 4 * static_cast<double>(nn::parameter_count(model));
+  const auto clips = static_cast<double>(config.train.batch / config.train.accumulation);
+  const double tokens = clips * static_cast<double>(model.grid().count());
+  const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
+  const auto wide = sizeof(float), narrow = size_of(config.train.precision);
+  const double stream = static_cast<double>(wide) * 4 * width,
+               branches = static_cast<double>(narrow) * (11 * width + 2 * hidden);
+  const double block = stream + branches, blocks = static_cast<double>(model.blocks());
+  const double input = static_cast<double>(wide) * width;
+  const double kept = config.model.recompute ? blocks * input + block : blocks * block;
+  // On-policy adds a learned score with gradients and moments and a teacher, and keeps up to three
+  // jumps.
+  const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
+  const double jumps = on_policy ? 3 : 1, clean = is_causal(config) && !on_policy ? 2 : 1;
+  return {(on_policy ? 10 : 5) * weights, tokens * kept * jumps * clean,
+          (on_policy ? 7 : 4) * weights};
+}
+
+/// The clip format of a dry run without data: data.clip ("CxTxHxW"), with the classes and context
+/// of model.preset. Throws InvalidArgument naming data.clip.
+ClipFormat format_without_data(const Config& config) {
+  long long c = 0, t = 0, h = 0, w = 0;
+  int end = 0;
+  const std::string& text = config.data.clip;
+  const bool ok = std::sscanf(text.c_str(), "%lldx%lldx%lldx%lld%n", &c, &t, &h, &w, &end) == 4 &&
+                  static_cast<std::size_t>(end) == text.size();
+  if (!ok || std::min({c, t, h, w}) < 1) {
+    throw InvalidArgument(
+        str("data.clip: expected CxTxHxW, such as 16x8x32x32, as data.dir is "
+            "empty; found '",
+            text, "'"));
+  }
+  ClipFormat clips{c, t, h, w, 0, 0};
+  if (config.model.preset == "custom") return clips;
+  const nn::DiTConfig named = nn::preset(config.model.preset);
+  clips.classes = named.classes;
+  clips.context_dim = named.context_dim;
+  return clips;
+}
+
+std::string describe_costs(const Config& config, const nn::DiTConfig& model) {
+  const auto objective = objective_options(config, model);
+  static_cast<void>(soflow::EFlowObjective(objective));  // throws if the drop options do not fit
+  const TrainingMemory memory = memory_of(config, model);
+  const double kept = static_cast<double>(config.checkpoint.keep + 1);
+  return str("batch        ", config.train.batch, " clips in ", config.train.accumulation,
+             config.train.accumulation == 1 ? " micro-batch\n" : " micro-batches\n",
+             describe_steps(config, model, objective), "memory       ",
+             describe_bytes(memory.state), " of state, about ", describe_bytes(memory.activations),
+             " of activations", config.model.recompute ? " (blocks are recomputed)" : "", "\n",
+             "disk         ", describe_bytes(memory.checkpoint * kept), " of checkpoints\n");
+}
+
+}  // namespace
+
+std::string describe_training(const Config& given, const std::filesystem::path& out,
+                              const std::string& resume) {
+  const Config config = resolved(given);
+  const std::string steps = str("steps        ", config.train.iterations);
+  if (config.data.dir.empty() && !config.data.exact.enabled) {
+    const ClipFormat clips = format_without_data(config);
+    const nn::DiTConfig model = dit_config(config, clips);
+    return str("data         none; clips ", clips.shape(), ", ", clips.classes, " classes\n",
+               describe_model(model), describe_costs(config, model), steps, "\n");
+  }
+  const DataSets data = open_data(config.data);
+  std::string notes;
+  const Say say = [&](const std::string& line) { notes += line + "\n"; };
+  const auto checkpoint = find_checkpoint(resume, RunDirectory(out), say);
+  if (checkpoint) check_fits(*checkpoint, config, data.info, say);
+  const nn::DiTConfig model = dit_config(config, data.info.clips);
+  return notes + str("data         ", data.info.training_clips, " clips ", data.info.clips.shape(),
+                     ", ", data.info.clips.classes, " classes\n", "held out     ",
+                     data.held_out ? data.held_out->size() : 0, " clips\n", describe_model(model),
+                     describe_costs(config, model), steps, ", now at ",
+                     checkpoint ? checkpoint->step() : 0, "\n");
+}
+
+}  // namespace eflow::trainer

@@ -1,0 +1,39 @@
+#pragma once
+// A complete training run of the video network: data, model and objective, and everything around
+// the steps: metrics, held-out error, previews, checkpoints, resuming and stopping. `eflow train`
+// adds only a progress bar.
+
+#include <filesystem>
+#include <functional>
+
+#include "eflow/trainer/config/config.hpp"
+#include "eflow/trainer/run/say.hpp"
+#include "eflow/trainer/step/metrics.hpp"
+
+namespace eflow::trainer {
+
+/// Callbacks of a run, all on the calling thread.
+struct TrainingHooks {
+  /// Polled after every step; true saves a checkpoint and ends the run early.
+  std::function<bool()> stop = [] { return false; };
+  std::function<void(const StepMetrics& metrics)> on_step = [](const StepMetrics&) {};
+  Say say = [](const std::string&) {};
+};
+
+struct TrainingResult {
+  std::int64_t step = 0;                  ///< finished steps
+  bool stopped = false;                   ///< by TrainingHooks::stop, before train.iterations
+  std::filesystem::path checkpoint = {};  ///< the last one saved or resumed from
+};
+
+/// Trains until train.iterations in the folder `out`, starting where `resume` says (see
+/// find_checkpoint()). Applies model.preset and checks the rules between options (resolved()).
+/// Replaces the default device if train.threads is set. Throws what its parts throw; a NumericError
+/// names the step, the clips and the last good checkpoint.
+TrainingResult run_training(const Config& config, const std::filesystem::path& out,
+                            const std::string& resume, const TrainingHooks& hooks);
+
+/// Replaces the default device by one with this many threads; 0 keeps the device.
+void use_threads(std::int64_t threads);
+
+}  // namespace eflow::trainer

@@ -1,0 +1,103 @@
+#include "eflow/trainer/step/metrics.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "eflow/core/base/error.hpp"
+
+namespace eflow::trainer {
+namespace {
+
+/// The step of a complete line, or nothing if the line is not a metrics object.
+std::optional<std::int64_t> step_of(std::string_view line) {
+  const auto object = nlohmann::json::parse(line, nullptr, false);
+  if (!object.is_object() || !object.contains("step")) return std::nullopt;
+  const auto& step = object["step"];
+  if (!step.is_number_integer()) return std::nullopt;
+  return step.get<std::int64_t>();
+}
+
+/// Size in bytes of the lines up to last_step. Throws CorruptData if their steps are not
+/// consecutive. A file that is empty or begins after step 1 belongs to a run that started from
+/// another run's checkpoint.
+std::size_t bytes_up_to(const std::string& text, std::int64_t last_step,
+                        const std::filesystem::path& path) {
+  std::size_t begin = 0;
+  std::int64_t expected =
+      text.empty() ? last_step + 1 : step_of(text.substr(0, text.find('\n'))).value_or(1);
+  for (; expected <= last_step; ++expected) {
+    const auto end = text.find('\n', begin);
+    const bool complete = end != std::string::npos;
+    const auto step =
+        complete ? step_of(std::string_view(text).substr(begin, end - begin)) : std::nullopt;
+    if (step != expected) {
+      throw CorruptData(str("[metrics] ", path.string(), ": at byte ", begin, ": expected step ",
+                            expected, " of ", last_step, ", found ",
+                            step ? str("step ", *step) : std::string("no metrics line"),
+                            "; move the file away to continue without it"));
+    }
+    begin = end + 1;
+  }
+  return begin;
+}
+
+/// JSON has no inf or NaN: they become null.
+nlohmann::ordered_json number(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  return value;
+}
+
+}  // namespace
+
+std::string to_json_line(const StepMetrics& m) {
+  nlohmann::ordered_json line;
+  line["step"] = m.step;
+  line["loss"] = number(m.loss);
+  line["loss_fm"] = number(m.loss_fm);
+  line["loss_scm"] = number(m.loss_scm);
+  line["fm_mse"] = number(m.fm_mse);
+  line["scm_mse"] = number(m.scm_mse);
+  line["loss_mva"] = number(m.loss_mva);
+  line["mva_mse"] = number(m.mva_mse);
+  line["weak_mse"] = number(m.weak_mse);
+  line["matching_mse"] = number(m.matching_mse);
+  line["fake_mse"] = number(m.fake_mse);
+  line["scm_drift"] = number(m.scm_drift);
+  if (m.eval_mse) line["eval_mse"] = number(*m.eval_mse);
+  line["grad_norm"] = number(m.grad_norm);
+  line["lr"] = number(m.lr);
+  line["samples_per_s"] = number(m.samples_per_s);
+  line["step_s"] = number(m.step_s);
+  line["data_wait_s"] = number(m.data_wait_s);
+  line["tokens"] = m.tokens;
+  line["kept_tokens"] = m.kept_tokens;
+  line["mfu"] = number(m.mfu);
+  line["ids_hash"] = m.ids_hash;
+  return line.dump();
+}
+
+MetricsWriter::MetricsWriter(std::filesystem::path path, std::int64_t step)
+    : path_(std::move(path)) {
+  file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (!file_.valid()) throw_errno("open", path_.string());
+  std::size_t keep = 0;
+  if (step > 0) keep = bytes_up_to(read_file(path_, 1ull << 36), step, path_);
+  if (::ftruncate(file_.get(), static_cast<off_t>(keep)) != 0)
+    throw_errno("truncate", path_.string());
+  if (::lseek(file_.get(), 0, SEEK_END) < 0) throw_errno("seek", path_.string());
+}
+
+void MetricsWriter::append(const StepMetrics& metrics) {
+  const std::string line = to_json_line(metrics) + "\n";
+  write_all(file_, path_, std::as_bytes(std::span(line)));
+}
+
+void MetricsWriter::sync() {
+  sync_file(file_, path_);
+}
+
+}  // namespace eflow::trainer

@@ -1,0 +1,108 @@
+#pragma once
+// Trainer: one training step for any model, objective and data source, and the state that a step
+// changes. It knows neither files nor terminals; training_run.hpp adds the loop that saves, reports
+// and samples.
+
+#include <functional>
+#include <memory>
+
+#include "eflow/io/dataset/loader.hpp"
+#include "eflow/nn/optim/fused_update.hpp"
+#include "eflow/nn/optim/schedule.hpp"
+#include "eflow/soflow/objective/objective.hpp"
+#include "eflow/trainer/data/source_schedule.hpp"
+#include "eflow/trainer/step/metrics.hpp"
+#include "eflow/trainer/step/second_learner.hpp"
+
+namespace eflow::trainer {
+
+/// The function to minimise: the loss of one micro-batch of the step that follows `step` finished
+/// ones, summed over its samples and divided by batch_total. It must depend on its arguments and on
+/// the model's weights only. soflow::EFlowObjective with its networks bound is one.
+/// StepLoss::samples is used for metrics only and may stay empty.
+using Objective = std::function<soflow::StepLoss(const soflow::Batch& part, std::int64_t step,
+                                                 std::int64_t batch_total)>;
+
+/// Clips of another shape, used in a share of the steps.
+struct StepShare {
+  const io::ClipSource* source = nullptr;
+  double share = 0;
+};
+
+struct TrainerOptions {
+  std::int64_t batch = 32;        ///< clips per step
+  std::int64_t accumulation = 1;  ///< micro-batches per step; must divide `batch`
+  std::uint64_t seed = 1;
+  nn::LearningRate learning_rate = {};
+  nn::AdamWOptions adamw = {};
+  nn::EmaOptions ema = {};
+  double clip = 1;  ///< maximum gradient norm; 0: no clipping
+  /// Further sources and their shares of the steps (data/source_schedule.hpp). They must outlive the trainer.
+  std::vector<StepShare> others = {};
+};
+
+/// The parts of a step's time, in seconds.
+struct StepTimes {
+  double data_wait = 0, forward = 0, backward = 0, optimizer = 0;
+};
+
+/// Not thread-safe: one thread at a time may call step(), state() and load_state().
+class Trainer {
+ public:
+  /// `average` is a second model of the same shape; it becomes a copy of `model` and then its
+  /// moving average. Models, source and whatever the objective refers to must outlive the trainer.
+  /// Clips are read in the keyed random order of (seed, position). Throws InvalidArgument.
+  Trainer(nn::Module* model, nn::Module* average, Objective objective, const io::ClipSource* source,
+          const TrainerOptions& options);
+
+  /// Registers a second learner that steps after each of the trainer's steps. It must outlive the
+  /// trainer.
+  void attach(SecondLearner* companion) { second_learner_ = companion; }
+
+  /// One step: batch -> loss -> gradients -> clip -> AdamW -> EMA. Fills StepMetrics except tokens,
+  /// kept_tokens, mfu and eval_mse. If the loss or gradient norm is not finite, throws NumericError
+  /// and leaves weights, moments and averages unchanged.
+  StepMetrics step();
+
+  /// Times of the last step.
+  [[nodiscard]] const StepTimes& times() const { return times_; }
+  /// Number of finished steps.
+  [[nodiscard]] std::int64_t steps() const { return step_; }
+  /// Shape [C, T, H, W] of the last step's clips.
+  [[nodiscard]] const Shape& clip_shape() const { return clip_shape_; }
+  /// Everything needed to resume, except steps(): tensors named "model.*", "ema.*", "adamw.m.*" and
+  /// "adamw.v.*", and those of the attached second learner.
+  [[nodiscard]] nn::NamedTensors state() const;
+  /// Restores the state() of a trainer that had finished `steps` steps. Throws InvalidArgument
+  /// listing missing and surplus names and differing shapes; nothing has then changed.
+  void load_state(const nn::NamedTensors& state, std::int64_t steps);
+
+ private:
+  /// Reads micro-batch `i` of the step and appends its clip ids to ids_.
+  [[nodiscard]] soflow::Batch next_part(std::int64_t i);
+  void record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* metrics) const;
+  /// If the loss or gradient norm is not finite, rolls back the step counters and throws.
+  void require_finite(const StepMetrics& metrics, const std::vector<soflow::SampleRecord>& samples);
+
+  nn::Module* model_;
+  nn::Module* average_;
+  Objective objective_;
+  /// A clip source and its prefetching loader, which is created at its first step.
+  struct Stream {
+    const io::ClipSource* source;
+    std::unique_ptr<io::Loader> loader;
+  };
+  std::vector<Stream> streams_;
+  TrainerOptions options_;
+  SourceSchedule source_schedule_;
+  nn::AdamW optimizer_;
+  nn::Ema ema_;
+  nn::FusedUpdate update_;
+  SecondLearner* second_learner_ = nullptr;
+  std::vector<std::int64_t> ids_;  ///< clip ids of the current step, in order
+  Shape clip_shape_;
+  StepTimes times_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace eflow::trainer
