@@ -99,6 +99,7 @@ Options Options::from_environment() {
   options.packs = read_list("EFLOW_PACKS");
   read("EFLOW_CXX", options.cxx);
   if (const char* path = std::getenv("PATH")) options.search_path = path;
+  read("EFLOW_CUDA_DRIVER", options.cuda_library);
   read("EFLOW_NVRTC", options.nvrtc);
   read("EFLOW_CUBLASLT", options.cublas_library);
   read("EFLOW_TF32", options.tf32);

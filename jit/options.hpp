@@ -45,7 +45,9 @@ struct Options {
   /// Path or name of the NVRTC library; empty: the newest one found.
   std::string nvrtc = "";
   std::filesystem::path temporary = "/tmp";
-  const CudaApi* cuda = nullptr;  ///< driver to use; nullptr: libcuda, opened when first needed
+  /// Path or name of the CUDA driver library; empty: libcuda.so.1. Opened when first needed.
+  std::string cuda_library = "";
+  const CudaApi* cuda = nullptr;  ///< overrides cuda_library
   /// Path or name of the cuBLASLt library; empty: the newest one found; "off": none.
   std::string cublas_library = "";
   const CublasApi* cublas = nullptr;  ///< overrides cublas_library
@@ -71,7 +73,7 @@ struct Options {
   ///   EFLOW_CACHE_DIR   "" disables the disk cache
   ///   EFLOW_CACHE_MAX_MB
   ///   EFLOW_PACKS       paths separated by ':'
-  ///   EFLOW_CXX, EFLOW_NVRTC
+  ///   EFLOW_CXX, EFLOW_CUDA_DRIVER, EFLOW_NVRTC
   ///   EFLOW_CUBLASLT    a library, or off
   ///   EFLOW_TF32, EFLOW_GRAPHS   on | off
   ///   EFLOW_KERNEL_DIR, EFLOW_DUMP_DIR

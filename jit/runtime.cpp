@@ -64,7 +64,7 @@ struct CudaState {
     const CudaApi* api = options.cuda;
     if (api == nullptr) {
       std::string why;
-      opened = open_cuda_api("", why);
+      opened = open_cuda_api(options.cuda_library, why);
       if (!opened) throw DeviceError(str("[jit] no device ", options.device, ": ", why));
       api = &*opened;
     }
@@ -97,7 +97,7 @@ struct Runtime::State {
 
   explicit State(const Options& o)
       : options(o), isa(choose_isa(o.isa)), pool(o.threads), builder(o) {
-    options.device = resolve_device(o.device, o.cuda);
+    options.device = resolve_device(o.device, o.cuda, o.cuda_library);
     if (options.device != "cpu") {
       cuda = std::make_unique<CudaState>(options);
       limits = cuda->limits();

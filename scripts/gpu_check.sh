@@ -33,10 +33,9 @@ eflow=$build/bin/eflow
 [ -x "$eflow" ] || { echo "$eflow does not exist; build it first: cmake --preset portable && cmake --build --preset portable" >&2; exit 2; }
 tests=(primitives ops glga hopper products graphs training)
 
-# The driver that runs nothing (tests/support/do_nothing_driver/): kernels are compiled and loaded, never executed.
+# The driver that executes nothing (tests/support/cuda/do_nothing/): kernels are compiled and loaded, never executed.
 use_do_nothing_driver() {
-  export LD_PRELOAD=$PWD/$build/tests/do_nothing/preload.so STUB_CUDA=$PWD/$build/tests/do_nothing/stubcuda.so STUB_REPORT=/tmp/stub.txt
-  export EFLOW_CUBLASLT=$PWD/$build/tests/do_nothing/libcublasLt.so
+  export EFLOW_CUDA_DRIVER=$PWD/$build/tests/do_nothing/libcuda.so EFLOW_CUBLASLT=$PWD/$build/tests/do_nothing/libcublasLt.so
   unset EFLOW_PACKS
 }
 

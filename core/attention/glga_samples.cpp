@@ -20,9 +20,9 @@ Sample sample(std::string label, const Shape& q, std::int64_t keys, const Shape&
   return {std::move(label),
           {{q}, {k}, {k}, {gates}, {weight, 0.5, 1.5}, {weight, 0.5, 1.5}},
           [options_on](const Tensors& x) {
-            const GlgaOptions options = options_on(x[0]);
-            prepare_glga(x[0], x[3], options, true);
-            return Tensors{glga(x[0], x[1], x[2], x[3], x[4], x[5], options)};
+            const GlgaOptions now = options_on(x[0]);
+            prepare_glga(x[0], x[3], now, true);
+            return Tensors{glga(x[0], x[1], x[2], x[3], x[4], x[5], now)};
           },
           [options_on](const Tensors& x) {
             return Tensors{glga_composition(x[0], x[1], x[2], x[3], x[4], x[5], options_on(x[0]))};

@@ -221,10 +221,10 @@ Sample sample(std::string label, const Shape& q, const Shape& k, Band band,
             return Tensors{attention(x[0], x[1], x[2], scale, band_on(x[0]))};
           },
           [band_on, scale](const Tensors& x) {
-            const Band band = band_on(x[0]);
+            const Band now = band_on(x[0]);
             const auto heads = [](const Tensor& t) { return transpose(t, 1, 2); };
             Tensor scores = matmul(heads(x[0]), transpose(heads(x[1]), -1, -2)) * scale;
-            if (!band.full) scores = scores + additive_mask(band, x[0].size(0), x[0].size(1), x[0]);
+            if (!now.full) scores = scores + additive_mask(now, x[0].size(0), x[0].size(1), x[0]);
             const Tensor weights = exp(scores);
             return Tensors{heads(matmul(weights / sum(weights, {-1}, true), heads(x[2])))};
           }};

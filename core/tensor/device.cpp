@@ -95,7 +95,7 @@ DevicePtr make_cpu_device(const jit::Options& options) {
 
 DevicePtr make_device(const jit::Options& options) {
   jit::Options resolved = options;
-  resolved.device = jit::resolve_device(options.device, options.cuda);
+  resolved.device = jit::resolve_device(options.device, options.cuda, options.cuda_library);
   return resolved.device == "cpu" ? make_cpu_device(resolved) : make_cuda_device(resolved);
 }
 

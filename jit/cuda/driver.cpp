@@ -67,9 +67,10 @@ CudaDriver probe_cuda_driver(const CudaApi& cuda) {
   return out;
 }
 
-std::string resolve_device(std::string_view name, const CudaApi* cuda) {
+std::string resolve_device(std::string_view name, const CudaApi* cuda, const std::string& library) {
   if (name == "auto") {
-    const CudaDriver found = cuda != nullptr ? probe_cuda_driver(*cuda) : probe_cuda_driver();
+    const CudaDriver found =
+        cuda != nullptr ? probe_cuda_driver(*cuda) : probe_cuda_driver(library);
     return found.devices.empty() ? "cpu" : "cuda:0";
   }
   if (name == "cpu") return "cpu";

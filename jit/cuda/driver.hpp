@@ -37,8 +37,10 @@ struct CudaDriver {
 [[nodiscard]] CudaDriver probe_cuda_driver(const CudaApi& cuda);
 
 /// Resolves a device name: "cpu", "cuda:N" (N from 0), "cuda" (cuda:0) or "auto" (cuda:0 if there
-/// is a GPU, else cpu). Only "auto" queries the driver: `cuda`, or the machine's if nullptr. Throws
+/// is a GPU, else cpu). Only "auto" queries the driver: `cuda`, or if that is nullptr the one that
+/// open_cuda_api(library) opens. Throws
 /// InvalidArgument for any other name.
-[[nodiscard]] std::string resolve_device(std::string_view name, const CudaApi* cuda = nullptr);
+[[nodiscard]] std::string resolve_device(std::string_view name, const CudaApi* cuda = nullptr,
+                                         const std::string& library = "");
 
 }  // namespace eflow::jit

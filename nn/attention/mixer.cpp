@@ -43,8 +43,8 @@ class SoftmaxMixer : public Mixer {
 
 }  // namespace
 
-Tensor MixInputs::turned(const Tensor& t) const {
-  return places.rope(t, static_cast<int>(t.size(2)));
+Tensor MixInputs::rotated(const Tensor& t) const {
+  return layout.rope(t, static_cast<int>(t.size(2)));
 }
 
 void Mixer::prepare(int, bool, std::int64_t) const {}

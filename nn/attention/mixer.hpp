@@ -19,9 +19,7 @@ struct MixInputs {
   const TokenLayout& layout;
 
   /// Applies RoPE to q or k.
-  [[nodiscard]] Tensor rotated(const Tensor& t) const {
-    return layout.rope(t, static_cast<int>(t.size(2)));
-  }
+  [[nodiscard]] Tensor rotated(const Tensor& t) const;
 };
 
 class Mixer : public Module {

@@ -126,7 +126,7 @@ StepLoss AnyFlowObjective::operator()(const Network& network, const Batch& batch
   for (std::size_t i = 0; i < t.size(); ++i) {
     const bool point = anyflow_jump(batch.indices[i]) == AnyFlowJump::kPoint;
     result.samples.push_back({batch.indices[i],
-                              point ? LossGroup::kFlowMatching : LossGroup::kConsistency,
+                              point ? LossGroup::kFlowMatching : LossGroup::kSolutionConsistency,
                               weights[i] * mse[i], mse[i], v_square[i]});
   }
   return result;

@@ -43,7 +43,7 @@ enum class AnyFlowJump { kPoint, kToData, kFree };
 
 /// The stage 1 loss. Jumps are weighted to the level of the points: by sg[L / (loss + 1e-5)], where
 /// L is the mean point loss over this call's samples. Records points as kFlowMatching and jumps as
-/// kConsistency, both with mse = mean_e |F_hat - y|^2.
+/// kSolutionConsistency, both with mse = mean_e |F_hat - y|^2.
 class AnyFlowObjective {
  public:
   explicit AnyFlowObjective(const AnyFlowOptions& options) : options_(options) {}

@@ -58,7 +58,8 @@ StepLoss OnPolicyObjective::student(const RollOut& student, const Scores& scores
     g = matching_gradient(x, data_of(scores.fake, x_t, t, c), data_of(scores.teacher, x_t, t, c));
   }
   // |x - sg(x - g)|^2 is the unweighted FM loss of x towards x - g.
-  return step_loss(fm_loss(x, x.detach() - g, {.p = 0}), batch, LossGroup::kMatching, batch_total);
+  return step_loss(fm_loss(x, x.detach() - g, {.p = 0}), batch, LossGroup::kDistributionMatching,
+                   batch_total);
 }
 
 StepLoss OnPolicyObjective::fake(const RollOut& student, const Scores& scores, const Batch& batch,

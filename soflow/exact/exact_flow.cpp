@@ -55,7 +55,7 @@ struct ExactFlow::Jump {
 };
 
 std::string_view name_of(ExactKind kind) {
-  return nn::enum_name(kind, kExactNames);
+  return enum_name(kind, kExactNames);
 }
 
 ExactKind exact_kind(std::string_view name) {

@@ -17,7 +17,7 @@ bool any_nonzero(const PerSample& values) {
 }  // namespace
 
 std::string_view name_of(Unconditional kind) {
-  return nn::enum_name(kind, kUnconditionalNames);
+  return enum_name(kind, kUnconditionalNames);
 }
 
 Unconditional unconditional_kind(std::string_view name) {

@@ -51,7 +51,8 @@ std::vector<LossGroup> loss_pattern(double fm_share, double mva_share) {
       pattern.push_back(LossGroup::kFlowMatching);
     } else {
       const bool is_mva = is_chosen(other++, mva, size - fm);
-      pattern.push_back(is_mva ? LossGroup::kAdditivity : LossGroup::kConsistency);
+      pattern.push_back(is_mva ? LossGroup::kMeanVelocityAdditivity
+                               : LossGroup::kSolutionConsistency);
     }
   }
   return pattern;
@@ -71,9 +72,9 @@ double mean_mse(const std::vector<SampleRecord>& samples, LossGroup group) {
 }
 
 double drift_ratio(const std::vector<SampleRecord>& samples) {
-  const double target = mean_of(samples, LossGroup::kConsistency,
+  const double target = mean_of(samples, LossGroup::kSolutionConsistency,
                                 [](const SampleRecord& sample) { return sample.target; });
-  return std::sqrt(mean_mse(samples, LossGroup::kConsistency) / target);
+  return std::sqrt(mean_mse(samples, LossGroup::kSolutionConsistency) / target);
 }
 
 }  // namespace eflow::soflow

@@ -10,11 +10,11 @@ namespace eflow::soflow {
 
 /// The loss that a sample trains.
 enum class LossGroup {
-  kFlowMatching,  ///< FM: the velocity of the full network, F(x_t, t, t) [Eq. 3]
-  kConsistency,   ///< SCM: the solutions from t and from l agree at s [Eq. 4]
-  kAdditivity,    ///< MVA: one long jump equals two short jumps of the averaged weights [Eq. 12]
-  kWeakPath,      ///< FM of the weak path, for FM samples that drop their middle blocks [Eq. 10]
-  kMatching,      ///< distribution matching (AnyFlow stage 2); only OnPolicyObjective records it
+  kFlowMatching,         ///< FM: the velocity of the full network, F(x_t, t, t) [Eq. 3]
+  kSolutionConsistency,  ///< SCM: the solutions from t and from l agree at s [Eq. 4]
+  kMeanVelocityAdditivity,  ///< MVA: one long jump equals two short jumps of the averaged weights [Eq. 12]
+  kWeakPath,  ///< FM of the weak path, for FM samples that drop their middle blocks [Eq. 10]
+  kDistributionMatching,  ///< distribution matching (AnyFlow stage 2); only OnPolicyObjective records it
 };
 
 /// Returns the shortest pattern of groups, at most 64 long, with these shares of FM and MVA and the

@@ -56,20 +56,20 @@ Tensor mva_target(const Tensor& y, const Tensor& z, const PerSample& t, const Pe
   return mul_add(as_factors(first, y), y, as_factors(second, z) * z);
 }
 
-std::string_view name_of(AdditivityWeight kind) {
-  return nn::enum_name(kind, kAdditivityNames);
+std::string_view name_of(MvaWeight kind) {
+  return enum_name(kind, kMvaWeightNames);
 }
 
-AdditivityWeight additivity_weight(std::string_view name) {
-  return enum_from_name<AdditivityWeight>("mva", name, kAdditivityNames);
+MvaWeight mva_weight(std::string_view name) {
+  return enum_from_name<MvaWeight>("mva", name, kMvaWeightNames);
 }
 
 SampleLosses mva_loss(const Tensor& F, const Tensor& F_star, const PerSample& t, const PerSample& s,
-                      AdditivityWeight kind, const AdaptiveWeight& weight) {
+                      MvaWeight kind, const AdaptiveWeight& weight) {
   switch (kind) {
-    case AdditivityWeight::kVelocity:
+    case MvaWeight::kVelocity:
       return weighted_square(F, F_star, weight, 1);
-    case AdditivityWeight::kSolution:
+    case MvaWeight::kSolution:
       break;
   }
   // |f - f*| = (t - s) |F - F_star|

@@ -51,20 +51,20 @@ struct SampleLosses {
                                 const PerSample& l, const PerSample& s);
 
 /// Weighting of the MVA loss.
-enum class AdditivityWeight {
+enum class MvaWeight {
   kVelocity,  ///< adaptively weighted mean_e |F - F_star|^2, as in FM
   kSolution,  ///< unweighted mean_e |f - f*|^2, Eq. 12 as printed
 };
 /// Names by enumerator value.
-inline constexpr std::array<std::string_view, 2> kAdditivityNames = {"velocity", "solution"};
-[[nodiscard]] std::string_view name_of(AdditivityWeight kind);
+inline constexpr std::array<std::string_view, 2> kMvaWeightNames = {"velocity", "solution"};
+[[nodiscard]] std::string_view name_of(MvaWeight kind);
 /// Throws InvalidArgument and lists the known names.
-[[nodiscard]] AdditivityWeight additivity_weight(std::string_view name);
+[[nodiscard]] MvaWeight mva_weight(std::string_view name);
 
 /// MVA: F = F(x_t, t, s) against F_star = mva_target(...), to which no gradient flows. [Eq. 12]
 /// mse = mean_e |F - F_star|^2 for both weightings.
 [[nodiscard]] SampleLosses mva_loss(const Tensor& F, const Tensor& F_star, const PerSample& t,
-                                    const PerSample& s, AdditivityWeight kind,
+                                    const PerSample& s, MvaWeight kind,
                                     const AdaptiveWeight& weight);
 
 }  // namespace eflow::soflow

@@ -60,17 +60,19 @@ std::map<LossGroup, std::vector<std::int64_t>> divide(const ObjectiveOptions& op
 }
 
 void check_pattern(const std::vector<LossGroup>& pattern) {
-  if (std::find(pattern.begin(), pattern.end(), LossGroup::kMatching) == pattern.end()) return;
+  if (std::find(pattern.begin(), pattern.end(), LossGroup::kDistributionMatching) == pattern.end())
+    return;
   throw InvalidArgument(
-      "[objective] the pattern holds kMatching, which only OnPolicyObjective trains; use "
-      "kFlowMatching, kConsistency, kAdditivity or kWeakPath");
+      "[objective] the pattern holds kDistributionMatching, which only OnPolicyObjective trains; "
+      "use "
+      "kFlowMatching, kSolutionConsistency, kMeanVelocityAdditivity or kWeakPath");
 }
 
 }  // namespace
 
 EFlowObjective::EFlowObjective(ObjectiveOptions options) : options_(std::move(options)) {
   check_pattern(options_.pattern);
-  check_pattern(options_.additivity.pattern);
+  check_pattern(options_.mva.pattern);
   static_cast<void>(kept_count(options_.drop, options_.grid));
 }
 
@@ -128,23 +130,24 @@ SampleLosses EFlowObjective::mva_losses(const Networks& networks,
     F_star = mva_target(y, z, t, l, s);  // (x_t - f*) / (t - s)
   }
   const Tensor F = context.full(networks.online, x_t, t, s);
-  return mva_loss(F, F_star, t, s, options_.additivity.weight, options_.weight);  // Eq. 12
+  return mva_loss(F, F_star, t, s, options_.mva.weight, options_.weight);  // Eq. 12
 }
 
 SampleLosses EFlowObjective::losses_of(LossGroup group, const Networks& networks, Batch part,
                                        std::int64_t step) const {
-  const bool may_drop = group == LossGroup::kFlowMatching || group == LossGroup::kConsistency;
+  const bool may_drop =
+      group == LossGroup::kFlowMatching || group == LossGroup::kSolutionConsistency;
   const SampleContext context(options_, std::move(part), step, may_drop);
   switch (group) {
     case LossGroup::kFlowMatching:
       return fm_losses(networks.online, context);
     case LossGroup::kWeakPath:
       return weak_path_losses(networks.online, context);
-    case LossGroup::kConsistency:
+    case LossGroup::kSolutionConsistency:
       return scm_losses(networks.online, context, step);
-    case LossGroup::kAdditivity:
+    case LossGroup::kMeanVelocityAdditivity:
       return mva_losses(networks, context);
-    case LossGroup::kMatching:  // refused by the constructor
+    case LossGroup::kDistributionMatching:  // refused by the constructor
       break;
   }
   return {};
@@ -157,7 +160,7 @@ StepLoss EFlowObjective::operator()(const Networks& networks, const Batch& batch
   StepLoss result;
   std::vector<GroupResult> groups;
   for (const auto& [group, positions] : divide(options_, batch, step)) {
-    if (group == LossGroup::kAdditivity && !networks.average) {
+    if (group == LossGroup::kMeanVelocityAdditivity && !networks.average) {
       throw InvalidArgument("[objective] mean-velocity additivity requires the averaged network");
     }
     const Batch part = batch.rows(positions);

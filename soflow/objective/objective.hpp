@@ -20,7 +20,7 @@ struct Networks {
 class EFlowObjective {
  public:
   /// Throws InvalidArgument if the token drop does not fit the grid, or if a pattern holds a group
-  /// that this objective does not train (kMatching).
+  /// that this objective does not train (kDistributionMatching).
   explicit EFlowObjective(ObjectiveOptions options);
 
   /// Returns the loss of one batch. step: finished steps, selects schedules and random numbers.

@@ -13,11 +13,11 @@
 namespace eflow::soflow {
 
 /// Mean-velocity additivity (MVA). [arXiv 2603.27086, §3.3, Eq. 12]
-struct AdditivityOptions {
+struct MvaOptions {
   std::vector<LossGroup> pattern = {};  ///< replaces ObjectiveOptions::pattern; empty disables MVA
   std::int64_t first_step = 0;          ///< first step with MVA, in finished steps
   JumpLaw jumps = {};
-  AdditivityWeight weight = AdditivityWeight::kVelocity;
+  MvaWeight weight = MvaWeight::kVelocity;
 };
 
 struct ObjectiveOptions {
@@ -27,7 +27,7 @@ struct ObjectiveOptions {
   TimeLaws times = TimeLaws::eflow();
   RatioSchedule ratio = {};
   GuidanceOptions guidance = {};
-  AdditivityOptions additivity = {};
+  MvaOptions mva = {};
   TokenDrop drop = {};
   DropSchedule drop_schedule = {};
   nn::Grid3 grid = {};          ///< tokens of a clip; required for token dropping
@@ -36,8 +36,8 @@ struct ObjectiveOptions {
 
   /// Returns the loss groups of a step. Here and below, step counts finished steps.
   [[nodiscard]] const std::vector<LossGroup>& pattern_at(std::int64_t step) const {
-    const bool has_mva = !additivity.pattern.empty() && step >= additivity.first_step;
-    return has_mva ? additivity.pattern : pattern;
+    const bool has_mva = !mva.pattern.empty() && step >= mva.first_step;
+    return has_mva ? mva.pattern : pattern;
   }
   /// True if tokens are dropped in this step.
   [[nodiscard]] bool drops_at(std::int64_t step) const {

@@ -67,7 +67,7 @@ PerSample SampleContext::draw(const LogitNormal& law, std::uint32_t purpose) con
 }
 
 Times SampleContext::jumps() const {
-  return draw_jumps(options_.additivity.jumps, options_.key(kJump, step_), batch_.indices);
+  return draw_jumps(options_.mva.jumps, options_.key(kJump, step_), batch_.indices);
 }
 
 TargetFactors SampleContext::factors(const PerSample& t) const {

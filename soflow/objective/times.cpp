@@ -7,6 +7,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/named_enum.hpp"
+#include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 
 namespace eflow::soflow {
@@ -58,7 +59,7 @@ TimeLaws TimeLaws::soflow() {
 }
 
 std::string_view name_of(RatioCurve curve) {
-  return nn::enum_name(curve, kRatioNames);
+  return enum_name(curve, kRatioNames);
 }
 
 RatioCurve ratio_curve(std::string_view name) {

@@ -100,7 +100,7 @@ void append_choice(const Group& group, const double* u, std::vector<std::int64_t
 }  // namespace
 
 std::string_view name_of(DropKind kind) {
-  return nn::enum_name(kind, kDropNames);
+  return enum_name(kind, kDropNames);
 }
 
 DropKind drop_kind(std::string_view name) {

@@ -88,7 +88,7 @@ Network guided(const Network& network, double w, Unconditional kind, std::int64_
 }
 
 std::string_view name_of(Sampler sampler) {
-  return nn::enum_name(sampler, kSamplerNames);
+  return enum_name(sampler, kSamplerNames);
 }
 
 Sampler sampler_kind(std::string_view name) {

@@ -7,6 +7,7 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tuning/tunable_kernels.hpp"
+#include "eflow/core/tuning/tunable_products.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/jit/tune/tuner.hpp"
 #include "eflow/tests/support/cuda/gpu_or_skip.hpp"

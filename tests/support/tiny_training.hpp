@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/step/trainer.hpp"

@@ -216,7 +216,7 @@ Options drop_options(DropConfig& c) {
 }
 
 Options mva_options(MvaConfig& c) {
-  using enum soflow::AdditivityWeight;
+  using enum soflow::MvaWeight;
   return {
       {"mva.share", &c.share, between(0, 1),
        "Share of clips that train mean-velocity additivity, taken from flow matching's."},

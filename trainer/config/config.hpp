@@ -86,7 +86,7 @@ struct DropConfig : soflow::TokenDrop {
 struct MvaConfig {
   double share = 0, from = 0;
   soflow::JumpLaw jumps = {};
-  soflow::AdditivityWeight weight = soflow::AdditivityWeight::kVelocity;
+  soflow::MvaWeight weight = soflow::MvaWeight::kVelocity;
 };
 
 /// [anyflow]

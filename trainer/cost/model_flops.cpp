@@ -75,8 +75,8 @@ double passes_per_clip(const soflow::ObjectiveOptions& objective, std::int64_t s
   const bool by_weak_path = guidance.kind == soflow::Unconditional::kWeakPath;
   const double fm = share_of(pattern, LossGroup::kFlowMatching);
   const double weak = by_weak_path ? fm * guidance.path_drop : 0;
-  const double scm = share_of(pattern, LossGroup::kConsistency);
-  const double mva = share_of(pattern, LossGroup::kAdditivity);
+  const double scm = share_of(pattern, LossGroup::kSolutionConsistency);
+  const double mva = share_of(pattern, LossGroup::kMeanVelocityAdditivity);
   double passes = (3 * (fm - weak) + 4 * scm + 5 * mva) * cost.full + 3 * weak * cost.weak;
   if (guidance.scale != 1 || guidance.scale_max > 1) {
     passes += (fm - weak + scm) * (by_weak_path ? cost.weak : cost.full);

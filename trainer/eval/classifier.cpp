@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
 
 namespace eflow::trainer {

@@ -7,6 +7,7 @@
 
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/random_key.hpp"
+#include "eflow/io/dataset/loader.hpp"
 #include "eflow/nn/optim/adamw.hpp"
 #include "eflow/nn/optim/grad_clip.hpp"
 #include "eflow/nn/optim/schedule.hpp"

@@ -7,6 +7,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
+#include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/trainer/bench/glga_bench.hpp"
 #include "eflow/trainer/options/option_parser.hpp"

@@ -104,7 +104,7 @@ struct PackFlags {
   [[nodiscard]] io::PackOptions pack_options(std::stop_source* stop) const {
     io::PackOptions options;
     options.layout = layout;
-    options.float_range = nn::enum_from_name<io::FloatRange>("range", range, kRangeNames);
+    options.float_range = enum_from_name<io::FloatRange>("range", range, kRangeNames);
     options.dtype = dtype_from_name(dtype);
     options.class_count = classes;
     options.class_names = lines_of(names);
@@ -168,7 +168,7 @@ int data_synth(const Arguments& arguments) {
   install_stop_signals();
   const io::SynthShapes shapes({static_cast<int>(frames), static_cast<int>(size),
                                 static_cast<std::uint64_t>(seed),
-                                nn::enum_from_name<io::SynthSplit>("split", split, kSplitNames)});
+                                enum_from_name<io::SynthSplit>("split", split, kSplitNames)});
   std::stop_source stop;
   io::PackOptions packing;
   packing.progress = ClipProgress("drawing", &stop);

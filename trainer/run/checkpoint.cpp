@@ -4,6 +4,7 @@
 
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
+#include "eflow/jit/runtime.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"
 #include "eflow/trainer/step/trainer.hpp"
@@ -31,13 +32,11 @@ CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
   const std::string where = checkpoint.path().string();
   try {
     const auto json = nlohmann::json::parse(checkpoint.metadata());
-    CheckpointInfo info;
-    info.step = checkpoint.step();
-    info.config = stored_config(json.at("config").get<std::string>(), where + " (config)");
-    info.data = data_info_from_json(json.at("data").dump(), where);
-    info.isa = json.at("isa");
-    info.threads = json.at("threads");
-    return info;
+    return {.step = checkpoint.step(),
+            .config = stored_config(json.at("config").get<std::string>(), where + " (config)"),
+            .data = data_info_from_json(json.at("data").dump(), where),
+            .isa = json.at("isa").get<std::string>(),
+            .threads = json.at("threads").get<std::int64_t>()};
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(
         str("[checkpoint] ", where, ": not a training checkpoint: ", error.what()));

@@ -29,9 +29,9 @@ soflow::GuidanceOptions guidance_options(const Config& config, const nn::DiTConf
   return options;
 }
 
-soflow::AdditivityOptions additivity_options(const Config& config) {
+soflow::MvaOptions mva_options(const Config& config) {
   const MvaConfig& c = config.mva;
-  soflow::AdditivityOptions options;
+  soflow::MvaOptions options;
   if (c.share > 0) {
     options.pattern = soflow::loss_pattern(config.objective.fm_share - c.share, c.share);
   }
@@ -53,7 +53,7 @@ soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTCo
   options.ratio = c.ratio;
   options.ratio.iterations = config.train.iterations;
   options.guidance = guidance_options(config, network);
-  options.additivity = additivity_options(config);
+  options.mva = mva_options(config);
   options.drop = config.drop;
   options.drop_schedule = {step_at(config, config.drop.until), config.drop.dense_every};
   if (options.drop_schedule.until == 0) options.drop.kind = soflow::DropKind::kNone;

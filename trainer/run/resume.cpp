@@ -2,6 +2,7 @@
 
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
+#include "eflow/jit/runtime.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/options/option_text.hpp"
 

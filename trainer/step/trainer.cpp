@@ -157,12 +157,12 @@ StepMetrics Trainer::step() {
 void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* m) const {
   m->loss_fm = mean_loss(samples, soflow::LossGroup::kFlowMatching);
   m->fm_mse = mean_mse(samples, soflow::LossGroup::kFlowMatching);
-  m->loss_scm = mean_loss(samples, soflow::LossGroup::kConsistency);
-  m->scm_mse = mean_mse(samples, soflow::LossGroup::kConsistency);
-  m->loss_mva = mean_loss(samples, soflow::LossGroup::kAdditivity);
-  m->mva_mse = mean_mse(samples, soflow::LossGroup::kAdditivity);
+  m->loss_scm = mean_loss(samples, soflow::LossGroup::kSolutionConsistency);
+  m->scm_mse = mean_mse(samples, soflow::LossGroup::kSolutionConsistency);
+  m->loss_mva = mean_loss(samples, soflow::LossGroup::kMeanVelocityAdditivity);
+  m->mva_mse = mean_mse(samples, soflow::LossGroup::kMeanVelocityAdditivity);
   m->weak_mse = mean_mse(samples, soflow::LossGroup::kWeakPath);
-  m->matching_mse = mean_mse(samples, soflow::LossGroup::kMatching);
+  m->matching_mse = mean_mse(samples, soflow::LossGroup::kDistributionMatching);
   m->scm_drift = soflow::drift_ratio(samples);
   m->ids_hash = hash_of_ids(ids_);
 }

@@ -11,6 +11,7 @@
 
 #include "eflow/kernels_src/tile/cuda/bulk_copy.h"
 #include "eflow/kernels_src/tile/cuda/pack.h"
+#include "eflow/kernels_src/tile/cuda/warpgroup.h"
 
 namespace EFLOW_TEXT {
 

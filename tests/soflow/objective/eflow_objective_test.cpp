@@ -57,7 +57,7 @@ ObjectiveOptions everything() {
                       .mix = 0.25,
                       .path_drop = 0.25,
                       .null_label = 3};
-  options.additivity.pattern = loss_pattern(0.5, 0.25);
+  options.mva.pattern = loss_pattern(0.5, 0.25);
   options.drop = {DropKind::kGroups3d, 0.75};
   options.grid = small().grid();
   options.seed = 4;
@@ -95,7 +95,7 @@ struct OneGroup {
     const bool weak = group == LossGroup::kWeakPath;
     options.pattern = {weak ? LossGroup::kFlowMatching : group};
     options.guidance.path_drop = weak ? 1 : 0;
-    options.additivity.pattern.clear();
+    options.mva.pattern.clear();
     const auto net = model(1), mean = model(2);
     static_cast<void>(
         EFlowObjective(options)({online.watch(*net), average.watch(*mean)}, batch_of(5, 2), 3));
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(dropped_paths_train_only_the_weak_path) {
 }
 
 BOOST_AUTO_TEST_CASE(scm_uses_one_mask_one_scale_and_the_current_weights) {
-  const OneGroup step(LossGroup::kConsistency);
+  const OneGroup step(LossGroup::kSolutionConsistency);
   const auto& calls = step.online.calls;
   BOOST_TEST(step.average.calls.empty());
   BOOST_REQUIRE_EQUAL(calls.size(), 4u);  // weak, F(x_t, t, t), F(x_l, l, s), F(x_t, t, s)
@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(scm_uses_one_mask_one_scale_and_the_current_weights) {
 }
 
 BOOST_AUTO_TEST_CASE(mva_composes_two_jumps_of_the_averaged_weights) {
-  const OneGroup step(LossGroup::kAdditivity);
+  const OneGroup step(LossGroup::kMeanVelocityAdditivity);
   const auto &legs = step.average.calls, &jump = step.online.calls;
   BOOST_REQUIRE_EQUAL(legs.size(), 2u);
   BOOST_REQUIRE_EQUAL(jump.size(), 1u);
@@ -188,8 +188,9 @@ BOOST_AUTO_TEST_CASE(all_groups_are_in_a_step_and_micro_batches_add_up) {
   const auto net = model(1);
   const auto samples =
       objective({std::cref(*net), std::cref(*average)}, batch_of(0, 16), 7).samples;
-  for (const LossGroup group : {LossGroup::kFlowMatching, LossGroup::kWeakPath,
-                                LossGroup::kConsistency, LossGroup::kAdditivity}) {
+  for (const LossGroup group :
+       {LossGroup::kFlowMatching, LossGroup::kWeakPath, LossGroup::kSolutionConsistency,
+        LossGroup::kMeanVelocityAdditivity}) {
     BOOST_TEST(std::isfinite(mean_loss(samples, group)));
   }
   BOOST_TEST(samples.size() == 16);
@@ -197,7 +198,7 @@ BOOST_AUTO_TEST_CASE(all_groups_are_in_a_step_and_micro_batches_add_up) {
 
 BOOST_AUTO_TEST_CASE(samples_that_drop_their_path_give_the_middle_no_gradient) {
   ObjectiveOptions options = everything();
-  options.additivity.pattern.clear();
+  options.mva.pattern.clear();
   options.pattern = {LossGroup::kFlowMatching};
   options.guidance.path_drop = 1;
   const auto net = model(1);
@@ -227,10 +228,10 @@ BOOST_AUTO_TEST_CASE(the_mva_residual_is_the_semigroup_defect) {
 }
 
 BOOST_AUTO_TEST_CASE(mva_gradients_match_finite_differences) {
-  for (const auto weight : {AdditivityWeight::kVelocity, AdditivityWeight::kSolution}) {
+  for (const auto weight : {MvaWeight::kVelocity, MvaWeight::kSolution}) {
     ObjectiveOptions options = everything();
     options.weight.p = 0;
-    options.additivity = {.pattern = {LossGroup::kAdditivity}, .weight = weight};
+    options.mva = {.pattern = {LossGroup::kMeanVelocityAdditivity}, .weight = weight};
     const EFlowObjective objective(options);
     const auto net = model(1), average = model(2);
     const Networks networks{std::cref(*net), std::cref(*average)};
@@ -242,10 +243,10 @@ BOOST_AUTO_TEST_CASE(mva_gradients_match_finite_differences) {
 
 BOOST_AUTO_TEST_CASE(schedules_select_the_groups_and_the_tokens) {
   ObjectiveOptions options = everything();
-  options.additivity.first_step = 80;
+  options.mva.first_step = 80;
   options.drop_schedule.until = 80;
-  BOOST_TEST(share_of(options.pattern_at(79), LossGroup::kAdditivity) == 0);
-  BOOST_TEST(share_of(options.pattern_at(80), LossGroup::kAdditivity) == 0.25);
+  BOOST_TEST(share_of(options.pattern_at(79), LossGroup::kMeanVelocityAdditivity) == 0);
+  BOOST_TEST(share_of(options.pattern_at(80), LossGroup::kMeanVelocityAdditivity) == 0.25);
   BOOST_TEST(share_of(options.pattern_at(80), LossGroup::kFlowMatching) == 0.5);
   BOOST_TEST(options.kept_at(79) == 8);
   BOOST_TEST(options.kept_at(80) == 32);
@@ -254,7 +255,7 @@ BOOST_AUTO_TEST_CASE(schedules_select_the_groups_and_the_tokens) {
 BOOST_AUTO_TEST_CASE(an_untrained_network_drifts_by_the_full_velocity) {
   const nn::VideoDiT net(nn::Scope({.seed = 1}, DType::kF64), small());  // F = 0
   ObjectiveOptions options;
-  options.pattern = {LossGroup::kConsistency};
+  options.pattern = {LossGroup::kSolutionConsistency};
   options.guidance.null_label = 3;
   const auto samples = EFlowObjective(options)(std::cref(net), batch_of(0, 4), 0).samples;
   BOOST_TEST(drift_ratio(samples) == 1, boost::test_tools::tolerance(1e-12));
@@ -279,14 +280,14 @@ BOOST_AUTO_TEST_CASE(patterns_with_distribution_matching_are_refused) {
     static_cast<void>(EFlowObjective(options)(networks, batch_of(0, 4), 0));
   };
   ObjectiveOptions options = everything();
-  options.additivity.pattern = {LossGroup::kAdditivity, LossGroup::kMatching};
+  options.mva.pattern = {LossGroup::kMeanVelocityAdditivity, LossGroup::kDistributionMatching};
   BOOST_CHECK_THROW(run(options), InvalidArgument);
   options = everything();
-  options.pattern = {LossGroup::kFlowMatching, LossGroup::kMatching};
+  options.pattern = {LossGroup::kFlowMatching, LossGroup::kDistributionMatching};
   BOOST_CHECK_THROW(run(options), InvalidArgument);
-  options.pattern = {LossGroup::kFlowMatching, LossGroup::kWeakPath, LossGroup::kConsistency,
-                     LossGroup::kAdditivity};
-  options.additivity.pattern.clear();
+  options.pattern = {LossGroup::kFlowMatching, LossGroup::kWeakPath,
+                     LossGroup::kSolutionConsistency, LossGroup::kMeanVelocityAdditivity};
+  options.mva.pattern.clear();
   BOOST_CHECK_NO_THROW(run(options));
 }
 

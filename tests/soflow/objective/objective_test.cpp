@@ -61,8 +61,8 @@ BOOST_AUTO_TEST_CASE(patterns_hold_their_share) {
   const auto three = loss_pattern(0.5, 0.3);
   BOOST_TEST(three.size() == 10);
   BOOST_TEST(share_of(three, LossGroup::kFlowMatching) == 0.5);
-  BOOST_TEST(share_of(three, LossGroup::kAdditivity) == 0.3);
-  BOOST_TEST(share_of(three, LossGroup::kConsistency) == 0.2);
+  BOOST_TEST(share_of(three, LossGroup::kMeanVelocityAdditivity) == 0.3);
+  BOOST_TEST(share_of(three, LossGroup::kSolutionConsistency) == 0.2);
 }
 
 BOOST_AUTO_TEST_CASE(groups_follow_the_global_index) {
@@ -84,9 +84,9 @@ BOOST_AUTO_TEST_CASE(the_total_is_the_mean_of_the_recorded_losses) {
   for (const SampleRecord& sample : loss.samples) sum += sample.loss;
   BOOST_TEST(loss.total.item() == sum / 8, boost::test_tools::tolerance(1e-12));
   const double fm = mean_loss(loss.samples, LossGroup::kFlowMatching);
-  const double scm = mean_loss(loss.samples, LossGroup::kConsistency);
+  const double scm = mean_loss(loss.samples, LossGroup::kSolutionConsistency);
   BOOST_TEST(0.75 * fm + 0.25 * scm == loss.total.item(), boost::test_tools::tolerance(1e-12));
-  BOOST_TEST(std::isnan(mean_mse({}, LossGroup::kConsistency)));
+  BOOST_TEST(std::isnan(mean_mse({}, LossGroup::kSolutionConsistency)));
 }
 
 /// A step has the same gradients in one batch and in micro-batches of any sizes.

@@ -14,10 +14,11 @@ namespace eflow::test {
 
 struct GpuOrSkip {
   GpuOrSkip() {
-    const jit::CudaDriver driver = jit::probe_cuda_driver();
+    const jit::Options options = jit::Options::from_environment();
+    const jit::CudaDriver driver = jit::probe_cuda_driver(options.cuda_library);
     std::string why = driver.why;
     if (why.empty()) {
-      const jit::FoundCompiler nvrtc = jit::find_nvrtc(jit::Options::from_environment().nvrtc);
+      const jit::FoundCompiler nvrtc = jit::find_nvrtc(options.nvrtc);
       if (!nvrtc) why = nvrtc.why;
     }
     if (why.empty()) return;

@@ -64,8 +64,8 @@ void nvrtc(KernelBuilder& builder, std::ostream& out) {
   }
 }
 
-void driver(std::ostream& out) {
-  const CudaDriver cuda = probe_cuda_driver();
+void driver(const Options& options, std::ostream& out) {
+  const CudaDriver cuda = probe_cuda_driver(options.cuda_library);
   for (const CudaDevice& d : cuda.devices) {
     out << "gpu             " << d.name << ", " << d.arch() << ", " << d.multiprocessors
         << " multiprocessors, " << describe_bytes(d.memory) << "; driver for CUDA "
@@ -119,7 +119,7 @@ int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out
   cpu(options, out);
   const bool sound = host_compiler(builder, options, out);
   nvrtc(builder, out);
-  driver(out);
+  driver(options, out);
   cublas(options, out);
   caches(builder, options, out);
   const char* modes[] = {"on", "forbid: kernels come from caches and packs only",

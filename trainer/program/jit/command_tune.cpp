@@ -126,7 +126,7 @@ int list(const CommandLine& line, const std::vector<TunableKernel>& kernels,
   const std::string name = line.words.size() == 2 ? line.words[1] : line.value("list", "");
   if (!name.empty()) {
     const std::string device = line.value("device", options.device);
-    const bool gpu = resolve_device(device, options.cuda) != "cpu";
+    const bool gpu = resolve_device(device, options.cuda, options.cuda_library) != "cpu";
     for (const TuningJob& job :
          jobs_of_list(lists, name, line, gpu ? Backend::kCuda : Backend::kHost)) {
       const TunableKernel& k = *find_tunable(kernels, job.kernel).kernel;
