@@ -129,7 +129,7 @@ if [ -n "${EFLOW_CHECK_REHEARSAL:-}" ]; then
   step injected.crash 10 bash -c 'kill -SEGV $$' &
 fi
 if [ -n "${EFLOW_CHECK_WARMS_CACHE:-}" ]; then
-  for name in "${tests[@]}"; do step "test.$name" 1200 "$build/tests/test.gpu.$name" --log_level=nothing --color_output=no; done
+  for name in "${tests[@]}"; do step "test.$name" 120 "$build/tests/test.gpu.$name" --log_level=nothing --color_output=no; done
 else
   run_case() {
     local name=$1 case=$2 code

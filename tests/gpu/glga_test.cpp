@@ -15,9 +15,12 @@ BOOST_TEST_GLOBAL_FIXTURE(GpuOrSkip);
 
 namespace {
 
-/// Checks both dtypes; f32 with the tolerance of TF32, which its products use.
+/// Checks both dtypes; f32 with the tolerance of TF32, which its products use. With fewer tokens
+/// than channels the gradient of q nearly cancels: bf16 then loses 8.5 % of its largest value, on
+/// the CPU and on an H200 alike (9 tokens, 16 channels).
 void check(GlgaCase c) {
-  for (const auto& [dtype, tolerance] : {std::pair{DType::kF32, 5e-3}, {DType::kBF16, 6e-2}}) {
+  const double narrow = c.tokens <= c.head ? 0.1 : 6e-2;
+  for (const auto& [dtype, tolerance] : {std::pair{DType::kF32, 5e-3}, {DType::kBF16, narrow}}) {
     c.dtype = dtype;
     c.tolerance = tolerance;
     test::check_fused_glga(test::gpu(), c);
