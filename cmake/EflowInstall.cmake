@@ -3,7 +3,6 @@ include(CMakePackageConfigHelpers)
 
 install(EXPORT eflow NAMESPACE eflow:: FILE eflowTargets.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/eflow)
-set(EFLOW_SHARED ${BUILD_SHARED_LIBS})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/eflowConfig.cmake.in
   ${PROJECT_BINARY_DIR}/eflowConfig.cmake INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/eflow)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/eflowConfigVersion.cmake

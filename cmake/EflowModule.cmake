@@ -2,7 +2,8 @@
 # decides what it may use (docs/architecture.md):
 #
 #   its own    everything in its rooms                    include/NAME/private, for itself
-#   public     EFLOW_PUBLIC_NAME of PublicHeaders.cmake   include/NAME/public, for whoever links it; installed
+#   public     EFLOW_PUBLIC_NAME and EFLOW_DETAIL_NAME of PublicHeaders.cmake
+#                                                         include/NAME/public, for whoever links it; installed
 #   shared     EFLOW_SHARED_NAME of the same file         include/NAME/shared, for our own modules above it; not installed
 #
 # The roots are folders of links in the build tree. Tests and benchmarks see every path (eflow_everything).
@@ -76,13 +77,15 @@ function(eflow_add_module name)
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
     INSTALL_RPATH "\$ORIGIN")
   target_compile_features(${target} PUBLIC cxx_std_20)
-  # Tests reach into a library; without them it exports its public and shared headers' names alone.
+  # Without tests, which reach into a library, it exports what stands between EFLOW_EXPORT_BEGIN and EFLOW_EXPORT_END alone
+  # (core/base/export.hpp).
   if(BUILD_SHARED_LIBS AND NOT EFLOW_BUILD_TESTS)
     set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   endif()
 
   eflow_include_root(private ${name}/private ${M_ROOMS})
-  eflow_include_root(public ${name}/public ${EFLOW_PUBLIC_${name}})
+  set(installed ${EFLOW_PUBLIC_${name}} ${EFLOW_DETAIL_${name}})
+  eflow_include_root(public ${name}/public ${installed})
   eflow_include_root(shared ${name}/shared ${EFLOW_SHARED_${name}})
   target_include_directories(${target}
     PUBLIC $<BUILD_INTERFACE:${public}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
@@ -101,7 +104,7 @@ function(eflow_add_module name)
 
   if(EFLOW_INSTALL)
     install(TARGETS ${target} EXPORT eflow)
-    foreach(header IN LISTS EFLOW_PUBLIC_${name})
+    foreach(header IN LISTS installed)
       cmake_path(GET header PARENT_PATH folder)
       install(FILES ${PROJECT_SOURCE_DIR}/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/eflow/${folder})
     endforeach()

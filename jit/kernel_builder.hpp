@@ -7,12 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/disk_cache.hpp"
 #include "eflow/jit/cache/pack.hpp"
 #include "eflow/jit/kernel/artifact.hpp"
 #include "eflow/jit/kernel/build_report.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
 #include "eflow/jit/options.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -71,3 +74,5 @@ std::filesystem::path dump_build(const std::filesystem::path& parent, const Buil
                                  std::string_view image, std::string_view log);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

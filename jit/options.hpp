@@ -8,8 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/cache_directory.hpp"
 #include "eflow/jit/kernel/isa.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -51,8 +54,8 @@ struct Options {
   /// Path or name of the cuBLASLt library; empty: the newest one found; "off": none.
   std::string cublas_library = "";
   const CublasApi* cublas = nullptr;  ///< overrides cublas_library
-  /// Whether a training step on a GPU may be captured into CUDA graphs. Off by default until
-  /// validated on hardware.
+  /// Whether a training step on a GPU may be captured into CUDA graphs. Off by default: docs/cuda.md
+  /// says what has run on hardware.
   bool graphs = false;
   bool tf32 = true;  ///< whether cuBLASLt may round the operands of f32 products to TF32
   TuneMode tune = TuneMode::kLookup;
@@ -84,3 +87,5 @@ struct Options {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/build_report.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
 #include "eflow/jit/kernel/grid.hpp"
@@ -31,6 +32,8 @@
 #include "eflow/jit/kernel/stream.hpp"
 #include "eflow/jit/kernel/target.hpp"
 #include "eflow/jit/options.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -123,3 +126,5 @@ class Runtime {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

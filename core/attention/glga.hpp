@@ -12,9 +12,12 @@
 
 #include <cstdint>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
 #include "eflow/jit/kernel/spec.hpp"
 #include "eflow/jit/kernel/target.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -96,3 +99,5 @@ struct GlgaCosts {
 [[nodiscard]] GlgaCosts glga_costs(const Tensor& q, const Tensor& k, const GlgaOptions& options);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

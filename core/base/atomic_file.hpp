@@ -10,6 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow {
 
 /// Owns a POSIX file descriptor and closes it on destruction. Move-only.
@@ -76,3 +80,5 @@ class FileLock {
 };
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

@@ -9,6 +9,9 @@
 #include <string_view>
 
 #include "eflow/core/base/bfloat16.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -62,3 +65,5 @@ constexpr DType dtype_of<std::uint8_t>() {
 }
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

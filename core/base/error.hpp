@@ -8,6 +8,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow {
 
 /// Concatenates the arguments, each printed with operator<<.
@@ -80,3 +84,5 @@ namespace detail {
   (static_cast<bool>(condition) \
        ? static_cast<void>(0)   \
        : ::eflow::detail::assertion_failed(#condition, std::source_location::current()))
+
+EFLOW_EXPORT_END

@@ -10,6 +10,10 @@
 #include <string>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow {
 
 /// A 128-bit hash value, ordered by high, then low.
@@ -31,3 +35,5 @@ struct Hash128 {
 [[nodiscard]] std::optional<Hash128> hash128_from_hex(std::string_view text);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

@@ -6,6 +6,9 @@
 #include <string_view>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -32,3 +35,5 @@ void log_warning(const Parts&... parts) {
 }
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

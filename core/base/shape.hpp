@@ -8,6 +8,10 @@
 #include <iosfwd>
 #include <span>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow {
 
 /// Up to kMaxRank 64-bit values, one per dimension: a shape, or strides in elements. A value type.
@@ -60,3 +64,5 @@ using Strides = Dims;
 [[nodiscard]] Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

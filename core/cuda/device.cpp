@@ -1,6 +1,6 @@
 // The Device of a GPU: a stream of its own, stream-ordered memory, copies through pinned staging
-// memory, kernels compiled or loaded on first launch. Not run on a GPU yet; docs/cuda.md describes
-// what is tested without one.
+// memory, kernels compiled or loaded on first launch. docs/cuda.md says
+// what has run on hardware and what is tested without.
 
 #include "eflow/core/tensor/device.hpp"
 

@@ -7,6 +7,7 @@
 #include "eflow/core/ops/adamw_numbers.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/launch.hpp"
+#include "eflow/core/tensor/ops.hpp"
 #include "eflow/kernels_src/args/optimizer.h"
 
 namespace eflow {

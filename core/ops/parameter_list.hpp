@@ -5,7 +5,11 @@
 
 #include <vector>
 
-#include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/base/export.hpp"
+#include "eflow/core/tensor/adamw_step.hpp"
+#include "eflow/core/tensor/tensor.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -50,3 +54,5 @@ class ParameterList {
 };
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

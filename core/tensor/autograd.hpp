@@ -5,7 +5,10 @@
 #include <functional>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -46,3 +49,5 @@ void backward(const Tensor& output, const Tensor& seed = Tensor());
                                 const std::vector<Tensor>& inputs);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

@@ -11,12 +11,15 @@
 #include <type_traits>
 #include <utility>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/device_ptr.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/jit/kernel/grid.hpp"
 #include "eflow/jit/kernel/spec.hpp"
 #include "eflow/jit/kernel/stream.hpp"
 #include "eflow/jit/options.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -158,7 +161,7 @@ class GatheredWork {
 
 /// Creates a device for the GPU that options.device names ("cuda:0"). Uses its primary context and
 /// stream-ordered memory; kernels are compiled on first launch. Throws DeviceError if there is no
-/// such GPU. Not run on a GPU yet.
+/// such GPU.
 [[nodiscard]] DevicePtr make_cuda_device(const jit::Options& options);
 
 /// Creates the device that options.device names (see jit::resolve_device). Throws InvalidArgument,
@@ -173,3 +176,5 @@ class GatheredWork {
 void set_default_device(DevicePtr device);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

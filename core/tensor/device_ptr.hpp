@@ -3,6 +3,10 @@
 
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow {
 
 class Device;
@@ -12,3 +16,5 @@ using DevicePtr = std::shared_ptr<Device>;
 [[nodiscard]] const DevicePtr& default_device();
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

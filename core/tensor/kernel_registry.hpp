@@ -4,7 +4,10 @@
 
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -19,3 +22,5 @@ namespace detail {
 
 }  // namespace detail
 }  // namespace eflow
+
+EFLOW_EXPORT_END

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow {
 
 class Tensor;
@@ -38,3 +42,5 @@ class MemoryPlan {
 void note_use(const Tensor& tensor, MemoryUse use);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

@@ -12,9 +12,13 @@
 #include <optional>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+#include "eflow/core/tensor/adamw_step.hpp"
 #include "eflow/core/tensor/autograd.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/core/tensor/tensor.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -164,6 +168,8 @@ struct Band {
 [[nodiscard]] Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
                                const Band& band = {});
 
+// ---- random numbers (core/ops/random.cpp); not differentiable -----------------------------------
+
 /// Standard normal values, and uniform values in [0, 1), of shape [B, ...]. sample_ids: B
 /// non-negative ids in host memory, one per row.
 [[nodiscard]] Tensor random_normal(const Shape& shape, const RandomKey& key,
@@ -183,12 +189,7 @@ struct Band {
                                                 const std::vector<std::int64_t>& sample_ids);
 
 // ---- in place, not recorded (core/ops/optimizer.cpp) --------------------------------------------
-/// Hyperparameters of one AdamW update.   [arXiv 1711.05101, Alg. 2]
-struct AdamWStep {
-  double lr = 0, beta1 = 0, beta2 = 0, eps = 0, weight_decay = 0;
-  std::int64_t step = 0;  ///< 1 for the first update; needed for the bias correction
-  double grad_scale = 1;  ///< the gradient is multiplied by this first (clipping)
-};
+
 /// Updates a parameter p and its moments m, v. All of one shape, contiguous; p, m, v f32 or f64;
 /// grad of the same dtype, or bf16 if they are f32. Throws InvalidArgument if step.step < 1.
 void adamw_(const Tensor& p, const Tensor& m, const Tensor& v, const Tensor& grad,
@@ -205,3 +206,5 @@ void scale_(const Tensor& x, double factor);
 [[nodiscard]] double sum_of_squares(const std::vector<Tensor>& tensors);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

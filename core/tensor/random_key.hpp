@@ -5,7 +5,6 @@
 
 namespace eflow {
 
-// ---- random numbers (core/ops/random.cpp); not differentiable -----------------------------------
 /// Key of the counter-based generator (Philox 4x32-10): a value is a function of (seed, purpose,
 /// step, sample id, element) and does not depend on the batch, the rank, the device or the number
 /// of threads.

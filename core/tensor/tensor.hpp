@@ -12,8 +12,11 @@
 #include <vector>
 
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
 #include "eflow/core/tensor/device_ptr.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -129,3 +132,5 @@ class Tensor {
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

@@ -7,7 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/stopwatch.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -43,3 +46,5 @@ class Trace {
 };
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

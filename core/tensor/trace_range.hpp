@@ -2,9 +2,12 @@
 // A named range of work on a device: appears in its trace and, as an NVTX range, in NVIDIA's
 // profilers.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/trace.hpp"
 #include "eflow/jit/cuda/nvtx.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -30,3 +33,5 @@ class TraceRange {
 };
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

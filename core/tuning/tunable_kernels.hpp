@@ -4,7 +4,10 @@
 
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/tune/workload.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
@@ -29,3 +32,5 @@ enum class ProductEnd { kPlain, kBias, kBiasGelu, kBiasGeluKept, kGeluGradient }
                                             bool b_transposed, ProductEnd end);
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

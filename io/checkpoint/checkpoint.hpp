@@ -15,7 +15,10 @@
 #include <vector>
 
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -118,3 +121,5 @@ class CheckpointStore {
 };
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

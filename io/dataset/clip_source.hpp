@@ -7,7 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -38,3 +41,5 @@ class ClipSource {
 };
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

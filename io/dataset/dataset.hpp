@@ -11,8 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
 #include "eflow/io/shard/manifest.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -67,3 +70,5 @@ class Dataset final : public ClipSource {
     const std::function<void(std::int64_t done, std::int64_t total)>& progress = {});
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

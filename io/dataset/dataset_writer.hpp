@@ -8,7 +8,10 @@
 #include <memory>
 #include <span>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/shard/manifest.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -51,3 +54,5 @@ class DatasetWriter {
 };
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

@@ -7,8 +7,11 @@
 #include <memory>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
 #include "eflow/io/dataset/order.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -60,3 +63,5 @@ class Loader {
 };
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

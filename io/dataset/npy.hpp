@@ -10,7 +10,10 @@
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -48,3 +51,5 @@ void write_npy(const std::filesystem::path& path, DType dtype, const Shape& shap
                std::span<const std::byte> bytes);
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

@@ -5,6 +5,10 @@
 
 #include <cstdint>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::io {
 
 enum class Shuffle { kYes, kNo };
@@ -32,3 +36,5 @@ class SampleOrder {
 };
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

@@ -9,8 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
 #include "eflow/io/dataset/dataset_writer.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -67,3 +70,5 @@ PackReport pack_source(const ClipSource& source, const std::filesystem::path& ou
 [[nodiscard]] std::string infer_layout(const Shape& shape, const std::string& where);
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

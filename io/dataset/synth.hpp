@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -41,3 +44,5 @@ class SynthShapes final : public ClipSource {
 };
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

@@ -5,8 +5,11 @@
 #include <span>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
 #include "eflow/io/media/image.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -31,3 +34,5 @@ struct SheetOptions {
                                          int columns = 0, const SheetOptions& options = {});
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

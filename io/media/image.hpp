@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::io {
 
 using Rgb = std::array<std::uint8_t, 3>;
@@ -31,3 +35,5 @@ struct Image {
 };
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

@@ -3,7 +3,10 @@
 
 #include <filesystem>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/media/image.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -12,3 +15,5 @@ namespace eflow::io {
 void write_png(const std::filesystem::path& path, const Image& image);
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

@@ -4,7 +4,10 @@
 #include <filesystem>
 #include <span>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/media/image.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -21,3 +24,5 @@ void write_webp(const std::filesystem::path& path, std::span<const Image> frames
                 const WebpOptions& options = {});
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

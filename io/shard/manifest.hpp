@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/hash.hpp"
 #include "eflow/core/base/shape.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -63,3 +66,5 @@ inline constexpr const char* kManifestName = "manifest.json";
 [[nodiscard]] Manifest read_manifest(const std::filesystem::path& directory);
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 /// Creates the directory (mode 0700, with its parents) if missing. Returns "" if it is safe, else
@@ -31,3 +35,5 @@ struct CacheRoot {
 [[nodiscard]] CacheRoot choose_cache_root(const CacheChoice& choice);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

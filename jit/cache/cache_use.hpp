@@ -8,7 +8,10 @@
 #include <map>
 #include <mutex>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -34,3 +37,5 @@ class CacheUse {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -21,8 +21,11 @@
 #include <vector>
 
 #include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/cache_use.hpp"
 #include "eflow/jit/kernel/artifact.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -115,3 +118,5 @@ class DiskCache {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

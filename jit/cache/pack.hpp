@@ -12,7 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/artifact.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -46,3 +49,5 @@ class Pack {
 void write_pack(const std::filesystem::path& path, const std::vector<ArtifactPtr>& artifacts);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

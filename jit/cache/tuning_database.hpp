@@ -13,7 +13,10 @@
 #include <vector>
 
 #include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/tuning_record.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -56,3 +59,5 @@ class TuningDatabase {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

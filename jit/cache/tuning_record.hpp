@@ -8,9 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/config_space.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
 #include "eflow/jit/kernel/shape_bucket.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -68,3 +71,5 @@ struct TuningRecord {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -6,6 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 /// CUresult; 0 is success.
@@ -140,3 +144,5 @@ struct CudaApi {
 [[nodiscard]] std::optional<CudaApi> open_cuda_api(const std::string& library, std::string& why);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -6,7 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cuda/driver.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -63,3 +66,5 @@ class CudaContext {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

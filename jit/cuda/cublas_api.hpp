@@ -7,6 +7,10 @@
 #include <optional>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 /// cublasLtMatmulAlgo_t. Its bytes may be stored and reused with the same library version.
@@ -86,3 +90,5 @@ struct CublasApi {
                                                    const std::string& library, std::string& why);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -7,7 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cuda/api.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -44,3 +47,5 @@ struct CudaDriver {
                                          const std::string& library = "");
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -4,8 +4,11 @@
 
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cuda/context.hpp"
 #include "eflow/jit/kernel/stream.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -51,3 +54,5 @@ class CudaEvent {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

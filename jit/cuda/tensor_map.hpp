@@ -8,7 +8,10 @@
 #include <cstdint>
 
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cuda/context.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -32,3 +35,5 @@ struct TensorBox {
                                      void* map);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

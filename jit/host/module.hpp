@@ -5,7 +5,10 @@
 
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/spec_table.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -13,3 +16,5 @@ namespace eflow::jit {
 [[nodiscard]] HostKernel load_host_kernel(std::string_view image);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

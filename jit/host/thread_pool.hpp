@@ -10,6 +10,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 /// The number of threads that this process may use: its affinity mask, bounded by the container's
@@ -40,3 +44,5 @@ class ThreadPool {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -13,8 +13,11 @@
 #include <string>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -42,3 +45,5 @@ using ArtifactPtr = std::shared_ptr<const Artifact>;
 [[nodiscard]] std::string_view request_of(std::string_view container);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

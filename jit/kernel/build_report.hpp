@@ -5,6 +5,10 @@
 #include <functional>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 struct BuildRequest;
@@ -40,3 +44,5 @@ struct Stats {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

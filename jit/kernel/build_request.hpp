@@ -10,9 +10,12 @@
 #include <string_view>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/spec.hpp"
 #include "eflow/jit/kernel/target.hpp"
 #include "eflow/jit/kernel/texts.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -67,3 +70,5 @@ struct ProgramParts {
 [[nodiscard]] std::string make_program(Backend backend, const ProgramParts& parts);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

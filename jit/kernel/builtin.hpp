@@ -4,8 +4,11 @@
 
 #include <unordered_map>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/jit/kernel/isa.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -15,3 +18,5 @@ using BuiltinIndex = std::unordered_map<KernelSpec, const BuiltinEntry*, KernelS
 [[nodiscard]] BuiltinIndex builtin_index(Isa isa);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -8,8 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/build_report.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -50,3 +53,5 @@ struct FoundCompiler {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -13,7 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/spec.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -69,3 +72,5 @@ struct ConfigSpace {
                                        std::int64_t block_bytes);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

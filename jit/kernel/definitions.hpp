@@ -8,8 +8,11 @@
 #include <string>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/config_space.hpp"
 #include "eflow/jit/kernel/spec.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -60,3 +63,5 @@ class KernelDefinitions {
 [[nodiscard]] KernelRef parse_kernel(std::string_view text);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -6,6 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 /// kAvx512Bf16 adds bf16 dot products to kAvx512. Only texts that use them are compiled for it;
@@ -24,3 +28,5 @@ enum class Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16 };
 [[nodiscard]] std::vector<std::string> compile_flags(Isa isa);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

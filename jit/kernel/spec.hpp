@@ -12,6 +12,9 @@
 #include <utility>
 
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -68,3 +71,5 @@ struct KernelRef {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -7,7 +7,10 @@
 #include <deque>
 #include <mutex>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/spec.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -58,3 +61,5 @@ class SpecTable {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

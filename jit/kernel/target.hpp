@@ -4,6 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 enum class Backend : std::uint8_t { kHost, kCuda };
@@ -17,3 +21,5 @@ struct Target {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -11,7 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/hash.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -60,3 +63,5 @@ class KernelTexts {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

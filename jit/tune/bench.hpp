@@ -9,8 +9,11 @@
 #include <functional>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/tune/race.hpp"
 #include "eflow/jit/tune/workload.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -73,3 +76,5 @@ struct Overheads {
 [[nodiscard]] Overheads measure_overheads(Options options);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

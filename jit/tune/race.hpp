@@ -7,6 +7,10 @@
 #include <functional>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::jit {
 
 /// A 95 % confidence interval of the median, from order statistics: it assumes no distribution and
@@ -55,3 +59,5 @@ RaceResult run_race(std::vector<std::vector<double>>& samples, int incumbent, co
                     const RaceOptions& options = {});
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

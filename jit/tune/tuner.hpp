@@ -8,8 +8,11 @@
 #include <functional>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/tuning_database.hpp"
 #include "eflow/jit/tune/bench.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -43,3 +46,5 @@ TuneOutcome tune(Runtime& runtime, const KernelRef& kernel, const Workload& work
                  const TuneOptions& options = {});
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/tuning_record.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -28,3 +31,5 @@ class TuningTarget {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

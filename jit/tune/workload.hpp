@@ -10,8 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/shape_bucket.hpp"
 #include "eflow/jit/runtime.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -85,3 +88,5 @@ void use_host_output(Workload& workload, std::shared_ptr<std::vector<T>> output)
                                          const std::vector<double>& b);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

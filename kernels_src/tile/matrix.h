@@ -5,7 +5,7 @@
 // registers.
 //
 // Layouts: cpu/matrix_tile.h (CPU operands and sums), cuda/matrix_tile.h (shared memory),
-// cuda/matrix_sums.h (registers), cuda_instructions.h (mma.sync), cuda_warpgroup.h (wgmma).
+// cuda/matrix_sums.h (registers), cuda/instructions.h (mma.sync), cuda/warpgroup.h (wgmma).
 //
 // Operands
 //   Arena arena(block);                              allocate all tiles before the loops

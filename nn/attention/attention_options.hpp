@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::nn {
 
 enum class AttentionKind {
@@ -53,3 +57,5 @@ struct AttentionOptions {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -8,6 +8,9 @@
 //   G_i = RMS(kappa q_i (S + sum_{j in chunk} k_j^T v_j)),  S = sum_{j before} k_j^T v_j
 
 #include "eflow/core/attention/glga.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -36,3 +39,5 @@ struct ChunkInputs {
                                      const GlgaOptions& options);
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

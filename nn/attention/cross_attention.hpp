@@ -2,9 +2,12 @@
 // CrossAttention: queries from the video tokens, keys and values from the context (text tokens).
 // RMSNorm on q and k over the full width, no RoPE. Padding of the context is not masked. [Wan 2.1]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/attention/fused_attention.hpp"
 #include "eflow/nn/layers/linear.hpp"
 #include "eflow/nn/layers/norm_layers.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -26,3 +29,5 @@ class CrossAttention : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

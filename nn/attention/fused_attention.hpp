@@ -8,6 +8,9 @@
 #include <mutex>
 
 #include "eflow/core/attention/glga.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -51,3 +54,5 @@ class SoftmaxAttention {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -4,8 +4,11 @@
 
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/attention/attention_options.hpp"
 #include "eflow/nn/layers/module.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -53,3 +56,5 @@ class Mixer : public Module {
                                                 const AttentionOptions& options);
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

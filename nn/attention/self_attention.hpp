@@ -4,9 +4,12 @@
 
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/attention/mixer.hpp"
 #include "eflow/nn/layers/linear.hpp"
 #include "eflow/nn/layers/norm_layers.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -31,3 +34,5 @@ class SelfAttention : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -4,8 +4,11 @@
 
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/attention/chunk_attention.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -30,3 +33,5 @@ struct TokenLayout {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -4,12 +4,15 @@
 
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/attention/cross_attention.hpp"
 #include "eflow/nn/attention/self_attention.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/layers/adaln.hpp"
 #include "eflow/nn/layers/feed_forward.hpp"
 #include "eflow/nn/layers/mix_feed_forward.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -46,3 +49,5 @@ class DiTBlock : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

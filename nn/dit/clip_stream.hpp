@@ -10,7 +10,10 @@
 //     stream.remember(x);
 //   }
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -51,3 +54,5 @@ class ClipStream {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -2,7 +2,10 @@
 // Condition: the inputs of a network other than (x, t, s). All fields are optional, and a network
 // ignores the fields that it does not use.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -24,3 +27,5 @@ struct Condition {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -7,9 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
 #include "eflow/nn/attention/attention_options.hpp"
 #include "eflow/nn/layers/grid.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -102,3 +105,5 @@ void check(const DiTConfig& config);
 [[nodiscard]] DiTConfig preset(std::string_view name);
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -3,7 +3,10 @@
 // token to its patch. The projection starts at zero, so an untrained network predicts zero. [Wan
 // 2.1]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/adaln.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -19,3 +22,5 @@ class DiTHead : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

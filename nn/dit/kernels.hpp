@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "eflow/core/attention/glga.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/tune/workload.hpp"
 #include "eflow/nn/dit/config.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -25,7 +28,7 @@ struct KernelNeeds {
                                                      const KernelNeeds& needs);
 
 /// Returns the same kernels for the tuner, each with the sizes of one sample: tokens, heads, radius
-/// (core/tunable_kernels.hpp).
+/// (core/tuning/tunable_kernels.hpp).
 [[nodiscard]] std::vector<jit::TuningJob> tuning_jobs(const DiTConfig& config,
                                                       const KernelNeeds& needs);
 
@@ -46,3 +49,5 @@ struct DefaultKernels {
 [[nodiscard]] std::string specialisations_page();
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -4,7 +4,10 @@
 
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/kernels.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -18,3 +21,5 @@ namespace eflow::nn {
                                                        std::int64_t batch);
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/block.hpp"
 #include "eflow/nn/dit/condition.hpp"
 #include "eflow/nn/dit/config.hpp"
@@ -16,6 +17,8 @@
 #include "eflow/nn/layers/patch.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
 #include "eflow/nn/layers/scalar_embedder.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -97,3 +100,5 @@ class VideoDiT : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

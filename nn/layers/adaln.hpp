@@ -3,7 +3,10 @@
 // vectors for all blocks, and each block adds its own learned table. Unlike adaLN-zero, the gates
 // do not start at zero. [Wan 2.1]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/linear.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -38,3 +41,5 @@ class ModulationTable : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

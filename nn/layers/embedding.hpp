@@ -1,8 +1,11 @@
 #pragma once
 // Embedding: a learned vector per id.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/layers/module.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -18,3 +21,5 @@ class Embedding : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

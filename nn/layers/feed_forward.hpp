@@ -1,8 +1,11 @@
 #pragma once
 // FeedForward: Linear(D, F) - GELU(tanh) - Linear(F, D).
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/layers/linear.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -20,3 +23,5 @@ class FeedForward : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -4,6 +4,10 @@
 #include <compare>
 #include <cstdint>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::nn {
 
 /// Number of tokens along each axis. Raster order is t, then h, then w (fastest).
@@ -25,3 +29,5 @@ struct Patch {
                                const Patch& patch);
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

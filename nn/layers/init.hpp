@@ -6,8 +6,11 @@
 #include <functional>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/core/tensor/tensor.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -32,3 +35,5 @@ using Init = std::function<Tensor(const InitRequest&)>;
 [[nodiscard]] Init xavier_uniform(std::int64_t fan_in, std::int64_t fan_out);
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

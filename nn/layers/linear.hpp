@@ -1,8 +1,11 @@
 #pragma once
 // Linear: y = x W^T + b, with or without b.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/layers/module.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -29,3 +32,5 @@ class Linear : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

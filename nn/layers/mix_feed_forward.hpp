@@ -4,8 +4,11 @@
 //
 //   (a, g) = conv3x3(SiLU(W_up x + b)),   y = W_down (a SiLU(g))
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/linear.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -27,3 +30,5 @@ class MixFeedForward : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

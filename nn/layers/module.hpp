@@ -16,7 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/init.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -117,3 +120,5 @@ class Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -1,8 +1,11 @@
 #pragma once
 // LayerNorm and RmsNorm: normalisation with learned weights.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/layers/module.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -41,3 +44,5 @@ class RmsNorm : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

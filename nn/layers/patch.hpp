@@ -2,8 +2,11 @@
 // Conversion between videos and tokens: cutting a video into patches, and assembling a video from
 // predicted patches.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/grid.hpp"
 #include "eflow/nn/layers/linear.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -25,3 +28,5 @@ class PatchEmbed : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

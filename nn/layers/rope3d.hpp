@@ -6,8 +6,11 @@
 #include <array>
 #include <compare>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/layers/grid.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -31,3 +34,5 @@ struct RopeTables {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -3,7 +3,10 @@
 // and Linear-SiLU-Linear. By default the scalar is not scaled, which bounds dF/dt, as SCM requires.
 // Wan-style models scale times by 1000. [SoFlow dit.py; Wan 2.1]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/linear.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -26,3 +29,5 @@ class ScalarEmbedder : public Module {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

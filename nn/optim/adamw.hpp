@@ -1,8 +1,11 @@
 #pragma once
 // AdamW: the optimizer, with decoupled weight decay. [arXiv 1711.05101]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/ops/parameter_list.hpp"
 #include "eflow/nn/layers/module.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -38,3 +41,5 @@ class AdamW {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -6,7 +6,10 @@
 //   Ema ema(average.parameters(), model.parameters(), {.decay = 0.999});
 //   ... after each optimizer step: ema.update();
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/module.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -45,3 +48,5 @@ class Ema {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

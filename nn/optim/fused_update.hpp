@@ -6,9 +6,12 @@
 //   const Tensor squares = update.squared_norm();
 //   update.apply(learning_rate, clip, squares);
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/ops/parameter_list.hpp"
 #include "eflow/nn/optim/adamw.hpp"
 #include "eflow/nn/optim/ema.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -32,3 +35,5 @@ class FusedUpdate {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -1,7 +1,10 @@
 #pragma once
 // Gradient clipping: the global gradient norm, and the factor that limits it.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/module.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
@@ -13,3 +16,5 @@ namespace eflow::nn {
 [[nodiscard]] double clip_factor(double norm, double limit);
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::nn {
 
 enum class Curve { kConstant, kCosine, kLinear };
@@ -26,3 +30,5 @@ struct LearningRate {
 };
 
 }  // namespace eflow::nn
+
+EFLOW_EXPORT_END

@@ -9,10 +9,13 @@
 // difference, it follows the unguided velocity, and guidance subtracts the unconditioned network at
 // the same (t, r).
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/objective/batch.hpp"
 #include "eflow/soflow/objective/loss_groups.hpp"
 #include "eflow/soflow/objective/times.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -60,3 +63,5 @@ class AnyFlowObjective {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -5,8 +5,11 @@
 // of a fake score and a real score (distribution matching). [arXiv 2605.13724, stage 2;
 // distribution matching: arXiv 2311.18828]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -42,3 +45,5 @@ struct SimulatedStep {
 [[nodiscard]] Tensor matching_loss(const Tensor& x, const Tensor& gradient);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

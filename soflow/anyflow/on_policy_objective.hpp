@@ -4,10 +4,13 @@
 // score models the student's current samples and is trained alongside it.
 // [arXiv 2605.13724, stage 2]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/anyflow/on_policy.hpp"
 #include "eflow/soflow/objective/batch.hpp"
 #include "eflow/soflow/objective/loss_groups.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -57,3 +60,5 @@ class OnPolicyObjective {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

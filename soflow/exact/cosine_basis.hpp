@@ -6,7 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -38,3 +41,5 @@ class CosineBasis {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -2,8 +2,11 @@
 // Errors of a trained network on an exactly known flow (exact_flow.hpp): of its velocities, of its
 // jumps, of the composition of two jumps, and of its samples.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/exact/exact_flow.hpp"
 #include "eflow/soflow/sampling/sampler.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -61,3 +64,5 @@ struct ExactErrors {
                                        const ExactErrorOptions& options);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

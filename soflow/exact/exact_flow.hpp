@@ -8,9 +8,12 @@
 #include <span>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/exact/cosine_basis.hpp"
 #include "eflow/soflow/exact/line_flow.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -94,3 +97,5 @@ class ExactFlow {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -5,6 +5,10 @@
 
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::soflow {
 
 /// x0 ~ N(mean, variance). Velocities and solutions are affine in y.
@@ -59,3 +63,5 @@ class GuidedLine {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

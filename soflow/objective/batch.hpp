@@ -3,7 +3,10 @@
 // numbers follow from its global index, so a run does not depend on how its samples are divided
 // over ranks and micro-batches.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -26,3 +29,5 @@ struct Batch {
                                          std::int64_t null_label);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

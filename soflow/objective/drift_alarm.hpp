@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <optional>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::soflow {
 
 class DriftAlarm {
@@ -26,3 +30,5 @@ class DriftAlarm {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -8,8 +8,11 @@
 #include <array>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -65,3 +68,5 @@ struct TargetFactors {
                                      const Tensor& v_uncond, const Tensor& F);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -1,9 +1,12 @@
 #pragma once
 // The velocity error of a network on clips that it is not trained on.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/objective/batch.hpp"
 #include "eflow/soflow/objective/guidance.hpp"
 #include "eflow/soflow/objective/times.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -16,3 +19,5 @@ namespace eflow::soflow {
                                        const GuidanceOptions& guidance = {});
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -2,7 +2,10 @@
 // The straight path from data to noise, and the solution function f that a mean velocity F defines.
 // [arXiv 2603.27086, §3.1, Eq. 2]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -19,3 +22,5 @@ namespace eflow::soflow {
                            const PerSample& s, const nn::Condition& condition);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -49,3 +52,5 @@ struct StepLoss {
 [[nodiscard]] double drift_ratio(const std::vector<SampleRecord>& samples);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -7,7 +7,10 @@
 #include <array>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -68,3 +71,5 @@ inline constexpr std::array<std::string_view, 2> kMvaWeightNames = {"velocity", 
                                     const AdaptiveWeight& weight);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -8,8 +8,11 @@
 #include <functional>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
 #include "eflow/nn/dit/condition.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -29,3 +32,5 @@ using PerSample = std::vector<double>;
                               const PerSample& s, const nn::Condition& condition);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

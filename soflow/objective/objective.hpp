@@ -4,8 +4,11 @@
 // (MVA). With guidance, token dropping and MVA off, it is the SoFlow objective. [arXiv 2603.27086,
 // Alg. 1]
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/objective/batch.hpp"
 #include "eflow/soflow/objective/objective_options.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -51,3 +54,5 @@ class EFlowObjective {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -2,6 +2,7 @@
 // Options of EFlowObjective. The defaults are plain SoFlow: flow matching and solution consistency,
 // no guidance, all tokens.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/nn/layers/grid.hpp"
 #include "eflow/soflow/objective/guidance.hpp"
@@ -9,6 +10,8 @@
 #include "eflow/soflow/objective/losses.hpp"
 #include "eflow/soflow/objective/times.hpp"
 #include "eflow/soflow/objective/token_drop.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -58,3 +61,5 @@ struct ObjectiveOptions {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -5,8 +5,11 @@
 #include <array>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -77,3 +80,5 @@ struct JumpLaw {
                                const std::vector<std::int64_t>& ids);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

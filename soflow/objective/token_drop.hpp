@@ -10,9 +10,12 @@
 #include <array>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/core/tensor/tensor.hpp"
 #include "eflow/nn/layers/grid.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -59,3 +62,5 @@ struct DropSchedule {
 };
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

@@ -6,8 +6,11 @@
 #include <optional>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/soflow/objective/guidance.hpp"
 #include "eflow/soflow/objective/network.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -58,3 +61,5 @@ struct SampleOptions {
                                            const SampleOptions& options = {});
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

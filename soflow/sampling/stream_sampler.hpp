@@ -3,9 +3,12 @@
 // Each chunk goes from its own noise to data and is then remembered as clean context. Gradients do
 // not cross chunks.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/clip_stream.hpp"
 #include "eflow/soflow/anyflow/on_policy_objective.hpp"
 #include "eflow/soflow/sampling/sampler.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
@@ -20,3 +23,5 @@ namespace eflow::soflow {
 [[nodiscard]] RollOut simulated_stream(const nn::VideoDiT& model, const OnPolicyOptions& options);
 
 }  // namespace eflow::soflow
+
+EFLOW_EXPORT_END

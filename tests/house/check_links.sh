@@ -14,8 +14,8 @@ trap 'rm -f "$tree"' EXIT
 find . -type d \( -name .git -o -path ./build -o -path ./.cache \) -prune -o \( -type f -o -type d \) -print |
   sed -n 's|^\./||p' | sort >"$tree"
 
-# Documents and scripts are read whole; of sources only comments.
-sources=$(grep -E '\.(hpp|cpp|h|cmake|md|sh|py)$|(^|/)CMakeLists\.txt$|^\.ci/run$' "$tree")
+# Documents and scripts are read whole; of sources only comments. The checks of this folder name paths that do not exist.
+sources=$(grep -E '\.(hpp|cpp|h|cmake|md|sh|py)$|(^|/)CMakeLists\.txt$|^\.ci/run$' "$tree" | grep -v '^tests/house/')
 
 # shellcheck disable=SC2086 # names have no blanks
 LC_ALL=C awk -v tree="$tree" '

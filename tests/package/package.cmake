@@ -1,1 +1,31 @@
+# Projects of others: each way of using eflow, built and run (run.sh says which).
+if(EFLOW_SANITIZE)
+  return()  # a program without sanitizers cannot link such libraries
+endif()
+set(package_arguments ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CURRENT_BINARY_DIR}/package)
+set(package_cmake -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER})
+if(CMAKE_CXX_COMPILER_LAUNCHER)
+  list(APPEND package_cmake -DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER})
+endif()
 
+# eflow_package_test(NAME KIND...)
+function(eflow_package_test name)
+  add_test(NAME package/${name}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/package/run.sh ${ARGN} ${package_arguments} ${package_cmake})
+  set_tests_properties(package/${name} PROPERTIES LABELS cpu TIMEOUT 900)
+  if(ARGV1 MATCHES "^(static|jit_alone|quiet|headers)$")
+    set_tests_properties(package/${name} PROPERTIES FIXTURES_REQUIRED package)
+  endif()
+endfunction()
+
+if(EFLOW_INSTALL AND NOT EFLOW_PORTABLE)
+  eflow_package_test(install install)
+  set_tests_properties(package/install PROPERTIES FIXTURES_SETUP package)
+  eflow_package_test(static static)
+  eflow_package_test(jit_alone jit_alone)
+  eflow_package_test(quiet quiet)
+  eflow_package_test(headers headers)
+endif()
+eflow_package_test(subdirectory_20 subdirectory 20)
+eflow_package_test(subdirectory_23 subdirectory 23)
+eflow_package_test(shared shared)

@@ -3,7 +3,10 @@
 // measured peaks and to the composition of plain ops that it replaces.
 
 #include "eflow/core/attention/glga.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/tune/race.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -56,3 +59,5 @@ struct GlgaBenchOptions {
 [[nodiscard]] GlgaBench bench_glga(const GlgaBenchCase& c, const GlgaBenchOptions& options);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/config/config.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -51,3 +54,5 @@ struct RungConfig {
 [[nodiscard]] Ladder measure_ladder(const LadderOptions& options);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -9,6 +9,7 @@
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/data_info.hpp"

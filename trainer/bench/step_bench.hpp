@@ -1,11 +1,14 @@
 #pragma once
 // Benchmark of a training step: where its time goes on this machine, for a given configuration.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/trace.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
 #include "eflow/nn/dit/config.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/step/trainer.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -29,3 +32,5 @@ struct StepBench {
                                    std::int64_t steps, std::shared_ptr<Trace> trace = nullptr);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/config.hpp"
 #include "eflow/nn/optim/adamw.hpp"
 #include "eflow/nn/optim/ema.hpp"
@@ -17,6 +18,8 @@
 #include "eflow/soflow/objective/objective_options.hpp"
 #include "eflow/soflow/sampling/sampler.hpp"
 #include "eflow/trainer/options/options.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -175,3 +178,5 @@ void apply_preset(Config* config);
 [[nodiscard]] Config resolved(Config config);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

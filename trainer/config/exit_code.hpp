@@ -4,6 +4,9 @@
 #include <exception>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -32,3 +35,5 @@ enum ExitCode : int {
 [[nodiscard]] ExitCode exit_code_of(const std::exception& error);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -4,22 +4,18 @@
 #include <memory>
 
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/config.hpp"
+#include "eflow/trainer/config/clip_format.hpp"
 #include "eflow/trainer/config/config.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 class VideoDiT;
 }
 
 namespace eflow::trainer {
-
-/// The clips that a model is built for. The data set decides it, not the configuration.
-struct ClipFormat {
-  std::int64_t channels = 0, frames = 0, height = 0, width = 0;
-  std::int64_t classes = 0;
-  std::int64_t context_dim = 0;  ///< width E of the context tokens; 0: no context
-  [[nodiscard]] Shape shape() const { return {channels, frames, height, width}; }
-};
 
 /// Returns the network for these clips, with model.preset applied. Throws InvalidArgument naming
 /// the model.* key that does not fit the clips.
@@ -34,3 +30,5 @@ struct ClipFormat {
                                                        const ClipFormat& clips);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -3,9 +3,12 @@
 // and the attention pairs inside the window, 2 per multiply-add. Norms and other elementwise work
 // are not counted.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/config.hpp"
 #include "eflow/soflow/anyflow/anyflow.hpp"
 #include "eflow/soflow/objective/objective.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -49,3 +52,5 @@ struct PassCosts {
                                      std::int64_t step = 0, const PassCosts& cost = {});
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

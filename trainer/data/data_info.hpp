@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
-#include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/config/clip_format.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -32,3 +35,5 @@ struct DataInfo {
 [[nodiscard]] std::string label_name(const DataInfo& info, std::int64_t label);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

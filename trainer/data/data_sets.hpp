@@ -4,10 +4,13 @@
 #include <memory>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
 #include "eflow/io/dataset/dataset.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/data/data_info.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -70,3 +73,5 @@ struct ClipTable {
                                      std::uint64_t seed);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -2,8 +2,11 @@
 // ExactSource: samples of an exactly known flow (soflow/exact/exact_flow.hpp) as a data set without
 // files. Every clip is a pure function of its index and is generated when it is read.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
 #include "eflow/soflow/exact/exact_flow.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -26,3 +29,5 @@ class ExactSource final : public io::ClipSource {
 };
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

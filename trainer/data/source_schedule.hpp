@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::trainer {
 
 class SourceSchedule {
@@ -25,3 +29,5 @@ class SourceSchedule {
 };
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

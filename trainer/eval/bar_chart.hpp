@@ -5,6 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::trainer {
 
 struct BarChart {
@@ -35,3 +39,5 @@ struct MeanAndSpread {
 [[nodiscard]] std::string to_svg(const BarChart& chart);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

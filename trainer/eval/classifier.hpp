@@ -4,12 +4,15 @@
 
 #include <deque>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/attention/self_attention.hpp"
 #include "eflow/nn/layers/feed_forward.hpp"
 #include "eflow/nn/layers/norm_layers.hpp"
 #include "eflow/nn/layers/patch.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -51,3 +54,5 @@ class ClipClassifier : public nn::Module {
 };
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -3,9 +3,12 @@
 // finite, so even two halves of one data set are not at distance 0: report such a floor with every
 // distance.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/eval/clip_spectra.hpp"
 #include "eflow/trainer/eval/features.hpp"
 #include "eflow/trainer/eval/frechet.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -27,3 +30,5 @@ struct ClipDistances {
 [[nodiscard]] ClipDistances distances(const ClipStatistics& clips, const ClipStatistics& reference);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

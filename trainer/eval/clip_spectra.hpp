@@ -5,7 +5,10 @@
 #include <span>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -25,3 +28,5 @@ struct ClipSpectra {
 [[nodiscard]] double decibels_apart(const std::vector<double>& a, const std::vector<double>& b);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -6,9 +6,13 @@
 #include <functional>
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/data_info.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/eval/classifier.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -54,3 +58,5 @@ class Features {
 };
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -11,6 +11,10 @@
 #include <span>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::trainer {
 
 /// Mean and unbiased covariance of `count` vectors of `size` values.
@@ -36,3 +40,5 @@ struct FrechetDistance {
 [[nodiscard]] FrechetDistance frechet_distance(const Moments& a, const Moments& b);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

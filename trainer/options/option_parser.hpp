@@ -7,7 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/options/options.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -63,3 +66,5 @@ class OptionParser {
                                         const std::string& name);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -5,7 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/options/options.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -27,3 +30,5 @@ struct OptionDifference {
                                                         const std::vector<Option>& now);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

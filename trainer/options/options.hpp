@@ -13,6 +13,10 @@
 #include <variant>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow::trainer {
 
 /// Allowed values: an inclusive range for numbers, a list for text (an empty list allows any text).
@@ -90,3 +94,5 @@ struct Option {
 [[nodiscard]] std::string nearest_key(const std::vector<Option>& options, const std::string& key);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -5,6 +5,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/soflow/exact/exact_errors.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/exact_source.hpp"
 #include "eflow/trainer/run/generator.hpp"
 

@@ -8,6 +8,7 @@
 #include "eflow/io/shard/manifest.hpp"
 #include "eflow/nn/dit/kernels.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/options/option_text.hpp"
 #include "eflow/trainer/program/arguments.hpp"

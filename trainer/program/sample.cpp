@@ -6,6 +6,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/io/dataset/npy.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/program/arguments.hpp"
 #include "eflow/trainer/program/progress.hpp"
 #include "eflow/trainer/program/signals.hpp"

@@ -2,9 +2,12 @@
 // Training checkpoints: which tensors of a trainer are saved, and the description stored with them.
 // The file format itself is io/checkpoint/checkpoint.hpp's.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/checkpoint/checkpoint.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/data/data_info.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -36,3 +39,5 @@ std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer&
 [[nodiscard]] std::uint64_t checkpoint_bytes(const Trainer& trainer);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

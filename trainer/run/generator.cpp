@@ -6,6 +6,7 @@
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/sampling/stream_sampler.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/run/run_directory.hpp"
 #include "eflow/trainer/run/stages.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"

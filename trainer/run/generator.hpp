@@ -8,9 +8,13 @@
 #include <memory>
 #include <optional>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/sampling/sampler.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/run/checkpoint.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -79,3 +83,5 @@ class Generator {
 [[nodiscard]] std::vector<std::int64_t> cycle_labels(std::int64_t count, std::int64_t classes);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -9,6 +9,7 @@
 #include "eflow/soflow/sampling/sampler.hpp"
 #include "eflow/soflow/sampling/stream_sampler.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/exact_source.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 

@@ -4,6 +4,7 @@
 #include "eflow/io/media/png.hpp"
 #include "eflow/io/media/webp.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 
 namespace eflow::trainer {
 namespace {

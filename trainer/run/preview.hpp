@@ -3,8 +3,11 @@
 
 #include <filesystem>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/data/data_info.hpp"
 #include "eflow/trainer/run/generator.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -20,3 +23,5 @@ void write_preview(const nn::VideoDiT& model, const Config& config, const DataIn
                    const std::filesystem::path& stem);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

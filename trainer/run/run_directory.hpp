@@ -8,6 +8,9 @@
 #include <optional>
 
 #include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -38,3 +41,5 @@ class RunDirectory {
 void make_directories(const std::filesystem::path& path);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

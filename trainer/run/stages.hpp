@@ -13,8 +13,11 @@
 #include <filesystem>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -32,3 +35,5 @@ struct Stage {
 [[nodiscard]] std::filesystem::path last_stage(const std::filesystem::path& run);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

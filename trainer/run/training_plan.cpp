@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"

@@ -4,7 +4,10 @@
 #include <filesystem>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/config/config.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -15,3 +18,5 @@ namespace eflow::trainer {
                                             const std::string& resume);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -10,6 +10,7 @@
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/objective/drift_alarm.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/buckets.hpp"

@@ -6,9 +6,12 @@
 #include <filesystem>
 #include <functional>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/run/say.hpp"
 #include "eflow/trainer/step/metrics.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -37,3 +40,5 @@ TrainingResult run_training(const Config& config, const std::filesystem::path& o
 void use_threads(std::int64_t threads);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

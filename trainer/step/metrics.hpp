@@ -9,6 +9,9 @@
 #include <string>
 
 #include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -58,3 +61,5 @@ class MetricsWriter {
 };
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -2,8 +2,11 @@
 // SecondLearner: a second learner that takes a step of its own after each step of the trainer, on the
 // same clips. AnyFlow's on-policy stage uses one for the score of the student's samples.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/nn/layers/module.hpp"
 #include "eflow/soflow/objective/batch.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -20,3 +23,5 @@ class SecondLearner {
 };
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

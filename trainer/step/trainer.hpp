@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/loader.hpp"
 #include "eflow/nn/optim/fused_update.hpp"
 #include "eflow/nn/optim/schedule.hpp"
@@ -13,6 +14,8 @@
 #include "eflow/trainer/data/source_schedule.hpp"
 #include "eflow/trainer/step/metrics.hpp"
 #include "eflow/trainer/step/second_learner.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -106,3 +109,5 @@ class Trainer {
 };
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END

@@ -2,8 +2,8 @@
 // Bulk copies of whole tiles by the tensor memory accelerator (TMA) of sm_90a: one thread issues
 // the copy, and a barrier in shared memory (mbarrier) signals its completion. cuda/matrix_tile.h's
 // pipeline() is the only caller of the barriers. All PTX of these instructions is in this file, so
-// that tests can replace it (see cuda_instructions.h). Not yet run on hardware. [PTX ISA 8.0:
-// cp.async.bulk.tensor, mbarrier]
+// that tests can replace it (see instructions.h). Emulated only so far
+// (docs/cuda.md). [PTX ISA 8.0: cp.async.bulk.tensor, mbarrier]
 
 #include "eflow/kernels_src/tile/cuda/instructions.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Sums in registers, in the layout of the matrix instructions (cuda_instructions.h). Scalar
+// Sums in registers, in the layout of the matrix instructions (cuda/instructions.h). Scalar
 // products use the same layout, so one text serves all types and architectures. A row's number is
 // held by the four lanes that share the row, a column's number by the lanes that share the column.
 

@@ -1,7 +1,7 @@
 #pragma once
 // Products of bf16 tiles by warpgroup instructions (wgmma). If the tile's rows divide into groups
 // of 64, one instruction reads the operands of all four warps from shared memory, and no warp loads
-// fragments. Not yet run on hardware.
+// fragments. Emulated only so far (docs/cuda.md).
 
 #include "eflow/kernels_src/tile/cuda/matrix_sums.h"
 #include "eflow/kernels_src/tile/cuda/warpgroup.h"

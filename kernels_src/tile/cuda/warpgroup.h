@@ -1,10 +1,10 @@
 #pragma once
 // Warpgroup matrix instructions (wgmma) of sm_90a: four warps together compute 64 x N sums from
 // operands in shared memory, asynchronously. All PTX of these instructions is in this file, so that
-// tests can replace it (see cuda_instructions.h).
+// tests can replace it (see instructions.h).
 //
 // Registers: a warp holds 16 rows of the sums, and of A if A is in registers; warp 0 holds the
-// first ones. Within a warp the layout is that of cuda_instructions.h.
+// first ones. Within a warp the layout is that of cuda/instructions.h.
 //
 // Shared memory: an operand consists of core matrices, 8 contiguous rows of 16 bytes. If k runs
 // along these rows (A, or B^T), `leading` is the distance between core matrices adjacent along k,

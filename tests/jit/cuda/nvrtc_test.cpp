@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(built_in_texts_compile) {
   }
 }
 
-// The bulk_copies constant of the kernels that iterate over the window. Not run on a GPU here.
+// The bulk_copies constant of the kernels that iterate over the window.
 BOOST_AUTO_TEST_CASE(bulk_copies_are_the_copy_engines_on_sm_90a) {
   const std::string with = "glga_forward<bf16>(64, 1, 0, 0, 0, -1, 0, 64, 64, 1, 1)";
   const std::string without = "glga_forward<bf16>(64, 1, 0, 0, 0, -1, 0, 64, 64, 1, 0)";

@@ -2,7 +2,7 @@
 // Runs a GPU block on the CPU. Every thread is a context of its own, switched at barriers and at
 // warp-wide instructions. This tests a text's index arithmetic, barriers and waits for copies on
 // machines without a GPU. It cannot show speed, nor whether the instructions behave as
-// cuda_instructions.h says.
+// cuda/instructions.h says.
 
 #include <cstddef>
 #include <string>

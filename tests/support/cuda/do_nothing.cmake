@@ -1,5 +1,5 @@
-# The CUDA driver and the cuBLASLt that execute nothing (support/cuda/do_nothing/), as shared libraries in tests/do_nothing/ of
-# the build folder. EFLOW_CUDA_DRIVER and EFLOW_CUBLASLT name them.
+# The CUDA driver and the cuBLASLt that execute nothing (support/cuda/do_nothing/), as shared libraries in the build
+# folder's tests. EFLOW_CUDA_DRIVER and EFLOW_CUBLASLT name them.
 foreach(library cuda cublasLt)
   add_library(eflow_do_nothing_${library} SHARED support/cuda/do_nothing/lib${library}.cpp)
   target_link_libraries(eflow_do_nothing_${library} PRIVATE eflow_options)

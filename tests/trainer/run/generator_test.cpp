@@ -8,6 +8,7 @@
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/io/dataset/synth.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/run/held_out.hpp"
 
 using namespace eflow;
