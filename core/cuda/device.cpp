@@ -57,7 +57,7 @@ class CudaDevice final : public Device {
   jit::Runtime& runtime() override { return runtime_; }
   bool on_host() const override { return false; }
   BlockShape block_shape() const override {
-    return {.elements = 2048, .least_rows = 8, .sum_parts = 64};
+    return {.elements = 2048, .least_rows = 8, .sum_parts = 64, .most_yz = 65535};
   }
 
   void* allocate(std::size_t bytes, Stream stream) override {

@@ -1,5 +1,9 @@
 #include "eflow/core/ops/gemm.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
@@ -67,6 +71,35 @@ jit::KernelDefinition gemm_definition() {
                     .fits = config_fits},
           .shared_bytes = {}};
 }
+
+namespace {
+
+/// Launches the products of both batch dimensions, in slices that a GPU's grid can hold.
+/// in, out: bytes of an element of A and B, and of C.
+void launch_on_gpu(Device& device, const jit::KernelSpec& spec, args::Gemm g, std::size_t in,
+                   std::size_t out) {
+  const args::GemmGrid grid = args::gemm_gpu_grid(g);
+  const long long most = device.block_shape().most_yz;
+  const auto moved = [](auto* memory, std::int64_t elements, std::size_t bytes) {
+    using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(memory)>>,
+                                    const std::byte, std::byte>;
+    return static_cast<Byte*>(memory) + elements * static_cast<std::int64_t>(bytes);
+  };
+  for (long long y = 0; y < grid.y; y += std::min(most, grid.y - y)) {
+    for (long long z = 0; z < grid.z; z += std::min(most, grid.z - z)) {
+      args::Gemm now = g;
+      now.batch[0] = std::min(most, grid.y - y);
+      now.batch[1] = std::min(most, grid.z - z);
+      now.a = moved(g.a, y * g.a_bs[0] + z * g.a_bs[1], in);
+      now.b = moved(g.b, y * g.b_bs[0] + z * g.b_bs[1], in);
+      now.c = moved(g.c, y * g.c_bs[0] + z * g.c_bs[1], out);
+      if (g.aux) now.aux = moved(g.aux, y * g.c_bs[0] + z * g.c_bs[1], out);
+      device.launch("gemm", spec, {grid.x, now.batch[0], now.batch[1]}, now);
+    }
+  }
+}
+
+}  // namespace
 
 void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, double beta,
           const GemmEpilogue& epilogue) {
@@ -145,9 +178,12 @@ void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, doubl
       if (now.aux) now.aux = static_cast<std::byte*>(now.aux) + c_offset;
     }
     if (c.device()->multiply(now, a.dtype(), c.dtype())) continue;
-    const args::GemmGrid grid =
-        on_gpu ? args::gemm_gpu_grid(now) : args::gemm_grid(now, runtime.pool().size());
-    c.device()->launch("gemm", spec, {grid.x, grid.y, grid.z}, now);
+    if (on_gpu) {
+      launch_on_gpu(*c.device(), spec, now, ab, cb);
+    } else {
+      const args::GemmGrid grid = args::gemm_grid(now, runtime.pool().size());
+      c.device()->launch("gemm", spec, {grid.x, grid.y, grid.z}, now);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include "eflow/kernels_src/args/reduce.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
@@ -79,11 +80,23 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   const bool long_rows = f.reduce >= y.device()->block_shape().elements;
   a.outer_per_block = long_rows ? 1 : detail::rows_per_block(*y.device(), f.reduce);
   a.inner_per_block = kColumnsPerBlock;
-  const jit::Grid grid = f.inner == 1
-                             ? jit::Grid{detail::blocks(f.outer, a.outer_per_block)}
-                             : jit::Grid{detail::blocks(f.inner, a.inner_per_block), f.outer};
   const jit::KernelSpec spec("reduce", {f.x.dtype(), y.dtype()}, {f.z.defined() ? 1 : 0});
-  y.device()->launch("reduce", spec, grid, a);
+  if (f.inner == 1) {
+    y.device()->launch("reduce", spec, {detail::blocks(f.outer, a.outer_per_block)}, a);
+    return;
+  }
+  const std::int64_t slice = y.device()->block_shape().most_yz;
+  const auto in = static_cast<std::int64_t>(size_of(f.x.dtype())) * f.reduce * f.inner,
+             out = static_cast<std::int64_t>(size_of(y.dtype())) * f.inner;
+  for (std::int64_t first = 0; first < f.outer; first += std::min(slice, f.outer - first)) {
+    args::Reduce now = a;
+    now.outer = std::min(slice, f.outer - first);
+    now.x = static_cast<const std::byte*>(a.x) + first * in;
+    if (a.z) now.z = static_cast<const std::byte*>(a.z) + first * in;
+    now.y = static_cast<std::byte*>(a.y) + first * out;
+    y.device()->launch("reduce", spec, {detail::blocks(f.inner, a.inner_per_block), now.outer},
+                       now);
+  }
 }
 
 /// Returns the number of parts into which a long sum is split so that all processors have work. It

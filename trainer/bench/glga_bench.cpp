@@ -143,7 +143,8 @@ GlgaBench bench_glga(const GlgaBenchCase& c, const GlgaBenchOptions& options) {
                             : measure_device_peak(options.seconds / 4, c.dtype);
   };
   bench.peak = peak();
-  bench.memory_rate = measure_memory_rate(threads, options.seconds / 4);
+  bench.memory_rate = options.cpu_time ? measure_memory_rate(threads, options.seconds / 4)
+                                       : measure_device_memory_rate(options.seconds / 4);
   const GlgaCosts costs = glga_costs(in.x[0], in.x[1], in.options);
   const PassSeconds fused = fastest(glga, in, options.seconds, clock);
   bench.forward = {fused.forward, costs.forward};

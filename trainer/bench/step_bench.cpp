@@ -48,22 +48,23 @@ double best_seconds(const std::function<void()>& work) {
 }
 
 /// Seconds of x w^T alone: `forwards` forward passes and one backward pass, `times` times.
-double product_seconds(const Product& product, std::int64_t rows, double forwards) {
-  Tensor x = Tensor::zeros({rows, product.in}), w = Tensor::zeros({product.out, product.in});
+double product_seconds(const Product& product, std::int64_t rows, double forwards, DType dtype) {
+  Tensor x = irregular_values({rows, product.in}, dtype);
+  Tensor w = irregular_values({product.out, product.in}, dtype);
   const double forward = best_seconds([&] { (void)linear(x, w); });
   x.set_requires_grad();
   w.set_requires_grad();
-  const Tensor dy = Tensor::zeros({rows, product.out});
+  const Tensor dy = irregular_values({rows, product.out}, dtype);
   const double both = best_seconds([&] { (void)gradients(linear(x, w), {x, w}, dy); });
   return static_cast<double>(product.times) * (forward * (forwards - 1) + both);
 }
 
 /// Seconds of all products of a step on `rows` tokens. Of its `passes`, the backward pass counts as
 /// two.
-double gemm_seconds(const nn::DiTConfig& config, std::int64_t rows, double passes) {
+double gemm_seconds(const nn::DiTConfig& config, std::int64_t rows, double passes, DType dtype) {
   double seconds = 0;
   for (const Product& product : products_of(config))
-    seconds += product_seconds(product, rows, passes - 2);
+    seconds += product_seconds(product, rows, passes - 2, dtype);
   return seconds;
 }
 
@@ -100,10 +101,10 @@ StepBench bench_step(const Config& config, const io::ClipSource& source, std::in
                batch = static_cast<double>(config.train.batch);
   bench.peak_bytes = default_device()->memory().peak_in_use;
   bench.threads = default_device()->runtime().pool().size();
-  bench.peak_gflops = measure_device_peak(0.3) / 1e9;
+  bench.peak_gflops = measure_device_peak(0.3, config.train.precision) / 1e9;
   bench.gemm_s =
-      gemm_seconds(dit, config.train.batch / config.train.accumulation * dit.grid().count(),
-                   passes) *
+      gemm_seconds(dit, config.train.batch / config.train.accumulation * dit.grid().count(), passes,
+                   config.train.precision) *
       static_cast<double>(config.train.accumulation);
   bench.gflop = batch * step_flops(dit, objective.options(), 0) / 1e9;
   bench.parameters = model->parameter_count();

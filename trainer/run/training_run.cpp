@@ -191,7 +191,7 @@ class Run {
     if (parts_->data.held_out && config_.eval.every > 0) {
       held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
     }
-    peak_ = measure_device_peak();
+    peak_ = measure_device_peak(0.1, config_.train.precision);
   }
 
   static std::int64_t last_step(const std::optional<io::Checkpoint>& checkpoint) {
