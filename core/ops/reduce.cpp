@@ -103,9 +103,11 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
 /// depends on the device and the shape alone, so the order of additions does not depend on threads.
 std::int64_t parts_of(const Folded& f, const Device& device) {
   if (f.outer * f.inner > 4096) return 1;
-  std::int64_t parts = device.block_shape().sum_parts;
-  while (parts > 1 && (f.reduce % parts != 0 || f.reduce < 32 * parts)) parts /= 2;
-  return parts;
+  constexpr std::int64_t kFewest = 16;  // fewer are not worth a second launch
+  for (std::int64_t parts = device.block_shape().sum_parts; parts >= kFewest; parts /= 2) {
+    if (f.reduce % parts == 0 && f.reduce >= 32 * parts) return parts;
+  }
+  return 1;
 }
 
 /// Writes scale times the sum to y.

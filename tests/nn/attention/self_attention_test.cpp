@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "eflow/core/tensor/device.hpp"
+#include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
 #include "eflow/tests/support/model_check.hpp"
 

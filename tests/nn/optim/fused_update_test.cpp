@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/optim/grad_clip.hpp"
 
 namespace eflow::nn {
