@@ -3,12 +3,15 @@
 # NVRTC but no GPU. Fails if a kernel does not compile or spills registers. Writes registers, shared
 # memory and compile times per NVRTC version to benchmarks/results/cubins.md. Kernels in the JIT
 # cache are not compiled again.
-#   scripts/check_cubins.sh [EFLOW [FILE [NVRTC...]]]
+#   scripts/check_cubins.sh [--sample] [EFLOW [FILE [NVRTC...]]]
+#     --sample  all kernels for sm_90a, every ninth of attention's for the other architectures
 #     EFLOW   the program (default build/release/bin/eflow)
 #     FILE    the report (default benchmarks/results/cubins.md)
 #     NVRTC   NVRTC libraries to use in turn (default: the one that eflow finds)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+sample=
+if [ "${1:-}" = --sample ]; then sample=yes; shift; fi
 eflow=${1:-build/release/bin/eflow} file=${2:-benchmarks/results/cubins.md}
 libraries=("${@:3}")
 [ ${#libraries[@]} -gt 0 ] || libraries=("${EFLOW_NVRTC:-}")
@@ -21,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
   echo '# Kernels for GPUs'
   echo
   echo 'Written by `scripts/check_cubins.sh` without a GPU: the figures of NVRTC and its assembler for every default specialisation'
-  echo '(docs/specialisations.md) and every built-in kernel. None of these kernels has been run on a GPU. Compile times are'
+  echo '(docs/specialisations.md) and every built-in kernel. No GPU ran them here. Compile times are'
   echo 'CPU times of the compiling thread.'
 } >"$work/report"
 
@@ -33,9 +36,19 @@ for library in "${libraries[@]}"; do
     echo "skipped: no NVRTC${library:+ at $library} (EFLOW_NVRTC names its library); no cubin was checked"
     exit 77
   fi
-  "$eflow" jit prepare --list default --arch "$archs" --spills refuse --report "$work/part" >"$work/log" || status=1
-  grep -E 'FAILED|SPILLS|kernels for' "$work/log" || true
-  { printf '\n## %s\n\n' "$nvrtc"; cat "$work/part"; } >>"$work/report"
+  # prepare LIST ARCHS: compiles the kernels of a list; their figures join the report.
+  prepare() {
+    "$eflow" jit prepare --list "$1" --arch "$2" --spills refuse --report "$work/part" >"$work/log" || status=1
+    grep -E 'FAILED|SPILLS|kernels for' "$work/log" || true
+    { printf '\n## %s\n\n' "$nvrtc"; cat "$work/part"; } >>"$work/report"
+  }
+  if [ -n "$sample" ]; then
+    prepare default sm_90a
+    sed -n 's/^| `\(glga_[^`]*)\)` .*/\1/p' "$work/part" | awk 'NR % 9 == 1' >"$work/sample"
+    prepare "$work/sample" "${archs/sm_90a,/}"
+  else
+    prepare default "$archs"
+  fi
 done
 mkdir -p "$(dirname "$file")"
 cp "$work/report" "$file"
