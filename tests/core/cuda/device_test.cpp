@@ -17,6 +17,7 @@
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/jit/cuda/nvrtc.hpp"
 #include "eflow/kernels_src/args/gemm.h"
+#include "eflow/kernels_src/args/reduce.h"
 #include "eflow/tests/support/cuda/recording_driver.hpp"
 
 using namespace eflow;
@@ -252,4 +253,46 @@ BOOST_AUTO_TEST_CASE(ops_are_compiled_once_and_launched) {
   (void)matmul(x, w);
   BOOST_TEST(s.driver.launches.size() == 2U);
   BOOST_TEST(s.driver.loaded == loads);  // compiled and loaded only once
+}
+
+/// A grid has at most 65535 blocks along y and z: longer ranges are launched in slices, and every
+/// slice begins where the one before it ends.
+BOOST_AUTO_TEST_CASE(ranges_beyond_a_grid_are_launched_in_slices) {
+  if (!jit::find_nvrtc("")) {
+    BOOST_TEST_MESSAGE("skipped: no NVRTC");
+    return;
+  }
+  constexpr std::int64_t kMany = 70000, kSlice = 65535;
+  Session s;
+  const Tensor x = Tensor::zeros({kMany, 2, 4}, DType::kF32, s.device);
+  s.driver.launches.clear();
+  s.driver.args_bytes = sizeof(args::Reduce);
+  const Tensor sums = sum(x, {1});
+  BOOST_REQUIRE(s.driver.launches.size() == 2U);
+  for (std::int64_t i = 0, first = 0; i < 2; ++i, first += kSlice) {
+    const auto& launch = s.driver.launches[static_cast<std::size_t>(i)];
+    args::Reduce a;
+    std::memcpy(&a, launch.args.data(), sizeof a);
+    BOOST_TEST(launch.config.grid_y == static_cast<unsigned>(std::min(kSlice, kMany - first)));
+    BOOST_TEST(a.outer == launch.config.grid_y);
+    BOOST_TEST(a.x == static_cast<const float*>(x.data()) + first * 8);
+    BOOST_TEST(a.y == static_cast<float*>(sums.data()) + first * 4);
+  }
+
+  const Tensor left = Tensor::zeros({kMany, 3, 2}, DType::kF32, s.device);
+  s.driver.launches.clear();
+  s.driver.args_bytes = sizeof(args::Gemm);
+  const Tensor products = matmul(left, x);
+  std::int64_t done = 0;
+  for (const auto& launch : s.driver.launches) {
+    args::Gemm g;
+    std::memcpy(&g, launch.args.data(), sizeof g);
+    BOOST_TEST(launch.config.grid_y <= kSlice);
+    BOOST_TEST(launch.config.grid_z <= kSlice);
+    BOOST_TEST(g.a == static_cast<const float*>(left.data()) + done * 6);
+    BOOST_TEST(g.b == static_cast<const float*>(x.data()) + done * 8);
+    BOOST_TEST(g.c == static_cast<float*>(products.data()) + done * 12);
+    done += g.batch[0] * g.batch[1];
+  }
+  BOOST_TEST(done == kMany);
 }
