@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(misfits_are_refused_by_name) {
     return [op](const Error& e) { return std::string(e.what()).find(op) != std::string::npos; };
   };
   BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(x, d7, {}, kEps)), ShapeError,
-                        names("[layer_norm] [7] f32"));
+                        names("[layer_norm] parameter [7] f32"));
   BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(x, d8, d7, kEps)), ShapeError,
                         names("[layer_norm]"));
   BOOST_CHECK_EXCEPTION(static_cast<void>(layer_norm(Tensor::zeros({2, 0}), {}, {}, kEps)),
