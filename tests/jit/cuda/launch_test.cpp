@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(every_refusal_is_told_with_its_call) {
     }
     driver.failing.clear();
     BOOST_TEST(contains(message_of<DeviceError>([&] { CudaContext(api, 1); }),
-                        "no device cuda:1: the driver sees 1"));
+                        "no device cuda:1: the number of devices is 1"));
   }
   Session s;
   const auto module = s.load();
@@ -330,7 +330,7 @@ BOOST_AUTO_TEST_CASE(devices_that_are_not_there_are_named) {
   RecordingDriver driver;
   const CudaApi api = RecordingDriver::api();
   Options options = cuda_options(api);
-  for (const auto& [device, part] : {std::pair{"cuda:1", "the driver sees 1"},
+  for (const auto& [device, part] : {std::pair{"cuda:1", "the number of devices is 1"},
                                      {"cuda:", "expected cpu, cuda"},
                                      {"gpu", "expected cpu, cuda"},
                                      {"cuda:0x", "expected cpu, cuda"}}) {
