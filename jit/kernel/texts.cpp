@@ -66,7 +66,7 @@ std::string KernelTexts::text_of(const std::string& path, const std::string& wan
   }
   if (const auto added = added_.find(path); added != added_.end()) return added->second;
   if (const std::string* text = find_embedded(path)) return *text;
-  throw CompileError(str("[kernel text] ", wanted_by, path, ": there is no such text",
+  throw CompileError(str("[kernel text] ", wanted_by, path, ": no text has this path",
                          "; texts come from kernels_src/ and Runtime::add_text"));
 }
 

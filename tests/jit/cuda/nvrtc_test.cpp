@@ -9,6 +9,7 @@
 #include <map>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/kernel_registry.hpp"
 #include "eflow/jit/cuda/nvrtc_library.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/builtin.hpp"
@@ -78,7 +79,9 @@ std::string ptx_of(const std::string& kernel, const std::string& arch) {
   std::string why;
   static const std::optional<NvrtcLibrary> library = open_nvrtc("", why);
   BOOST_REQUIRE_MESSAGE(library, why);
-  const KernelSource source = KernelDefinitions().source(parse_kernel(kernel));
+  KernelDefinitions definitions;
+  define_kernels(definitions);
+  const KernelSource source = definitions.source(parse_kernel(kernel));
   const std::string program = make_program(
       Backend::kCuda, {kernel, source.text, source.expression, source.threads, source.prologue});
   const std::shared_ptr<const TextClosure> texts = KernelTexts().closure(source.text);

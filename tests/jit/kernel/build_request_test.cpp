@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(users_texts) {
 
 BOOST_AUTO_TEST_CASE(a_directory_stands_before_the_embedded_texts) {
   const test::TempDir dir;
-  std::filesystem::create_directories(dir.path() / "tile");
+  std::filesystem::create_directories(dir.path() / "tile/base");
   std::ofstream(dir.path() / "tile/base/types.h") << "// changed\n";
   const KernelTexts plain, changed(dir.path());
   BOOST_TEST((plain.closure("eflow/kernels_src/gemm/gemm.h")->content !=
