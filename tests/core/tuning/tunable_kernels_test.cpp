@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <sstream>
+#include <string_view>
 
 #include "eflow/core/attention/glga.hpp"
 #include "eflow/core/base/error.hpp"
@@ -22,6 +23,8 @@
 using namespace eflow;
 
 namespace {
+
+constexpr std::string_view kDifference = "Their results differ by at most ";
 
 jit::TunableKernel kernel_named(const std::string& name) {
   const std::vector<jit::TunableKernel> all = tunable_kernels();
@@ -94,9 +97,9 @@ BOOST_AUTO_TEST_CASE(attention_is_timed_against_other_forms_of_itself) {
                       std::string("glga_forward<f32>") + other, "--sizes",
                       "n=150,heads=2,radius=20", "--budget-s", "0.3"});
     BOOST_TEST(said.find("GFLOP/s") != std::string::npos, said);
-    const std::size_t at = said.find("Their results differ by ");
+    const std::size_t at = said.find(kDifference);
     BOOST_REQUIRE_MESSAGE(at != std::string::npos, said);
-    BOOST_TEST(std::stod(said.substr(at + 24)) <= 1e-5, said);
+    BOOST_TEST(std::stod(said.substr(at + kDifference.size())) <= 1e-5, said);
   }
 }
 
@@ -192,9 +195,9 @@ BOOST_AUTO_TEST_CASE(gradients_by_two_walks_are_timed) {
     const std::string said = run(options, {"bench", spec + ")", spec + ", 64, 96)", "--sizes",
                                            "n=150,heads=2,radius=80", "--budget-s", "0.2"});
     BOOST_TEST(said.find(spec + ", 32, 32)") != std::string::npos, said);
-    const std::size_t at = said.find("Their results differ by ");
+    const std::size_t at = said.find(kDifference);
     BOOST_REQUIRE_MESSAGE(at != std::string::npos, said);
-    BOOST_TEST(std::stod(said.substr(at + 24)) <= 2e-2, said);
+    BOOST_TEST(std::stod(said.substr(at + kDifference.size())) <= 2e-2, said);
   }
 }
 

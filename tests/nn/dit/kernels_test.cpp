@@ -10,6 +10,7 @@
 
 #include "eflow/core/attention/glga_shared_memory.hpp"
 #include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/kernel_registry.hpp"
 #include "eflow/core/tuning/tunable_kernels.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/runtime.hpp"
@@ -90,6 +91,7 @@ BOOST_AUTO_TEST_CASE(preparing_uses_tuned_tiles) {
   BOOST_REQUIRE(job.kernel.name == "glga_forward");
   {
     jit::Runtime runtime(options);
+    define_kernels(runtime.builder().definitions());
     const auto kernels = tunable_kernels();
     const auto kernel = std::find_if(kernels.begin(), kernels.end(), [](const auto& k) {
       return k.definition.name == "glga_forward";
@@ -128,7 +130,8 @@ BOOST_AUTO_TEST_CASE(other_attention_needs_fewer_kernels) {
 
 BOOST_AUTO_TEST_CASE(shared_memory_fits_every_gpu) {
   constexpr std::int64_t kLeast = 99 << 10;  // opt-in limit per block on sm_89 and sm_120
-  const jit::KernelDefinitions definitions;
+  jit::KernelDefinitions definitions;
+  define_kernels(definitions);
   for (const jit::KernelRef& kernel : default_kernels(Backend::kCuda)) {
     const std::int64_t sums =
         kernel.name == "glga_rows_grad" ? 2048 : 0;  // static, in addition to shared_bytes
@@ -141,6 +144,7 @@ BOOST_AUTO_TEST_CASE(a_sample_compiles_for_gpus) {
   jit::Options options;
   options.cache.named = "";
   jit::KernelBuilder builder(options);
+  define_kernels(builder.definitions());
   if (!builder.compiler(Backend::kCuda)) {
     BOOST_TEST_MESSAGE("skipped: " << builder.compiler(Backend::kCuda).why);
     return;

@@ -10,6 +10,7 @@
 #include "eflow/core/attention/glga_shared_memory.hpp"
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/kernel_registry.hpp"
 #include "eflow/jit/cache/disk_cache.hpp"
 #include "eflow/jit/cuda/nvrtc.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
@@ -19,6 +20,12 @@ using namespace eflow::jit;
 namespace fs = std::filesystem;
 
 namespace {
+
+ConfigSpace space_of(std::string_view kernel) {
+  KernelDefinitions definitions;
+  define_kernels(definitions);
+  return definitions.space(kernel);
+}
 
 struct Session {
   test::TempDir dir;
@@ -192,7 +199,7 @@ BOOST_AUTO_TEST_CASE(warpgroups_are_a_config_of_one_gpu) {
   const KernelSpec by_warps("glga_forward", {DType::kBF16}, {64, 2, 0, 0, 0, -1, 0, 64, 64});
   KernelSpec by_groups = by_warps;
   by_groups.constants[eflow::detail::GlgaConstant::kWarpgroups] = 1;
-  const ConfigSpace space = KernelDefinitions().space("glga_forward");
+  const ConfigSpace space = space_of("glga_forward");
   const auto fits = [&](KernelSpec spec, const char* arch) {
     return space.fits(spec, {.name = "", .arch = arch, .block_bytes = 200 << 10});
   };
@@ -228,7 +235,7 @@ BOOST_AUTO_TEST_CASE(bulk_copies_are_a_config_of_one_gpu) {
                            "glga_forward<f32>(64, 1, 1, 1, 1, -1, 0, 64, 32, 0, 1)"}) {
     const KernelRef kernel = parse_kernel(line);
     const auto fits = [&](const char* arch) {
-      const ConfigSpace space = KernelDefinitions().space(kernel.name);
+      const ConfigSpace space = space_of(kernel.name);
       return space.contains(kernel.spec, {.name = "", .arch = arch, .block_bytes = 227 << 10});
     };
     BOOST_TEST(fits("sm_90a"), line);
