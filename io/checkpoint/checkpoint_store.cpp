@@ -9,8 +9,10 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <set>
+#include <thread>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
@@ -41,15 +43,15 @@ std::optional<std::int64_t> step_of_name(const std::string& name) {
   return step;
 }
 
-/// The paths in a directory; none if it does not exist. Throws IoError: a directory that cannot be
+/// The entries of a directory; none if it does not exist. Throws IoError: a directory that cannot be
 /// read is not an empty one.
-std::vector<fs::path> entries_of(const fs::path& directory) {
-  std::vector<fs::path> paths;
+std::vector<fs::directory_entry> entries_of(const fs::path& directory) {
+  std::vector<fs::directory_entry> entries;
   std::error_code code;
   for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
-    paths.push_back(it->path());
+    entries.push_back(*it);
   }
-  if (!code || code == std::errc::no_such_file_or_directory) return paths;
+  if (!code || code == std::errc::no_such_file_or_directory) return entries;
   errno = code.value();  // from which throw_errno() chooses the exception
   throw_errno("list", directory.string());
 }
@@ -193,10 +195,12 @@ fs::path CheckpointStore::save(std::int64_t step, std::span<const NamedBytes> ar
 
 std::vector<std::int64_t> CheckpointStore::list() const {
   std::vector<std::int64_t> steps;
-  for (const fs::path& path : entries_of(directory_)) {
-    const auto step = step_of_name(path.filename().string());
-    std::error_code ignored;  // an entry that another process has just removed
-    if (step && fs::is_directory(path, ignored)) steps.push_back(*step);
+  for (const fs::directory_entry& entry : entries_of(directory_)) {
+    const auto step = step_of_name(entry.path().filename().string());
+    // The type is the one read with the entry, even if another process has just removed it: a
+    // checkpoint that vanishes unseen would make the list look empty.
+    std::error_code ignored;
+    if (step && entry.is_directory(ignored)) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());
   return steps;
@@ -208,7 +212,14 @@ std::optional<Checkpoint> CheckpointStore::latest_good() const {
     log_warning("[checkpoint] skipping step ", step, ": ", reason.what());
     skipped.insert(step);
   };
-  while (const auto step = newest_except(list(), skipped)) {
+  for (int retries = 2;;) {
+    const auto step = newest_except(list(), skipped);
+    if (!step) {
+      // While a writer replaces one checkpoint by another, a listing may show neither.
+      if (retries-- == 0) return std::nullopt;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      continue;
+    }
     try {
       Checkpoint checkpoint(path_of(*step));
       checkpoint.verify();
@@ -218,10 +229,13 @@ std::optional<Checkpoint> CheckpointStore::latest_good() const {
     } catch (const MissingCheckpoint& e) {
       // Gone as a whole: another process has pruned it and holds a newer one, so list again.
       std::error_code ignored;
-      if (fs::exists(path_of(*step), ignored)) skip(*step, e);
+      if (fs::exists(path_of(*step), ignored)) {
+        skip(*step, e);
+      } else {
+        retries = 20;
+      }
     }
   }
-  return std::nullopt;
 }
 
 std::optional<fs::path> CheckpointStore::set_aside_after(std::int64_t step) {
@@ -238,7 +252,8 @@ std::optional<fs::path> CheckpointStore::set_aside_after(std::int64_t step) {
 }
 
 void CheckpointStore::remove_leftovers() const {
-  for (const fs::path& path : entries_of(directory_)) {
+  for (const fs::directory_entry& entry : entries_of(directory_)) {
+    const fs::path& path = entry.path();
     const std::string name = path.filename().string();
     const std::size_t mark = name.find(kTemporary);
     if (mark == std::string::npos || !step_of_name(name.substr(0, mark))) continue;
