@@ -8,6 +8,7 @@
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/console.hpp"
 #include "eflow/trainer/program/progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
 #include "eflow/trainer/run/stages.hpp"
@@ -17,6 +18,7 @@
 namespace eflow::program {
 namespace {
 
+using trainer::Console;
 using trainer::Option;
 
 struct TrainFlags {
@@ -76,6 +78,10 @@ std::string errors_of(const trainer::StepMetrics& m) {
   return text;
 }
 
+void say(const std::string& line) {
+  Console::output().write(line + "\n");
+}
+
 /// Trains one stage. Returns true if a signal stopped it.
 bool run(const trainer::Stage& stage, const std::string& resume) {
   const trainer::Config& config = stage.config;
@@ -83,13 +89,11 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
   double held_out = 0;
   trainer::TrainingHooks hooks;
   hooks.stop = stop_requested;
-  hooks.say = [](const std::string& line) {
-    std::printf("%s\n", line.c_str()), std::fflush(stdout);
-  };
+  hooks.say = say;
   hooks.on_step = [&](const trainer::StepMetrics& m) {
     if (!progress) {  // starts after the first step, which fills pools and caches
-      progress = std::make_unique<trainer::Progress>(stdout, "step", config.train.iterations,
-                                                     m.step, config.log.every);
+      progress = std::make_unique<trainer::Progress>(
+          Console::output(), "step", config.train.iterations, m.step, config.log.every);
     }
     if (m.eval_mse) held_out = *m.eval_mse;
     progress->update(m.step, errors_of(m) + (held_out > 0 ? "  held-out " + short_number(held_out)
@@ -97,10 +101,8 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
   };
   const auto result = trainer::run_training(config, stage.out, resume, hooks);
   progress.reset();
-  std::printf("%s: %s at step %lld%s\n", stage.out.c_str(),
-              result.stopped ? "stopped and saved" : "finished",
-              static_cast<long long>(result.step),
-              result.stopped ? "; run the same command again to continue" : "");
+  say(str(stage.out.string(), ": ", result.stopped ? "stopped and saved" : "finished", " at step ",
+          result.step, result.stopped ? "; run the same command again to continue" : ""));
   return result.stopped;
 }
 
