@@ -11,6 +11,7 @@
 #include "eflow/trainer/program/console.hpp"
 #include "eflow/trainer/program/progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
+#include "eflow/trainer/run/later_stages.hpp"
 #include "eflow/trainer/run/stages.hpp"
 #include "eflow/trainer/run/training_plan.hpp"
 #include "eflow/trainer/run/training_run.hpp"
@@ -23,9 +24,11 @@ using trainer::Option;
 
 struct TrainFlags {
   std::string config, out, resume = "auto";
+  trainer::LaterStages later_stages = trainer::LaterStages::kRefuse;
   bool dry_run = false;
 
   std::vector<Option> options(trainer::Config* c) {
+    using enum trainer::LaterStages;
     std::vector<Option> all = {
         {"config", &config, "Configuration file; the command line overrides it."},
         {"data", &c->data.dir, "Same as --data.dir."},
@@ -33,6 +36,9 @@ struct TrainFlags {
         {"resume", &resume,
          "auto: from the run's newest good checkpoint, if any; never; or a checkpoint or run to "
          "start from."},
+        {"later_stages", trainer::named(&later_stages, {kRefuse, kKeep, kRedo}),
+         "Stages that began from an earlier stage which this command would train on, or which has "
+         "changed: refuse, keep them as they are, or redo them (their folders are moved aside)."},
         {"init_from", &c->train.init_from, "Same as --train.init_from."},
         {"dry_run", &dry_run, "Check everything, describe the run, and stop."},
     };
@@ -128,6 +134,7 @@ int train(const Arguments& arguments) {
   const auto stages = read_stages(arguments, &flags);
   if (flags.dry_run) return describe(stages, flags.resume);
   install_stop_signals();
+  trainer::check_later_stages(stages, flags.later_stages, say);
   for (const trainer::Stage& stage : stages) {
     if (run(stage, flags.resume)) return trainer::kExitSaved;
   }

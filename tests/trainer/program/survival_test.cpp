@@ -176,3 +176,36 @@ BOOST_AUTO_TEST_CASE(sampling_survives_pruning) {
   kill(pid, SIGTERM);
   BOOST_TEST(wait_for(pid) == 75);
 }
+
+BOOST_AUTO_TEST_CASE(later_stages_notice_that_an_earlier_one_was_trained_on) {
+  const TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  const auto words = [&](int first, const std::string& more = "") {
+    return kTiny + run.string() + " --stage1.train.iterations=" + std::to_string(first) +
+           " --stage2.train.iterations=3 --stage3.train.iterations=3 " + more;
+  };
+  BOOST_REQUIRE(eflow_says(words(4)).code == 0);
+  BOOST_TEST(eflow_says(words(4)).code == 0);  // nothing to do
+  const auto refused = eflow_says(words(6));
+  BOOST_TEST(refused.code == 4, refused.text);
+  for (const std::string part : {"stage-2 began from step 4", "trained on to step 6",
+                                 "--later-stages redo", "--later-stages keep"})
+    BOOST_TEST(contains(refused.text, part), refused.text);
+  BOOST_TEST((saved_in(run / "stage-1") == Steps{4}));
+  const auto kept = eflow_says(words(6, "--later-stages keep"));
+  BOOST_TEST(kept.code == 0, kept.text);
+  BOOST_TEST(contains(kept.text, "warning: [stages]"), kept.text);
+  BOOST_TEST(saved_in(run / "stage-1").back() == 6);
+  const auto changed = eflow_says(words(6));  // stage 1 is finished, but has other weights
+  BOOST_TEST(changed.code == 4, changed.text);
+  BOOST_TEST(contains(changed.text, "has other weights now, at step 6"), changed.text);
+  const auto redone = eflow_says(words(6, "--later-stages redo"));
+  BOOST_TEST(redone.code == 0, redone.text);
+  for (const char* stage : {"stage-2", "stage-3"}) {
+    BOOST_TEST((saved_in(run / stage) == Steps{3}), redone.text);
+    BOOST_TEST((saved_in(run / (std::string(stage) + ".set-aside-1")) == Steps{3}), redone.text);
+  }
+  BOOST_TEST(eflow_says(words(6)).code == 0);
+  std::filesystem::remove_all(run / "stage-1");
+  BOOST_TEST(eflow_says(words(6)).code == 4);
+}
