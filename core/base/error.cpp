@@ -11,6 +11,9 @@ void throw_errno(const std::string& what, const std::string& path) {
   if (code == ENOSPC || code == EDQUOT) {
     throw NoSpaceError(text + "; free some space or choose another directory");
   }
+  if (code == EFBIG) {
+    throw IoError(text + "; a limit on file sizes is reached (ulimit -f): raise it");
+  }
   throw IoError(text);
 }
 

@@ -33,7 +33,11 @@ LogSink set_log_sink(LogSink sink) {
 
 void log(LogLevel level, std::string_view text) {
   const std::lock_guard lock(the_sink().mutex);
-  if (the_sink().write) the_sink().write(level, text);
+  try {
+    if (the_sink().write) the_sink().write(level, text);
+  } catch (...) {  // a message that cannot be written must not end what it reports on
+    write_to_stderr(level, text);
+  }
 }
 
 }  // namespace eflow

@@ -21,7 +21,7 @@ using LogSink = std::function<void(LogLevel, std::string_view text)>;
 /// Replaces the sink and returns the previous one. The default writes warnings and errors to
 /// stderr; an empty sink discards everything.
 LogSink set_log_sink(LogSink sink);
-/// Passes `text` to the sink.
+/// Passes `text` to the sink. A warning or error for which the sink throws goes to stderr.
 void log(LogLevel level, std::string_view text);
 
 /// Logs the concatenation of the parts (see str).

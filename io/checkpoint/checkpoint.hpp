@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "eflow/core/base/dtype.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/base/shape.hpp"
 
@@ -49,11 +50,19 @@ struct ArrayInfo {
   std::uint64_t bytes = 0;
 };
 
-/// A checkpoint directory opened for reading. Const calls are thread-safe.
+/// There is no checkpoint: the directory, its manifest.json or its state.h5 does not exist. Any
+/// other failure to open or read them is a plain IoError and says nothing about the checkpoint.
+struct MissingCheckpoint : IoError {
+  using IoError::IoError;
+};
+
+/// A checkpoint directory opened for reading. It holds one file descriptor and stays readable when
+/// another process removes, moves or replaces the directory. Const calls are thread-safe.
 class Checkpoint {
  public:
-  /// Reads and checks manifest.json. Throws IoError if `directory` is not a checkpoint and
-  /// CorruptData if its manifest is damaged.
+  /// Opens both files and checks manifest.json. Throws MissingCheckpoint if `directory` is not a
+  /// checkpoint, CorruptData if its manifest is damaged, IoError with the errno if a system call
+  /// fails, and DeviceError naming the file if memory runs out.
   explicit Checkpoint(const std::filesystem::path& directory);
   ~Checkpoint();
   Checkpoint(Checkpoint&&) noexcept;
@@ -66,9 +75,13 @@ class Checkpoint {
   /// The arrays in the order in which they were saved.
   [[nodiscard]] const std::vector<ArrayInfo>& arrays() const;
   [[nodiscard]] bool contains(std::string_view name) const;
+  /// Identifies the content of the arrays whose names start with `prefix`: a hash of their names,
+  /// types, shapes and content hashes, in hexadecimal. Reads no file.
+  [[nodiscard]] std::string digest(std::string_view prefix = "") const;
 
   /// Loads all arrays whose names start with `prefix`, in saved order. Checks every hash before it
   /// returns; throws CorruptData naming the file, the array, and the expected and found hashes.
+  /// Throws IoError and DeviceError as the constructor does.
   [[nodiscard]] std::vector<LoadedArray> load(std::string_view prefix = "") const;
   /// Loads one array. Throws InvalidArgument, suggesting the closest name, if `name` does not
   /// exist.
@@ -101,12 +114,14 @@ class CheckpointStore {
   std::filesystem::path save(std::int64_t step, std::span<const NamedBytes> arrays,
                              const std::string& metadata_json);
 
-  /// Returns the steps of all committed checkpoints in ascending order, without verifying them.
+  /// Returns the steps of all committed checkpoints in ascending order, without verifying them;
+  /// none if the directory does not exist. Throws IoError if it cannot be read.
   [[nodiscard]] std::vector<std::int64_t> list() const;
   /// The directory of the checkpoint of `step`, whether or not it exists.
   [[nodiscard]] std::filesystem::path path_of(std::int64_t step) const;
-  /// Returns the newest checkpoint that passes verify(), or nullopt. Logs a warning with the reason
-  /// for each checkpoint it skips.
+  /// Returns the newest checkpoint that passes verify(), or nullopt. Skips a damaged checkpoint
+  /// with a warning that gives the reason. If another process prunes a checkpoint meanwhile, lists
+  /// again. A failure to read is not damage: throws IoError, or DeviceError if memory runs out.
   [[nodiscard]] std::optional<Checkpoint> latest_good() const;
   /// Moves the checkpoints of steps after `step`, left by an earlier attempt, into a new folder
   /// `set-aside-N` and returns that folder, or nullopt if there are none. Throws IoError.

@@ -1,5 +1,7 @@
 #include "eflow/io/checkpoint/checkpoint_manifest.hpp"
 
+#include <sys/stat.h>
+
 #include <set>
 
 #include "eflow/core/base/error.hpp"
@@ -13,7 +15,6 @@ using nlohmann::json;
 
 constexpr const char* kFormat = "eflow-checkpoint";
 constexpr int kVersion = 1;
-constexpr const char* kManifestFile = "manifest.json";
 constexpr std::uint64_t kMaxManifestBytes = 256 << 20;
 
 json array_json(const ArrayEntry& entry) {
@@ -79,14 +80,25 @@ std::string to_json(const CheckpointManifest& manifest) {
                         {"arrays", arrays}});
 }
 
-CheckpointManifest read_checkpoint_manifest(const std::filesystem::path& directory) {
-  const std::filesystem::path path = directory / kManifestFile;
-  std::error_code code;
-  if (!std::filesystem::exists(path, code)) {
-    throw IoError(
-        str("[checkpoint] ", directory.string(), " is not a checkpoint: it has no manifest.json"));
+std::uint64_t size_of_file(const FileDescriptor& file, const std::filesystem::path& path) {
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_errno("stat", path.string());
+  if (!S_ISREG(info.st_mode)) {
+    throw IoError(str("[checkpoint] ", path.string(), " is not a regular file"));
   }
-  const json object = parse_checked(read_file(path, kMaxManifestBytes), kFormat, kVersion, path);
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+CheckpointManifest read_checkpoint_manifest(const FileDescriptor& file,
+                                            const std::filesystem::path& path) {
+  const std::uint64_t size = size_of_file(file, path);
+  if (size > kMaxManifestBytes) {
+    throw CorruptData(str("[checkpoint] ", path.string(), " has ", size,
+                          " bytes, expected at most ", kMaxManifestBytes));
+  }
+  std::string text(size, '\0');
+  read_at(file, path, 0, std::as_writable_bytes(std::span(text.data(), text.size())));
+  const json object = parse_checked(text, kFormat, kVersion, path);
   CheckpointManifest manifest;
   manifest.step = field<std::int64_t>(object, "step", path);
   manifest.metadata = field<json>(object, "metadata", path).dump();

@@ -9,6 +9,7 @@
 namespace eflow::io {
 
 inline constexpr const char* kStateName = "state.h5";
+inline constexpr const char* kManifestName = "manifest.json";
 
 struct ArrayEntry {
   ArrayInfo info;
@@ -25,9 +26,14 @@ struct CheckpointManifest {
 
 /// Serialises the manifest with its checksum. Throws InvalidArgument if the metadata is not JSON.
 [[nodiscard]] std::string to_json(const CheckpointManifest& manifest);
-/// Reads and validates directory/manifest.json. Throws IoError if it is missing, CorruptData if it
-/// is damaged.
-[[nodiscard]] CheckpointManifest read_checkpoint_manifest(const std::filesystem::path& directory);
+/// Reads and validates manifest.json from its open file; `path` is for messages. Throws CorruptData
+/// if it is damaged, IoError if it cannot be read.
+[[nodiscard]] CheckpointManifest read_checkpoint_manifest(const FileDescriptor& file,
+                                                          const std::filesystem::path& path);
+
+/// The size of an open regular file. Throws IoError.
+[[nodiscard]] std::uint64_t size_of_file(const FileDescriptor& file,
+                                         const std::filesystem::path& path);
 
 /// Throws InvalidArgument unless `name` is a valid array name (see NamedBytes).
 void check_array_name(const std::string& name);

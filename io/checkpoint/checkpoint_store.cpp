@@ -9,8 +9,10 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <set>
+#include <thread>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
@@ -39,6 +41,28 @@ std::optional<std::int64_t> step_of_name(const std::string& name) {
   const auto [stop, code] = std::from_chars(name.data() + kPrefix.size(), end, step);
   if (code != std::errc() || stop != end || name_of_step(step) != name) return std::nullopt;
   return step;
+}
+
+/// The entries of a directory; none if it does not exist. Throws IoError: a directory that cannot be
+/// read is not an empty one.
+std::vector<fs::directory_entry> entries_of(const fs::path& directory) {
+  std::vector<fs::directory_entry> entries;
+  std::error_code code;
+  for (fs::directory_iterator it(directory, code), end; !code && it != end; it.increment(code)) {
+    entries.push_back(*it);
+  }
+  if (!code || code == std::errc::no_such_file_or_directory) return entries;
+  errno = code.value();  // from which throw_errno() chooses the exception
+  throw_errno("list", directory.string());
+}
+
+/// The largest of the ascending `steps` that is not in `skipped`.
+std::optional<std::int64_t> newest_except(const std::vector<std::int64_t>& steps,
+                                          const std::set<std::int64_t>& skipped) {
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (!skipped.contains(*step)) return *step;
+  }
+  return std::nullopt;
 }
 
 FileDescriptor open_directory(const fs::path& path) {
@@ -103,7 +127,7 @@ void write_checkpoint(const fs::path& directory, std::int64_t step,
     manifest.arrays.push_back(
         {{a.name, a.dtype, a.shape, layout.offsets[i], a.bytes.size()}, hash128(a.bytes)});
   }
-  write_file_atomically(directory / "manifest.json", to_json(manifest));
+  write_file_atomically(directory / kManifestName, to_json(manifest));
   Checkpoint(directory).verify();  // reads the files back
   sync_directory(directory);
 }
@@ -171,27 +195,47 @@ fs::path CheckpointStore::save(std::int64_t step, std::span<const NamedBytes> ar
 
 std::vector<std::int64_t> CheckpointStore::list() const {
   std::vector<std::int64_t> steps;
-  std::error_code code;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, code)) {
+  for (const fs::directory_entry& entry : entries_of(directory_)) {
     const auto step = step_of_name(entry.path().filename().string());
-    if (step && entry.is_directory()) steps.push_back(*step);
+    // The type is the one read with the entry, even if another process has just removed it: a
+    // checkpoint that vanishes unseen would make the list look empty.
+    std::error_code ignored;
+    if (step && entry.is_directory(ignored)) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());
   return steps;
 }
 
 std::optional<Checkpoint> CheckpointStore::latest_good() const {
-  const std::vector<std::int64_t> steps = list();
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+  std::set<std::int64_t> skipped;
+  const auto skip = [&](std::int64_t step, const Error& reason) {
+    log_warning("[checkpoint] skipping step ", step, ": ", reason.what());
+    skipped.insert(step);
+  };
+  for (int retries = 2;;) {
+    const auto step = newest_except(list(), skipped);
+    if (!step) {
+      // While a writer replaces one checkpoint by another, a listing may show neither.
+      if (retries-- == 0) return std::nullopt;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      continue;
+    }
     try {
       Checkpoint checkpoint(path_of(*step));
       checkpoint.verify();
       return checkpoint;
-    } catch (const Error& e) {
-      log_warning("[checkpoint] skipping step ", *step, ": ", e.what());
+    } catch (const CorruptData& e) {
+      skip(*step, e);
+    } catch (const MissingCheckpoint& e) {
+      // Gone as a whole: another process has pruned it and holds a newer one, so list again.
+      std::error_code ignored;
+      if (fs::exists(path_of(*step), ignored)) {
+        skip(*step, e);
+      } else {
+        retries = 20;
+      }
     }
   }
-  return std::nullopt;
 }
 
 std::optional<fs::path> CheckpointStore::set_aside_after(std::int64_t step) {
@@ -208,20 +252,25 @@ std::optional<fs::path> CheckpointStore::set_aside_after(std::int64_t step) {
 }
 
 void CheckpointStore::remove_leftovers() const {
-  std::error_code code;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, code)) {
-    const std::string name = entry.path().filename().string();
+  for (const fs::directory_entry& entry : entries_of(directory_)) {
+    const fs::path& path = entry.path();
+    const std::string name = path.filename().string();
     const std::size_t mark = name.find(kTemporary);
     if (mark == std::string::npos || !step_of_name(name.substr(0, mark))) continue;
-    const FileDescriptor lock = open_directory(entry.path());
+    const FileDescriptor lock = open_directory(path);
     if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;  // in use
     std::error_code ignored;
-    fs::remove_all(entry.path(), ignored);
+    fs::remove_all(path, ignored);
   }
 }
 
 void CheckpointStore::apply_retention(std::int64_t newest) const {
-  std::vector<std::int64_t> steps = list();
+  std::vector<std::int64_t> steps;
+  try {
+    steps = list();
+  } catch (const IoError& e) {  // the new checkpoint is committed; the next save prunes
+    log_warning("[checkpoint] old checkpoints are kept for now: ", e.what());
+  }
   // Steps after the one just saved belong to an earlier attempt; they neither count nor get
   // removed.
   std::erase_if(steps, [newest](std::int64_t step) { return step > newest; });

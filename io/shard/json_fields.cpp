@@ -31,17 +31,18 @@ nlohmann::json parse_checked(const std::string& text, const std::string& format,
     throw CorruptData(str("[json] ", path.string(), ": format is \"", found_format,
                           "\", expected \"", format, "\""));
   }
-  const auto found_version = field<std::int64_t>(object, "version", path);
-  if (found_version > version) {
-    throw InvalidArgument(str("[json] ", path.string(), ": version is ", found_version,
-                              ", but this program reads versions up to ", version,
-                              "; use a newer eflow"));
-  }
   const auto expected = field<std::string>(object, "checksum", path);
   object.erase("checksum");
   if (const std::string found = checksum_of(object); found != expected) {
     throw CorruptData(str("[json] ", path.string(), ": checksum is ", found, ", expected ",
                           expected, "; the file is damaged or was edited by hand"));
+  }
+  // After the checksum: a flipped bit in the version is damage, not a newer eflow.
+  const auto found_version = field<std::int64_t>(object, "version", path);
+  if (found_version > version) {
+    throw InvalidArgument(str("[json] ", path.string(), ": version is ", found_version,
+                              ", but this program reads versions up to ", version,
+                              "; use a newer eflow"));
   }
   return object;
 }

@@ -1,5 +1,6 @@
 #include "eflow/trainer/config/exit_code.hpp"
 
+#include <filesystem>
 #include <new>
 
 namespace eflow::trainer {
@@ -19,7 +20,7 @@ ExitCode exit_code_of(const std::exception& error) {
   if (is<DeviceError>(error) || is<CompileError>(error) || is<std::bad_alloc>(error))
     return kExitDevice;
   if (is<NumericError>(error)) return kExitNumeric;
-  if (is<IoError>(error)) return kExitIo;
+  if (is<IoError>(error) || is<std::filesystem::filesystem_error>(error)) return kExitIo;
   return kExitInternal;
 }
 

@@ -37,7 +37,7 @@ class ClipProgress {
       : what_(what), stop_(stop) {}
   void operator()(std::int64_t done, std::int64_t total) {
     if (!bar_)
-      bar_ = std::make_shared<trainer::Progress>(stderr, what_, total, 0,
+      bar_ = std::make_shared<trainer::Progress>(trainer::Console::errors(), what_, total, 0,
                                                  std::max<std::int64_t>(1, total / 10));
     bar_->update(done, "clips");
     if (stop_ && stop_requested()) stop_->request_stop();

@@ -151,7 +151,7 @@ int eval_train_features(const Arguments& arguments) {
   trainer::use_threads(threads);
   const trainer::DataSets sets = trainer::open_data(data);
   training.seed = static_cast<std::uint64_t>(seed);
-  trainer::Progress progress(stderr, "step", training.iterations, 0,
+  trainer::Progress progress(trainer::Console::errors(), "step", training.iterations, 0,
                              std::max<std::int64_t>(1, training.iterations / 10));
   training.progress = [&](std::int64_t step, double loss) {
     progress.update(step, str("loss ", loss));

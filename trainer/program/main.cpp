@@ -1,6 +1,9 @@
 // The program: runs the command and maps its exceptions to exit codes. --help and --version create
 // no device and touch no files.
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +12,7 @@
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/options/options.hpp"
 #include "eflow/trainer/program/commands.hpp"
+#include "eflow/trainer/program/signals.hpp"
 #include "eflow/version.hpp"
 
 namespace eflow::program {
@@ -103,12 +107,23 @@ int dispatch(const Arguments& given) {
   throw InvalidArgument(unknown_command(words));
 }
 
+/// The exit code after everything that stdio still holds is written. Output that is lost is an
+/// error, unless its reader ended first (`| head`).
+int with_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  pollfd reader{STDOUT_FILENO, POLLOUT, 0};
+  if (::poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR) != 0) return code;
+  std::fprintf(stderr, "eflow: standard output: part of the text could not be written\n");
+  return code == trainer::kExitOk ? trainer::kExitIo : code;
+}
+
 }  // namespace
 }  // namespace eflow::program
 
 int main(int argc, char** argv) {
+  eflow::program::survive_outputs();
   try {
-    return eflow::program::dispatch({argv + 1, argv + argc});
+    return eflow::program::with_output(eflow::program::dispatch({argv + 1, argv + argc}));
   } catch (const std::exception& error) {
     std::fflush(stdout);
     std::fprintf(stderr, "eflow: %s\n", error.what());

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "eflow/core/base/error.hpp"
 
@@ -23,9 +24,9 @@ std::string bar(double share) {
 }
 
 /// Width of the terminal; 100 if unknown.
-int columns_of(std::FILE* out) {
+int columns_of(int file) {
   winsize size{};
-  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
+  return ioctl(file, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
 }
 
 /// "45s", "3m05s", "2h10m".
@@ -39,18 +40,17 @@ std::string describe_duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::FILE* out, std::string what, std::int64_t total, std::int64_t done,
+Progress::Progress(Console& out, std::string what, std::int64_t total, std::int64_t done,
                    std::int64_t every)
     : out_(out),
       what_(std::move(what)),
       total_(total),
       start_(done),
       every_(every),
-      terminal_(isatty(fileno(out)) != 0) {}
+      terminal_(isatty(out.file()) != 0) {}
 
 Progress::~Progress() {
-  if (drawn_) std::fputs("\n", out_);
-  std::fflush(out_);
+  if (drawn_) out_.write("\n");
 }
 
 void Progress::update(std::int64_t done, const std::string& text) {
@@ -69,12 +69,12 @@ void Progress::draw(std::int64_t done, const std::string& text) {
                          fixed(rate, rate < 10 ? 2 : 0), "/s  ETA ", eta);
   if (terminal_) {
     // One column short of the width, so that the line never wraps.
-    line = (bar(share) + " " + line).substr(0, static_cast<std::size_t>(columns_of(out_) - 1));
-    std::fprintf(out_, "\r\033[K%s", line.c_str());  // ESC [K: clear to the end of the line
+    line =
+        (bar(share) + " " + line).substr(0, static_cast<std::size_t>(columns_of(out_.file()) - 1));
+    out_.write("\r\033[K" + line);  // ESC [K: clear to the end of the line
   } else {
-    std::fprintf(out_, "%s\n", line.c_str());
+    out_.write(line + "\n");
   }
-  std::fflush(out_);
   drawn_ = terminal_;
   since_draw_.lap();
 }

@@ -3,10 +3,10 @@
 // elsewhere. The permanent record is metrics.jsonl.
 
 #include <cstdint>
-#include <cstdio>
 #include <string>
 
 #include "eflow/core/base/stopwatch.hpp"
+#include "eflow/trainer/program/console.hpp"
 
 namespace eflow::trainer {
 
@@ -14,7 +14,7 @@ class Progress {
  public:
   /// Counts to `total` on `out`, which must outlive this object; `what` names the unit ("step").
   /// Without a terminal, prints a line every `every` steps. The clock starts now, at step `done`.
-  Progress(std::FILE* out, std::string what, std::int64_t total, std::int64_t done,
+  Progress(Console& out, std::string what, std::int64_t total, std::int64_t done,
            std::int64_t every);
   ~Progress();
   Progress(const Progress&) = delete;
@@ -25,7 +25,7 @@ class Progress {
 
  private:
   void draw(std::int64_t done, const std::string& text);
-  std::FILE* out_;
+  Console& out_;
   std::string what_;
   std::int64_t total_, start_, every_;
   bool terminal_, drawn_ = false;

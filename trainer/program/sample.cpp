@@ -86,8 +86,8 @@ int sample(const Arguments& arguments) {
   request.stream = trainer::is_causal(generator.info().config);
   request.seed = static_cast<std::uint64_t>(flags.seed);
   const std::int64_t total = trainer::evaluations(request, generator.model().config());
-  std::optional<trainer::Progress> progress(std::in_place, stderr, "sampling", total, 0,
-                                            std::max<std::int64_t>(1, total / 4));
+  std::optional<trainer::Progress> progress(std::in_place, trainer::Console::errors(), "sampling",
+                                            total, 0, std::max<std::int64_t>(1, total / 4));
   request.progress = [&](std::int64_t done, std::int64_t) {
     progress->update(done, "");
     return !stop_requested();

@@ -8,8 +8,10 @@
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/console.hpp"
 #include "eflow/trainer/program/progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
+#include "eflow/trainer/run/later_stages.hpp"
 #include "eflow/trainer/run/stages.hpp"
 #include "eflow/trainer/run/training_plan.hpp"
 #include "eflow/trainer/run/training_run.hpp"
@@ -17,13 +19,16 @@
 namespace eflow::program {
 namespace {
 
+using trainer::Console;
 using trainer::Option;
 
 struct TrainFlags {
   std::string config, out, resume = "auto";
+  trainer::LaterStages later_stages = trainer::LaterStages::kRefuse;
   bool dry_run = false;
 
   std::vector<Option> options(trainer::Config* c) {
+    using enum trainer::LaterStages;
     std::vector<Option> all = {
         {"config", &config, "Configuration file; the command line overrides it."},
         {"data", &c->data.dir, "Same as --data.dir."},
@@ -31,6 +36,9 @@ struct TrainFlags {
         {"resume", &resume,
          "auto: from the run's newest good checkpoint, if any; never; or a checkpoint or run to "
          "start from."},
+        {"later_stages", trainer::named(&later_stages, {kRefuse, kKeep, kRedo}),
+         "Stages that began from an earlier stage which this command would train on, or which has "
+         "changed: refuse, keep them as they are, or redo them (their folders are moved aside)."},
         {"init_from", &c->train.init_from, "Same as --train.init_from."},
         {"dry_run", &dry_run, "Check everything, describe the run, and stop."},
     };
@@ -76,6 +84,10 @@ std::string errors_of(const trainer::StepMetrics& m) {
   return text;
 }
 
+void say(const std::string& line) {
+  Console::output().write(line + "\n");
+}
+
 /// Trains one stage. Returns true if a signal stopped it.
 bool run(const trainer::Stage& stage, const std::string& resume) {
   const trainer::Config& config = stage.config;
@@ -83,13 +95,11 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
   double held_out = 0;
   trainer::TrainingHooks hooks;
   hooks.stop = stop_requested;
-  hooks.say = [](const std::string& line) {
-    std::printf("%s\n", line.c_str()), std::fflush(stdout);
-  };
+  hooks.say = say;
   hooks.on_step = [&](const trainer::StepMetrics& m) {
     if (!progress) {  // starts after the first step, which fills pools and caches
-      progress = std::make_unique<trainer::Progress>(stdout, "step", config.train.iterations,
-                                                     m.step, config.log.every);
+      progress = std::make_unique<trainer::Progress>(
+          Console::output(), "step", config.train.iterations, m.step, config.log.every);
     }
     if (m.eval_mse) held_out = *m.eval_mse;
     progress->update(m.step, errors_of(m) + (held_out > 0 ? "  held-out " + short_number(held_out)
@@ -97,10 +107,8 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
   };
   const auto result = trainer::run_training(config, stage.out, resume, hooks);
   progress.reset();
-  std::printf("%s: %s at step %lld%s\n", stage.out.c_str(),
-              result.stopped ? "stopped and saved" : "finished",
-              static_cast<long long>(result.step),
-              result.stopped ? "; run the same command again to continue" : "");
+  say(str(stage.out.string(), ": ", result.stopped ? "stopped and saved" : "finished", " at step ",
+          result.step, result.stopped ? "; run the same command again to continue" : ""));
   return result.stopped;
 }
 
@@ -126,6 +134,7 @@ int train(const Arguments& arguments) {
   const auto stages = read_stages(arguments, &flags);
   if (flags.dry_run) return describe(stages, flags.resume);
   install_stop_signals();
+  trainer::check_later_stages(stages, flags.later_stages, say);
   for (const trainer::Stage& stage : stages) {
     if (run(stage, flags.resume)) return trainer::kExitSaved;
   }

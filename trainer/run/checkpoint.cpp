@@ -12,20 +12,44 @@
 namespace eflow::trainer {
 namespace {
 
-nlohmann::ordered_json describe_run(const Config& config, const DataInfo& data) {
+using nlohmann::ordered_json;
+
+ordered_json to_json(const WeightsOrigin& origin) {
+  return {{"run", origin.run}, {"step", origin.step}, {"digest", origin.digest}};
+}
+
+std::optional<WeightsOrigin> origin_at(const nlohmann::json& json, const char* key) {
+  if (!json.contains(key)) return std::nullopt;
+  const auto& origin = json.at(key);
+  return WeightsOrigin{origin.at("run").get<std::string>(), origin.at("step").get<std::int64_t>(),
+                       origin.at("digest").get<std::string>()};
+}
+
+ordered_json describe_run(const Config& config, const DataInfo& data, const RunHistory& history) {
   auto& runtime = default_device()->runtime();
-  return {{"config", to_ini(config)},
-          {"data", nlohmann::json::parse(to_json(data))},
-          {"isa", runtime.target().arch},
-          {"threads", runtime.pool().size()}};
+  ordered_json json = {{"config", to_ini(config)},
+                       {"data", nlohmann::json::parse(trainer::to_json(data))},
+                       {"isa", runtime.target().arch},
+                       {"threads", runtime.pool().size()}};
+  if (history.init) json["init"] = to_json(*history.init);
+  if (history.teacher) json["teacher"] = to_json(*history.teacher);
+  if (!history.pending_metrics.empty()) json["pending_metrics"] = history.pending_metrics;
+  return json;
+}
+
+RunHistory history_of(const nlohmann::json& json) {
+  return {.init = origin_at(json, "init"),
+          .teacher = origin_at(json, "teacher"),
+          .pending_metrics = json.value("pending_metrics", std::string())};
 }
 
 }  // namespace
 
 std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer& trainer,
-                                      const Config& config, const DataInfo& data) {
+                                      const Config& config, const DataInfo& data,
+                                      const RunHistory& history) {
   const TensorBytes bytes("", trainer.state());
-  return store->save(trainer.steps(), bytes.arrays(), describe_run(config, data).dump());
+  return store->save(trainer.steps(), bytes.arrays(), describe_run(config, data, history).dump());
 }
 
 CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
@@ -36,7 +60,9 @@ CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
             .config = stored_config(json.at("config").get<std::string>(), where + " (config)"),
             .data = data_info_from_json(json.at("data").dump(), where),
             .isa = json.at("isa").get<std::string>(),
-            .threads = json.at("threads").get<std::int64_t>()};
+            .threads = json.at("threads").get<std::int64_t>(),
+            .history = history_of(json),
+            .digest = checkpoint.digest("ema/")};
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(
         str("[checkpoint] ", where, ": not a training checkpoint: ", error.what()));
@@ -49,9 +75,9 @@ CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
 io::Checkpoint open_checkpoint(const std::filesystem::path& path) {
   try {
     return io::Checkpoint(path);
-  } catch (const NoSpaceError&) {  // not a fault of the checkpoint
-    throw;
-  } catch (const Error& error) {
+  } catch (const io::MissingCheckpoint& error) {
+    throw CheckpointError(error.what());
+  } catch (const CorruptData& error) {
     throw CheckpointError(error.what());
   }
 }

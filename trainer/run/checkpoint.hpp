@@ -2,6 +2,9 @@
 // Training checkpoints: which tensors of a trainer are saved, and the description stored with them.
 // The file format itself is io/checkpoint/checkpoint.hpp's.
 
+#include <optional>
+#include <string>
+
 #include "eflow/core/base/export.hpp"
 #include "eflow/io/checkpoint/checkpoint.hpp"
 #include "eflow/trainer/config/config.hpp"
@@ -13,6 +16,20 @@ namespace eflow::trainer {
 
 class Trainer;
 
+/// Averaged weights of another run that a run began from or learns from.
+struct WeightsOrigin {
+  std::string run = {};     ///< folder of that run or checkpoint
+  std::int64_t step = 0;    ///< of the checkpoint
+  std::string digest = {};  ///< of its averaged weights (CheckpointInfo::digest)
+};
+
+/// What a run stores with its state, besides its configuration and data.
+struct RunHistory {
+  std::optional<WeightsOrigin> init = {};     ///< train.init_from
+  std::optional<WeightsOrigin> teacher = {};  ///< anyflow.teacher
+  std::string pending_metrics = {};           ///< lines that could not be written to metrics.jsonl
+};
+
 /// The description stored in a checkpoint.
 struct CheckpointInfo {
   std::int64_t step = 0;  ///< finished steps
@@ -21,18 +38,22 @@ struct CheckpointInfo {
   /// Instruction set and thread count of the run. Resuming is bit-exact only if both are equal.
   std::string isa = {};
   std::int64_t threads = 0;
+  RunHistory history = {};
+  std::string digest = {};  ///< identifies the averaged weights
 };
 
 /// Saves the trainer's state as checkpoint trainer.steps() of the store and returns its folder.
 /// Throws NoSpaceError or IoError; older checkpoints then remain intact.
 std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer& trainer,
-                                      const Config& config, const DataInfo& data);
+                                      const Config& config, const DataInfo& data,
+                                      const RunHistory& history);
 
 /// Reads the description. Throws CheckpointError if the checkpoint is not a training checkpoint or
 /// was written by an incompatible version.
 [[nodiscard]] CheckpointInfo info_of(const io::Checkpoint& checkpoint);
 
-/// Opens a checkpoint folder. Throws CheckpointError if it is missing or damaged.
+/// Opens a checkpoint folder. Throws CheckpointError if it is missing or damaged, IoError if it
+/// cannot be read.
 [[nodiscard]] io::Checkpoint open_checkpoint(const std::filesystem::path& path);
 
 /// Approximate size of a checkpoint of this trainer in bytes.

@@ -96,11 +96,10 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
 }
 
 io::Checkpoint newest_checkpoint(const std::filesystem::path& given) {
-  if (!std::filesystem::exists(given))
-    throw CheckpointError(str("[run] ", given.string(), ": no such folder"));
+  if (!path_exists(given)) throw CheckpointError(str("[run] ", given.string(), ": no such folder"));
   const std::filesystem::path path = last_stage(given);
   const RunDirectory run(path);
-  if (!std::filesystem::exists(run.checkpoints())) return open_checkpoint(path);
+  if (!path_exists(run.checkpoints())) return open_checkpoint(path);
   auto found = io::CheckpointStore(run.checkpoints()).latest_good();
   if (!found)
     throw CheckpointError(

@@ -78,6 +78,8 @@ soflow::Network OnPolicyRun::teacher_network(const Config& config) {
     return exact_->network();
   }
   teacher_.emplace(Generator::load(config.anyflow.teacher));
+  teacher_origin_ =
+      WeightsOrigin{config.anyflow.teacher, teacher_->info().step, teacher_->info().digest};
   return guided_teacher(*teacher_, config.anyflow.teacher_guidance);
 }
 

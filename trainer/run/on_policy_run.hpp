@@ -22,6 +22,8 @@ class OnPolicyRun final : public SecondLearner {
   /// CheckpointError if the teacher is missing or was trained on clips of another format.
   OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student);
 
+  /// The teacher's weights, or nothing if the teacher is exact.
+  [[nodiscard]] std::optional<WeightsOrigin> teacher() const { return teacher_origin_; }
   /// Call once the student has its initial weights: copies them into the score if that starts from
   /// the student.
   void begin();
@@ -38,6 +40,7 @@ class OnPolicyRun final : public SecondLearner {
   [[nodiscard]] soflow::Network teacher_network(const Config& config);
 
   const nn::VideoDiT* student_;
+  std::optional<WeightsOrigin> teacher_origin_;
   std::optional<Generator> teacher_;  // exactly one of these two is set
   std::optional<soflow::ExactFlow> exact_;
   std::unique_ptr<nn::VideoDiT> fake_;  // the learned score

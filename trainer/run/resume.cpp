@@ -61,9 +61,8 @@ std::optional<io::Checkpoint> find_checkpoint(const std::string& mode, const Run
     return found;
   }
   const std::filesystem::path path(mode);
-  if (!std::filesystem::exists(path))
-    throw CheckpointError(str("[resume] ", mode, ": no such file or folder"));
-  if (std::filesystem::exists(RunDirectory(path).checkpoints())) {
+  if (!path_exists(path)) throw CheckpointError(str("[resume] ", mode, ": no such file or folder"));
+  if (path_exists(RunDirectory(path).checkpoints())) {
     auto found = io::CheckpointStore(RunDirectory(path).checkpoints()).latest_good();
     if (!found) throw CheckpointError(str("[resume] ", mode, ": no intact checkpoint in this run"));
     return found;

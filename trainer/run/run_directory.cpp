@@ -1,6 +1,10 @@
 #include "eflow/trainer/run/run_directory.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <cerrno>
+#include <utility>
 
 #include "eflow/core/base/error.hpp"
 
@@ -14,11 +18,39 @@ void make_directories(const std::filesystem::path& path) {
   throw_errno("create folder", path.string());
 }
 
+bool path_exists(const std::filesystem::path& path) {
+  std::error_code error;
+  const bool exists = std::filesystem::exists(path, error);
+  if (!error || error == std::errc::not_a_directory) return exists;
+  errno = error.value();
+  throw_errno("look up", path.string());
+}
+
 void RunDirectory::open_for_training() {
   make_directories(path_);
+  FileDescriptor folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid()) throw_errno("open", path_.string());
   lock_.emplace(path_ / "run.lock");
   make_directories(checkpoints());
   make_directories(samples());
+  folder_ = std::move(folder);
+}
+
+RunDirectory::Place RunDirectory::place() const {
+  struct stat named {
+  }, opened{};
+  if (::fstat(folder_.get(), &opened) != 0) throw_errno("stat", path_.string());
+  if (::stat(path_.c_str(), &named) == 0 && named.st_dev == opened.st_dev &&
+      named.st_ino == opened.st_ino)
+    return Place::kHere;
+  return opened.st_nlink == 0 ? Place::kGone : Place::kMoved;
+}
+
+void RunDirectory::follow() {
+  std::error_code error;
+  const auto now = std::filesystem::read_symlink(str("/proc/self/fd/", folder_.get()), error);
+  if (error) throw IoError(str("[run] ", path_.string(), " was moved: ", error.message()));
+  path_ = now;
 }
 
 std::filesystem::path RunDirectory::preview(std::int64_t step) const {

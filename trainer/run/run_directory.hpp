@@ -16,12 +16,18 @@ namespace eflow::trainer {
 
 class RunDirectory {
  public:
+  enum class Place { kHere, kMoved, kGone };
+
   /// Touches nothing on disk.
   explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
 
   /// Creates missing folders and holds run.lock until destruction. Throws IoError if a folder
   /// cannot be created or another process is training in this run.
   void open_for_training();
+  /// Where the folder that open_for_training() opened is now.
+  [[nodiscard]] Place place() const;
+  /// Makes path() the folder's new place. Throws IoError.
+  void follow();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::filesystem::path config() const { return path_ / "config.ini"; }
@@ -35,7 +41,12 @@ class RunDirectory {
  private:
   std::filesystem::path path_;
   std::optional<FileLock> lock_;
+  FileDescriptor folder_;
 };
+
+/// Whether `path` exists. Throws IoError if that cannot be found out: a folder that cannot be read
+/// is not a missing one.
+[[nodiscard]] bool path_exists(const std::filesystem::path& path);
 
 /// Creates a folder and its parents (mkdir -p). Throws NoSpaceError or IoError naming the path.
 void make_directories(const std::filesystem::path& path);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/io/checkpoint/checkpoint.hpp"
 #include "eflow/trainer/run/run_directory.hpp"
 
 namespace eflow::trainer {
@@ -33,9 +34,10 @@ std::filesystem::path stage_folder(const std::filesystem::path& out, std::int64_
 
 std::filesystem::path last_stage(const std::filesystem::path& run) {
   std::filesystem::path last = run;
-  for (std::int64_t n = 1;
-       std::filesystem::exists(RunDirectory(stage_folder(run, n)).checkpoints()); ++n) {
-    last = stage_folder(run, n);
+  for (std::int64_t n = 1; path_exists(RunDirectory(stage_folder(run, n)).checkpoints()); ++n) {
+    // A stage that has just begun has none yet.
+    const io::CheckpointStore store(RunDirectory(stage_folder(run, n)).checkpoints());
+    if (n == 1 || !store.list().empty()) last = stage_folder(run, n);
   }
   return last;
 }

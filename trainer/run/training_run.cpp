@@ -1,6 +1,11 @@
 #include "eflow/trainer/run/training_run.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <thread>
+#include <utility>
 
 #include "eflow/core/base/log.hpp"
 #include "eflow/core/base/stopwatch.hpp"
@@ -21,6 +26,7 @@
 #include "eflow/trainer/run/on_policy_run.hpp"
 #include "eflow/trainer/run/preview.hpp"
 #include "eflow/trainer/run/resume.hpp"
+#include "eflow/trainer/run/side_output.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"
 #include "eflow/trainer/step/freeze.hpp"
 #include "eflow/trainer/step/trainer.hpp"
@@ -116,6 +122,28 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ", seconds));
 }
 
+/// Warns if the teacher is no longer the one that the run began with: a resumed run would differ
+/// from an uninterrupted one.
+void check_teacher(const std::optional<WeightsOrigin>& was,
+                   const std::optional<WeightsOrigin>& is) {
+  if (!was || !is || was->digest == is->digest) return;
+  log_warning("anyflow.teacher: the run began with step ", was->step, " of ", was->run,
+              ", which now is at step ", is->step,
+              ": from here on, the run learns from another teacher");
+}
+
+/// Whether all weights and moments are finite.
+bool is_finite(const nn::NamedTensors& state) {
+  return std::all_of(state.begin(), state.end(), [](const auto& named) {
+    const auto finite = [](const auto& values) {
+      return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
+    };
+    const Tensor& tensor = named.second;
+    return tensor.dtype() == DType::kF64 ? finite(tensor.to_vector<double>())
+                                         : finite(tensor.to_vector<float>());
+  });
+}
+
 /// Resumes the trainer from a checkpoint of this run.
 void start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
                 Parts* parts) {
@@ -128,7 +156,7 @@ void start_from(const io::Checkpoint& checkpoint, const Config& config, const Sa
 }
 
 /// Starts a new run from the averaged weights of another one (train.init_from).
-void init_from(const std::filesystem::path& run, Parts* parts) {
+WeightsOrigin init_from(const std::filesystem::path& run, Parts* parts) {
   const io::Checkpoint checkpoint = newest_checkpoint(run);
   const nn::NamedTensors weights = load_tensors(checkpoint, "ema.");
   try {
@@ -138,12 +166,16 @@ void init_from(const std::filesystem::path& run, Parts* parts) {
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str("train.init_from: ", checkpoint.path().string(), ": ", error.what()));
   }
+  return {run.string(), checkpoint.step(), checkpoint.digest("ema/")};
 }
 
 /// True every `every` steps and at the last one; never if `every` is 0.
 bool due(std::int64_t step, std::int64_t every, std::int64_t last) {
   return every > 0 && (step % every == 0 || step == last);
 }
+
+/// A save that fails is tried again; the run ends when this many have failed in a row.
+constexpr int kSaveAttempts = 3;
 
 /// One call of run_training().
 class Run {
@@ -153,45 +185,71 @@ class Run {
 
   TrainingResult go(const std::string& resume) {
     start(resume);
+    try {
+      return train();
+    } catch (...) {
+      rescue();
+      throw;
+    }
+  }
+
+ private:
+  TrainingResult train() {
     const std::int64_t last = config_.train.iterations;
     bool stopped = false;
     while (parts_->trainer.steps() < last && !stopped) {
       const StepMetrics metrics = step();
       stopped = hooks_.stop();
-      if (stopped || metrics.step == last || due(metrics.step, config_.checkpoint.every, last))
-        save();
-      hooks_.on_step(metrics);
+      const bool end = stopped || metrics.step == last;
+      if (end || metrics.step == next_attempt_ || due(metrics.step, config_.checkpoint.every, last))
+        save_patiently(end);
+      progress_.attempt("could not show the progress", [&] { hooks_.on_step(metrics); });
     }
     return {parts_->trainer.steps(), stopped && parts_->trainer.steps() < last, last_checkpoint_};
   }
 
- private:
+  void say(const std::string& line) {
+    messages_.attempt("could not show a message", [&] { hooks_.say(line); });
+  }
+
   void start(const std::string& resume) {
-    hooks_.say("device " + describe_device());
+    const Say tell = [this](const std::string& line) { say(line); };
+    say("device " + describe_device());
     parts_ = std::make_unique<Parts>(config_);
-    prepare_kernels(*parts_, hooks_.say);
+    prepare_kernels(*parts_, tell);
     directory_.open_for_training();
-    auto checkpoint = find_checkpoint(resume, directory_, hooks_.say);
+    auto checkpoint = find_checkpoint(resume, directory_, tell);
     if (checkpoint) {
-      start_from(*checkpoint, config_, hooks_.say, parts_.get());
+      start_from(*checkpoint, config_, tell, parts_.get());
+      history_ = info_of(*checkpoint).history;
       last_checkpoint_ = checkpoint->path();
     } else if (!config_.train.init_from.empty()) {
-      init_from(config_.train.init_from, parts_.get());
+      history_.init = init_from(config_.train.init_from, parts_.get());
+    }
+    if (parts_->on_policy) {
+      check_teacher(history_.teacher, parts_->on_policy->teacher());
+      history_.teacher = parts_->on_policy->teacher();
     }
     freeze(config_.train.freeze, parts_->model.get());
     set_aside_after(last_step(checkpoint));
     const auto saves = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
     require_free_space(directory_.path(), saves * checkpoint_bytes(parts_->trainer));
     open_metrics(checkpoint);
+    recorded_ = saved_ = last_step(checkpoint);
+    open_folder();
+    if (parts_->data.held_out && config_.eval.every > 0) {
+      held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
+    }
+    peak_ = measure_device_peak(0.1, config_.train.precision);
+  }
+
+  /// Writes the descriptions into the run's folder and directs checkpoints there.
+  void open_folder() {
     write_file_atomically(directory_.config(), to_ini(config_));
     write_file_atomically(directory_.data_info(), to_json(parts_->data.info));
     store_.emplace(
         directory_.checkpoints(),
         io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
-    if (parts_->data.held_out && config_.eval.every > 0) {
-      held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
-    }
-    peak_ = measure_device_peak(0.1, config_.train.precision);
   }
 
   static std::int64_t last_step(const std::optional<io::Checkpoint>& checkpoint) {
@@ -203,20 +261,23 @@ class Run {
   void set_aside_after(std::int64_t step) {
     const auto folder = io::CheckpointStore(directory_.checkpoints()).set_aside_after(step);
     if (!folder) return;
-    if (std::filesystem::exists(directory_.metrics()))
+    if (path_exists(directory_.metrics()))
       std::filesystem::copy_file(directory_.metrics(), *folder / "metrics.jsonl");
-    hooks_.say(str("moved the checkpoints after step ", step, " to ", folder->string()));
+    say(str("moved the checkpoints after step ", step, " to ", folder->string()));
   }
 
-  /// A checkpoint of another run comes without history, so the metrics then begin after it.
+  /// A checkpoint of another run comes without history, so the metrics then begin after it. Lines
+  /// that could not be written before the checkpoint was saved are in the checkpoint.
   void open_metrics(const std::optional<io::Checkpoint>& checkpoint) {
     const std::int64_t step = last_step(checkpoint);
-    if (checkpoint && !std::filesystem::exists(directory_.metrics())) {
-      hooks_.say(
-          str("no metrics for steps 1 to ", step, ": metrics.jsonl begins with step ", step + 1));
+    const std::string pending = std::exchange(history_.pending_metrics, "");
+    if (checkpoint && !path_exists(directory_.metrics())) {
+      say(str("no metrics for steps 1 to ", step, ": metrics.jsonl begins with step ", step + 1));
       write_file_atomically(directory_.metrics(), "");
     }
-    metrics_.emplace(directory_.metrics(), step);
+    const auto lines = std::count(pending.begin(), pending.end(), '\n');
+    metrics_.emplace(directory_.metrics(), step - lines);
+    metrics_->append_lines(pending);
   }
 
   StepMetrics step() {
@@ -224,12 +285,37 @@ class Run {
     fill_costs(&metrics);
     warn_of_noise(metrics);
     const std::int64_t last = config_.train.iterations;
-    if (held_out_ && due(metrics.step, config_.eval.every, last))
-      metrics.eval_mse =
-          held_out_->measure(std::cref(*parts_->average), parts_->objective.options().guidance);
-    metrics_->append(metrics);
+    if (held_out_ && due(metrics.step, config_.eval.every, last)) {
+      errors_.attempt(str("could not measure the held-out error of step ", metrics.step), [&] {
+        metrics.eval_mse =
+            held_out_->measure(std::cref(*parts_->average), parts_->objective.options().guidance);
+      });
+    }
+    folder_.attempt(str("could not restore ", directory_.path().string()), [&] { keep_folder(); });
+    lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
+                   [&] { metrics_->append(metrics); });
+    recorded_ = metrics.step;
     if (due(metrics.step, config_.sample.every, last)) preview(metrics.step);
     return metrics;
+  }
+
+  /// Someone may move or remove the run's folder, or metrics.jsonl, while the run goes on.
+  void keep_folder() {
+    const auto place = directory_.place();
+    if (place == RunDirectory::Place::kMoved) {
+      const std::string before = directory_.path().string();
+      directory_.follow();
+      log_warning("[run] ", before, " was moved; the run goes on in ", directory_.path().string());
+      open_folder();
+    } else if (place == RunDirectory::Place::kGone) {
+      directory_.open_for_training();
+      open_folder();
+      log_warning("[run] ", directory_.path().string(),
+                  " was removed, with its checkpoints; the run goes on in a new folder there");
+      next_attempt_ = parts_->trainer.steps();  // nothing is saved any more
+    }
+    if (place != RunDirectory::Place::kHere || !metrics_->is_at(directory_.metrics()))
+      metrics_->move_to(directory_.metrics());
   }
 
   /// Fills tokens, kept_tokens and mfu.
@@ -260,24 +346,74 @@ class Run {
     try {
       return parts_->trainer.step();
     } catch (const NumericError& error) {
+      rescue();
       const std::string last = last_checkpoint_.empty() ? "none" : last_checkpoint_.string();
       throw NumericError(str(error.what(), "; last good checkpoint: ", last,
-                             "; try a lower optim.lr or a longer optim.warmup"));
+                             "; try a lower optim.lr or a longer optim.warmup, from an earlier "
+                             "checkpoint if need be (--resume CHECKPOINT)"));
     }
   }
 
-  /// A preview that cannot be written must not end the run.
   void preview(std::int64_t step) {
-    try {
+    previews_.attempt(str("could not write the preview of step ", step), [&] {
+      make_directories(directory_.samples());
       write_preview(*parts_->average, config_, parts_->data.info, directory_.preview(step));
-    } catch (const Error& error) {
-      log_warning("could not write the preview of step ", step, ": ", error.what());
-    }
+    });
   }
 
-  void save() {
-    metrics_->sync();  // first: a checkpoint requires the metrics up to its step
-    last_checkpoint_ = save_checkpoint(&*store_, parts_->trainer, config_, parts_->data.info);
+  void save() { save_into(&*store_); }
+
+  void save_into(io::CheckpointStore* store) {
+    // First: a checkpoint requires the metrics up to its step, or the lines themselves.
+    lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
+                   [&] { metrics_->sync(); });
+    history_.pending_metrics = metrics_->pending();
+    last_checkpoint_ =
+        save_checkpoint(store, parts_->trainer, config_, parts_->data.info, history_);
+    saved_ = parts_->trainer.steps();
+  }
+
+  /// Saves. After a failure, a run that goes on tries again some steps later, and one that ends
+  /// tries again at once; the last of kSaveAttempts failures in a row is thrown.
+  void save_patiently(bool end) {
+    const std::int64_t step = parts_->trainer.steps();
+    next_attempt_ = 0;
+    do {
+      try {
+        keep_folder();
+        save();
+        failed_saves_ = 0;
+        return;
+      } catch (const std::exception& error) {
+        if (++failed_saves_ >= kSaveAttempts) throw;
+        next_attempt_ = step + std::max<std::int64_t>(1, config_.checkpoint.every / 10);
+        log_warning("[run] could not save step ", step, ": ", error.what(), "; ",
+                    end ? std::string("trying again")
+                        : str("the run goes on and tries again after step ", next_attempt_));
+      }
+      if (end) std::this_thread::sleep_for(std::chrono::seconds(1));
+    } while (end);
+  }
+
+  /// Saves the state that a failure leaves behind, if it is that of a finished step and has not been
+  /// saved. Removes no other checkpoint, because this one may lead to the same failure again.
+  void rescue() {
+    const Trainer& trainer = parts_->trainer;
+    const std::int64_t step = trainer.steps();
+    if (step <= saved_ || step != recorded_ || !trainer.is_whole()) return;
+    try {
+      if (!is_finite(trainer.state())) {
+        log_warning("[run] the weights of step ", step, " are not finite and are not saved");
+        return;
+      }
+      io::CheckpointStore store(directory_.checkpoints(),
+                                {.keep_last = std::numeric_limits<int>::max()});
+      save_into(&store);
+      log_warning("[run] saved step ", step, " in ", last_checkpoint_.string(),
+                  " before the run ends with an error");
+    } catch (const std::exception& error) {
+      log_warning("[run] could not save step ", step, ": ", error.what());
+    }
   }
 
   const Config& config_;
@@ -288,6 +424,12 @@ class Run {
   std::optional<MetricsWriter> metrics_;
   std::optional<HeldOutError> held_out_;
   std::filesystem::path last_checkpoint_;
+  RunHistory history_;
+  SideOutput progress_, messages_, errors_, folder_, lines_, previews_;
+  std::int64_t recorded_ = 0;      ///< last step whose metrics were appended
+  std::int64_t saved_ = 0;         ///< last step that a checkpoint holds
+  std::int64_t next_attempt_ = 0;  ///< step after which a failed save is tried again; 0: none
+  int failed_saves_ = 0;           ///< in a row
   soflow::DriftAlarm alarm_;
   double peak_ = 1;
 };

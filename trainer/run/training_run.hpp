@@ -15,7 +15,8 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
-/// Callbacks of a run, all on the calling thread.
+/// Callbacks of a run, all on the calling thread. What on_step and say throw is a warning and does
+/// not end the run, because a terminal or a log must not cost a training step; `stop` ends it.
 struct TrainingHooks {
   /// Polled after every step; true saves a checkpoint and ends the run early.
   std::function<bool()> stop = [] { return false; };
@@ -32,7 +33,9 @@ struct TrainingResult {
 /// Trains until train.iterations in the folder `out`, starting where `resume` says (see
 /// find_checkpoint()). Applies model.preset and checks the rules between options (resolved()).
 /// Replaces the default device if train.threads is set. Throws what its parts throw; a NumericError
-/// names the step, the clips and the last good checkpoint.
+/// names the step, the clips and the last good checkpoint. Before it throws, it saves the last
+/// finished step if it can. A preview, a line of metrics or a periodic save that fails is a warning,
+/// and is tried again; the third save in a row that fails ends the run.
 TrainingResult run_training(const Config& config, const std::filesystem::path& out,
                             const std::string& resume, const TrainingHooks& hooks);
 

@@ -1,6 +1,7 @@
 #include "eflow/trainer/step/metrics.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -84,20 +85,56 @@ MetricsWriter::MetricsWriter(std::filesystem::path path, std::int64_t step)
     : path_(std::move(path)) {
   file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   if (!file_.valid()) throw_errno("open", path_.string());
-  std::size_t keep = 0;
-  if (step > 0) keep = bytes_up_to(read_file(path_, 1ull << 36), step, path_);
-  if (::ftruncate(file_.get(), static_cast<off_t>(keep)) != 0)
+  if (step > 0) size_ = bytes_up_to(read_file(path_, 1ull << 36), step, path_);
+  if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0)
     throw_errno("truncate", path_.string());
-  if (::lseek(file_.get(), 0, SEEK_END) < 0) throw_errno("seek", path_.string());
 }
 
 void MetricsWriter::append(const StepMetrics& metrics) {
-  const std::string line = to_json_line(metrics) + "\n";
-  write_all(file_, path_, std::as_bytes(std::span(line)));
+  append_lines(to_json_line(metrics) + "\n");
+}
+
+void MetricsWriter::append_lines(std::string_view lines) {
+  pending_ += lines;
+  write_pending();
+}
+
+void MetricsWriter::write_pending() {
+  if (pending_.empty()) return;
+  if (::lseek(file_.get(), static_cast<off_t>(size_), SEEK_SET) < 0)
+    throw_errno("seek", path_.string());
+  try {
+    write_all(file_, path_, std::as_bytes(std::span(pending_)));
+  } catch (const IoError&) {
+    // No torn line: readers see complete ones only. If this fails, the next attempt overwrites it.
+    static_cast<void>(!::ftruncate(file_.get(), static_cast<off_t>(size_)));
+    throw;
+  }
+  size_ += pending_.size();
+  pending_.clear();
 }
 
 void MetricsWriter::sync() {
+  write_pending();
   sync_file(file_, path_);
+}
+
+bool MetricsWriter::is_at(const std::filesystem::path& path) const {
+  struct stat named {
+  }, opened{};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(file_.get(), &opened) == 0 &&
+         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+void MetricsWriter::move_to(const std::filesystem::path& path) {
+  std::string lines(size_, '\0');
+  read_at(file_, path_, 0, std::as_writable_bytes(std::span(lines.data(), lines.size())));
+  write_file_atomically(path, lines);
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file.valid()) throw_errno("open", path.string());
+  file_ = std::move(file);
+  path_ = path;
+  write_pending();
 }
 
 }  // namespace eflow::trainer

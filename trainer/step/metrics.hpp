@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/export.hpp"
@@ -42,7 +43,8 @@ struct StepMetrics {
 /// that is not finite becomes null.
 [[nodiscard]] std::string to_json_line(const StepMetrics& metrics);
 
-/// Appends to metrics.jsonl. One writer per file; not thread-safe.
+/// Appends to metrics.jsonl. Lines that cannot be written stay in memory, in order, and the next call
+/// writes them first. One writer per file; not thread-safe.
 class MetricsWriter {
  public:
   /// Opens or creates `path` and truncates it after the line of `step`. Throws IoError, or
@@ -50,12 +52,26 @@ class MetricsWriter {
   /// run that started from another run's checkpoint.
   MetricsWriter(std::filesystem::path path, std::int64_t step);
 
-  /// Appends one line with a single write. Throws NoSpaceError or IoError.
+  /// Appends one line, together with those that are pending. Throws NoSpaceError or IoError; the
+  /// line is then pending, and the file ends with a complete line.
   void append(const StepMetrics& metrics);
-  /// Makes all appended lines durable (fsync); called before a checkpoint is committed.
+  /// Appends complete lines of text, in the same way.
+  void append_lines(std::string_view lines);
+  /// Writes pending lines and makes all lines durable (fsync); called before a checkpoint is
+  /// committed. Throws as append() does.
   void sync();
+  /// The lines that could not be written yet.
+  [[nodiscard]] const std::string& pending() const { return pending_; }
+  /// Whether `path` names the open file.
+  [[nodiscard]] bool is_at(const std::filesystem::path& path) const;
+  /// Writes all lines into a new file at `path`: for a run whose folder was removed or moved. The
+  /// old file must not be damaged, but need no longer have a name. Throws as append() does.
+  void move_to(const std::filesystem::path& path);
 
  private:
+  void write_pending();
+  std::string pending_;
+  std::uint64_t size_ = 0;  ///< of the complete lines in the file
   std::filesystem::path path_;
   FileDescriptor file_;
 };

@@ -136,6 +136,7 @@ StepMetrics Trainer::step() {
   }
   m.lr = options_.learning_rate.at(step_);
   const Tensor squares = update_.squared_norm();
+  whole_ = false;
   // theta and its average. A norm that is not finite makes the device skip the update; adding
   // loss_sum * 0 extends that to the loss. The host reads both only below.
   update_.apply(m.lr, options_.clip, squares + loss_sum * 0);
@@ -147,6 +148,7 @@ StepMetrics Trainer::step() {
   gathered.finish();
   times_.optimizer = watch.lap();
   m.step = ++step_;
+  whole_ = true;
   record(samples, &m);
   m.data_wait_s = times_.data_wait;
   m.step_s = whole.lap();
@@ -172,6 +174,7 @@ void Trainer::require_finite(const StepMetrics& metrics,
   if (std::isfinite(metrics.loss) && std::isfinite(metrics.grad_norm)) return;
   optimizer_.set_steps(step_);
   ema_.set_updates(step_);
+  whole_ = true;
   std::vector<std::int64_t> culprits;
   for (const auto& sample : samples) {
     if (!std::isfinite(sample.loss)) {
@@ -196,6 +199,7 @@ nn::NamedTensors Trainer::state() const {
 void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps) {
   assign_all(this->state(), state);
   step_ = steps;
+  whole_ = true;
   optimizer_.set_steps(steps);
   ema_.set_updates(steps);
   if (second_learner_) second_learner_->go_on_after(steps);

@@ -69,6 +69,9 @@ class Trainer {
 
   /// Times of the last step.
   [[nodiscard]] const StepTimes& times() const { return times_; }
+  /// Whether state() is that of steps() finished steps. False after step() threw between the update
+  /// of the weights and the end of the step: such a state must not be saved.
+  [[nodiscard]] bool is_whole() const { return whole_; }
   /// Number of finished steps.
   [[nodiscard]] std::int64_t steps() const { return step_; }
   /// Shape [C, T, H, W] of the last step's clips.
@@ -106,6 +109,7 @@ class Trainer {
   Shape clip_shape_;
   StepTimes times_;
   std::int64_t step_ = 0;
+  bool whole_ = true;
 };
 
 }  // namespace eflow::trainer

@@ -8,6 +8,7 @@
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/tests/io/full_disk.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
 
 using namespace eflow;
@@ -73,4 +74,40 @@ BOOST_AUTO_TEST_CASE(numbers_read_back_to_the_same_bits) {
   BOOST_TEST(line.at("grad_norm").get<double>() == 0.1 + 0.2);
   BOOST_TEST(line.at("eval_mse").get<double>() == 1e-300);
   BOOST_TEST(!nlohmann::json::parse(to_json_line(metrics_of(1))).contains("eval_mse"));
+}
+
+BOOST_AUTO_TEST_CASE(lines_that_cannot_be_written_are_written_later) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.jsonl";
+  MetricsWriter writer(path, 0);
+  writer.append(metrics_of(1));
+  // A line fits in part: the file must still end with a complete one.
+  test::with_file_size_limit(std::filesystem::file_size(path) + 10, [&] {
+    BOOST_CHECK_THROW(writer.append(metrics_of(2)), IoError);
+    BOOST_CHECK_THROW(writer.append(metrics_of(3)), IoError);
+    BOOST_CHECK_THROW(writer.sync(), IoError);
+    BOOST_TEST(steps_in(path).size() == 1u);
+  });
+  BOOST_TEST(writer.pending() ==
+             to_json_line(metrics_of(2)) + "\n" + to_json_line(metrics_of(3)) + "\n");
+  writer.append(metrics_of(4));
+  BOOST_TEST(writer.pending().empty());
+  BOOST_TEST(steps_in(path) == (std::vector<std::int64_t>{1, 2, 3, 4}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_file_is_written_again) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.jsonl";
+  MetricsWriter writer(path, 0);
+  writer.append(metrics_of(1));
+  BOOST_TEST(writer.is_at(path));
+  std::filesystem::remove(path);
+  BOOST_TEST(!writer.is_at(path));
+  writer.append(metrics_of(2));
+  writer.move_to(path);
+  BOOST_TEST(writer.is_at(path));
+  writer.append(metrics_of(3));
+  BOOST_TEST(steps_in(path) == (std::vector<std::int64_t>{1, 2, 3}),
+             boost::test_tools::per_element());
 }
