@@ -169,6 +169,7 @@ class Run {
   void start(const std::string& resume) {
     hooks_.say("device " + describe_device());
     parts_ = std::make_unique<Parts>(config_);
+    for (const std::string& warning : parts_->data.warnings) log_warning("[data] ", warning);
     prepare_kernels(*parts_, hooks_.say);
     directory_.open_for_training();
     auto checkpoint = find_checkpoint(resume, directory_, hooks_.say);

@@ -1,5 +1,5 @@
 // `eflow data pack` through the program: what its errors advise works, and nothing that others
-// wrote is lost.
+// wrote is lost. The dry run and the training run name classes that the split leaves out.
 #define BOOST_TEST_MODULE program_data
 #include <boost/test/unit_test.hpp>
 #include <span>
@@ -116,4 +116,30 @@ BOOST_AUTO_TEST_CASE(floats_without_a_stated_range) {
   floats(255, 0);
   says(f.pack("", "large"), 2, "array / 255");
   says(f.pack("--range any", "any"), 0, "12 clips");
+}
+
+BOOST_AUTO_TEST_CASE(classes_that_the_split_leaves_out_are_named) {
+  const WithArrays f(6, 2);
+  says(f.pack("--classes 7"), 0, "7 classes");
+  const std::string words = "train --config " EFLOW_CONFIGS "/tiny.ini --data " + f.file("set") +
+                            " --out " + f.file("run") + " --train.iterations=2 ";
+  const auto dry = eflow_says(words + "--dry-run");
+  says(dry, 0, "1 of 7 classes has no training clips: 6\n");
+  BOOST_TEST(contains(dry.text, "6 of 7 classes have no held-out clips"), dry.text);
+  const auto last = eflow_says(words + "--dry-run --data.eval=last --data.eval-share=0.3");
+  says(last, 0, "3 of 7 classes have no training clips: 4, 5, 6\n");
+  says(eflow_says(words), 0, "warning: [data] 1 of 7 classes has no training clips: 6");
+}
+
+/// Runs of earlier versions withheld the last clips. They can go on.
+BOOST_AUTO_TEST_CASE(the_split_is_part_of_a_run) {
+  const WithArrays f(3, 8);
+  says(f.pack(), 0, "24 clips");
+  const std::string words = "train --config " EFLOW_CONFIGS "/tiny.ini --data " + f.file("set") +
+                            " --out " + f.file("run") + " ";
+  says(eflow_says(words + "--data.eval=last --train.iterations=2"), 0, "finished");
+  const auto other = eflow_says(words + "--train.iterations=4");
+  BOOST_TEST(other.code != 0, other.text);
+  BOOST_TEST(contains(other.text, "--data.eval=last withholds them again"), other.text);
+  says(eflow_says(words + "--data.eval=last --train.iterations=4"), 0, "finished at step 4");
 }
