@@ -162,6 +162,7 @@ set(EFLOW_SHARED_soflow
   soflow/objective/held_out_error.hpp
   soflow/sampling/stream_sampler.hpp)
 set(EFLOW_SHARED_io
+  io/dataset/class_names.hpp
   io/dataset/dataset_writer.hpp
   io/dataset/npy.hpp
   io/dataset/pack.hpp

@@ -68,7 +68,10 @@ void check_values(const Values& values, const ValueRange& allowed, std::int64_t 
     if (std::isfinite(v) && v >= allowed.low && v <= allowed.high) continue;
     throw InvalidArgument(str(
         "[pack] ", where, ", ", place_of(clip, k, shape), " is ", v, "; expected ", allowed.words,
-        std::isfinite(v) ? " (the range option sets the meaning of float values)" : ""));
+        std::isfinite(v)
+            ? "; --range sets the meaning of float values: symmetric (-1 to 1), unit (0 to 1) "
+              "or any (latents)"
+            : ""));
   }
 }
 

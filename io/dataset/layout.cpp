@@ -28,12 +28,12 @@ std::string infer_layout(const Shape& shape, const std::string& where) {
   if (possible.size() == 1) return possible.front();
   std::string names;
   for (const std::string& p : possible) names += " " + p;
-  throw InvalidArgument(str("[pack] ", where, ", shape ", shape, ": the axis order is ",
-                            possible.empty() ? "unclear (no axis of size 1 or 3 where channels are "
-                                               "expected)"
-                                             : "ambiguous; possible are" + names,
-                            "; set it with --layout, for example --layout NTHWC "
-                            "(clip, frame, row, column, channel)"));
+  throw AmbiguousArray(str("[pack] ", where, ", shape ", shape, ": the axis order is ",
+                           possible.empty() ? "unclear (no axis of size 1 or 3 where channels are "
+                                              "expected)"
+                                            : "ambiguous; possible are" + names,
+                           "; set it with --layout, for example --layout NTHWC "
+                           "(clip, frame, row, column, channel)"));
 }
 
 ClipWalk walk_of(const std::string& layout, const Shape& shape, const std::string& where) {

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -43,7 +44,9 @@ HeaderText read_header(const FileDescriptor& file, std::uint64_t size,
   const int version = start[6];
   if (version != 1 && version != 2) {
     throw InvalidArgument(str("[npy] ", path.string(), " has .npy version ", version, ".",
-                              int{start[7]}, "; only versions 1 and 2 are supported"));
+                              int{start[7]},
+                              "; only versions 1 and 2 are supported. Save it in Python with "
+                              "np.lib.format.write_array(file, array, version=(1, 0))"));
   }
   std::size_t length = start[8] | start[9] << 8;
   if (version == 2) length |= std::size_t{start[10]} << 16 | std::size_t{start[11]} << 24;
@@ -55,6 +58,27 @@ HeaderText read_header(const FileDescriptor& file, std::uint64_t size,
   HeaderText out{std::string(length, '\0'), begin + length};
   read_at(file, path, begin, std::as_writable_bytes(std::span(out.text.data(), length)));
   return out;
+}
+
+/// Throws CorruptData unless the data end where the file of `size` bytes does.
+void check_size(const Shape& shape, std::size_t element, std::uint64_t offset, std::uint64_t size,
+                const std::filesystem::path& path) {
+  const auto expected = static_cast<std::uint64_t>(element_count(shape));
+  if (expected <= size && offset + expected * element == size) return;
+  throw CorruptData(str("[npy] ", path.string(), ": ", shape, " takes ", expected, " x ", element,
+                        " bytes after byte ", offset, ", but the file has ", size - offset,
+                        " there: it is cut short or has trailing bytes"));
+}
+
+std::int64_t integer_at(const std::byte* bytes, IntegerFormat format) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < format.bytes; ++i) {
+    const std::size_t at = format.big_endian ? i : format.bytes - 1 - i;
+    value = value << 8 | std::to_integer<std::uint64_t>(bytes[at]);
+  }
+  const std::size_t unused = 64 - 8 * format.bytes;
+  if (format.is_signed) return static_cast<std::int64_t>(value << unused) >> unused;
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX));
 }
 
 const char* descriptor_of(DType dtype) {
@@ -84,13 +108,7 @@ NpyFile::NpyFile(const std::filesystem::path& path) : path_(path), file_(open_re
   dtype_ = parsed.dtype;
   shape_ = parsed.shape;
   data_offset_ = header.data_offset;
-  const auto expected = static_cast<std::uint64_t>(element_count(shape_));
-  if (expected > size || data_offset_ + expected * size_of(dtype_) != size) {
-    throw CorruptData(str("[npy] ", path_.string(), ": ", shape_, " ", dtype_, " takes ", expected,
-                          " x ", size_of(dtype_), " bytes after byte ", data_offset_,
-                          ", but the file has ", size - data_offset_,
-                          " there: it is cut short or has trailing bytes"));
-  }
+  check_size(shape_, size_of(dtype_), data_offset_, size, path_);
 }
 
 std::int64_t NpyFile::rows() const {
@@ -114,6 +132,21 @@ void NpyFile::read_rows(std::int64_t first, std::int64_t count, std::span<std::b
                               " rows take ", row * static_cast<std::uint64_t>(count)));
   }
   read_at(file_, path_, data_offset_ + row * static_cast<std::uint64_t>(first), bytes);
+}
+
+NpyIntegers read_npy_integers(const std::filesystem::path& path) {
+  const FileDescriptor file = open_read(path);
+  const std::uint64_t size = size_of_file(file, path);
+  const HeaderText header = read_header(file, size, path);
+  const auto [format, shape] = parse_npy_integer_header(header.text, path.string());
+  check_size(shape, format.bytes, header.data_offset, size, path);
+  std::vector<std::byte> bytes(size - header.data_offset);
+  read_at(file, path, header.data_offset, bytes);
+  NpyIntegers out{shape, {}};
+  out.values.reserve(bytes.size() / format.bytes);
+  for (std::size_t at = 0; at < bytes.size(); at += format.bytes)
+    out.values.push_back(integer_at(bytes.data() + at, format));
+  return out;
 }
 
 void write_npy(const std::filesystem::path& path, DType dtype, const Shape& shape,

@@ -1,12 +1,13 @@
 #pragma once
 // A strict reader and writer of NumPy's .npy files: version 1 or 2, little-endian u1, i4, i8, f4
-// and f8, C order. The size of a header is bounded and the header fully parsed before any data is
+// and f8 (integers alone: any), C order. The size of a header is bounded and the header fully parsed before any data is
 // read.
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <vector>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/dtype.hpp"
@@ -44,6 +45,15 @@ class NpyFile {
   Shape shape_;
   std::uint64_t data_offset_ = 0;
 };
+
+/// The integers of a .npy file.
+struct NpyIntegers {
+  Shape shape{};
+  std::vector<std::int64_t> values{};  ///< in C order
+};
+/// Reads an array of any integer type of NumPy, bool included, in either byte order. Unsigned
+/// values above INT64_MAX become INT64_MAX. Throws as NpyFile's constructor does.
+[[nodiscard]] NpyIntegers read_npy_integers(const std::filesystem::path& path);
 
 /// Writes a version 1 .npy file atomically. Throws InvalidArgument for bf16, which NumPy lacks, or
 /// if bytes.size() does not match dtype and shape; IoError, NoSpaceError.

@@ -13,7 +13,9 @@ class Parser {
  public:
   Parser(std::string_view text, const std::string& path) : text_(text), path_(path) {}
 
-  NpyHeader parse();
+  /// Parses the dict and passes the element type to of_descriptor(text).
+  template <class OfDescriptor>
+  Shape parse(const OfDescriptor& of_descriptor);
 
  private:
   [[noreturn]] void refuse(const std::string& expected) const {
@@ -79,6 +81,26 @@ Shape Parser::tuple() {
   return shape;
 }
 
+/// How to convert an array of an unsupported element type, which a descriptor such as "<i2" names.
+std::string conversion_of(std::string_view descriptor) {
+  switch (descriptor.size() > 1 ? descriptor[1] : '?') {
+    case 'i':
+    case 'u':
+      return "np.save(path, array.astype('<f4')) for numbers, or, for pixels from 0 to 255, "
+             "np.save(path, array.astype('u1'))";
+    case 'U':
+    case 'S':
+      return "to number the values, np.save(path, np.unique(array, "
+             "return_inverse=True)[1].astype('<i8'))";
+    case 'O':
+      return "np.save(path, np.stack(list(array)).astype('<f4'))";
+    case 'c':
+      return "np.save(path, array.real.astype('<f4'))";
+    default:
+      return "np.save(path, array.astype('<f4'))";
+  }
+}
+
 DType dtype_of_descriptor(std::string_view descriptor, const std::string& path) {
   if (descriptor == "|u1" || descriptor == "<u1") return DType::kU8;
   if (descriptor == "<i4") return DType::kI32;
@@ -87,11 +109,27 @@ DType dtype_of_descriptor(std::string_view descriptor, const std::string& path) 
   if (descriptor == "<f8") return DType::kF64;
   throw InvalidArgument(str("[npy] ", path, " holds '", descriptor,
                             "'; only little-endian u1, i4, i8, f4 and f8 are supported. Convert "
-                            "it in Python: np.save(path, array.astype('<f4'))"));
+                            "it in Python: ",
+                            conversion_of(descriptor)));
 }
 
-NpyHeader Parser::parse() {
-  NpyHeader out;
+IntegerFormat integer_of_descriptor(std::string_view descriptor, const std::string& path) {
+  if (descriptor.size() == 3) {
+    const char order = descriptor[0], kind = descriptor[1], bytes = descriptor[2];
+    const bool known = order == '<' || order == '>' || (order == '|' && bytes == '1');
+    const bool power = bytes == '1' || bytes == '2' || bytes == '4' || bytes == '8';
+    if (known && power && (kind == 'i' || kind == 'u' || (kind == 'b' && bytes == '1')))
+      return {static_cast<std::size_t>(bytes - '0'), kind == 'i', order == '>'};
+  }
+  const bool text = descriptor.size() > 1 && (descriptor[1] == 'U' || descriptor[1] == 'S');
+  throw InvalidArgument(
+      str("[npy] ", path, " holds '", descriptor, "'; expected integers. Convert it in Python: ",
+          text ? conversion_of(descriptor) : "np.save(path, array.astype('<i8'))"));
+}
+
+template <class OfDescriptor>
+Shape Parser::parse(const OfDescriptor& of_descriptor) {
+  Shape shape;
   bool fortran = false, has_descr = false, has_order = false, has_shape = false;
   expect("{");
   while (!accept("}")) {
@@ -103,13 +141,13 @@ NpyHeader Parser::parse() {
         throw InvalidArgument(
             str("[npy] ", path_, " holds records; only plain numbers are supported"));
       }
-      out.dtype = dtype_of_descriptor(quoted(), path_);
+      of_descriptor(quoted());
     } else if (key == "fortran_order" && !has_order) {
       has_order = true;
       fortran = boolean();
     } else if (key == "shape" && !has_shape) {
       has_shape = true;
-      out.shape = tuple();
+      shape = tuple();
     } else {
       refuse("descr, fortran_order and shape, once each");
     }
@@ -121,18 +159,30 @@ NpyHeader Parser::parse() {
   skip_blanks();
   if (at_ != text_.size()) refuse("the end of the header");
   if (!has_descr || !has_order || !has_shape) refuse("descr, fortran_order and shape");
-  if (fortran && out.shape.rank() > 1) {
+  if (fortran && shape.rank() > 1) {
     throw InvalidArgument(str("[npy] ", path_,
                               " is in Fortran order; only C order is supported. Convert "
                               "it in Python: np.save(path, np.ascontiguousarray(array))"));
   }
-  return out;
+  return shape;
 }
 
 }  // namespace
 
 NpyHeader parse_npy_header(std::string_view text, const std::string& path) {
-  return Parser(text, path).parse();
+  NpyHeader out;
+  out.shape = Parser(text, path).parse([&](std::string_view word) {
+    out.dtype = dtype_of_descriptor(word, path);
+  });
+  return out;
+}
+
+NpyIntegerHeader parse_npy_integer_header(std::string_view text, const std::string& path) {
+  NpyIntegerHeader out;
+  out.shape = Parser(text, path).parse([&](std::string_view word) {
+    out.format = integer_of_descriptor(word, path);
+  });
+  return out;
 }
 
 }  // namespace eflow::io

@@ -1,14 +1,17 @@
-// Packs NumPy arrays and clip sources. The labels are checked and the content is hashed before the
-// writer opens: the hash is part of the content key, and a wrong label fails early.
+// Packs NumPy arrays and clip sources. Labels and values are checked and the content is hashed
+// before the writer opens: the hash is part of the content key, and bad input fails before anything
+// is written or, with ForeignFiles::kOverwrite, removed.
 #include "eflow/io/dataset/pack.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <limits>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
+#include "eflow/io/dataset/class_names.hpp"
 #include "eflow/io/dataset/clip_values.hpp"
+#include "eflow/io/dataset/labels.hpp"
 #include "eflow/io/dataset/npy.hpp"
 
 namespace eflow::io {
@@ -29,8 +32,10 @@ ValueMapping input_mapping(DType input, FloatRange range) {
 NpyFile open_videos(const std::filesystem::path& path) {
   NpyFile file(path);
   if (file.dtype() != DType::kU8 && file.dtype() != DType::kF32 && file.dtype() != DType::kF64) {
-    throw InvalidArgument(
-        str("[pack] ", path.string(), " holds ", file.dtype(), "; videos must be u8, f32 or f64"));
+    throw InvalidArgument(str("[pack] ", path.string(), " holds ", file.dtype(),
+                              "; videos must be u8, f32 or f64. Convert "
+                              "it in Python: np.save(path, array.astype('<f4')) for numbers, or, "
+                              "for pixels from 0 to 255, np.save(path, array.astype('u1'))"));
   }
   if (file.shape().rank() < 4 || element_count(file.shape()) == 0) {
     throw InvalidArgument(str("[pack] ", path.string(), " has shape ", file.shape(),
@@ -42,7 +47,8 @@ NpyFile open_videos(const std::filesystem::path& path) {
 DType stored_dtype(DType input, const PackOptions& options) {
   const DType stored = options.dtype.value_or(input == DType::kU8 ? DType::kU8 : DType::kF32);
   if (input == DType::kU8 && stored != DType::kU8) {
-    throw InvalidArgument(str("[pack] u8 videos are stored as u8, not ", stored));
+    throw InvalidArgument(str("[pack] u8 videos are stored as u8, not ", stored,
+                              "; leave out --dtype, or convert them to floats first"));
   }
   if (stored == DType::kU8 && input != DType::kU8 && options.float_range == FloatRange::kAny) {
     throw InvalidArgument("[pack] latents of any range cannot be stored as u8; use bf16 or f32");
@@ -50,73 +56,73 @@ DType stored_dtype(DType input, const PackOptions& options) {
   return stored;
 }
 
-std::vector<std::int64_t> read_integers(const NpyFile& file, const std::string& where) {
-  const auto n = static_cast<std::size_t>(file.rows());
-  std::vector<std::byte> bytes(n * size_of(file.dtype()));
-  file.read_rows(0, file.rows(), bytes);
-  std::vector<std::int64_t> out(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (file.dtype() == DType::kU8) {
-      out[i] = std::to_integer<std::int64_t>(bytes[i]);
-    } else if (file.dtype() == DType::kI32) {
-      std::int32_t v;
-      std::memcpy(&v, bytes.data() + 4 * i, 4);
-      out[i] = v;
-    } else if (file.dtype() == DType::kI64) {
-      std::memcpy(&out[i], bytes.data() + 8 * i, 8);
-    } else {
-      throw InvalidArgument(
-          str("[pack] ", where, " holds ", file.dtype(), "; labels must be u8, i32 or i64"));
-    }
-  }
-  return out;
-}
+/// The array of videos and how its clips become values.
+struct Videos {
+  NpyFile file;
+  std::string where{};  ///< in messages
+  std::string layout{};
+  ClipWalk walk{};
+  std::vector<std::byte> row{};  ///< the clip read last, as stored
+  Values values{};               ///< the same in the order C, T, H, W
 
-struct Labels {
-  std::vector<std::int32_t> values;
-  std::int64_t class_count = 0;
+  [[nodiscard]] bool floats() const { return file.dtype() != DType::kU8; }
+  void read(std::int64_t clip) { file.read_rows(clip, 1, row); }
+  void gather_values() { gather(file.dtype(), row, walk, values); }
 };
 
-Labels read_labels(const std::filesystem::path& path, std::int64_t clips,
-                   const PackOptions& options) {
-  Labels out;
-  out.class_count = options.class_count > 0 ? options.class_count
-                                            : static_cast<std::int64_t>(options.class_names.size());
-  if (path.empty()) {
-    if (out.class_count > 0) {
-      throw InvalidArgument("[pack] classes were given without labels; add the labels' .npy file");
-    }
-    out.values.resize(static_cast<std::size_t>(clips));
-    return out;
-  }
-  const NpyFile file(path);
-  if (file.shape().rank() != 1 || file.rows() != clips) {
-    throw InvalidArgument(str("[pack] ", path.string(), " has shape ", file.shape(),
-                              "; expected one label for each of the ", clips, " clips, [", clips,
-                              "]"));
-  }
-  const std::vector<std::int64_t> read = read_integers(file, path.string());
-  if (out.class_count == 0) out.class_count = *std::max_element(read.begin(), read.end()) + 1;
-  out.class_count = std::max<std::int64_t>(out.class_count, 1);
-  for (std::size_t i = 0; i < read.size(); ++i) {
-    if (read[i] < 0 || read[i] >= out.class_count) {
-      throw InvalidArgument(str("[pack] ", path.string(), ", clip ", i, ": label ", read[i],
-                                " is not in 0 to ", out.class_count - 1));
-    }
-    out.values.push_back(static_cast<std::int32_t>(read[i]));
-  }
+Videos open_clips(const std::filesystem::path& path, const PackOptions& options) {
+  Videos out{.file = open_videos(path)};
+  out.where = path.string();
+  const Shape& shape = out.file.shape();
+  out.layout = options.layout.empty() ? infer_layout(shape, out.where) : options.layout;
+  out.walk = walk_of(out.layout, shape, out.where);
+  out.row.resize(static_cast<std::size_t>(out.file.row_elements()) * size_of(out.file.dtype()));
+  out.values.resize(static_cast<std::size_t>(element_count(out.walk.shape)));
   return out;
 }
 
-/// Hashes the array's content, chained clip by clip so that memory stays bounded.
-std::string content_of(const NpyFile& file, const std::stop_token& stop) {
-  std::vector<std::byte> row(static_cast<std::size_t>(file.row_elements()) * size_of(file.dtype()));
-  Hash128 chain;
-  for (std::int64_t i = 0; i < file.rows() && !stop.stop_requested(); ++i) {
-    file.read_rows(i, 1, row);
-    const std::array<Hash128, 2> link{chain, hash128(row)};
-    chain = hash128(std::as_bytes(std::span(link)));
+/// Throws if the array's floats may have another meaning than pixels in [-1, 1].
+void require_symmetric(const Videos& videos, double lowest, double highest) {
+  if (lowest < 0 && lowest >= -1 && highest <= 1) return;
+  const std::string found =
+      str("[pack] ", videos.where, ": the values are from ", lowest, " to ", highest, "; ");
+  if (lowest >= 0 && highest <= 1) {
+    throw AmbiguousArray(found +
+                         "no value is below 0, so they may be pixels in [0, 1] or in "
+                         "[-1, 1]; set their meaning with --range unit or --range symmetric "
+                         "(latents: --range any)");
   }
+  throw AmbiguousArray(str(
+      found, "floats are pixels in [0, 1] or [-1, 1], or latents. Scale pixels in Python, ",
+      lowest >= 0 ? str("np.save(path, (array / ",
+                        highest <= 255     ? "255"
+                        : highest <= 65535 ? "65535"
+                                           : "array.max()",
+                        ").astype('<f4')), and pass --range unit")
+                  : "for example np.save(path, (array / abs(array).max()).astype('<f4')), and pass "
+                    "--range symmetric",
+      "; for latents, pass --range any"));
+}
+
+/// Reads all clips once, before anything is written: hashes the content, chained clip by clip so
+/// that memory stays bounded, and checks the values. Sets *range if the options leave it open.
+std::string survey(Videos& videos, const std::stop_token& stop, std::optional<FloatRange>* range) {
+  Hash128 chain;
+  double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
+  const ValueRange allowed = range_of(videos.file.dtype(), range->value_or(FloatRange::kAny));
+  for (std::int64_t i = 0; i < videos.file.rows() && !stop.stop_requested(); ++i) {
+    videos.read(i);
+    const std::array<Hash128, 2> link{chain, hash128(videos.row)};
+    chain = hash128(std::as_bytes(std::span(link)));
+    if (!videos.floats()) continue;
+    videos.gather_values();
+    check_values(videos.values, allowed, i, videos.walk.shape, videos.where);
+    const auto [low, high] = std::minmax_element(videos.values.begin(), videos.values.end());
+    lowest = std::min(lowest, *low), highest = std::max(highest, *high);
+  }
+  if (!*range && videos.floats() && !stop.stop_requested())
+    require_symmetric(videos, lowest, highest);
+  if (!*range) *range = FloatRange::kSymmetric;
   return to_hex(chain);
 }
 
@@ -124,14 +130,16 @@ std::string content_of(const NpyFile& file, const std::stop_token& stop) {
 template <class Fill>
 PackReport write_all_clips(const std::filesystem::path& out, const DatasetSpec& spec,
                            std::int64_t clips, const PackOptions& options, const Fill& fill) {
-  DatasetWriter writer(out, spec, options.limits);
+  DatasetWriter writer(out, spec, options.limits, options.foreign);
   PackReport report;
   report.spec = spec;
   report.already_there = writer.complete();
-  report.continued_from = report.already_there ? 0 : writer.clips_done();
+  report.repaired = writer.repairing();
+  report.continued_from = report.already_there || report.repaired ? 0 : writer.clips_done();
   std::vector<std::byte> bytes(static_cast<std::size_t>(element_count(spec.shape)) *
                                size_of(spec.dtype));
-  for (std::int64_t i = writer.clips_done(); i < clips; ++i) {
+  while (writer.clips_done() < clips) {
+    const std::int64_t i = writer.clips_done();
     if (options.stop.stop_requested()) {
       report.clips = i;
       return report;
@@ -162,39 +170,35 @@ DatasetSpec make_spec(DType dtype, const Shape& shape, std::int64_t class_count,
 
 PackReport pack_npy(const std::filesystem::path& videos, const std::filesystem::path& labels,
                     const std::filesystem::path& out, const PackOptions& options) {
-  const NpyFile file = open_videos(videos);
-  const std::string where = videos.string();
-  const std::string layout =
-      options.layout.empty() ? infer_layout(file.shape(), where) : options.layout;
-  const ClipWalk walk = walk_of(layout, file.shape(), where);
-  const Labels read = read_labels(labels, file.rows(), options);
+  check_class_names(options.class_names);
+  Videos clips = open_clips(videos, options);
+  const DType input = clips.file.dtype();
+  const Labels read = read_labels(labels, clips.file.rows(), options);
+  const DType stored = stored_dtype(input, options);
 
-  DatasetSpec spec =
-      make_spec(stored_dtype(file.dtype(), options), walk.shape, read.class_count, options);
-  spec.mapping = mapping_of(file.dtype(), spec.dtype, options.float_range);
+  DatasetSpec spec = make_spec(stored, clips.walk.shape, read.class_count, options);
   spec.creator = "eflow data pack";
   spec.check();
-  const std::string content = content_of(file, options.stop);
-  if (options.stop.stop_requested()) return {.layout = layout, .spec = spec};
+  std::optional<FloatRange> range = options.float_range;
+  const std::string content = survey(clips, options.stop, &range);
+  if (options.stop.stop_requested()) return {.layout = clips.layout, .spec = spec};
+  spec.mapping = mapping_of(input, stored, *range);
   spec.content_key = str(content, "-", to_hex(hash64(std::as_bytes(std::span(read.values)))), "-",
-                         layout, "-", static_cast<int>(options.float_range));
+                         clips.layout, "-", static_cast<int>(*range));
 
-  const ValueRange allowed = range_of(file.dtype(), options.float_range);
-  const ValueMapping to_values = input_mapping(file.dtype(), options.float_range);
-  std::vector<std::byte> clip(static_cast<std::size_t>(file.row_elements()) *
-                              size_of(file.dtype()));
-  Values values(static_cast<std::size_t>(element_count(walk.shape)));
-  PackReport report = write_all_clips(out, spec, file.rows(), options,
-                                      [&](std::int64_t i, std::span<std::byte> bytes) {
-                                        file.read_rows(i, 1, clip);
-                                        gather(file.dtype(), clip, walk, values);
-                                        check_values(values, allowed, i, walk.shape, where);
-                                        for (double& v : values)
-                                          v = v * to_values.scale + to_values.offset;
-                                        encode(values, spec.dtype, spec.mapping, bytes);
-                                        return read.values[static_cast<std::size_t>(i)];
-                                      });
-  report.layout = layout;
+  const ValueRange allowed = range_of(input, *range);
+  const ValueMapping to_values = input_mapping(input, *range);
+  PackReport report = write_all_clips(
+      out, spec, clips.file.rows(), options, [&](std::int64_t i, std::span<std::byte> bytes) {
+        clips.read(i);
+        clips.gather_values();
+        check_values(clips.values, allowed, i, clips.walk.shape, clips.where);
+        for (double& v : clips.values) v = v * to_values.scale + to_values.offset;
+        encode(clips.values, stored, spec.mapping, bytes);
+        return read.values[static_cast<std::size_t>(i)];
+      });
+  report.layout = clips.layout;
+  if (clips.floats() && !options.float_range) report.guessed_range = range;
   return report;
 }
 
@@ -202,6 +206,7 @@ PackReport pack_source(const ClipSource& source, const std::filesystem::path& ou
                        const std::string& content_key, const PackOptions& options) {
   PackOptions named = options;
   if (named.class_names.empty()) named.class_names = source.class_names();
+  check_class_names(named.class_names);
   DatasetSpec spec = make_spec(options.dtype.value_or(DType::kU8), source.clip_shape(),
                                source.class_count(), named);
   spec.mapping = spec.dtype == DType::kU8 ? kPixelMapping : ValueMapping{};

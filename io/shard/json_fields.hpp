@@ -2,9 +2,11 @@
 // Checksummed JSON documents, and typed access to JSON fields with errors that name file and field.
 // Internal to io.
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "eflow/core/base/error.hpp"
 
@@ -13,6 +15,17 @@ namespace eflow::io {
 /// Serialises `object` with an added field "checksum": the XXH3-128 of its text without that field
 /// (keys sorted, no white space).
 [[nodiscard]] std::string with_checksum(nlohmann::json object);
+
+/// Whether `text` is valid UTF-8, which JSON strings must be.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+inline constexpr int kMaxJsonDepth = 32;                 ///< levels of arrays and objects
+inline constexpr std::int64_t kMaxJsonValues = 4 << 20;  ///< keys and values in a document
+
+/// Throws CorruptData if `text` nests deeper than kMaxJsonDepth or holds more than kMaxJsonValues
+/// keys and values. Reads the text once and allocates nothing, so call it before parsing: copying
+/// and printing a parsed document recurse once per level.
+void check_json_bounds(std::string_view text, const std::filesystem::path& path);
 
 /// Parses a document written by with_checksum() and checks its format name, version and checksum.
 /// Throws CorruptData, or InvalidArgument if the version is too new.

@@ -120,6 +120,12 @@ void DatasetSpec::check() const {
     throw InvalidArgument(str("[dataset] ", class_names.size(), " class names for ", class_count,
                               " classes; give one per class or none"));
   }
+  for (std::size_t i = 0; i < class_names.size(); ++i) {
+    if (!is_utf8(class_names[i]))
+      throw InvalidArgument(str("[dataset] the name of class ", i, " is not UTF-8"));
+  }
+  if (!is_utf8(creator) || !is_utf8(content_key))
+    throw InvalidArgument("[dataset] creator and content_key must be UTF-8");
   if (!std::isfinite(mapping.scale) || !std::isfinite(mapping.offset) || mapping.scale == 0) {
     throw InvalidArgument(str("[dataset] value mapping scale ", mapping.scale, ", offset ",
                               mapping.offset, ": both must be finite and the scale not 0"));

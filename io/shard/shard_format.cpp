@@ -157,6 +157,19 @@ std::uint64_t user_block_of(std::span<const std::byte> header, const std::filesy
   return size;
 }
 
+std::optional<Hash128> key_in_header(std::span<const std::byte> start) {
+  if (start.size() < kHeaderBytes) return std::nullopt;
+  if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) return std::nullopt;
+  return Hash128{get<std::uint64_t>(start, kAtSpecKey), get<std::uint64_t>(start, kAtSpecKey + 8)};
+}
+
+bool is_start_of_header(std::span<const std::byte> start, Hash128 key) {
+  if (std::memcmp(start.data(), kMagic.data(), std::min(start.size(), kMagic.size())) != 0)
+    return false;
+  if (start.size() < kHeaderBytes) return true;  // too short to hold anything of value
+  return key_in_header(start) == key;
+}
+
 ShardIndex decode_index(std::span<const std::byte> block, std::uint64_t actual_file_bytes,
                         const std::filesystem::path& path) {
   ShardIndex index;

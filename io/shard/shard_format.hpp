@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -64,6 +65,12 @@ inline constexpr std::size_t kHeaderBytes = 128;
 /// if the file is not a shard.
 [[nodiscard]] std::uint64_t user_block_of(std::span<const std::byte> header,
                                           const std::filesystem::path& path);
+
+/// Returns the key of the data set that a shard was packed for, given its first bytes, or nullopt if
+/// there are fewer than kHeaderBytes or they do not begin with the magic. Nothing else is checked.
+[[nodiscard]] std::optional<Hash128> key_in_header(std::span<const std::byte> start);
+/// Whether these bytes, as far as they go, are the start of a shard with this key.
+[[nodiscard]] bool is_start_of_header(std::span<const std::byte> start, Hash128 key);
 
 /// A range of bytes in a file.
 struct ByteRange {

@@ -57,7 +57,7 @@ inline io::ShardLimits small_shards() {
 }
 
 inline void add_clips(io::DatasetWriter& writer, const io::DatasetSpec& spec, std::int64_t end) {
-  for (std::int64_t i = writer.clips_done(); i < end; ++i) {
+  for (std::int64_t i; (i = writer.clips_done()) < end;) {
     writer.add(small_clip(spec, i), static_cast<std::int32_t>(i % 3));
   }
 }

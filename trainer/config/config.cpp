@@ -37,9 +37,10 @@ Options data_options(DataConfig& c) {
   return {
       {"data.dir", &c.dir, "Folder of a packed data set (eflow data pack, eflow data synth)."},
       {"data.eval", &c.eval,
-       "Held-out clips: 'split' withholds the last clips of data.dir, 'none', or another folder."},
+       "Held-out clips: 'split' withholds clips of data.dir, the same share of each class; 'last' "
+       "withholds its last clips; 'none'; or another folder."},
       {"data.eval_share", &c.eval_share, between(0.001, 0.5),
-       "Share of data.dir that 'split' withholds from training."},
+       "Share of data.dir that 'split' and 'last' withhold from training."},
       {"data.buckets", &c.buckets,
        "Clips of other lengths or sizes for a share of the steps: 'DIR[@FRAMES]:SHARE, ...'; "
        "@1:0.1 uses single frames of data.dir in a tenth of the steps."},

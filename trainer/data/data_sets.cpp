@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
@@ -9,6 +10,7 @@
 #include "eflow/io/dataset/order.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/data/exact_source.hpp"
+#include "eflow/trainer/data/split.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -22,32 +24,79 @@ void require_same_format(const io::ClipSource& training, const io::ClipSource& h
                       held_out.clip_shape(), " of ", held_out.class_count()));
 }
 
-void split(const DataConfig& config, DataSets* data) {
-  const std::int64_t count = data->whole->size();
+/// The number of clips that data.eval_share withholds of `count`.
+std::int64_t withheld_of(std::int64_t count, const DataConfig& config) {
   const auto withheld =
       static_cast<std::int64_t>(std::ceil(config.eval_share * static_cast<double>(count)));
-  if (withheld >= count) {
-    throw DataError(str("[data] ", config.dir, ": cannot withhold ", withheld, " of ", count,
-                        " clips; lower data.eval_share or use data.eval = none"));
+  if (withheld < count) return withheld;
+  throw DataError(str("[data] ", config.dir, ": cannot withhold ", withheld, " of ", count,
+                      " clips; lower data.eval_share or use data.eval = none"));
+}
+
+/// The clips that the values 'split' and 'last' of data.eval, or any other, leave for training.
+Split split_of(const io::Dataset& whole, const DataConfig& config) {
+  Split parts;
+  if (config.eval == "split") {
+    parts = stratified_split(whole.labels(), whole.class_count(), config.eval_share);
+    if (!parts.held_out.empty() && !parts.training.empty()) return parts;
+    throw DataError(str("[data] ", config.dir, ": cannot withhold any of ", whole.size(),
+                        " clips, because every class must keep one for training; use data.eval = "
+                        "none, or name a folder of other clips"));
   }
+  parts.training.resize(static_cast<std::size_t>(whole.size()));
+  std::iota(parts.training.begin(), parts.training.end(), std::int64_t{0});
+  if (config.eval == "last") {
+    const auto first = parts.training.end() - withheld_of(whole.size(), config);
+    parts.held_out.assign(first, parts.training.end());
+    parts.training.erase(first, parts.training.end());
+  }
+  return parts;
+}
+
+std::vector<std::int32_t> labels_at(const io::Dataset& set,
+                                    const std::vector<std::int64_t>& indices) {
+  std::vector<std::int32_t> labels;
+  for (const std::int64_t i : indices) labels.push_back(set.labels()[static_cast<std::size_t>(i)]);
+  return labels;
+}
+
+/// Opens the training clips and, unless `other` holds them, the held-out clips of a data set.
+void open_packed(const DataConfig& config, const io::Dataset* other, DataSets* data) {
+  auto opened = open_dataset(config.dir);
+  const io::Dataset& whole = *opened;
+  data->whole = std::move(opened);
+  if (other) require_same_format(whole, *other);
+  Split parts = split_of(whole, config);
+  const auto warn = [&](std::string text) {
+    if (!text.empty()) data->warnings.push_back(std::move(text));
+  };
+  const std::int64_t classes = whole.class_count();
+  warn(missing_classes(labels_at(whole, parts.training), classes, "training"));
+  if (other) {
+    warn(missing_classes(other->labels(), classes, "held-out"));
+  } else if (!parts.held_out.empty()) {
+    warn(missing_classes(labels_at(whole, parts.held_out), classes, "held-out"));
+  }
+  data->info.fingerprint = str(to_hex(hash64(io::to_json(whole.manifest()))),
+                               config.eval == "split" ? kStratifiedMark : "");
+  data->training = std::make_unique<ChosenFromSource>(&whole, std::move(parts.training));
+  if (!parts.held_out.empty())
+    data->held_out = std::make_unique<ChosenFromSource>(&whole, std::move(parts.held_out));
+}
+
+/// As open_packed(), for an exactly known flow. Its clips are drawn independently, so which of them
+/// are withheld does not matter.
+void open_exact(const DataConfig& config, DataSets* data) {
+  const auto& flow = config.exact.flow;
+  data->whole = std::make_unique<ExactSource>(flow);
+  const std::int64_t count = data->whole->size();
+  const bool own = config.eval == "split" || config.eval == "last";
+  const std::int64_t withheld = own ? withheld_of(count, config) : 0;
   data->training = std::make_unique<PartOfSource>(data->whole.get(), 0, count - withheld);
-  data->held_out = std::make_unique<PartOfSource>(data->whole.get(), count - withheld, withheld);
-}
-
-/// Opens data->whole and returns its fingerprint.
-std::string open_packed(const DataConfig& config, DataSets* data) {
-  auto whole = open_dataset(config.dir);
-  const std::string fingerprint = to_hex(hash64(io::to_json(whole->manifest())));
-  data->whole = std::move(whole);
-  return fingerprint;
-}
-
-/// As open_packed(), for an exactly known flow.
-std::string open_exact(const ExactConfig& config, DataSets* data) {
-  data->whole = std::make_unique<ExactSource>(config.flow);
-  return str("exact ", name_of(config.flow.kind), " ", data->whole->clip_shape(), " ",
-             config.flow.decay, " ", config.flow.own, " ", config.flow.spread, " ",
-             config.flow.seed);
+  if (own)
+    data->held_out = std::make_unique<PartOfSource>(data->whole.get(), count - withheld, withheld);
+  data->info.fingerprint = str("exact ", name_of(flow.kind), " ", data->whole->clip_shape(), " ",
+                               flow.decay, " ", flow.own, " ", flow.spread, " ", flow.seed);
 }
 
 }  // namespace
@@ -75,20 +124,22 @@ DataSets open_data(const DataConfig& config) {
   const bool exact = config.exact.enabled;
   if (config.dir.empty() && !exact) throw InvalidArgument("data.dir is not set; pass --data DIR");
   DataSets data;
-  const std::string fingerprint =
-      exact ? open_exact(config.exact, &data) : open_packed(config, &data);
-  if (config.eval == "split") {
-    split(config, &data);
+  const io::Dataset* other = nullptr;
+  if (config.eval != "split" && config.eval != "last" && config.eval != "none") {
+    auto opened = open_dataset(config.eval);
+    other = opened.get();
+    data.other = std::move(opened);
+    data.held_out = std::make_unique<PartOfSource>(other, 0, other->size());
+  }
+  if (exact) {
+    open_exact(config, &data);
+    if (other) require_same_format(*data.whole, *other);
   } else {
-    data.training = std::make_unique<PartOfSource>(data.whole.get(), 0, data.whole->size());
+    open_packed(config, other, &data);
   }
-  if (config.eval != "split" && config.eval != "none") {
-    data.other = open_dataset(config.eval);
-    require_same_format(*data.whole, *data.other);
-    data.held_out = std::make_unique<PartOfSource>(data.other.get(), 0, data.other->size());
-  }
+  std::string fingerprint = std::move(data.info.fingerprint);
   data.info = describe(*data.training);
-  data.info.fingerprint = fingerprint;
+  data.info.fingerprint = std::move(fingerprint);
   return data;
 }
 

@@ -2,6 +2,8 @@
 // Opens the training clips and the held-out clips of a run, as the [data] section describes them.
 
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "eflow/core/base/export.hpp"
@@ -39,6 +41,35 @@ class PartOfSource final : public io::ClipSource {
   std::int64_t first_, count_;
 };
 
+/// Some clips of another source, which must outlive it.
+class ChosenFromSource final : public io::ClipSource {
+ public:
+  /// `indices` must be those of clips of `whole`.
+  ChosenFromSource(const io::ClipSource* whole, std::vector<std::int64_t> indices)
+      : whole_(whole), indices_(std::move(indices)) {}
+  [[nodiscard]] std::int64_t size() const override {
+    return static_cast<std::int64_t>(indices_.size());
+  }
+  [[nodiscard]] Shape clip_shape() const override { return whole_->clip_shape(); }
+  [[nodiscard]] std::int64_t class_count() const override { return whole_->class_count(); }
+  [[nodiscard]] std::vector<std::string> class_names() const override {
+    return whole_->class_names();
+  }
+  [[nodiscard]] double fps() const override { return whole_->fps(); }
+  /// Throws std::out_of_range for an index that is out of range.
+  std::int32_t read(std::int64_t index, std::span<float> clip) const override {
+    return whole_->read(indices_.at(static_cast<std::size_t>(index)), clip);
+  }
+  [[nodiscard]] Shape context_shape() const override { return whole_->context_shape(); }
+  void read_context(std::int64_t index, std::span<float> context) const override {
+    whole_->read_context(indices_.at(static_cast<std::size_t>(index)), context);
+  }
+
+ private:
+  const io::ClipSource* whole_;
+  std::vector<std::int64_t> indices_;
+};
+
 /// The clips of a run. `training` and `held_out` are the sources to read; they refer to the other
 /// two.
 struct DataSets {
@@ -47,7 +78,13 @@ struct DataSets {
   std::unique_ptr<io::ClipSource> training = {};
   std::unique_ptr<io::ClipSource> held_out = {};  ///< null for data.eval = none
   DataInfo info = {};
+  /// Sentences about classes without training clips or without held-out clips, for the user.
+  std::vector<std::string> warnings = {};
 };
+
+/// Marks the fingerprint of a run whose held-out clips were chosen by stratified_split(). Runs that
+/// withhold the last clips, or none, have the fingerprint without it.
+inline constexpr const char* kStratifiedMark = "+stratified";
 
 /// The contexts of these clips, [n, L, E]; undefined if the source has none.
 [[nodiscard]] Tensor read_contexts(const io::ClipSource& source,

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "eflow/core/base/log.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/io/dataset/loader.hpp"
@@ -42,6 +43,7 @@ Tensor noisy(const io::Batch& batch, const FeatureTraining& options) {
 Features Features::train(const DataSets& data, const FeatureTraining& options) {
   if (!data.held_out)
     throw DataError("[features] no held-out clips; set data.eval to split or to a folder");
+  for (const std::string& warning : data.warnings) log_warning("[data] ", warning);
   if (data.info.clips.classes < 2)
     throw DataError("[features] expected a data set with at least two classes");
   Features features;

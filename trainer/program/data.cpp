@@ -3,13 +3,12 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <sstream>
 #include <thread>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/named_enum.hpp"
+#include "eflow/io/dataset/class_names.hpp"
 #include "eflow/io/dataset/dataset.hpp"
-#include "eflow/io/dataset/npy.hpp"
 #include "eflow/io/dataset/pack.hpp"
 #include "eflow/io/dataset/synth.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
@@ -28,6 +27,8 @@ using trainer::Option;
 
 /// Names of io::FloatRange and io::SynthSplit on the command line, in the order of the enumerators.
 constexpr std::array<std::string_view, 3> kRangeNames = {"symmetric", "unit", "any"};
+/// --range auto leaves PackOptions::float_range empty.
+constexpr const char* kAutoRange = "auto";
 constexpr std::array<std::string_view, 3> kSplitNames = {"train", "held-out", "all"};
 
 /// A progress bar over clips. Forwards the stop signal to `stop`, if given.
@@ -56,21 +57,20 @@ int report(const io::PackReport& report, const std::string& out) {
   }
   if (report.continued_from > 0)
     std::printf("continued after clip %lld\n", static_cast<long long>(report.continued_from));
+  if (report.guessed_range) {
+    std::printf(
+        "float values taken for pixels in [-1, 1]; --range says otherwise (unit: [0, 1], "
+        "any: latents)\n");
+  }
   const std::string layout = report.layout.empty() ? "" : ", layout " + report.layout;
   std::printf("%s: %s\n", out.c_str(),
-              str(report.already_there ? "already complete, " : "", report.clips, " clips ",
-                  report.spec.shape, " ", report.spec.dtype, ", ", report.spec.class_count,
-                  " classes, ", report.stored_bytes / 1024, " KiB", layout)
+              str(report.already_there ? "already complete, checked, "
+                  : report.repaired    ? "repaired, "
+                                       : "",
+                  report.clips, " clips ", report.spec.shape, " ", report.spec.dtype, ", ",
+                  report.spec.class_count, " classes, ", report.stored_bytes / 1024, " KiB", layout)
                   .c_str());
   return 0;
-}
-
-std::vector<std::string> lines_of(const std::string& file) {
-  std::vector<std::string> lines;
-  if (file.empty()) return lines;
-  std::istringstream text(read_file(file, 1 << 20));
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
-  return lines;
 }
 
 void require_file(const std::string& key, const std::string& path) {
@@ -79,35 +79,44 @@ void require_file(const std::string& key, const std::string& path) {
 }
 
 struct PackFlags {
-  std::string videos, labels, out, names, layout, range = "symmetric", dtype = "auto";
+  std::string videos, labels, out, names, layout, range = kAutoRange, dtype = "auto";
+  bool overwrite = false;
   std::int64_t classes = 0;
   double fps = 8;
 
   std::vector<Option> options() {
     return {
         {"videos", &videos, "Array of clips: .npy, uint8 or float, 4 or 5 axes."},
-        {"labels", &labels, "Array of one integer per clip, .npy; default: clips have no labels."},
+        {"labels", &labels,
+         "Array of one integer per clip, .npy, of any integer type; default: clips have no "
+         "labels."},
         {"out", &out, "Folder of the data set."},
-        {"names", &names, "Text file with one class name per line."},
+        {"names", &names, "UTF-8 text file with one class name per line, each of them once."},
         {"layout", &layout,
          "Order of the axes, such as NTHWC or NCTHW; required if the shape is ambiguous."},
-        {"range", &range, one_of({kRangeNames.begin(), kRangeNames.end()}),
-         "Meaning of float values: pixels in [-1, 1], pixels in [0, 1], or latents."},
+        {"range", &range, one_of({"auto", "symmetric", "unit", "any"}),
+         "Meaning of float values: pixels in [-1, 1], pixels in [0, 1], or latents. auto: "
+         "symmetric if the values fit and one is negative; otherwise it must be given."},
         {"dtype", &dtype, one_of({"auto", "u8", "bf16", "f32"}),
          "Data type of the stored clips; auto: u8 for uint8, f32 for floats."},
         {"classes", &classes, at_least(0),
          "Number of classes; 0: the number of names, or the largest label + 1."},
         {"fps", &fps, between(0.1, 1000), "frames/s", "Frame rate of the clips, for animations."},
+        {"overwrite", &overwrite,
+         "Remove another data set, and files named as shards that eflow did not write, from "
+         "--out."},
     };
   }
 
   [[nodiscard]] io::PackOptions pack_options(std::stop_source* stop) const {
     io::PackOptions options;
     options.layout = layout;
-    options.float_range = enum_from_name<io::FloatRange>("range", range, kRangeNames);
+    if (range != kAutoRange)
+      options.float_range = enum_from_name<io::FloatRange>("range", range, kRangeNames);
     options.dtype = dtype_from_name(dtype);
     options.class_count = classes;
-    options.class_names = lines_of(names);
+    if (!names.empty()) options.class_names = io::read_class_names(names);
+    if (overwrite) options.foreign = io::ForeignFiles::kOverwrite;
     options.fps = fps;
     options.progress = ClipProgress("packing", stop);
     options.stop = stop->get_token();
@@ -115,14 +124,14 @@ struct PackFlags {
   }
 };
 
-/// Packs the arrays. Faults of the arrays become data errors; an ambiguous layout, which only the
-/// command line can resolve, stays a usage error.
+/// Packs the arrays. Faults of the arrays become data errors; an ambiguity, which only the command
+/// line can resolve, stays a usage error.
 io::PackReport pack(const PackFlags& flags) {
   std::stop_source stop;
-  const io::PackOptions options = flags.pack_options(&stop);
-  if (flags.layout.empty()) (void)io::infer_layout(io::NpyFile(flags.videos).shape(), flags.videos);
   try {
-    return io::pack_npy(flags.videos, flags.labels, flags.out, options);
+    return io::pack_npy(flags.videos, flags.labels, flags.out, flags.pack_options(&stop));
+  } catch (const io::AmbiguousArray&) {
+    throw;
   } catch (const InvalidArgument& error) {
     throw trainer::DataError(error.what());
   }
@@ -136,7 +145,7 @@ int data_pack(const Arguments& arguments) {
     return print_help(
         {"eflow data pack --videos V.npy [--labels L.npy] --out DIR [...]",
          "Packs arrays into a checksummed, compressed data set. After an interruption, the "
-         "same command continues."},
+         "same command continues; on a damaged data set, it packs the damaged parts again."},
         flags.options());
   }
   parse(arguments, flags.options(), {"videos", "out"});
@@ -149,6 +158,7 @@ int data_pack(const Arguments& arguments) {
 
 int data_synth(const Arguments& arguments) {
   std::string out, split = "train";
+  bool overwrite = false;
   std::int64_t size = 32, frames = 8, seed = 0;
   const std::vector<Option> options = {
       {"out", &out, "Folder of the data set."},
@@ -157,6 +167,8 @@ int data_synth(const Arguments& arguments) {
       {"split", &split, one_of({kSplitNames.begin(), kSplitNames.end()}),
        "Colour combinations: train is seven of eight, held-out the eighth."},
       {"seed", &seed, at_least(0), "Selects the combinations to hold out, and their order."},
+      {"overwrite", &overwrite,
+       "Remove another data set, and files named as shards that eflow did not write, from --out."},
   };
   if (wants_help(arguments)) {
     return print_help(
@@ -171,6 +183,7 @@ int data_synth(const Arguments& arguments) {
                                 enum_from_name<io::SynthSplit>("split", split, kSplitNames)});
   std::stop_source stop;
   io::PackOptions packing;
+  if (overwrite) packing.foreign = io::ForeignFiles::kOverwrite;
   packing.progress = ClipProgress("drawing", &stop);
   packing.stop = stop.get_token();
   return report(io::pack_source(shapes, out,

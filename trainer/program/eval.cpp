@@ -131,7 +131,8 @@ int eval_train_features(const Arguments& arguments) {
   const std::vector<Option> options = {
       {"data", &data.dir, "Folder of the data set."},
       {"eval", &data.eval,
-       "Held-out clips: 'split' for the last clips of --data, or another folder."},
+       "Held-out clips: 'split' for clips of --data, 'last' for its last clips, or another "
+       "folder."},
       {"out", &out, "Folder to write the features to."},
       {"iterations", &training.iterations, between(1, 1e6), "steps", "Training steps."},
       {"batch", &training.batch, between(1, 4096), "clips", "Clips per step."},
@@ -178,7 +179,7 @@ int eval(const Arguments& arguments) {
       {"features", &features_folder, "Folder written by 'eflow eval train-features'."},
       {"data", &data.dir,
        "Folder of the data set; adds Frechet distance and spectra, with their floor."},
-      {"eval", &data.eval, "Held-out clips of --data: 'split', or another folder."},
+      {"eval", &data.eval, "Held-out clips of --data: 'split', 'last', or another folder."},
       {"reference", &reference, between(2, 1e6), "clips", "Training clips to compare with."},
       {"exact", &exact, "Compare a run on an exactly known flow (exact.kind) with that flow."},
       {"clips", &request_exact.clips, between(2, 1e6), "clips", "With --exact: number of clips."},

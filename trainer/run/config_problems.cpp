@@ -98,7 +98,7 @@ class Rules {
 
   void data() {
     require(!c_.data.eval.empty(),
-            "data.eval: expected 'split', 'none' or a folder, found nothing");
+            "data.eval: expected 'split', 'last', 'none' or a folder, found nothing");
     require_parses([&] { static_cast<void>(parse_buckets(c_.data.buckets)); });
     if (c_.data.buckets.empty()) return;
     require(!c_.model.position_table,

@@ -4,6 +4,7 @@
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/options/option_text.hpp"
 
 namespace eflow::trainer {
@@ -84,6 +85,11 @@ void check_fits(const io::Checkpoint& checkpoint, const Config& config, const Da
     fatal.push_back(str("data set: checkpoint ", info.data.fingerprint, " with ",
                         info.data.training_clips, " training clips, now ", data.fingerprint,
                         " with ", data.training_clips));
+    if (info.data.fingerprint + kStratifiedMark == data.fingerprint) {
+      fatal.push_back(
+          "held-out clips: the checkpoint's are the last clips of the data set; "
+          "--data.eval=last withholds them again");
+    }
   }
   if (!fatal.empty()) {
     throw CheckpointError(str("[resume] ", checkpoint.path().string(),

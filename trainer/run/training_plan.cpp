@@ -175,6 +175,7 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   }
   const DataSets data = open_data(config.data);
   std::string notes;
+  for (const std::string& warning : data.warnings) notes += "warning: " + warning + "\n";
   const Say say = [&](const std::string& line) { notes += line + "\n"; };
   const auto checkpoint = find_checkpoint(resume, RunDirectory(out), say);
   if (checkpoint) check_fits(*checkpoint, config, data.info, say);

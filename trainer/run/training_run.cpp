@@ -216,6 +216,7 @@ class Run {
     const Say tell = [this](const std::string& line) { say(line); };
     say("device " + describe_device());
     parts_ = std::make_unique<Parts>(config_);
+    for (const std::string& warning : parts_->data.warnings) log_warning("[data] ", warning);
     prepare_kernels(*parts_, tell);
     directory_.open_for_training();
     auto checkpoint = find_checkpoint(resume, directory_, tell);

@@ -91,6 +91,36 @@ BOOST_AUTO_TEST_CASE(unreadable_arrays_say_how_to_convert) {
   BOOST_CHECK_THROW(NpyFile{path}, InvalidArgument);
 }
 
+BOOST_AUTO_TEST_CASE(integers_of_every_type_are_read) {
+  const TempDir dir;
+  const fs::path path = dir / "a.npy";
+  const auto read = [&](const std::string& descr, const std::string& bytes) {
+    std::string file = file_with(
+        "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (1,), }", bytes.size());
+    file.replace(file.size() - bytes.size(), bytes.size(), bytes);
+    spill(path, file);
+    return io::read_npy_integers(path).values.at(0);
+  };
+  const std::string minus(8, '\xff');
+  BOOST_TEST(read("|b1", "\1") == 1);
+  BOOST_TEST(read("|u1", "\xfe") == 254);
+  BOOST_TEST(read("|i1", "\xfe") == -2);
+  BOOST_TEST(read("<i2", "\xfe\xff") == -2);
+  BOOST_TEST(read(">i2", std::string("\0\2", 2)) == 2);
+  BOOST_TEST(read("<u2", "\xfe\xff") == 65534);
+  BOOST_TEST(read("<i4", "\xfe\xff\xff\xff") == -2);
+  BOOST_TEST(read(">u4", "\xff\xff\xff\xfe") == 4294967294);
+  BOOST_TEST(read("<i8", minus) == -1);
+  BOOST_TEST(read("<u8", minus) == std::numeric_limits<std::int64_t>::max());
+  const auto refused = [&](const char* descr) {
+    return text_of<InvalidArgument>([&] { read(descr, "abcd"); });
+  };
+  BOOST_TEST(has(refused("<f4"), "array.astype('<i8')"));
+  BOOST_TEST(has(refused("<U1"), "np.unique"));
+  spill(path, file_with("{'descr': '<i2', 'fortran_order': False, 'shape': (9,), }", 17));
+  BOOST_CHECK_THROW(io::read_npy_integers(path), CorruptData);
+}
+
 BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
   const TempDir dir;
   const fs::path path = dir / "a.npy";

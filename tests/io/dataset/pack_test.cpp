@@ -210,6 +210,100 @@ BOOST_AUTO_TEST_CASE(wrong_labels) {
   BOOST_CHECK_THROW(pack_npy(in.labels, in.labels, in.out), InvalidArgument);
 }
 
+BOOST_AUTO_TEST_CASE(impossible_labels_and_names) {
+  const Inputs in;
+  const auto text = [&](std::int64_t label) {
+    write_labels(in.labels, {0, 1, label, 0, 1, 2});
+    return text_of<InvalidArgument>([&] { pack_npy(in.videos, in.labels, in.out); });
+  };
+  for (const std::int64_t label :
+       {std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::max() - 1,
+        std::int64_t{1} << 32, std::int64_t{1} << 20, std::int64_t{-1},
+        std::numeric_limits<std::int64_t>::min()}) {
+    const std::string found = text(label);
+    BOOST_TEST(has(found, "clip 2: label " + std::to_string(label)), found);
+    BOOST_TEST(has(found, "np.unique"), found);
+  }
+  write_labels(in.labels, {0, 1, 2, 0, 1, 2});
+  PackOptions names;
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {"a", "b", "a"}, {"a", "", "b"}, {"a", "b", "caf\xe9"}}) {
+    names.class_names = wrong;
+    BOOST_CHECK_THROW(pack_npy(in.videos, in.labels, in.out, names), InvalidArgument);
+  }
+  BOOST_TEST(!fs::exists(in.out));
+}
+
+BOOST_AUTO_TEST_CASE(the_meaning_of_floats_is_asked_unless_it_is_clear) {
+  const Inputs in;
+  const auto report = [&](double scale, double offset) {
+    write_videos<float>(in.videos, "NTHWC", [&](double v) { return v * scale + offset; });
+    return pack_npy(in.videos, in.labels, in.out);
+  };
+  const auto text = [&](double scale, double offset) {
+    const std::string out = text_of<io::AmbiguousArray>([&] { report(scale, offset); });
+    BOOST_TEST(!fs::exists(in.out));
+    return out;
+  };
+  BOOST_TEST(has(text(1 / 255.0, 0), "--range unit or --range symmetric"));
+  BOOST_TEST(has(text(0, 0), "--range unit or --range symmetric"));
+  BOOST_TEST(has(text(1, 0), "array / 255"));
+  BOOST_TEST(has(text(200, 0), "array / 65535"));
+  BOOST_TEST(has(text(1000, 0), "array / array.max()"));
+  BOOST_TEST(has(text(1, -128), "--range symmetric"));
+  const io::PackReport symmetric = report(2 / 255.0, -1);
+  BOOST_TEST(symmetric.finished);
+  BOOST_TEST((symmetric.guessed_range == io::FloatRange::kSymmetric));
+  BOOST_TEST(worst_error(in.out) < 1e-6);
+  PackOptions given;
+  given.float_range = io::FloatRange::kSymmetric;  // what was guessed may be said: the same set
+  const io::PackReport again = pack_npy(in.videos, in.labels, in.out, given);
+  BOOST_TEST(again.already_there);
+  BOOST_TEST(!again.guessed_range.has_value());
+}
+
+/// Bad input is found before --overwrite removes anything.
+BOOST_AUTO_TEST_CASE(overwriting_begins_after_the_input_was_checked) {
+  const Inputs in;
+  static_cast<void>(pack_npy(in.videos, in.labels, in.out));
+  const auto before = snapshot(in.out);
+  PackOptions over;
+  over.foreign = io::ForeignFiles::kOverwrite;
+  over.float_range = io::FloatRange::kUnit;
+  write_videos<float>(in.videos, "NTHWC", [](double v) { return v / 250; });
+  BOOST_CHECK_THROW(pack_npy(in.videos, in.labels, in.out, over), InvalidArgument);
+  BOOST_TEST((snapshot(in.out) == before));
+  write_videos<float>(in.videos, "NTHWC", [](double v) { return v / 255; });
+  BOOST_CHECK_THROW(
+      [&] {
+        PackOptions keep = over;
+        keep.foreign = io::ForeignFiles::kRefuse;
+        pack_npy(in.videos, in.labels, in.out, keep);
+      }(),
+      InvalidArgument);
+  BOOST_TEST((snapshot(in.out) == before));
+  BOOST_TEST(pack_npy(in.videos, in.labels, in.out, over).finished);
+  BOOST_TEST(worst_error(in.out) < 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(packing_again_repairs) {
+  const Inputs in;
+  PackOptions options;
+  options.limits.clips = 2;
+  static_cast<void>(pack_npy(in.videos, in.labels, in.out, options));
+  const auto whole = snapshot(in.out);
+  const auto again = [&] { return pack_npy(in.videos, in.labels, in.out, options); };
+  BOOST_TEST(again().already_there);
+  flip_bit(in.out / "shard-00000.h5", 700);
+  fs::remove(in.out / "shard-00002.h5");
+  const io::PackReport repaired = again();
+  BOOST_TEST(repaired.repaired);
+  BOOST_TEST(!repaired.already_there);
+  BOOST_TEST(repaired.finished);
+  BOOST_TEST((snapshot(in.out) == whole));
+  BOOST_TEST(again().already_there);
+}
+
 BOOST_AUTO_TEST_CASE(without_labels) {
   const Inputs in;
   static_cast<void>(pack_npy(in.videos, "", in.out));

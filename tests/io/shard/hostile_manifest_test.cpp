@@ -120,4 +120,21 @@ BOOST_AUTO_TEST_CASE(data_sets) {
   }
   spill(path, std::string(100000, '['));
   BOOST_CHECK_THROW(io::Dataset{dir / "set"}, CorruptData);
+  // Depth and number of values are bounded before anything recurses or allocates.
+  const auto text = [&](const std::string& content) {
+    spill(path, content);
+    return text_of<CorruptData>([&] { io::Dataset{dir / "set"}; });
+  };
+  constexpr std::size_t kDepth = 1 << 20;
+  const std::string nested =
+      "{\"format\":" + std::string(kDepth, '[') + std::string(kDepth, ']') + "}";
+  BOOST_TEST(has(text(nested), "nest deeper than 32"));
+  std::string objects;
+  for (int i = 0; i < 200000; ++i) objects += "{\"a\":";
+  BOOST_TEST(has(text(objects + "1" + std::string(200000, '}')), "nest deeper than 32"));
+  std::string many = "[0";
+  for (int i = 0; i < (5 << 20); ++i) many += ",0";
+  BOOST_TEST(has(text(many + "]"), "more values"));
+  forge(path, good, [](json& m) { m["creator"] = "[[[[{{{{\\\"[[[[" + std::string(100, '['); });
+  BOOST_TEST(io::Dataset(dir / "set").size() == 5);  // brackets in a string do not nest
 }
