@@ -97,6 +97,11 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
   };
   const auto result = trainer::run_training(config, stage.out, resume, hooks);
   progress.reset();
+  if (result.stopped && result.checkpoint.empty()) {
+    std::printf("%s: stopped before the first step; run the same command again to continue\n",
+                stage.out.c_str());
+    return true;
+  }
   std::printf("%s: %s at step %lld%s\n", stage.out.c_str(),
               result.stopped ? "stopped and saved" : "finished",
               static_cast<long long>(result.step),

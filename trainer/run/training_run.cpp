@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "eflow/core/base/log.hpp"
+#include "eflow/core/base/number_text.hpp"
 #include "eflow/core/base/stopwatch.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
@@ -111,10 +112,20 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   const std::uint64_t compiled = now.compiled - before.compiled;
   const std::uint64_t found = now.disk_hits + now.pack_hits - before.disk_hits - before.pack_hits;
   if (compiled + found == 0) return;
-  char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%.2f s", watch.seconds());
-  say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ", seconds));
+  say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ",
+          fixed_text(watch.seconds(), 2), " s"));
 }
+
+/// While it lives, a stop of the run also ends the compiles that it waits for.
+class CompilesStop {
+ public:
+  explicit CompilesStop(const std::function<bool()>& stop) {
+    default_device()->runtime().cancel_compiles_if(stop);
+  }
+  ~CompilesStop() { default_device()->runtime().cancel_compiles_if({}); }
+  CompilesStop(const CompilesStop&) = delete;
+  CompilesStop& operator=(const CompilesStop&) = delete;
+};
 
 /// Resumes the trainer from a checkpoint of this run.
 void start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
@@ -152,6 +163,7 @@ class Run {
       : config_(config), directory_(out), hooks_(hooks) {}
 
   TrainingResult go(const std::string& resume) {
+    if (!prepare()) return {0, true, {}};
     start(resume);
     const std::int64_t last = config_.train.iterations;
     bool stopped = false;
@@ -166,10 +178,16 @@ class Run {
   }
 
  private:
-  void start(const std::string& resume) {
+  /// Builds networks and kernels. Returns false if a stop was requested meanwhile.
+  bool prepare() {
     hooks_.say("device " + describe_device());
+    const CompilesStop stop(hooks_.stop);
     parts_ = std::make_unique<Parts>(config_);
     prepare_kernels(*parts_, hooks_.say);
+    return !hooks_.stop();
+  }
+
+  void start(const std::string& resume) {
     directory_.open_for_training();
     auto checkpoint = find_checkpoint(resume, directory_, hooks_.say);
     if (checkpoint) {
@@ -180,8 +198,7 @@ class Run {
     }
     freeze(config_.train.freeze, parts_->model.get());
     set_aside_after(last_step(checkpoint));
-    const auto saves = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
-    require_free_space(directory_.path(), saves * checkpoint_bytes(parts_->trainer));
+    require_space();
     open_metrics(checkpoint);
     write_file_atomically(directory_.config(), to_ini(config_));
     write_file_atomically(directory_.data_info(), to_json(parts_->data.info));
@@ -192,6 +209,18 @@ class Run {
       held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
     }
     peak_ = measure_device_peak(0.1, config_.train.precision);
+  }
+
+  /// Checks that the checkpoints which the folder will hold fit, less those that it holds now and
+  /// that saves will replace. One more exists while a save is in progress.
+  void require_space() const {
+    const std::uint64_t each = checkpoint_bytes(parts_->trainer);
+    const std::uint64_t most = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
+    const io::CheckpointStore store(
+        directory_.checkpoints(),
+        io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
+    const std::uint64_t replaced = std::min<std::uint64_t>(store.replaceable(), most - 1);
+    require_free_space(directory_.path(), (most - replaced) * each);
   }
 
   static std::int64_t last_step(const std::optional<io::Checkpoint>& checkpoint) {
