@@ -129,6 +129,7 @@ set(EFLOW_DETAIL_trainer
 set(EFLOW_SHARED_base
   core/base/named_enum.hpp
   core/base/noise.hpp
+  core/base/number_text.hpp
   core/base/stopwatch.hpp)
 set(EFLOW_SHARED_jit
   jit/cache/cache_use.hpp

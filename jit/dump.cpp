@@ -4,6 +4,7 @@
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/request_check.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 
 namespace eflow::jit {
@@ -33,7 +34,7 @@ std::string file_name(const std::string& title) {
   return out;
 }
 
-/// Quotes a word for the shell if necessary.
+/// Quotes a word for the shell if necessary. check_command() admits no quotes.
 std::string quoted(const std::string& word) {
   const bool plain = word.find_first_not_of(
                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -55,6 +56,7 @@ std::string compile_command(const BuildRequest& request) {
 
 fs::path dump_build(const fs::path& parent, const BuildRequest& request, std::string_view image,
                     std::string_view log) {
+  check_command(request);
   const std::string key = to_hex(key_of(request.canonical_bytes()));
   const fs::path folder = parent / str(file_name(request.title()), '-', key.substr(0, 12));
   for (const TextFile& file : request.texts->files) write(folder / "texts" / file.path, file.text);

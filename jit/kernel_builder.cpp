@@ -185,7 +185,9 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
         "), but EFLOW_JIT=forbid does not allow it; run `eflow jit prepare` or set EFLOW_PACKS"));
   }
   // Processes that need the same kernel wait here and then find it in the cache.
-  const KeyLock lock = disk() != nullptr ? disk()->lock(key) : KeyLock();
+  if (limits.stopped())
+    throw CompileError(str("[jit] ", request.title(), " was stopped before it was compiled"));
+  const KeyLock lock = disk() != nullptr ? disk()->lock(key, limits) : KeyLock();
   if (lock.held()) {
     if (Built found = find_cached(key, bytes, accept, why); found.artifact) return found;
   }

@@ -1,8 +1,10 @@
 #include "eflow/jit/runtime.hpp"
 
 #include <algorithm>
+#include <future>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "eflow/core/base/log.hpp"
 #include "eflow/core/base/stopwatch.hpp"
@@ -20,6 +22,9 @@
 
 namespace eflow::jit {
 namespace {
+
+/// How often a caller that may cancel its compiles is asked.
+constexpr std::chrono::milliseconds kPollEvery{20};
 
 Isa choose_isa(std::optional<Isa> wanted) {
   const std::vector<Isa> usable = usable_isas();
@@ -94,6 +99,8 @@ struct Runtime::State {
   TunedConfigs tuned;
   std::mutex warning;
   std::set<std::string, std::less<>> warned;  // names of kernels that prepare_or_warn has reported
+  std::function<bool()> cancelled;            // see cancel_compiles_if
+  std::thread::id cancelled_on;
 
   explicit State(const Options& o)
       : options(o), isa(choose_isa(o.isa)), pool(o.threads), builder(o) {
@@ -154,11 +161,18 @@ struct Runtime::State {
     into.insert(kernel.spec, kernel_of(*made));
   }
 
+  [[nodiscard]] bool is_cancelled() const {
+    return std::this_thread::get_id() == cancelled_on && cancelled();
+  }
+
   Prepared prepare(const KernelRef& kernel, std::stop_token stop) {
     const Stopwatch watch;
     Prepared out{.kernel = kernel, .resources = {}, .error = ""};
+    CompileLimits compile{
+        .timeout = options.compile_timeout, .stop = std::move(stop), .cancelled = {}};
+    if (std::this_thread::get_id() == cancelled_on) compile.cancelled = cancelled;
     try {
-      obtain(kernel, {.timeout = options.compile_timeout, .stop = std::move(stop)}, out);
+      obtain(kernel, compile, out);
     } catch (const std::exception& e) {
       out.error = e.what();
     }
@@ -204,6 +218,10 @@ KernelBuilder& Runtime::builder() const {
 Stats Runtime::stats() const {
   return state_->builder.stats();
 }
+void Runtime::cancel_compiles_if(std::function<bool()> stop) {
+  state_->cancelled = std::move(stop);
+  state_->cancelled_on = state_->cancelled ? std::this_thread::get_id() : std::thread::id();
+}
 void Runtime::set_events(Events events) {
   state_->builder.set_events(std::move(events));
 }
@@ -218,14 +236,35 @@ void Runtime::define(const KernelDefinition& definition) {
 std::vector<Prepared> Runtime::prepare(const std::vector<KernelRef>& kernels,
                                        std::stop_token stop) {
   std::vector<Prepared> out(kernels.size());
-  parallel_for(kernels.size(), state_->options.compile_threads,
-               [&](std::size_t i) { out[i] = state_->prepare(kernels[i], stop); });
+  const auto prepare_all = [&](const std::stop_token& token) {
+    parallel_for(kernels.size(), state_->options.compile_threads,
+                 [&](std::size_t i) { out[i] = state_->prepare(kernels[i], token); });
+  };
+  const bool all_there = std::all_of(kernels.begin(), kernels.end(),
+                                     [&](const KernelRef& k) { return state_->has(k.spec); });
+  if (all_there || std::this_thread::get_id() != state_->cancelled_on) {
+    prepare_all(stop);
+    return out;
+  }
+  // This thread polls, so others compile.
+  std::stop_source either;
+  const std::stop_callback forward(stop, [&] { either.request_stop(); });
+  std::promise<void> promise;
+  std::future<void> done = promise.get_future();
+  const std::jthread worker([&] {
+    prepare_all(either.get_token());
+    promise.set_value();
+  });
+  while (done.wait_for(kPollEvery) != std::future_status::ready) {
+    if (state_->cancelled()) either.request_stop();
+  }
   return out;
 }
 
 bool Runtime::prepare_or_warn(const KernelRef& kernel, std::string_view instead) {
   const Prepared made = state_->prepare(kernel, {});
   if (made.ok()) return true;
+  if (state_->is_cancelled()) return false;  // the caller of cancel_compiles_if() knows why
   const std::lock_guard lock(state_->warning);
   if (state_->warned.insert(kernel.name).second)
     log_warning("[jit] ", made.error, "\n", kernel.name, ": ", instead, " instead.");

@@ -18,6 +18,7 @@
 //
 // Threads: all members may be called concurrently, except that set_events comes first.
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <type_traits>
@@ -102,6 +103,11 @@ class Runtime {
   /// prepares that kernel. Returns `spec` unchanged if nothing usable was tuned or EFLOW_TUNE=off.
   /// The answer is cached per KernelSpec and shape; a repeated call takes about ten nanoseconds.
   [[nodiscard]] KernelSpec tuned(std::string_view name, const KernelSpec& spec, ShapeBucket shape);
+
+  /// While set, prepares that are started from the thread that called this poll `stop` there; true
+  /// cancels their compiles, and those that follow fail at once. An application that is asked to end need not wait
+  /// for a compiler. Not to be called while another thread prepares.
+  void cancel_compiles_if(std::function<bool()> stop);
 
   /// Must be called before the first prepare().
   void set_events(Events events);

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "eflow/core/base/error.hpp"
@@ -16,17 +17,70 @@ namespace eflow {
 namespace fs = std::filesystem;
 namespace {
 
-/// Returns a path in the same directory as `path` that no other process or thread uses.
-fs::path temporary_next_to(const fs::path& path) {
-  static std::atomic<unsigned> counter{0};
-  fs::path out = path;
-  out += str(".tmp-", ::getpid(), "-", counter++);
-  return out;
-}
+constexpr std::string_view kTemporary = ".tmp-";
+/// Names tried for a temporary. Another process has the same id if it runs in another container.
+constexpr int kNames = 1000;
+/// Directory entries inspected for leftovers, so that a large directory does not slow each write.
+constexpr int kMostEntries = 4096;
+
+/// Where the file system has no locks, an older leftover belongs to no running process.
+constexpr std::chrono::hours kAbandonedAge{24};
 
 fs::path directory_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
+
+/// Whether the name ends in ".tmp-PID-n" after `stem`.
+bool is_temporary_of(std::string_view name, std::string_view stem) {
+  if (!name.starts_with(stem) || !name.substr(stem.size()).starts_with(kTemporary)) return false;
+  const std::string_view rest = name.substr(stem.size() + kTemporary.size());
+  const std::size_t dash = rest.find('-');
+  return dash != std::string_view::npos && dash > 0 && dash + 1 < rest.size() &&
+         rest.find_first_not_of("0123456789-") == std::string_view::npos &&
+         rest.find('-', dash + 1) == std::string_view::npos;
+}
+
+/// Removes what killed writers of `path` left. A writer holds the lock of its temporary.
+void remove_leftovers(const fs::path& path) {
+  const std::string stem = path.filename().string();
+  std::error_code code;
+  int entries = 0;
+  for (auto at = fs::directory_iterator(directory_of(path), code);
+       !code && at != fs::directory_iterator() && entries++ < kMostEntries; at.increment(code)) {
+    std::error_code ignored;
+    if (!is_temporary_of(at->path().filename().string(), stem) || !at->is_regular_file(ignored) ||
+        at->is_symlink(ignored))
+      continue;
+    if (const FileDescriptor abandoned = claim_abandoned(at->path()); abandoned.valid())
+      ::unlink(at->path().c_str());
+  }
+}
+
+/// A temporary file next to the file that it will replace, locked while it is being written.
+struct Temporary {
+  fs::path path;
+  FileDescriptor file;
+
+  /// Creates it under a name that nobody uses.
+  explicit Temporary(const fs::path& target) {
+    static std::atomic<unsigned> counter{0};
+    for (int tries = 0; tries < kNames; ++tries) {
+      path = target;
+      path += str(kTemporary, ::getpid(), "-", counter++);
+      file = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      if (!file.valid() && errno == EEXIST) continue;
+      if (!file.valid()) throw_errno("create", path.string());
+      // Between open and lock, another writer may have taken the file for a leftover.
+      struct stat info {};
+      if (try_lock(file, path) != LockState::kBusy && ::fstat(file.get(), &info) == 0 &&
+          info.st_nlink > 0)
+        return;
+    }
+    throw IoError(str("[create] ", target.string(), ": all ", kNames,
+                      " names tried for a temporary file are taken; remove the files ",
+                      target.string(), kTemporary, "*"));
+  }
+};
 
 }  // namespace
 
@@ -47,8 +101,16 @@ void FileDescriptor::close(const std::string& path) {
 }
 
 FileDescriptor open_read(const fs::path& path) {
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: opening a FIFO without a writer would wait forever. It has no effect on a file.
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid()) throw_errno("open", path.string());
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_errno("stat", path.string());
+  if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+    throw IoError(str("[open] ", path.string(), " is not a regular file but a ",
+                      S_ISFIFO(info.st_mode) ? "FIFO" : "device or socket",
+                      "; write its content to a file and name that"));
+  }
   return file;
 }
 
@@ -84,21 +146,24 @@ void sync_file(const FileDescriptor& file, const fs::path& path) {
 void sync_directory(const fs::path& directory) {
   const FileDescriptor file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!file.valid()) throw_errno("open", directory.string());
-  // EINVAL: this file system cannot sync directories, so there is nothing to flush.
-  if (::fsync(file.get()) != 0 && errno != EINVAL) throw_errno("fsync", directory.string());
+  if (::fsync(file.get()) == 0) return;
+  // This file system cannot sync directories, so there is nothing to flush.
+  if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) return;
+  throw_errno("fsync", directory.string());
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> content) {
-  const fs::path temporary = temporary_next_to(path);
+  remove_leftovers(path);
+  Temporary temporary(path);
   try {
-    FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (!file.valid()) throw_errno("create", temporary.string());
-    write_all(file, temporary, content);
-    sync_file(file, temporary);
-    file.close(temporary.string());
-    rename_durably(temporary, path);
+    write_all(temporary.file, temporary.path, content);
+    sync_file(temporary.file, temporary.path);
+    // A second descriptor keeps the lock until the file has its name.
+    const FileDescriptor lock(::fcntl(temporary.file.get(), F_DUPFD_CLOEXEC, 0));
+    temporary.file.close(temporary.path.string());
+    rename_durably(temporary.path, path);
   } catch (...) {
-    ::unlink(temporary.c_str());
+    ::unlink(temporary.path.c_str());
     throw;
   }
 }
@@ -141,15 +206,46 @@ void require_free_space(const fs::path& directory, std::uint64_t bytes) {
   }
 }
 
+LockState try_lock(const FileDescriptor& file, const fs::path& path) {
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return LockState::kBusy;
+    if (errno == ENOSYS || errno == ENOLCK || errno == EOPNOTSUPP) return LockState::kUnsupported;
+    if (errno != EINTR) throw_errno("lock", path.string());
+  }
+  return LockState::kHeld;
+}
+
+FileDescriptor claim_abandoned(const fs::path& path) try {
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  struct stat info {};
+  if (!file.valid() || ::fstat(file.get(), &info) != 0) return {};
+  const LockState state = try_lock(file, path);
+  if (state == LockState::kHeld) return file;
+  const auto now = std::chrono::system_clock::now();
+  const bool old = now - std::chrono::system_clock::from_time_t(info.st_mtime) > kAbandonedAge;
+  return state == LockState::kUnsupported && old ? std::move(file) : FileDescriptor();
+} catch (const Error&) {
+  return {};
+}
+
 FileLock::FileLock(const fs::path& path)
-    : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666)) {
   if (!file_.valid()) throw_errno("open", path.string());
-  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) throw_errno("lock", path.string());
-    const std::string holder = read_file(path, 4096);
-    throw IoError(str("[lock] ", path.string(), " is held by ",
-                      holder.empty() ? "another process" : "process " + holder,
-                      "; wait for it to end or use another directory"));
+  switch (try_lock(file_, path)) {
+    case LockState::kHeld:
+      break;
+    case LockState::kBusy: {
+      const std::string holder = read_file(path, 4096);
+      throw IoError(str("[lock] ", path.string(), " is held by ",
+                        holder.empty() ? "another process" : "process " + holder,
+                        "; wait for it to end or use another directory"));
+    }
+    case LockState::kUnsupported:
+      log_warning("[lock] ", path.string(),
+                  " cannot be locked: this file system has no locks. Going on without; make sure "
+                  "that no other process writes to ",
+                  directory_of(path).string());
+      break;
   }
   const std::string id = str(::getpid());
   if (::ftruncate(file_.get(), 0) != 0) throw_errno("truncate", path.string());

@@ -34,7 +34,8 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-/// Opens `path` for reading. Throws IoError naming the path.
+/// Opens a regular file, or a directory to lock it, for reading. Never waits: a FIFO, socket or
+/// device is refused. Throws IoError naming the path.
 [[nodiscard]] FileDescriptor open_read(const std::filesystem::path& path);
 /// Reads exactly bytes.size() bytes at `offset`; `path` is for messages. Thread-safe on one
 /// descriptor. Throws CorruptData if the file ends too early, IoError if the read fails.
@@ -51,7 +52,8 @@ void sync_file(const FileDescriptor& file, const std::filesystem::path& path);
 void sync_directory(const std::filesystem::path& directory);
 
 /// Replaces `path` with `content`, durably and atomically. If writing fails, `path` keeps its old
-/// content and the temporary file is removed. Throws IoError, NoSpaceError.
+/// content and the temporary file is removed. Temporary files that killed processes left of earlier
+/// writes of `path` are removed too. Throws IoError, NoSpaceError.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
@@ -68,11 +70,25 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 /// than `bytes` bytes available.
 void require_free_space(const std::filesystem::path& directory, std::uint64_t bytes);
 
+/// The result of try_lock(). kUnsupported: the file system, or the kernel, has no such locks.
+enum class LockState { kHeld, kBusy, kUnsupported };
+
+/// Tries to acquire an exclusive advisory lock (flock) on an open file or directory, without
+/// waiting. The kernel releases it when the last copy of the descriptor is closed, so also when the
+/// process is killed. Throws IoError; `path` is for the message.
+[[nodiscard]] LockState try_lock(const FileDescriptor& file, const std::filesystem::path& path);
+
+/// Opens a file or directory whose owner holds its lock for as long as it lives, and tells whether
+/// that owner is gone: the lock is free, or, where there are no locks, the last change is more than
+/// a day ago. If so, the returned descriptor holds the lock; else it is not valid. Never throws.
+[[nodiscard]] FileDescriptor claim_abandoned(const std::filesystem::path& path);
+
 /// Holds an exclusive advisory lock (flock) on a file until destruction.
 class FileLock {
  public:
   /// Acquires the lock without waiting, creating the file if needed, and writes this process's id
-  /// into it. Throws IoError, naming the holder's process id if the file contains one.
+  /// into it. On a file system without locks, logs a warning and goes on without. Throws IoError,
+  /// naming the holder's process id if the file contains one.
   explicit FileLock(const std::filesystem::path& path);
 
  private:

@@ -3,6 +3,7 @@
 // expected and, if known, the remedy: "[linear] x is [4, 128] f32, w is [96, 256] f32, ...".
 // Expected absence (a cache miss, the end of an epoch) is a return value, not an exception.
 
+#include <locale>
 #include <source_location>
 #include <sstream>
 #include <stdexcept>
@@ -14,10 +15,12 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow {
 
-/// Concatenates the arguments, each printed with operator<<.
+/// Concatenates the arguments, each printed with operator<<. The result is often read by a machine
+/// (kernel texts, file names, JSON), so numbers never follow the application's global locale.
 template <class... Parts>
 [[nodiscard]] std::string str(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return std::move(out).str();
 }

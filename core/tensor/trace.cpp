@@ -1,6 +1,7 @@
 #include "eflow/core/tensor/trace.hpp"
 
 #include <iomanip>
+#include <locale>
 #include <sstream>
 
 #include "eflow/core/base/atomic_file.hpp"
@@ -37,6 +38,7 @@ void Trace::end() {
 
 void Trace::write(const std::filesystem::path& path) const {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out << std::fixed << std::setprecision(3) << "{\"traceEvents\": [\n"
       << named_row(kRanges, "step") << ",\n"
       << named_row(kKernels, "kernels");

@@ -126,11 +126,14 @@ class CheckpointStore {
   /// Moves the checkpoints of steps after `step`, left by an earlier attempt, into a new folder
   /// `set-aside-N` and returns that folder, or nullopt if there are none. Throws IoError.
   [[nodiscard]] std::optional<std::filesystem::path> set_aside_after(std::int64_t step);
+  /// The number of checkpoints that the retention rules will remove as newer ones are saved.
+  [[nodiscard]] std::size_t replaceable() const;
   /// Removes the temporary directories of killed saves. save() also does this.
   void remove_leftovers() const;
 
  private:
   void apply_retention(std::int64_t newest) const;
+  [[nodiscard]] bool is_milestone(std::int64_t step) const;
   std::filesystem::path directory_;
   Retention retention_;
 };

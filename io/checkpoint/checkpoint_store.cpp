@@ -1,7 +1,6 @@
 // Saves checkpoints: everything is written, synced and read back in a temporary directory, which a
 // single rename then publishes.
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +25,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "step-", kTemporary = ".tmp-";
+/// Names tried for a temporary directory; another container's process may have the same id.
+constexpr int kNames = 1000;
 
 std::string name_of_step(std::int64_t step) {
   char name[32];
@@ -71,17 +72,24 @@ FileDescriptor open_directory(const fs::path& path) {
 
 /// A directory to fill, removed on destruction unless it was renamed. It is locked while it is
 /// being written. The kernel releases the lock when the process dies, so the next save can tell an
-/// abandoned directory from one in use.
+/// abandoned directory from one in use; see claim_abandoned() for file systems without locks.
 class TemporaryDirectory {
  public:
   TemporaryDirectory(const fs::path& parent, const std::string& name) {
     static std::atomic<unsigned> counter{0};
-    path_ = parent / str(name, kTemporary, ::getpid(), "-", counter++);
-    if (::mkdir(path_.c_str(), 0777) != 0) throw_errno("create", path_.string());
-    lock_ = open_directory(path_);
-    if (!lock_.valid() || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-      throw_errno("lock", path_.string());
+    for (int tries = 0; tries < kNames; ++tries) {
+      path_ = parent / str(name, kTemporary, ::getpid(), "-", counter++);
+      if (::mkdir(path_.c_str(), 0777) != 0) {
+        if (errno == EEXIST) continue;
+        throw_errno("create", path_.string());
+      }
+      lock_ = open_directory(path_);
+      // Between mkdir and lock, another save may have taken the directory for a leftover.
+      if (lock_.valid() && try_lock(lock_, path_) != LockState::kBusy && fs::exists(path_)) return;
     }
+    throw IoError(str("[checkpoint] ", parent.string(), ": all ", kNames,
+                      " names tried for a temporary directory are taken; remove the directories ",
+                      name, kTemporary, "*"));
   }
   ~TemporaryDirectory() {
     std::error_code code;
@@ -132,18 +140,34 @@ void write_checkpoint(const fs::path& directory, std::int64_t step,
   sync_directory(directory);
 }
 
+/// For file systems that cannot exchange two names: the old directory is renamed away and back if
+/// the new one cannot take its place.
+void replace_in_two_steps(const fs::path& temporary, const fs::path& final) {
+  fs::path away = temporary;
+  away += "-old";
+  rename_durably(final, away);
+  try {
+    rename_durably(temporary, final);
+  } catch (...) {
+    static_cast<void>(::rename(away.c_str(), final.c_str()));
+    throw;
+  }
+  std::error_code ignored;
+  fs::remove_all(away, ignored);
+}
+
 /// Renames `temporary` to `final`. If `final` exists, exchanges the two names in one system call:
 /// there is no moment without a checkpoint, and the old one is removed with the temporary
 /// directory.
 void commit(const fs::path& temporary, const fs::path& final) {
-  if (fs::exists(final)) {
-    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, final.c_str(), RENAME_EXCHANGE) != 0) {
-      throw_errno("replace", final.string());
-    }
-    sync_directory(final.parent_path());
-  } else {
-    rename_durably(temporary, final);
+  if (!fs::exists(final)) return rename_durably(temporary, final);
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, final.c_str(), RENAME_EXCHANGE) == 0) {
+    return sync_directory(final.parent_path());
   }
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
+    throw_errno("replace", final.string());
+  }
+  replace_in_two_steps(temporary, final);
 }
 
 /// Removes a checkpoint. It is renamed first, so that a kill in between leaves a temporary
@@ -257,8 +281,8 @@ void CheckpointStore::remove_leftovers() const {
     const std::string name = path.filename().string();
     const std::size_t mark = name.find(kTemporary);
     if (mark == std::string::npos || !step_of_name(name.substr(0, mark))) continue;
-    const FileDescriptor lock = open_directory(path);
-    if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;  // in use
+    const FileDescriptor lock = claim_abandoned(path);
+    if (!lock.valid()) continue;  // in use
     std::error_code ignored;
     fs::remove_all(path, ignored);
   }
@@ -276,9 +300,18 @@ void CheckpointStore::apply_retention(std::int64_t newest) const {
   std::erase_if(steps, [newest](std::int64_t step) { return step > newest; });
   const auto keep = static_cast<std::size_t>(retention_.keep_last);
   for (std::size_t i = 0; i + keep < steps.size(); ++i) {
-    const bool milestone = retention_.keep_every > 0 && steps[i] % retention_.keep_every == 0;
-    if (!milestone) remove_checkpoint(path_of(steps[i]));
+    if (!is_milestone(steps[i])) remove_checkpoint(path_of(steps[i]));
   }
+}
+
+bool CheckpointStore::is_milestone(std::int64_t step) const {
+  return retention_.keep_every > 0 && step % retention_.keep_every == 0;
+}
+
+std::size_t CheckpointStore::replaceable() const {
+  const std::vector<std::int64_t> steps = list();
+  return static_cast<std::size_t>(std::count_if(
+      steps.begin(), steps.end(), [this](std::int64_t step) { return !is_milestone(step); }));
 }
 
 }  // namespace eflow::io

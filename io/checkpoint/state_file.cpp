@@ -35,16 +35,28 @@ std::uint64_t create_array(const h5::Id& file, const h5::Id& links, const NamedB
   return offset;
 }
 
-/// An anonymous in-memory file for the layout. HDF5 never writes the array bytes, so the file stays
-/// sparse and only its HDF5 structure takes memory.
-struct MemoryFile {
+/// A file for the layout: anonymous and in memory, or, where a sandbox refuses that, `on_disk`,
+/// which the destructor removes. HDF5 never writes the array bytes, so the file stays sparse and
+/// only its HDF5 structure takes space.
+struct LayoutFile {
   FileDescriptor file;
   std::filesystem::path path;
+  bool named = false;
 
-  MemoryFile() : file(::memfd_create("eflow-state", MFD_CLOEXEC)) {
-    if (!file.valid()) throw_errno("create", "an in-memory file");
-    path = str("/proc/self/fd/", file.get());
+  explicit LayoutFile(const std::filesystem::path& on_disk)
+      : file(::memfd_create("eflow-state", MFD_CLOEXEC)) {
+    if (file.valid()) path = str("/proc/self/fd/", file.get());
+    if (file.valid() && ::access(path.c_str(), R_OK | W_OK) == 0) return;
+    path = on_disk;
+    file = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file.valid()) throw_errno("create", path.string());
+    named = true;
   }
+  ~LayoutFile() {
+    if (named) ::unlink(path.c_str());
+  }
+  LayoutFile(const LayoutFile&) = delete;
+  LayoutFile& operator=(const LayoutFile&) = delete;
   [[nodiscard]] std::uint64_t size() const {
     struct stat info {};
     if (::fstat(file.get(), &info) != 0) throw_errno("stat", path.string());
@@ -57,13 +69,17 @@ struct MemoryFile {
   }
 };
 
-std::vector<std::uint64_t> lay_out(const MemoryFile& memory, std::span<const NamedBytes> arrays) {
+std::vector<std::uint64_t> lay_out(const LayoutFile& memory, std::span<const NamedBytes> arrays) {
   const std::string name = memory.path.string();
   const h5::Session session;
   const h5::Id access = h5::make_properties(H5P_FILE_ACCESS, name);
   // The default driver resolves the link to a path name, which an in-memory file lacks; stdio does
   // not.
   h5::check(H5Pset_fapl_stdio(access.get()), "H5Pset_fapl_stdio", name);
+#if H5_VERSION_GE(1, 10, 7)
+  // Nobody else has this file, and not every file system has locks.
+  h5::check(H5Pset_file_locking(access.get(), false, true), "H5Pset_file_locking", name);
+#endif
   h5::Id file(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
               "H5Fcreate", name);
   const h5::Id links = h5::make_properties(H5P_LINK_CREATE, name);
@@ -116,7 +132,9 @@ std::uint64_t state_file_bound(std::span<const NamedBytes> arrays) {
 StateLayout write_state_file(const std::filesystem::path& path,
                              std::span<const NamedBytes> arrays) {
   require_size_allowed(state_file_bound(arrays), path);
-  const MemoryFile memory;
+  std::filesystem::path on_disk = path;
+  on_disk += ".layout";
+  const LayoutFile memory(on_disk);
   StateLayout layout;
   layout.offsets = lay_out(memory, arrays);
   layout.bytes = memory.size();

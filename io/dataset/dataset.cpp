@@ -11,10 +11,6 @@
 namespace eflow::io {
 namespace {
 
-/// Data sets with more shards reopen the file for each read rather than exhaust the process's file
-/// descriptors.
-constexpr std::size_t kKeptDescriptors = 256;
-
 void check_against_manifest(const Shard& shard, const ShardEntry& entry, const DatasetSpec& spec) {
   const ShardIndex& index = shard.index();
   const auto refuse = [&](const char* what, const std::string& found, const std::string& expected) {
@@ -102,7 +98,6 @@ Dataset::Dataset(const std::filesystem::path& directory) : rep_(std::make_unique
   for (const ShardEntry& entry : rep.manifest.shards) {
     Shard shard(directory / entry.file, first);
     check_against_manifest(shard, entry, spec);
-    if (rep.manifest.shards.size() > kKeptDescriptors) shard.release_descriptor();
     rep.labels.insert(rep.labels.end(), shard.labels().begin(), shard.labels().end());
     rep.ends.push_back(first += entry.count);
     rep.shards.push_back(std::move(shard));

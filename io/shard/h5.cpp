@@ -38,11 +38,18 @@ Session::Session() : lock_(library_mutex()) {
   if (H5open() < 0) throw IoError("[HDF5] the library failed to initialise");
   check(H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_), "H5Eget_auto2", "");
   check(H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr), "H5Eset_auto2", "");
+  // HDF5 loads libraries from HDF5_PLUGIN_PATH when it meets a filter that it does not know. All
+  // filters of our files are built in, and code is loaded only from where eflow chooses.
+  check(H5PLget_loading_state(&plugins_), "H5PLget_loading_state", "");
+  check(H5PLset_loading_state(0), "H5PLset_loading_state", "");
   const htri_t known = H5Zfilter_avail(kH5ZstdFilter);
   if (known <= 0) check(H5Zregister(h5_zstd_filter_class()), "H5Zregister", "");
 }
 
 Session::~Session() {
+  if (H5PLset_loading_state(plugins_) < 0) {
+    log_warning("[HDF5] could not restore the loading of plugins");
+  }
   if (H5Eset_auto2(H5E_DEFAULT, print_, print_data_) < 0) {
     log_warning("[HDF5] could not restore error printing");
   }

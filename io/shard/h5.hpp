@@ -13,8 +13,8 @@
 
 namespace eflow::io::h5 {
 
-/// Exclusive access to HDF5: holds the library lock, turns off HDF5's error printing and registers
-/// the zstd filter. Every function below requires a live Session on the calling thread.
+/// Exclusive access to HDF5: holds the library lock, turns off HDF5's error printing and its loading
+/// of plugins, and registers the zstd filter. Every function below requires a live Session on the calling thread.
 class Session {
  public:
   Session();
@@ -26,6 +26,7 @@ class Session {
   std::unique_lock<std::mutex> lock_;
   H5E_auto2_t print_ = nullptr;
   void* print_data_ = nullptr;
+  unsigned plugins_ = 0;
 };
 
 /// Returns the result of an HDF5 call, or throws IoError with the innermost message of HDF5's error

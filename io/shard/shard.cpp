@@ -1,8 +1,10 @@
 #include "eflow/io/shard/shard.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/io/shard/byte_shuffle.hpp"
@@ -38,7 +40,26 @@ Scratch& scratch() {
   return buffers;
 }
 
+std::atomic<std::uint64_t>& kept_descriptors() {
+  static std::atomic<std::uint64_t> count{0};
+  return count;
+}
+
 }  // namespace
+
+DescriptorShare DescriptorShare::take() {
+  constexpr rlim_t kLeast = 64;  // what the rest of a process needs
+  rlimit limit{};
+  DescriptorShare share;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= kLeast) return share;
+  share.held_ = kept_descriptors().fetch_add(1) < limit.rlim_cur / 2;
+  if (!share.held_) kept_descriptors().fetch_sub(1);
+  return share;
+}
+
+DescriptorShare::~DescriptorShare() {
+  if (held_) kept_descriptors().fetch_sub(1);
+}
 
 Shard::Shard(std::filesystem::path path, std::int64_t first)
     : path_(std::move(path)), first_(first), file_(open_read(path_)) {
@@ -51,6 +72,8 @@ Shard::Shard(std::filesystem::path path, std::int64_t first)
                           " + ", bytes.size(), ": hash is ", to_hex(found), ", expected ",
                           to_hex(index_.labels_hash)));
   }
+  share_ = DescriptorShare::take();
+  if (!share_.held()) file_ = {};
 }
 
 void Shard::read(std::int64_t i, std::span<std::byte> clip) const {

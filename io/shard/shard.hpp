@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "eflow/core/base/atomic_file.hpp"
@@ -13,7 +14,27 @@
 
 namespace eflow::io {
 
-/// A shard opened for reading. Const calls are thread-safe.
+/// The right to keep one descriptor open between reads. All shards of the process share half of its
+/// limit (ulimit -n); the rest is for everything else.
+class DescriptorShare {
+ public:
+  DescriptorShare() = default;
+  /// Takes one, if any is left.
+  [[nodiscard]] static DescriptorShare take();
+  DescriptorShare(DescriptorShare&& other) noexcept : held_(std::exchange(other.held_, false)) {}
+  DescriptorShare& operator=(DescriptorShare&& other) noexcept {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~DescriptorShare();
+  [[nodiscard]] bool held() const { return held_; }
+
+ private:
+  bool held_ = false;
+};
+
+/// A shard opened for reading. Keeps its file open if it gets a DescriptorShare; otherwise each read
+/// opens it. Const calls are thread-safe.
 class Shard {
  public:
   /// Reads and checks the index and the labels. `first` is the index in the data set of the shard's
@@ -23,8 +44,7 @@ class Shard {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] const ShardIndex& index() const { return index_; }
   [[nodiscard]] std::span<const std::int32_t> labels() const { return labels_; }
-  /// Closes the descriptor; each later read reopens the file. For data sets with many shards.
-  void release_descriptor() { file_ = {}; }
+  [[nodiscard]] bool keeps_descriptor() const { return file_.valid(); }
 
   /// Reads, verifies and decodes clip i of this shard. Throws CorruptData.
   void read(std::int64_t i, std::span<std::byte> clip) const;
@@ -34,6 +54,7 @@ class Shard {
  private:
   std::filesystem::path path_;
   std::int64_t first_;
+  DescriptorShare share_;
   FileDescriptor file_;
   ShardIndex index_;
   std::vector<std::int32_t> labels_;

@@ -51,6 +51,18 @@ std::string secure_directory(const fs::path& path) {
   return inspect(path);
 }
 
+namespace {
+
+/// Returns "" if entries can be written to the directory or read from it, else why not.
+std::string inspect_use(const fs::path& path) {
+  if (access(path.c_str(), W_OK) == 0) return "";
+  const std::string why = std::strerror(errno);
+  std::error_code ignored;
+  return fs::is_directory(path / "v1/obj", ignored) ? "" : refused(path, why);
+}
+
+}  // namespace
+
 CacheRoot choose_cache_root(const CacheChoice& choice) {
   if (choice.named) {
     if (choice.named->empty()) return {};
@@ -68,7 +80,8 @@ CacheRoot choose_cache_root(const CacheChoice& choice) {
   candidates.push_back(choice.temporary / str("eflow-", geteuid()));
   std::string warning;
   for (const fs::path& path : candidates) {
-    const std::string why = secure_directory(path);
+    std::string why = secure_directory(path);
+    if (why.empty()) why = inspect_use(path);
     if (why.empty()) return {path, warning};
     if (warning.empty()) warning = why;
   }

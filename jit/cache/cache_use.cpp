@@ -1,6 +1,7 @@
 #include "eflow/jit/cache/cache_use.hpp"
 
 #include <cstdlib>
+#include <locale>
 #include <sstream>
 
 #include "eflow/core/base/atomic_file.hpp"
@@ -26,6 +27,7 @@ void read_stamps(const fs::path& path, Stamps& out) {
     return;
   }
   std::istringstream lines(text);
+  lines.imbue(std::locale::classic());
   std::string hex;
   for (std::int64_t when = 0; lines >> hex >> when;) {
     if (const std::optional<Key> key = key_from_hex(hex)) out[*key] = std::max(out[*key], when);

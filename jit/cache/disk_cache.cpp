@@ -1,7 +1,6 @@
 #include "eflow/jit/cache/disk_cache.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,7 +34,7 @@ std::int64_t now_seconds() {
 /// Reads a whole file, if it is a regular file that the user owns. Otherwise returns nullopt and
 /// sets `why`; "not found" for ENOENT.
 std::optional<std::string> read_own_file(const fs::path& path, std::string& why) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info {};
   if (!file.valid() || fstat(file.get(), &info) != 0) {
     why = errno == ENOENT ? "not found" : str(path.string(), ": ", std::strerror(errno));
@@ -152,19 +151,24 @@ void DiskCache::quarantine(const Key& key, std::string_view reason) {
            "); moved to quarantine, and the kernel is compiled again");
 }
 
-KeyLock DiskCache::lock(const Key& key) const {
+KeyLock DiskCache::lock(const Key& key, const CompileLimits& limits) const {
   const fs::path path = base_ / "lock" / to_hex(key).substr(0, 2);
   FileDescriptor file(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.valid()) return {};
   const auto deadline = std::chrono::steady_clock::now() + options_.lock_timeout;
   std::chrono::milliseconds pause{2};
-  while (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if ((errno != EWOULDBLOCK && errno != EINTR) || std::chrono::steady_clock::now() >= deadline)
+  while (true) {
+    try {
+      const LockState state = try_lock(file, path);
+      if (state == LockState::kHeld) return KeyLock(std::move(file));
+      if (state == LockState::kUnsupported) return {};
+    } catch (const IoError&) {
       return {};
+    }
+    if (std::chrono::steady_clock::now() >= deadline || limits.stopped()) return {};
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::milliseconds(50));
   }
-  return KeyLock(std::move(file));
 }
 
 void DiskCache::warn_once(std::string_view what) {

@@ -24,6 +24,7 @@
 #include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/cache_use.hpp"
 #include "eflow/jit/kernel/artifact.hpp"
+#include "eflow/jit/kernel/compiler.hpp"
 
 EFLOW_EXPORT_BEGIN
 
@@ -86,8 +87,8 @@ class DiskCache {
   /// Moves a valid entry that could not be loaded to the quarantine.
   void quarantine(const Key& key, std::string_view reason);
 
-  /// Acquires the lock of the key's shard, waiting up to the time-out.
-  [[nodiscard]] KeyLock lock(const Key& key) const;
+  /// Acquires the lock of the key's shard, waiting up to the time-out or until the limits' stop.
+  [[nodiscard]] KeyLock lock(const Key& key, const CompileLimits& limits = {}) const;
 
   /// Removes old temporaries and quarantined files. If the total exceeds max_bytes, also removes
   /// the least recently used entries until 80 % of it remain.

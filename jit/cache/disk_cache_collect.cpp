@@ -1,12 +1,12 @@
 // Garbage collection of the disk cache. It needs no lock against readers and writers: an entry
 // removed while another process opens it is a miss there.
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "eflow/core/base/error.hpp"
 #include "eflow/jit/cache/disk_cache.hpp"
 #include "eflow/jit/cache/file_publish.hpp"
 
@@ -81,6 +81,13 @@ void remove_litter(const fs::path& base, std::int64_t temporary_age, CollectRepo
   }
 }
 
+/// Whether no other process collects. Without locks, two may: each removes what the other has not.
+bool may_collect(const FileDescriptor& lock, const fs::path& base) try {
+  return try_lock(lock, base / "lock/gc") != LockState::kBusy;
+} catch (const IoError&) {
+  return false;
+}
+
 }  // namespace
 
 std::vector<CacheEntry> DiskCache::entries() const {
@@ -103,7 +110,7 @@ CollectReport DiskCache::collect() {
   CollectReport report;
   const FileDescriptor lock(
       ::open((base_ / "lock/gc").c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
-  const bool alone = lock.valid() && flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
+  const bool alone = lock.valid() && may_collect(lock, base_);
   if (alone) remove_litter(base_, options_.temporary_age.count(), report);
 
   const std::vector<CacheEntry> all = entries();

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 
@@ -15,6 +16,9 @@ namespace eflow::jit {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Names tried for a temporary.
+constexpr int kNames = 100;
 
 /// Unique among processes on this machine and on others that share the directory.
 std::string temporary_name() {
@@ -28,9 +32,14 @@ std::string temporary_name() {
 }  // namespace
 
 void publish(const fs::path& path, std::string_view content) {
-  const fs::path temporary = path.parent_path() / temporary_name();
-  FileDescriptor file(
-      open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600));
+  fs::path temporary;
+  FileDescriptor file;
+  for (int tries = 0; tries < kNames && !file.valid(); ++tries) {
+    temporary = path.parent_path() / temporary_name();
+    file = FileDescriptor(
+        open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file.valid() && errno != EEXIST) break;
+  }
   if (!file.valid()) throw_errno("cannot write", temporary.string());
   try {
     write_all(file, temporary, std::as_bytes(std::span(content)));

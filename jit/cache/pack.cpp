@@ -1,6 +1,5 @@
 #include "eflow/jit/cache/pack.hpp"
 
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -17,6 +16,8 @@ namespace {
 constexpr std::string_view kMagic = "EFLWPACK";
 constexpr std::uint64_t kSchema = 1;
 constexpr std::size_t kHeaderBytes = 40, kRowBytes = 80;
+/// Above any kernel's size.
+constexpr std::uint64_t kMaxContainerBytes = std::uint64_t{512} << 20;
 
 struct Row {
   Key key, portable;
@@ -40,15 +41,16 @@ Hash128 checksum(std::string_view index) {
   return hash128(std::as_bytes(std::span(index)));
 }
 
-std::vector<Row> parse_index(std::string_view file, std::string& why) {
-  ByteReader in(file);
+/// Parses header and index, the beginning of a file of `size` bytes.
+std::vector<Row> parse_index(std::string_view begin, std::uint64_t size, std::string& why) {
+  ByteReader in(begin);
   if (in.raw(kMagic.size()) != kMagic || in.u64() != kSchema)
     return why = "not a pack of this version", std::vector<Row>();
   const std::uint64_t count = in.u64();
   Hash128 stored;
   stored.high = in.u64();
   stored.low = in.u64();
-  if (!in.ok() || count > file.size() / kRowBytes)
+  if (!in.ok() || count > begin.size() / kRowBytes)
     return why = "the header is truncated", std::vector<Row>();
   const std::string_view index = in.raw(count * kRowBytes);
   if (!in.ok() || checksum(index) != stored)
@@ -57,12 +59,24 @@ std::vector<Row> parse_index(std::string_view file, std::string& why) {
   std::vector<Row> out;
   for (std::uint64_t i = 0; i < count; ++i) {
     const Key key = read_key(rows), portable = read_key(rows);
-    const std::uint64_t offset = rows.u64(), size = rows.u64();
-    if (offset > file.size() || size > file.size() - offset)
+    const std::uint64_t offset = rows.u64(), bytes = rows.u64();
+    if (offset > size || bytes > size - offset || bytes > kMaxContainerBytes)
       return why = "the file is truncated", std::vector<Row>();
-    out.push_back({key, portable, offset, size});
+    out.push_back({key, portable, offset, bytes});
   }
   return out;
+}
+
+/// Reads header and index.
+std::string read_beginning(const FileDescriptor& file, const std::filesystem::path& path,
+                           std::uint64_t size) {
+  std::string begin(kHeaderBytes, '\0');
+  read_at(file, path, 0, std::as_writable_bytes(std::span(begin)));
+  ByteReader in(std::string_view(begin).substr(kMagic.size() + sizeof kSchema));
+  const std::uint64_t rows = std::min(in.u64(), (size - kHeaderBytes) / kRowBytes);
+  begin.resize(kHeaderBytes + rows * kRowBytes);
+  read_at(file, path, 0, std::as_writable_bytes(std::span(begin)));
+  return begin;
 }
 
 /// The request without toolchain and options; empty if it is not a request of this version.
@@ -75,18 +89,23 @@ std::string portable_part(std::string_view request) {
 
 struct Pack::State {
   std::filesystem::path path;
-  std::string_view file;
+  FileDescriptor file;
   std::vector<Row> rows;
   std::multimap<Key, std::size_t> portable;
 
-  ~State() {
-    if (!file.empty()) munmap(const_cast<char*>(file.data()), file.size());
+  std::string bytes_of(const Row& row) const {
+    std::string bytes(row.size, '\0');
+    read_at(file, path, row.offset, std::as_writable_bytes(std::span(bytes)));
+    return bytes;
   }
 
   ArtifactPtr decode(const Row& row, std::string& why) const {
-    std::optional<Artifact> artifact = Artifact::decode(file.substr(row.offset, row.size), &why);
-    if (!artifact) return nullptr;
-    return std::make_shared<const Artifact>(*std::move(artifact));
+    try {
+      std::optional<Artifact> artifact = Artifact::decode(bytes_of(row), &why);
+      return artifact ? std::make_shared<const Artifact>(*std::move(artifact)) : nullptr;
+    } catch (const Error& e) {  // overwritten or cut short since open()
+      return why = e.what(), nullptr;
+    }
   }
 };
 
@@ -98,22 +117,18 @@ std::unique_ptr<Pack> Pack::open(const std::filesystem::path& path, std::string&
   State& s = *pack->state_;
   s.path = path;
   try {
-    const FileDescriptor file = open_read(path);
+    s.file = open_read(path);
     struct stat info {};
-    if (fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
-        info.st_size < static_cast<off_t>(kHeaderBytes)) {
+    if (fstat(s.file.get(), &info) != 0 || info.st_size < static_cast<off_t>(kHeaderBytes)) {
       return why = path.string() + " is not a pack", nullptr;
     }
-    const auto size = static_cast<std::size_t>(info.st_size);
-    void* bytes = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (bytes == MAP_FAILED) return why = path.string() + " cannot be mapped", nullptr;
-    s.file = {static_cast<const char*>(bytes), size};
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    std::string wrong;
+    s.rows = parse_index(read_beginning(s.file, path, size), size, wrong);
+    if (!wrong.empty()) return why = str(path.string(), ": ", wrong), nullptr;
   } catch (const Error& e) {
     return why = e.what(), nullptr;
   }
-  std::string wrong;
-  s.rows = parse_index(s.file, wrong);
-  if (!wrong.empty()) return why = str(path.string(), ": ", wrong), nullptr;
   for (std::size_t i = 0; i < s.rows.size(); ++i) s.portable.emplace(s.rows[i].portable, i);
   return pack;
 }
@@ -142,8 +157,8 @@ ArtifactPtr Pack::get_portable(std::string_view portable, std::string& why) cons
 std::size_t Pack::size() const {
   return state_->rows.size();
 }
-std::string_view Pack::container(std::size_t i) const {
-  return state_->file.substr(state_->rows[i].offset, state_->rows[i].size);
+std::string Pack::container(std::size_t i) const {
+  return state_->bytes_of(state_->rows[i]);
 }
 const std::filesystem::path& Pack::path() const {
   return state_->path;

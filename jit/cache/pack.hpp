@@ -19,7 +19,9 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
-/// A pack, memory-mapped. Threads: all members may be called concurrently.
+/// A pack, open for reading. Its index is in memory; containers are read when needed. It is not
+/// mapped, because a file that another process cuts short or overwrites meanwhile would end this
+/// process with SIGBUS; here it is a corrupt entry. Threads: all members may be called concurrently.
 class Pack {
  public:
   /// Opens a pack. Returns nullptr and sets `why` if the file is missing or corrupt.
@@ -34,8 +36,8 @@ class Pack {
   [[nodiscard]] ArtifactPtr get_portable(std::string_view portable, std::string& why) const;
 
   [[nodiscard]] std::size_t size() const;
-  /// The bytes of the i-th container, not validated. Valid for the life of the Pack.
-  [[nodiscard]] std::string_view container(std::size_t i) const;
+  /// The bytes of the i-th container, not validated. Throws IoError, CorruptData.
+  [[nodiscard]] std::string container(std::size_t i) const;
   [[nodiscard]] const std::filesystem::path& path() const;
 
  private:

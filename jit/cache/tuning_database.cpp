@@ -17,15 +17,27 @@ using Json = nlohmann::ordered_json;
 /// A record takes a few kilobytes; a larger file is not ours.
 constexpr std::uint64_t kMaxRecordBytes = 16 << 20;
 
+/// Levels of brackets in an export, at most.
+constexpr int kMaxNesting = 18;
+
 /// A kernel's name as a directory name; the name may contain slashes.
 std::string folder_name(std::string kernel) {
   std::replace(kernel.begin(), kernel.end(), '/', '+');
   return kernel;
 }
 
+/// A file whose bytes are not exactly those that put() writes is damaged, whatever it says; one of
+/// the schema without a checksum is taken as it is.
 std::optional<TuningRecord> read_record(const fs::path& path, std::string& why) {
   try {
-    return TuningRecord::decode(read_file(path, kMaxRecordBytes), why);
+    const std::string text = read_file(path, kMaxRecordBytes);
+    std::optional<TuningRecord> record = TuningRecord::decode(text, why);
+    const bool checked = text.find("\"checksum\"") != std::string::npos;
+    if (record && checked && record->encode() != text) {
+      why = path.string() + " was changed after it was written; tune the kernel again";
+      return std::nullopt;
+    }
+    return record;
   } catch (const Error& e) {
     why = e.what();
     return std::nullopt;
@@ -65,6 +77,11 @@ std::optional<TuningRecord> TuningDatabase::get(const TuningKey& key, std::strin
 
 void TuningDatabase::put(const TuningRecord& record) const {
   const fs::path path = path_of(record.key);
+  const fs::path below = path.lexically_normal().lexically_relative(base_.lexically_normal());
+  if (below.empty() || *below.begin() == "..") {
+    throw InvalidArgument(str("[jit] the tuning record of ", record.key.kernel.name, " for ",
+                              record.key.arch, " would be written outside of ", base_.string()));
+  }
   make_folders(path.parent_path());
   publish(path, record.encode());
 }
@@ -118,7 +135,12 @@ std::size_t TuningDatabase::export_to(const fs::path& file) const {
 }
 
 std::size_t TuningDatabase::import_from(const fs::path& file, const Unsound& unsound) const {
-  const Json whole = Json::parse(read_file(file), nullptr, false);
+  const std::string text = read_file(file);
+  if (nesting_of(text) > kMaxNesting) {
+    throw CorruptData(str("[jit] ", file.string(), " has more than ", kMaxNesting,
+                          " levels of brackets; `eflow jit tune export` never writes that"));
+  }
+  const Json whole = Json::parse(text, nullptr, false);
   if (!whole.is_object() || !whole.contains("records") || !whole["records"].is_array())
     throw CorruptData(str("[jit] ", file.string(), " was not written by `eflow jit tune export`"));
   std::size_t count = 0;

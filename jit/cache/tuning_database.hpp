@@ -1,7 +1,7 @@
 #pragma once
 // TuningDatabase: the tuner's records, one JSON file each, below the root of the disk cache. Files
-// are published by rename. A file that is unreadable, has another schema or does not match its name
-// is ignored.
+// are published by rename. A file that is unreadable, has another schema, fails its checksum or does
+// not match its name is ignored.
 //
 //   <root>/v1/tune/<hash of the device>/<kernel>/<digest>.json
 //   <root>/v1/tune/<hash of the device>/lock   held while a process tunes on this device

@@ -1,6 +1,8 @@
 #include "eflow/jit/cache/tuning_record.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
@@ -19,6 +21,10 @@ ConfigState state_from(const std::string& name) {
   }
   throw InvalidArgument(str("state \"", name, "\" is unknown"));
 }
+
+/// A record has four levels. Deeper JSON is refused before it is parsed, since it is written by
+/// recursion.
+constexpr int kMaxNesting = 16;
 
 /// Three quantiles for human readers, stored next to the samples.
 Json quantiles(std::vector<double> us) {
@@ -68,14 +74,56 @@ ShapeBucket decode_shape(const Json& j) {
   return ShapeBucket(std::span<const std::int64_t>(sizes));
 }
 
-TuningRecord decode_all(const Json& j) {
-  if (const int schema = j.at("schema").get<int>(); schema != TuningRecord::kSchema)
+constexpr const char* kChecksum = "checksum";
+constexpr int kSchemaWithoutChecksum = 1;
+
+/// The checksum of a record without the checksum itself.
+std::string checksum_of(const Json& j) {
+  const std::string text = j.dump();
+  return to_hex(hash128(std::as_bytes(std::span(text))));
+}
+
+/// Checks schema and checksum; removes the latter.
+void check_content(Json& j) {
+  const int schema = j.at("schema").get<int>();
+  const bool has_checksum = j.contains(kChecksum);
+  if (schema == kSchemaWithoutChecksum && !has_checksum) return;
+  if (schema != TuningRecord::kSchema)
     throw InvalidArgument(str("schema ", schema, ", expected ", TuningRecord::kSchema));
+  const std::string stored = j.at(kChecksum).get<std::string>();
+  j.erase(kChecksum);
+  if (const std::string found = checksum_of(j); found != stored) {
+    throw InvalidArgument(str("checksum is ", found, ", expected ", stored,
+                              ": the record is damaged; tune the kernel again"));
+  }
+}
+
+/// Names of kernels and architectures become names of folders.
+void check_folder_name(const char* field, const std::string& name) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '/' || c == '-' || c == '+';
+  };
+  const bool clean = !name.empty() && name.front() != '.' && name.size() <= 100 &&
+                     name.find("..") == std::string::npos &&
+                     std::all_of(name.begin(), name.end(), plain);
+  if (!clean) {
+    throw InvalidArgument(str(field, " is \"", name.substr(0, 100),
+                              "\"; expected letters, digits, _ - + / and single dots"));
+  }
+}
+
+TuningRecord decode_all(Json j) {
+  check_content(j);
   TuningRecord r;
   r.key.kernel = parse_kernel(j.at("kernel").get<std::string>());
   r.key.shape = decode_shape(j.at("shape"));
   r.key.device = j.at("device").get<std::string>();
   r.key.arch = j.at("arch").get<std::string>();
+  check_folder_name("kernel", r.key.kernel.name);
+  check_folder_name("arch", r.key.arch);
+  if (r.key.arch.find('/') != std::string::npos)
+    throw InvalidArgument(str("arch is \"", r.key.arch, "\"; expected a name without /"));
   r.text = j.at("text").get<std::string>();
   r.toolchain = j.at("toolchain").get<std::string>();
   r.tunables = j.at("tunables").get<std::vector<std::string>>();
@@ -90,6 +138,25 @@ TuningRecord decode_all(const Json& j) {
 }
 
 }  // namespace
+
+int nesting_of(std::string_view json) {
+  int depth = 0, most = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      if (c == '"') quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      most = std::max(most, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return most;
+}
 
 std::string_view name_of(ConfigState state) {
   return kStates[static_cast<int>(state)];
@@ -117,11 +184,14 @@ std::string TuningRecord::encode() const {
          {"at", at},
          {"configs", Json::array()}};
   for (const ConfigRecord& c : configs) j["configs"].push_back(encode_config(c, tunables));
+  j[kChecksum] = checksum_of(j);
   return j.dump(1) + '\n';
 }
 
 std::optional<TuningRecord> TuningRecord::decode(std::string_view json, std::string& why) {
   try {
+    if (nesting_of(json) > kMaxNesting)
+      throw InvalidArgument(str("more than ", kMaxNesting, " levels of brackets"));
     return decode_all(Json::parse(json));
   } catch (const std::exception& e) {  // ours and nlohmann's
     why = e.what();

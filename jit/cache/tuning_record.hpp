@@ -36,6 +36,9 @@ enum class ConfigState {
 };
 [[nodiscard]] std::string_view name_of(ConfigState state);
 
+/// How deeply the brackets of a JSON text are nested.
+[[nodiscard]] int nesting_of(std::string_view json);
+
 /// One config and what is known of it.
 struct ConfigRecord {
   std::vector<int> values = {};  ///< of the tunables, in their order
@@ -47,7 +50,8 @@ struct ConfigRecord {
 };
 
 struct TuningRecord {
-  static constexpr int kSchema = 1;
+  /// Schema 1 had no checksum; such records are still read.
+  static constexpr int kSchema = 2;
 
   TuningKey key = {};
   std::string text = "";       ///< hash of the kernel's texts; the times are only valid for these
@@ -61,7 +65,8 @@ struct TuningRecord {
 
   /// The record as JSON.
   [[nodiscard]] std::string encode() const;
-  /// Parses a record. Returns nullopt and sets `why` if the JSON is not a record of this schema.
+  /// Parses a record. Returns nullopt and sets `why` if the JSON is not a record of this schema, if
+  /// its checksum does not match, or if a name in it could not be part of a path.
   [[nodiscard]] static std::optional<TuningRecord> decode(std::string_view json, std::string& why);
 
   /// The index of the config with these values; -1 if there is none.

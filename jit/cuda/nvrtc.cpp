@@ -7,6 +7,7 @@
 #include "eflow/jit/cuda/nvrtc_library.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
+#include "eflow/jit/kernel/request_check.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -70,13 +71,14 @@ class Program {
 /// The state of NVRTC's flow callback, which is polled during a compile.
 struct Watch {
   Clock::time_point deadline;
-  std::stop_token stop;
-  bool late = false;
+  const CompileLimits& limits;
+  bool late = false, stopped = false;
 
   static int ask(void* payload, void*) {
     Watch& watch = *static_cast<Watch*>(payload);
     watch.late = watch.late || Clock::now() > watch.deadline;
-    return watch.late || watch.stop.stop_requested() ? 1 : 0;
+    watch.stopped = watch.stopped || watch.limits.stopped();
+    return watch.late || watch.stopped ? 1 : 0;
   }
 };
 
@@ -99,16 +101,17 @@ class Nvrtc final : public Compiler {
   }
 
   Compiled compile(const BuildRequest& request, const CompileLimits& limits) const override {
+    check_command(request);
     const Stopwatch stopwatch;
     Program program(library_, request.program, "kernel.cu", request.texts->files);
-    Watch watch{Clock::now() + limits.timeout, limits.stop};
+    Watch watch{Clock::now() + limits.timeout, limits};
     program.set_flow_callback(&Watch::ask, &watch);
     const int code = program.compile(request.options);
     std::string log = program.log();
     if (code != 0 || watch.late) {
-      const std::string_view what = watch.late                     ? "did not compile in time"
-                                    : limits.stop.stop_requested() ? "was stopped while compiling"
-                                                                   : "does not compile";
+      const std::string_view what = watch.late      ? "did not compile in time"
+                                    : watch.stopped ? "was stopped while compiling"
+                                                    : "does not compile";
       throw CompileError(str("[jit] ", request.title(), " ", what, " with ", toolchain_, " (",
                              library_.error_string(code), "):\n", log));
     }

@@ -11,6 +11,7 @@
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
 #include "eflow/jit/kernel/isa.hpp"
+#include "eflow/jit/kernel/request_check.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -39,6 +40,7 @@ class HostCompiler final : public Compiler {
   }
 
   Compiled compile(const BuildRequest& request, const CompileLimits& limits) const override {
+    check_command(request);
     const ScratchDirectory directory(options_.temporary);
     write_texts(request, directory.path());
     Process process{.argv = {path_},
@@ -46,7 +48,8 @@ class HostCompiler final : public Compiler {
                                     "TMPDIR=" + directory.path().string()},
                     .directory = directory.path(),
                     .timeout = limits.timeout,
-                    .stop = limits.stop};
+                    .stop = limits.stop,
+                    .cancelled = limits.cancelled};
     process.argv.insert(process.argv.end(), request.options.begin(), request.options.end());
     for (const char* last : {"-I.", "-o", "kernel.so", "kernel.cpp", "-lm"})
       process.argv.emplace_back(last);

@@ -6,8 +6,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/jit/host/subprocess.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -18,15 +21,17 @@ namespace {
       str("[jit] a compiled kernel ", what, ": ", error != nullptr ? error : "no reason given"));
 }
 
-/// Fallback without /proc: a private file that is unlinked as soon as it is mapped.
+/// Fallback without /proc or where a sandbox refuses anonymous files: a private file that is removed
+/// as soon as it is mapped.
 void* load_from_disk(std::string_view image) {
-  char name[] = "/tmp/eflow-kernel-XXXXXX";
-  const FileDescriptor file(mkostemp(name, O_CLOEXEC));
+  std::error_code code;
+  const std::filesystem::path parent = std::filesystem::temp_directory_path(code);  // $TMPDIR
+  const ScratchDirectory directory(code ? "/tmp" : parent);
+  const std::string name = (directory.path() / "kernel.so").string();
+  const FileDescriptor file(open(name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0700));
   if (!file.valid()) throw_errno("cannot write a kernel for loading", name);
   write_all(file, name, std::as_bytes(std::span(image)));
-  void* handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  unlink(name);
-  return handle;
+  return dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
 }
 
 void* load(std::string_view image) {
@@ -35,12 +40,11 @@ void* load(std::string_view image) {
   const int memory = memfd_create("eflow-kernel", MFD_CLOEXEC);
   if (memory < 0) return load_from_disk(image);
   const std::string path = str("/proc/self/fd/", memory);
-  FileDescriptor file(dup(memory));
+  const FileDescriptor file(fcntl(memory, F_DUPFD_CLOEXEC, 0));
   write_all(file, path, std::as_bytes(std::span(image)));
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr && access("/proc/self/fd", X_OK) != 0) handle = load_from_disk(image);
-  if (handle == nullptr) close(memory);
-  return handle;
+  if (void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
+  close(memory);
+  return load_from_disk(image);
 }
 
 }  // namespace

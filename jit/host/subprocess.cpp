@@ -4,12 +4,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
+#include <string_view>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
@@ -17,10 +20,16 @@
 namespace eflow::jit {
 namespace {
 
+namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 /// The interval at which a running child is checked.
 constexpr std::chrono::milliseconds kTick{20};
+/// Once the program has ended, output of children that hold its pipe is read until they are silent
+/// for the first time, and at most for the second.
+constexpr std::chrono::milliseconds kOrphanSilence{2000}, kOrphanTime{10'000};
+/// Time after SIGKILL for which the program's end is awaited.
+constexpr std::chrono::seconds kKillTime{10};
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> out;
@@ -85,14 +94,26 @@ int exit_code_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : -1;
 }
 
-/// Whether the child has ended. If the host ignores SIGCHLD there is no status, which counts as
+/// Whether the child has ended. It is not reaped yet, which keeps its id, and so the id of its
+/// process group, from being reused.
+bool has_ended(pid_t pid, bool& reaped) {
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+    reaped = errno == ECHILD;  // the host ignores SIGCHLD
+    return reaped;
+  }
+  return info.si_pid == pid;
+}
+
+/// Reaps a child that has ended. If the host ignores SIGCHLD there is no status, which counts as
 /// exit code 0.
-bool ended(pid_t pid, int& exit_code) {
+int reap(pid_t pid) {
   int status = 0;
-  const pid_t got = waitpid(pid, &status, WNOHANG);
-  if (got == 0 || (got < 0 && errno == EINTR)) return false;
-  exit_code = got == pid ? exit_code_of(status) : 0;
-  return true;
+  pid_t got = -1;
+  do {
+    got = waitpid(pid, &status, WNOHANG);
+  } while (got < 0 && errno == EINTR);
+  return got == pid ? exit_code_of(status) : 0;
 }
 
 }  // namespace
@@ -109,16 +130,26 @@ ProcessResult run_process(const Process& p) {
   ProcessResult result;
   std::size_t dropped = 0;
   bool running = true, open = true, killed = false;
+  bool reaped = false;
+  Clock::time_point ended_at = begin, last_output = begin, killed_at = begin;
   while (true) {
-    running = running && !ended(pid, result.exit_code);  // a second waitpid would fail
-    if (!running && !open) break;
-    const auto elapsed = Clock::now() - begin;
-    result.timed_out = result.timed_out || elapsed > p.timeout;
-    result.stopped = result.stopped || p.stop.stop_requested();
+    const Clock::time_point now = Clock::now();
+    if (running && has_ended(pid, reaped)) {
+      running = false;
+      ended_at = last_output = now;
+    }
+    // What the program left in its pipe is read; children that keep it open are not awaited.
+    if (!running && (!open || now - last_output > kOrphanSilence || now - ended_at > kOrphanTime))
+      break;
+    result.timed_out = result.timed_out || (running && now - begin > p.timeout);
+    result.stopped =
+        result.stopped || (running && (p.stop.stop_requested() || (p.cancelled && p.cancelled())));
     if (!killed && (result.timed_out || result.stopped)) {
       kill(-pid, SIGKILL);
       killed = true;
+      killed_at = now;
     }
+    if (running && killed && now - killed_at > kKillTime) break;  // stuck in the kernel
     if (!open) {
       poll(nullptr, 0, 1);  // the output is closed, so the exit is imminent
       continue;
@@ -126,17 +157,69 @@ ProcessResult run_process(const Process& p) {
     pollfd waiting{read_end.get(), POLLIN, 0};
     if (poll(&waiting, 1, static_cast<int>(kTick.count())) > 0) {
       open = drain(read_end.get(), p.max_output, result.output, dropped);
+      last_output = Clock::now();
     }
   }
+  if (!reaped) kill(-pid, SIGKILL);  // children that outlive the program
+  if (!running) result.exit_code = reap(pid);
   if (dropped > 0) result.output += str("\n[", dropped, " more bytes of output omitted]\n");
   result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return result;
 }
 
-ScratchDirectory::ScratchDirectory(const std::filesystem::path& parent) {
-  std::string name = (parent / "eflow-jit-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw_errno("cannot create a private directory", name);
-  path_ = name;
+namespace {
+
+constexpr std::string_view kScratchName = "eflow-jit-XXXXXX", kScratchLock = ".lock";
+/// A scratch directory without a lock file that is older was left by a process killed before it
+/// made one.
+constexpr std::time_t kScratchAge = 3600;
+
+bool is_scratch_name(const std::string& name) {
+  return name.size() == kScratchName.size() &&
+         name.starts_with(kScratchName.substr(0, kScratchName.find('X')));
+}
+
+/// Removes what killed processes of this user left; errors leave it to the next one.
+void remove_abandoned_scratch(const fs::path& parent) {
+  std::error_code code;
+  for (auto at = fs::directory_iterator(parent, code); !code && at != fs::directory_iterator();
+       at.increment(code)) {
+    const fs::path path = at->path();
+    struct stat info {};
+    if (!is_scratch_name(path.filename().string()) || lstat(path.c_str(), &info) != 0 ||
+        !S_ISDIR(info.st_mode) || info.st_uid != geteuid())
+      continue;
+    std::error_code ignored;
+    const bool has_lock = fs::exists(path / kScratchLock, ignored);
+    const FileDescriptor abandoned =
+        has_lock ? claim_abandoned(path / kScratchLock) : FileDescriptor();
+    const bool old = std::time(nullptr) - info.st_mtime > kScratchAge;
+    if (abandoned.valid() || (!has_lock && old)) fs::remove_all(path, ignored);
+  }
+}
+
+/// Creates the lock file of a new directory. Returns an invalid descriptor if another process took
+/// the directory for an abandoned one meanwhile.
+FileDescriptor lock_scratch(const fs::path& directory) {
+  const fs::path path = directory / kScratchLock;
+  FileDescriptor file(::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+  struct stat info {};
+  if (!file.valid()) throw_errno("cannot lock a private directory", path.string());
+  const bool ours = try_lock(file, path) != LockState::kBusy && fstat(file.get(), &info) == 0 &&
+                    info.st_nlink > 0;
+  return ours ? std::move(file) : FileDescriptor();
+}
+
+}  // namespace
+
+ScratchDirectory::ScratchDirectory(const fs::path& parent) {
+  remove_abandoned_scratch(parent);
+  do {
+    std::string name = (parent / kScratchName).string();
+    if (mkdtemp(name.data()) == nullptr) throw_errno("cannot create a private directory", name);
+    path_ = name;
+    lock_ = lock_scratch(path_);
+  } while (!lock_.valid());
 }
 
 ScratchDirectory::~ScratchDirectory() {

@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <stop_token>
 #include <string>
 #include <vector>
+
+#include "eflow/core/base/atomic_file.hpp"
 
 namespace eflow::jit {
 
@@ -17,6 +20,7 @@ struct Process {
   std::filesystem::path directory = {};       ///< working directory; empty: the caller's
   std::chrono::milliseconds timeout{120'000};
   std::stop_token stop = {};
+  std::function<bool()> cancelled = {};  ///< as `stop`, but polled, on the calling thread
   /// Bytes of output to keep; the rest is discarded and counted.
   std::size_t max_output = 256 * 1024;
 };
@@ -33,9 +37,11 @@ struct ProcessResult {
 /// Runs the program to completion. Throws IoError if it cannot be started.
 [[nodiscard]] ProcessResult run_process(const Process& process);
 
-/// A new directory (mode 0700) below `parent`, removed with its contents on destruction.
+/// A new directory (mode 0700) below `parent`, removed with its contents on destruction. A file in it
+/// is locked meanwhile, so that others can tell the directories of killed processes.
 class ScratchDirectory {
  public:
+  /// Also removes the scratch directories that killed processes of this user left below `parent`.
   /// Throws IoError.
   explicit ScratchDirectory(const std::filesystem::path& parent);
   ~ScratchDirectory();
@@ -45,6 +51,7 @@ class ScratchDirectory {
 
  private:
   std::filesystem::path path_;
+  FileDescriptor lock_;
 };
 
 }  // namespace eflow::jit

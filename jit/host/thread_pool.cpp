@@ -10,32 +10,16 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/jit/host/cpu_quota.hpp"
 #include "eflow/jit/host/fork_count.hpp"
 
 namespace eflow::jit {
 namespace {
-
-/// Whole CPUs in the control group's quota (cgroup v2, then v1); 0 = no quota.
-int quota_threads() {
-  std::string quota;
-  double period = 0;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period && quota != "max") {
-    return std::max(1, static_cast<int>(std::stod(quota) / period));
-  }
-  double v1_quota = 0, v1_period = 0;
-  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  if (q >> v1_quota && p >> v1_period && v1_quota > 0 && v1_period > 0) {
-    return std::max(1, static_cast<int>(v1_quota / v1_period));
-  }
-  return 0;
-}
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -136,7 +120,7 @@ int available_threads() {
   int threads = sched_getaffinity(0, sizeof set, &set) == 0
                     ? CPU_COUNT(&set)
                     : static_cast<int>(std::thread::hardware_concurrency());
-  if (const int quota = quota_threads(); quota > 0) threads = std::min(threads, quota);
+  if (const int quota = cpu_quota(); quota > 0) threads = std::min(threads, quota);
   return std::max(1, threads);
 }
 

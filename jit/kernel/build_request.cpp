@@ -15,10 +15,15 @@ void write_spec(ByteWriter& out, const KernelSpec& spec) {
   for (const std::int32_t c : spec.constants) out.u64(static_cast<std::uint32_t>(c));
 }
 
-KernelSpec read_spec(ByteReader& in) {
+/// nullopt if a dtype is none of ours.
+std::optional<KernelSpec> read_spec(ByteReader& in) {
   KernelSpec spec;
   spec.text = in.u64();
-  for (std::uint8_t& t : spec.dtypes) t = static_cast<std::uint8_t>(in.u64());
+  for (std::uint8_t& t : spec.dtypes) {
+    const std::uint64_t dtype = in.u64();
+    if (dtype >= std::uint64_t{kDTypeCount} && dtype != KernelSpec::kNoDType) return std::nullopt;
+    t = static_cast<std::uint8_t>(dtype);
+  }
   spec.assume = static_cast<std::uint32_t>(in.u64());
   for (std::int32_t& c : spec.constants) c = static_cast<std::int32_t>(in.u64());
   return spec;
@@ -65,8 +70,12 @@ std::optional<BuildRequest> BuildRequest::decode(std::string_view bytes) {
   if (in.string() != kMagic || in.u64() != kSchema) return std::nullopt;
   BuildRequest out;
   out.name = in.string();
-  out.spec = read_spec(in);
-  out.target.backend = static_cast<Backend>(in.u64());
+  const std::optional<KernelSpec> spec = read_spec(in);
+  if (!spec) return std::nullopt;
+  out.spec = *spec;
+  const std::uint64_t backend = in.u64();
+  if (backend > static_cast<std::uint64_t>(Backend::kCuda)) return std::nullopt;
+  out.target.backend = static_cast<Backend>(backend);
   out.target.arch = in.string();
   out.program = in.string();
   auto texts = std::make_shared<TextClosure>();

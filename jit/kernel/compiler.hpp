@@ -3,6 +3,7 @@
 // shared object for the CPU or a cubin for a GPU. The request is the only input.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -28,6 +29,8 @@ struct Compiled {
 struct CompileLimits {
   std::chrono::milliseconds timeout{120'000};
   std::stop_token stop = {};
+  std::function<bool()> cancelled = {};  ///< as `stop`, but polled, on the calling thread
+  [[nodiscard]] bool stopped() const { return stop.stop_requested() || (cancelled && cancelled()); }
 };
 
 /// Threads: compile() may be called concurrently.

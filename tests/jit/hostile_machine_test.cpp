@@ -13,10 +13,12 @@
 #include <fstream>
 #include <functional>
 
+#include "eflow/jit/cache/cache_directory.hpp"
 #include "eflow/jit/cache/disk_cache.hpp"
 #include "eflow/jit/host/fork_count.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/tests/support/jit/jit_samples.hpp"
+#include "eflow/tests/support/national_locale.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
 #include "eflow/tests/support/warnings.hpp"
 
@@ -242,4 +244,36 @@ BOOST_AUTO_TEST_CASE(no_compiler_is_said_once) {
        {"install g++ or clang++", "count: a composition of small ops runs instead"})
     BOOST_TEST(warnings.last_has(part), warnings.texts.back());
   BOOST_TEST(runtime->has(KernelSpec("gemm", {DType::kF32, DType::kF32})));  // built in
+}
+
+BOOST_AUTO_TEST_CASE(a_national_locale_does_not_reach_kernel_texts) {
+  const test::TempDir dir;
+  Options options;
+  options.cache.named = dir / "cache";
+  const test::NationalLocale locale;
+  const auto runtime = start(options);
+  const Prepared made = runtime->prepare({count_by(65536)})[0];
+  BOOST_REQUIRE_MESSAGE(made.ok(), made.error);
+  BOOST_TEST(launches(*runtime, 65536));
+}
+
+BOOST_AUTO_TEST_CASE(a_home_that_may_only_be_read_is_passed_over) {
+  const test::TempDir dir;
+  chmod(dir.path().c_str(), 0755);
+  BOOST_TEST(in_child([&] {
+    if (geteuid() == 0 && (chown(dir.path().c_str(), 65534, 65534) != 0 || setuid(65534) != 0))
+      return false;  // root can write anywhere
+    fs::create_directories(dir / "home/.cache/eflow");
+    fs::create_directory(dir / "tmp");
+    for (const char* folder : {"home/.cache/eflow", "home/.cache", "home"})
+      chmod((dir / folder).c_str(), 0500);
+    const CacheRoot root = choose_cache_root({.named = std::nullopt,
+                                              .xdg_cache_home = "",
+                                              .home = dir / "home",
+                                              .temporary = dir / "tmp"});
+    for (const char* folder : {"home", "home/.cache", "home/.cache/eflow"})
+      chmod((dir / folder).c_str(), 0700);
+    return root.path.parent_path() == dir / "tmp" &&
+           root.warning.find("Permission denied") != std::string::npos;
+  }));
 }

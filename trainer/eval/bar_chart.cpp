@@ -4,9 +4,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <sstream>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/number_text.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -15,10 +15,7 @@ constexpr int kRow = 34, kMargin = 16, kPlot = 560, kNumbers = 190;
 constexpr double kLetter = 8;  ///< width of a letter of 14 px text, estimated generously
 
 std::string describe_briefly(double value) {
-  std::ostringstream text;
-  text.precision(3);
-  text << value;
-  return text.str();
+  return short_text(value, 3);
 }
 
 std::string escaped(const std::string& text) {

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 #include "eflow/core/base/error.hpp"
 
@@ -23,10 +26,15 @@ std::string bar(double share) {
   return str("[", std::string(full, '#'), std::string(kWidth - full, '.'), "]");
 }
 
-/// Width of the terminal; 100 if unknown.
+/// Width of the terminal. A serial line or a container's terminal may not know it; then $COLUMNS
+/// counts, and else 80, as a line that wraps cannot be redrawn.
 int columns_of(int file) {
   winsize size{};
-  return ioctl(file, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
+  if (ioctl(file, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* text = std::getenv("COLUMNS");
+  int columns = 0;
+  if (text != nullptr) std::from_chars(text, text + std::strlen(text), columns);
+  return columns > 0 ? columns : 80;
 }
 
 /// "45s", "3m05s", "2h10m".

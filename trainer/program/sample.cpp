@@ -68,8 +68,8 @@ int sample(const Arguments& arguments) {
                       flags.options());
   }
   parse(arguments, flags.options(), {"run", "out"});
-  install_stop_signals();
   const auto generator = trainer::Generator::load(flags.run);
+  install_stop_signals();  // not before: while it loads, a signal just ends the program
   const trainer::DataInfo& data = generator.info().data;
   trainer::SampleRequest request;
   request.labels = trainer::cycle_labels(flags.count, data.clips.classes);

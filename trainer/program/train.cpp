@@ -107,6 +107,11 @@ bool run(const trainer::Stage& stage, const std::string& resume) {
   };
   const auto result = trainer::run_training(config, stage.out, resume, hooks);
   progress.reset();
+  if (result.stopped && result.checkpoint.empty()) {
+    say(str(stage.out.string(),
+            ": stopped before the first step; run the same command again to continue"));
+    return true;
+  }
   say(str(stage.out.string(), ": ", result.stopped ? "stopped and saved" : "finished", " at step ",
           result.step, result.stopped ? "; run the same command again to continue" : ""));
   return result.stopped;

@@ -1,6 +1,7 @@
 #include "eflow/trainer/run/objective_config.hpp"
 
 #include <cmath>
+#include <locale>
 #include <sstream>
 
 #include "eflow/core/base/error.hpp"
@@ -77,6 +78,7 @@ std::vector<int> parse_rollouts(const std::string& text) {
   std::istringstream list(text);
   for (std::string entry; std::getline(list, entry, ',');) {
     std::istringstream number(entry);
+    number.imbue(std::locale::classic());
     int n = 0;
     std::string rest;
     if (!(number >> n) || n < 1 || number >> rest) {

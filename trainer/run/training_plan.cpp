@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <locale>
 #include <sstream>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/number_text.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/buckets.hpp"
@@ -17,18 +18,13 @@ namespace eflow::trainer {
 namespace {
 
 std::string describe_bytes(double bytes) {
-  char buffer[32];
-  const bool small = bytes < 1e9;
-  std::snprintf(buffer, sizeof buffer, small ? "%.1f MB" : "%.2f GB", bytes / (small ? 1e6 : 1e9));
-  return buffer;
+  return bytes < 1e9 ? fixed_text(bytes / 1e6, 1) + " MB" : fixed_text(bytes / 1e9, 2) + " GB";
 }
 
 std::string describe_flops(double flops) {
-  char buffer[32];
   const char* units[] = {"GFLOP", "TFLOP", "PFLOP"};
   const int unit = flops < 1e12 ? 0 : flops < 1e15 ? 1 : 2;
-  std::snprintf(buffer, sizeof buffer, "%.4g %s", flops / std::pow(1000.0, 3 + unit), units[unit]);
-  return buffer;
+  return str(short_text(flops / std::pow(1000.0, 3 + unit), 4), " ", units[unit]);
 }
 
 /// The cost model: forward passes per clip (a backward pass counts as two), relative to plain flow
@@ -39,6 +35,7 @@ std::string describe_passes(const nn::DiTConfig& model, const soflow::ObjectiveO
   const double weak = forward_flops(model, 0).total() / full;
   const double passes = passes_per_clip(objective, step, {1, weak});
   std::ostringstream text;
+  text.imbue(std::locale::classic());
   text.precision(3);
   text << passes << " forwards per clip, " << passes / 3 << " times plain flow matching";
   if (objective.guidance.kind == soflow::Unconditional::kWeakPath)
@@ -50,6 +47,7 @@ std::string describe_passes(const nn::DiTConfig& model, const soflow::ObjectiveO
 std::string describe_anyflow(const Config& config, const nn::DiTConfig& model) {
   const double passes = anyflow_passes(config, model);
   std::ostringstream text;
+  text.imbue(std::locale::classic());
   text.precision(3);
   text << "each step    "
        << describe_flops(static_cast<double>(config.train.batch) * passes *

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "eflow/core/base/log.hpp"
+#include "eflow/core/base/number_text.hpp"
 #include "eflow/core/base/stopwatch.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
@@ -117,9 +118,8 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   const std::uint64_t compiled = now.compiled - before.compiled;
   const std::uint64_t found = now.disk_hits + now.pack_hits - before.disk_hits - before.pack_hits;
   if (compiled + found == 0) return;
-  char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%.2f s", watch.seconds());
-  say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ", seconds));
+  say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ",
+          fixed_text(watch.seconds(), 2), " s"));
 }
 
 /// Warns if the teacher is no longer the one that the run began with: a resumed run would differ
@@ -143,6 +143,16 @@ bool is_finite(const nn::NamedTensors& state) {
                                          : finite(tensor.to_vector<float>());
   });
 }
+/// While it lives, a stop of the run also ends the compiles that it waits for.
+class CompilesStop {
+ public:
+  explicit CompilesStop(const std::function<bool()>& stop) {
+    default_device()->runtime().cancel_compiles_if(stop);
+  }
+  ~CompilesStop() { default_device()->runtime().cancel_compiles_if({}); }
+  CompilesStop(const CompilesStop&) = delete;
+  CompilesStop& operator=(const CompilesStop&) = delete;
+};
 
 /// Resumes the trainer from a checkpoint of this run.
 void start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
@@ -184,6 +194,7 @@ class Run {
       : config_(config), directory_(out), hooks_(hooks) {}
 
   TrainingResult go(const std::string& resume) {
+    if (!prepare()) return {0, true, {}};
     start(resume);
     try {
       return train();
@@ -212,12 +223,18 @@ class Run {
     messages_.attempt("could not show a message", [&] { hooks_.say(line); });
   }
 
-  void start(const std::string& resume) {
-    const Say tell = [this](const std::string& line) { say(line); };
+  /// Builds networks and kernels. Returns false if a stop was requested meanwhile.
+  bool prepare() {
     say("device " + describe_device());
+    const CompilesStop stop(hooks_.stop);
     parts_ = std::make_unique<Parts>(config_);
     for (const std::string& warning : parts_->data.warnings) log_warning("[data] ", warning);
-    prepare_kernels(*parts_, tell);
+    prepare_kernels(*parts_, [this](const std::string& line) { say(line); });
+    return !hooks_.stop();
+  }
+
+  void start(const std::string& resume) {
+    const Say tell = [this](const std::string& line) { say(line); };
     directory_.open_for_training();
     auto checkpoint = find_checkpoint(resume, directory_, tell);
     if (checkpoint) {
@@ -233,8 +250,7 @@ class Run {
     }
     freeze(config_.train.freeze, parts_->model.get());
     set_aside_after(last_step(checkpoint));
-    const auto saves = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
-    require_free_space(directory_.path(), saves * checkpoint_bytes(parts_->trainer));
+    require_space();
     open_metrics(checkpoint);
     recorded_ = saved_ = last_step(checkpoint);
     open_folder();
@@ -251,6 +267,18 @@ class Run {
     store_.emplace(
         directory_.checkpoints(),
         io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
+  }
+
+  /// Checks that the checkpoints which the folder will hold fit, less those that it holds now and
+  /// that saves will replace. One more exists while a save is in progress.
+  void require_space() const {
+    const std::uint64_t each = checkpoint_bytes(parts_->trainer);
+    const std::uint64_t most = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
+    const io::CheckpointStore store(
+        directory_.checkpoints(),
+        io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
+    const std::uint64_t replaced = std::min<std::uint64_t>(store.replaceable(), most - 1);
+    require_free_space(directory_.path(), (most - replaced) * each);
   }
 
   static std::int64_t last_step(const std::optional<io::Checkpoint>& checkpoint) {

@@ -18,16 +18,18 @@ namespace eflow::trainer {
 /// Callbacks of a run, all on the calling thread. What on_step and say throw is a warning and does
 /// not end the run, because a terminal or a log must not cost a training step; `stop` ends it.
 struct TrainingHooks {
-  /// Polled after every step; true saves a checkpoint and ends the run early.
+  /// Polled after every step, where true saves a checkpoint and ends the run early, and while
+  /// kernels are compiled before the first step, where true ends it without a save.
   std::function<bool()> stop = [] { return false; };
   std::function<void(const StepMetrics& metrics)> on_step = [](const StepMetrics&) {};
   Say say = [](const std::string&) {};
 };
 
 struct TrainingResult {
-  std::int64_t step = 0;                  ///< finished steps
-  bool stopped = false;                   ///< by TrainingHooks::stop, before train.iterations
-  std::filesystem::path checkpoint = {};  ///< the last one saved or resumed from
+  std::int64_t step = 0;  ///< finished steps
+  bool stopped = false;   ///< by TrainingHooks::stop, before train.iterations
+  /// The last one saved or resumed from; empty if the run was stopped before its first step.
+  std::filesystem::path checkpoint = {};
 };
 
 /// Trains until train.iterations in the folder `out`, starting where `resume` says (see

@@ -1,7 +1,10 @@
 #define BOOST_TEST_MODULE atomic_file
 #include "eflow/core/base/atomic_file.hpp"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +14,18 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
+#include "eflow/tests/support/warnings.hpp"
+
+namespace {
+int flock_error = 0;  ///< if not 0, flock() fails with it, as on a file system without locks
+}
+
+/// Takes the place of the C library's.
+extern "C" int failing_flock(int fd, int operation) __asm__("flock");
+extern "C" int failing_flock(int fd, int operation) {
+  if (flock_error != 0) return errno = flock_error, -1;
+  return static_cast<int>(syscall(SYS_flock, fd, operation));
+}
 
 namespace eflow {
 namespace {
@@ -97,6 +112,68 @@ BOOST_AUTO_TEST_CASE(a_lock_is_held_once_and_names_its_holder) {
     });
   }
   const FileLock again(dir / "lock");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_system_without_locks_costs_one_warning) {
+  for (const int error : {ENOSYS, ENOLCK, EOPNOTSUPP}) {
+    const test::TempDir dir;
+    const test::Warnings warnings;
+    flock_error = error;
+    const FileLock lock(dir / "lock");
+    write_file_atomically(dir / "a", "content");
+    flock_error = 0;
+    BOOST_TEST(read_file(dir / "a") == "content");
+    BOOST_TEST(warnings.count() == 1);
+    BOOST_TEST(warnings.last_has("cannot be locked"), warnings.texts.back());
+  }
+  const test::TempDir dir;
+  flock_error = EIO;  // not a missing feature
+  BOOST_CHECK_THROW(FileLock(dir / "lock"), IoError);
+  flock_error = 0;
+}
+
+BOOST_AUTO_TEST_CASE(names_of_another_process_with_the_same_id_do_not_block) {
+  const test::TempDir dir;
+  std::vector<FileDescriptor> held;
+  for (int n = 0; n < 100; ++n) {
+    held.emplace_back(::open((dir / str("a.tmp-", getpid(), "-", n)).c_str(),
+                             O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    BOOST_REQUIRE((try_lock(held.back(), "a") == LockState::kHeld));
+  }
+  write_file_atomically(dir / "a", "content");
+  BOOST_TEST(read_file(dir / "a") == "content");
+  BOOST_TEST(files_in(dir.path()) == 101u);  // those in use stay
+}
+
+BOOST_AUTO_TEST_CASE(leftovers_of_killed_writers_are_removed) {
+  const test::TempDir dir;
+  for (const char* name : {"a.tmp-1-0", "a.tmp-77-12", "a.tmp-1", "a.tmp-1-x", "b.tmp-1-0"})
+    std::ofstream(dir / name) << "x";
+  write_file_atomically(dir / "a", "content");
+  BOOST_TEST(!fs::exists(dir / "a.tmp-1-0"));
+  BOOST_TEST(!fs::exists(dir / "a.tmp-77-12"));
+  BOOST_TEST(files_in(dir.path()) == 4u);  // a, and three names that are not of a's temporaries
+  // Without locks, age decides.
+  std::ofstream(dir / "a.tmp-1-0") << "x";
+  std::ofstream(dir / "a.tmp-1-1") << "x";
+  const timespec old[2] = {{1, 0}, {1, 0}};
+  BOOST_REQUIRE(utimensat(AT_FDCWD, (dir / "a.tmp-1-1").c_str(), old, 0) == 0);
+  flock_error = ENOSYS;
+  write_file_atomically(dir / "a", "content");
+  flock_error = 0;
+  BOOST_TEST(fs::exists(dir / "a.tmp-1-0"));
+  BOOST_TEST(!fs::exists(dir / "a.tmp-1-1"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_file_is_refused_at_once) {
+  const test::TempDir dir;
+  BOOST_REQUIRE(mkfifo((dir / "fifo").c_str(), 0600) == 0);
+  for (const fs::path& path : {fs::path(dir / "fifo"), fs::path("/dev/zero")}) {
+    BOOST_CHECK_EXCEPTION((void)open_read(path), IoError, [](const IoError& e) {
+      return std::string(e.what()).find("not a regular file") != std::string::npos;
+    });
+    BOOST_CHECK_THROW((void)read_file(path), IoError);
+  }
 }
 
 }  // namespace

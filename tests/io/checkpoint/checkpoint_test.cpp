@@ -4,6 +4,7 @@
 #include "eflow/io/checkpoint/checkpoint.hpp"
 
 #include <sys/file.h>
+#include <sys/syscall.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,6 +13,22 @@
 #include "eflow/tests/io/full_disk.hpp"
 #include "eflow/tests/io/io_support.hpp"
 #include "eflow/tests/support/warnings.hpp"
+
+namespace {
+int flock_error = 0, memfd_error = 0;  ///< if not 0, the calls below fail with them
+}
+
+/// These take the place of the C library's.
+extern "C" int failing_flock(int fd, int operation) __asm__("flock");
+extern "C" int failing_memfd(const char* name, unsigned flags) __asm__("memfd_create");
+extern "C" int failing_flock(int fd, int operation) {
+  if (flock_error != 0) return errno = flock_error, -1;
+  return static_cast<int>(syscall(SYS_flock, fd, operation));
+}
+extern "C" int failing_memfd(const char* name, unsigned flags) {
+  if (memfd_error != 0) return errno = memfd_error, -1;
+  return static_cast<int>(syscall(SYS_memfd_create, name, flags));
+}
 
 using namespace eflow;
 using namespace eflow::test;
@@ -288,4 +305,45 @@ BOOST_AUTO_TEST_CASE(limits_on_file_size) {
   BOOST_TEST(failed > 3);
   save(store, 2);
   BOOST_TEST(holds(*store.latest_good(), State(2)));
+}
+
+BOOST_AUTO_TEST_CASE(saves_without_anonymous_files_and_without_locks) {
+  const TempDir dir;
+  CheckpointStore store(dir / "c");
+  save(store, 1);
+  flock_error = ENOLCK;
+  memfd_error = EPERM;
+  save(store, 2);
+  save(store, 2);  // replaces
+  flock_error = memfd_error = 0;
+  BOOST_TEST(holds(Checkpoint(store.path_of(2)), State(2, 1000)));
+  BOOST_TEST(slurp(store.path_of(1) / "state.h5").size() ==
+             slurp(store.path_of(2) / "state.h5").size());
+  BOOST_TEST(std::distance(fs::directory_iterator(store.path_of(2)), {}) == 2);
+  BOOST_TEST(std::distance(fs::directory_iterator(dir / "c"), {}) == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_reused_process_id_does_not_block_a_save) {
+  const TempDir dir;
+  std::vector<FileDescriptor> held;
+  for (int n = 0; n < 200; ++n) {
+    const fs::path path =
+        dir / ("c/step-00000001.tmp-" + std::to_string(getpid()) + "-" + std::to_string(n));
+    fs::create_directories(path);
+    held.push_back(open_read(path));
+    BOOST_REQUIRE(::flock(held.back().get(), LOCK_EX) == 0);  // of a process in another container
+  }
+  CheckpointStore store(dir / "c");
+  save(store, 1);
+  BOOST_TEST(holds(Checkpoint(store.path_of(1)), State(1, 1000)));
+  BOOST_TEST(std::distance(fs::directory_iterator(dir / "c"), {}) == 201);
+}
+
+BOOST_AUTO_TEST_CASE(what_will_be_replaced_is_known) {
+  const TempDir dir;
+  CheckpointStore store(dir / "c", {.keep_last = 2, .keep_every = 10});
+  BOOST_TEST(store.replaceable() == 0u);
+  for (const std::int64_t step : {10, 11, 12}) save(store, step);
+  BOOST_TEST(store.list().size() == 3u);
+  BOOST_TEST(store.replaceable() == 2u);  // step 10 stays
 }

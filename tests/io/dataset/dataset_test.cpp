@@ -1,6 +1,8 @@
 // Shards and manifests: clips survive a round trip, damage anywhere is found and located, and
 // nothing in a file is trusted.
 #define BOOST_TEST_MODULE dataset
+#include <sys/resource.h>
+
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -174,4 +176,45 @@ BOOST_AUTO_TEST_CASE(shards_of_another_set_are_refused) {
   fs::copy_file(dir / "two/shard-00000.h5", dir / "one/shard-00000.h5",
                 fs::copy_options::overwrite_existing);
   BOOST_TEST(has(text_of<CorruptData>([&] { Dataset(dir / "one"); }), "another data set"));
+}
+
+namespace {
+
+/// Runs `body` in a child process and returns its result; 1 if it throws.
+int exit_code_of(const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      _exit(body());
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "%s\n", e.what());
+      _exit(1);
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(descriptors_are_kept_up_to_half_of_the_limit) {
+  const TempDir dir;
+  make_dataset(dir / "set", DType::kU8, 400);  // 100 shards
+  BOOST_TEST(exit_code_of([&] {
+               const auto open_files = [] {
+                 return std::distance(fs::directory_iterator("/proc/self/fd"), {});
+               };
+               const auto before = open_files();
+               for (const rlim_t most : {rlim_t{12}, rlim_t{100}}) {
+                 const rlimit limit{most, 1024};
+                 if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 2;
+                 const Dataset first(dir / "set"), second(dir / "set");
+                 if (open_files() - before > static_cast<long>(most / 2)) return 3;
+                 if (most > 64 && open_files() - before < 50) return 4;
+                 Bytes clip(first.bytes_per_clip());
+                 for (std::int64_t i = 0; i < 400; i += 7) second.read_stored(i, clip);
+               }
+               return open_files() == before ? 0 : 5;
+             }) == 0);
 }

@@ -328,3 +328,18 @@ BOOST_AUTO_TEST_CASE(packs_answer_by_request_and_by_what_any_compiler_made_of_it
   BOOST_TEST(sound == 4);
   BOOST_TEST(!Pack::open(dir / "absent.pack", why));
 }
+
+BOOST_AUTO_TEST_CASE(a_pack_that_is_overwritten_while_open_is_a_miss) {
+  const test::TempDir dir;
+  std::vector<ArtifactPtr> all;
+  for (int i = 0; i < 5; ++i) all.push_back(std::make_shared<Artifact>(sample_artifact(i)));
+  write_pack(dir / "kernels.pack", all);
+  std::string why;
+  const auto pack = Pack::open(dir / "kernels.pack", why);
+  BOOST_REQUIRE_MESSAGE(pack, why);
+  fs::resize_file(dir / "kernels.pack", 100);  // a mapping would end the process with SIGBUS
+  for (const ArtifactPtr& a : all) BOOST_TEST(!pack->get(a->key, a->request, why));
+  BOOST_TEST(why.find("truncated") != std::string::npos, why);
+  std::ofstream(dir / "kernels.pack", std::ios::trunc) << std::string(100000, 'x');
+  for (const ArtifactPtr& a : all) BOOST_TEST(!pack->get(a->key, a->request, why));
+}

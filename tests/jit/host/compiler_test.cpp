@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
@@ -16,6 +18,7 @@
 #include "eflow/jit/host/subprocess.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/isa.hpp"
+#include "eflow/jit/kernel/request_check.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
 
 using namespace eflow;
@@ -207,4 +210,95 @@ BOOST_AUTO_TEST_CASE(no_compiler_is_a_value) {
   BOOST_TEST(!other);
   BOOST_TEST(contains(other.why, "/bin/true does not answer"), other.why);
   BOOST_TEST(!find_host_compiler({.cxx = "/no/such/g++"}));
+}
+
+BOOST_AUTO_TEST_CASE(an_orphan_that_keeps_the_pipe_is_not_awaited) {
+  const test::TempDir dir;
+  const auto found = fake(dir / "forks", "setsid sleep 60 & exit 3\n");
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  const BuildRequest r = request_for(*found.compiler, "scale<float, 3>");
+  const auto begin = std::chrono::steady_clock::now();
+  BOOST_TEST(contains(message_of([&] { (void)found.compiler->compile(r, {}); }), "exit code 3"));
+  BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::seconds(30)));
+}
+
+BOOST_AUTO_TEST_CASE(a_caller_can_cancel) {
+  const test::TempDir dir;
+  const auto found = fake(dir / "slow", "sleep 60\n");
+  BOOST_REQUIRE_MESSAGE(found, found.why);
+  int asked = 0;
+  CompileLimits limits;
+  limits.cancelled = [&] { return ++asked > 5; };
+  const BuildRequest r = request_for(*found.compiler, "scale<float, 3>");
+  BOOST_TEST(
+      contains(message_of([&] { (void)found.compiler->compile(r, limits); }), "was stopped"));
+}
+
+BOOST_AUTO_TEST_CASE(scratch_of_killed_processes_is_removed) {
+  namespace fs = std::filesystem;
+  const test::TempDir dir;
+  const ScratchDirectory alive(dir.path());
+  const pid_t child = fork();
+  if (child == 0) {
+    const ScratchDirectory scratch(dir.path());
+    std::ofstream(scratch.path() / "kernel.cpp") << "x";
+    kill(getpid(), SIGKILL);
+  }
+  waitpid(child, nullptr, 0);
+  fs::create_directory(dir / "eflow-jit-young0");  // before its owner locks it
+  fs::create_directory(dir / "eflow-jit-notes-of-mine");
+  const auto entries = [&] { return std::distance(fs::directory_iterator(dir.path()), {}); };
+  BOOST_TEST(entries() == 4);
+  const ScratchDirectory next(dir.path());
+  BOOST_TEST(entries() == 4);  // the killed one is gone
+  BOOST_TEST(fs::exists(alive.path()));
+  BOOST_TEST(fs::exists(dir / "eflow-jit-young0"));
+}
+
+BOOST_AUTO_TEST_CASE(a_request_of_somebody_else_runs_and_writes_nothing_of_his_choice) {
+  const auto compiler = host();
+  const BuildRequest good = request_for(*compiler, "scale<float, 3>");
+  check_foreign(good);
+  for (const std::string& option : good.options)
+    BOOST_TEST(is_known_option(Backend::kHost, option));
+  for (const char* option : {"-wrapper",
+                             "sh,-c,touch x",
+                             "-B/tmp",
+                             "-fplugin=/tmp/x.so",
+                             "-specs=/tmp/x",
+                             "@/tmp/x",
+                             "-o/tmp/x",
+                             "-o",
+                             "/tmp/x",
+                             "-include",
+                             "-I/etc",
+                             "-dumpbase",
+                             "-save-temps",
+                             "-MD",
+                             "-MF/tmp/x",
+                             "-fdump-tree-all",
+                             "-mllvm",
+                             "-Wl,-rpath,/tmp",
+                             "-Xlinker",
+                             "-march=x,y",
+                             "",
+                             "-fuse-ld=/tmp/x",
+                             "-fprofile-generate=/tmp",
+                             "-std=",
+                             "-x"}) {
+    BuildRequest bad = good;
+    bad.options.emplace_back(option);
+    if (std::string_view(option) == "-std=") continue;  // an empty word is harmless
+    BOOST_CHECK_THROW((void)compiler->compile(bad, {}), InvalidArgument);
+  }
+  for (const char* path : {"../x.h", "/tmp/x.h", "a/../../x.h", "a//x.h", "./x.h", ""}) {
+    BuildRequest bad = good;
+    TextClosure texts = *good.texts;
+    texts.files.push_back({path, "x"});
+    bad.texts = std::make_shared<TextClosure>(texts);
+    BOOST_CHECK_THROW((void)compiler->compile(bad, {}), InvalidArgument);
+  }
+  BuildRequest reads = good;
+  reads.program = "#include \"/etc/passwd\"\n" + reads.program;
+  BOOST_CHECK_THROW(check_foreign(reads), CompileError);
 }

@@ -5,6 +5,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
+#include "eflow/jit/kernel/request_check.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
 
 namespace eflow::jit {
@@ -63,6 +64,7 @@ int compile_again(const std::string& file, KernelBuilder& builder, const Options
                           " is not a build request of this version; expected request.bin from a ",
                           "folder that `eflow jit repro` or EFLOW_DUMP_DIR wrote"));
   }
+  check_foreign(*request);
   const FoundCompiler& found = builder.compiler(request->target.backend);
   if (!found) throw CompileError(found.why);
   if (found.compiler->toolchain() != request->toolchain) {

@@ -109,8 +109,13 @@ int run_verify(KernelBuilder& builder, std::ostream& out) {
   }
   for (const auto& pack : builder.packs()) {
     for (std::size_t i = 0; i < pack->size(); ++i) {
-      check(Artifact::decode(pack->container(i), &why).has_value(),
-            str(pack->path().string(), " entry ", i));
+      bool valid = false;
+      try {
+        valid = Artifact::decode(pack->container(i), &why).has_value();
+      } catch (const Error& e) {
+        why = e.what();
+      }
+      check(valid, str(pack->path().string(), " entry ", i));
     }
   }
   out << sound << " valid, " << unsound << " corrupt\n";
