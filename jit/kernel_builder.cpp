@@ -20,6 +20,14 @@ std::int64_t now_seconds() {
       .count();
 }
 
+/// Bounds a compiler's output for the log; the artifact contains all of it.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kMost = 4096;
+  if (text.size() <= kMost) return text;
+  return str(text.substr(0, kMost), "\n[", text.size() - kMost,
+             " more bytes; see `eflow jit show`]");
+}
+
 /// Offers a cached artifact to `accept`. Returns false and sets `why` if it is rejected.
 bool accepted(const KernelBuilder::Accept& accept, const Artifact& artifact, std::string& why) {
   if (!accept) return true;
@@ -257,6 +265,9 @@ ArtifactPtr KernelBuilder::compile(const BuildRequest& request, const Key& key, 
     artifact->image = std::move(out.image);
     artifact->log = std::move(out.log);
     artifact->resources = out.resources;
+    if (!out.warnings.empty())
+      log_warning("[jit] ", request.title(), " compiles, but with warnings:\n",
+                  shortened(out.warnings));
   } catch (const Error& e) {
     error = e.what();
   }

@@ -1,6 +1,7 @@
 #include "eflow/jit/runtime.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <mutex>
 #include <set>
@@ -37,23 +38,47 @@ Isa choose_isa(std::optional<Isa> wanted) {
   return *wanted;
 }
 
+constexpr long long kScratchBytes = ThreadPool::kScratchBytes;
+
+/// A tile that did not fit, thrown out of a block.
+struct NoRoom {
+  long long rows = 0, columns = 0, bytes = 0, left = 0, all = 0;
+};
+
+[[noreturn]] void no_room(long long rows, long long columns, long long bytes, long long left,
+                          long long all) {
+  throw NoRoom{rows, columns, bytes, left, all};
+}
+
 /// The launch that the pool's threads share.
 struct Launch {
   void (*run)(const void* block, const void* args);
   Grid grid;
   const void* args;
+  std::atomic<bool> failed = false;
+  NoRoom no_room = {};  ///< of the first block that failed
 };
 
 void run_blocks(void* context, std::int64_t begin, std::int64_t end, char* scratch) {
-  const Launch& launch = *static_cast<const Launch*>(context);
+  Launch& launch = *static_cast<Launch*>(context);
   const Grid& g = launch.grid;
-  HostBlock block{0, 0, 0, g.x, g.y, g.z, scratch};
-  for (std::int64_t i = begin; i < end; ++i) {
-    block.x = i % g.x;
-    block.y = i / g.x % g.y;
-    block.z = i / (g.x * g.y);
-    launch.run(&block, launch.args);
+  HostBlock block{0, 0, 0, g.x, g.y, g.z, scratch, kScratchBytes, no_room};
+  try {
+    for (std::int64_t i = begin; i < end; ++i) {
+      block.x = i % g.x;
+      block.y = i / g.x % g.y;
+      block.z = i / (g.x * g.y);
+      launch.run(&block, launch.args);
+    }
+  } catch (const NoRoom& e) {  // the pool's work must not throw
+    if (!launch.failed.exchange(true)) launch.no_room = e;
   }
+}
+
+/// "a tile of 64 x 128 (32768 B)".
+std::string describe(const NoRoom& e) {
+  if (e.rows == 0) return str("memory of ", e.bytes, " B");
+  return str("a tile of ", e.rows, " x ", e.columns, " (", e.bytes, " B)");
 }
 
 }  // namespace
@@ -299,6 +324,12 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
   s.check(kernel->args_bytes, bytes, name, spec);
   Launch launch{kernel->run, grid, args};
   state_->pool.run(grid.x * grid.y * grid.z, run_blocks, &launch);
+  if (launch.failed) {
+    throw InvalidArgument(str("[jit] ", to_string(spec, name), " for ", name_of(s.isa), ": ",
+                              describe(launch.no_room), " does not fit the ", launch.no_room.left,
+                              " B that are left of a block's ", launch.no_room.all,
+                              " B of scratch memory; use smaller or fewer tiles"));
+  }
 }
 
 void Runtime::synchronize(Stream stream) const {

@@ -12,7 +12,7 @@ using eflow::args::Random;
 /// Truncates f to the precision of T, so that a uniform below 1 stays below 1.
 template <class T>
 EFLOW_FN float cut_to(float f) {
-  return sizeof(T) == 2 ? float_of_bits(bits_of(f) & 0xffff0000u) : f;
+  return kIsBf16<T> ? float_of_bits(bits_of(f) & 0xffff0000u) : f;
 }
 
 /// See Random. kNormal: standard normals, otherwise uniforms in [0, 1).

@@ -20,7 +20,7 @@ void reduce_rows(const Block& block, const Reduce& a) {
   const auto value = [&](Index row) {
     const T* x = static_cast<const T*>(a.x) + row * a.reduce;
     const T* z = kProduct ? static_cast<const T*>(a.z) + row * a.reduce : nullptr;
-    return [x, z](auto i) {
+    return [=](auto i) {
       if constexpr (kProduct)
         return load<C>(x, i) * load<C>(z, i);
       else

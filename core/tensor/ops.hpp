@@ -50,7 +50,7 @@ namespace eflow {
 }
 /// a b + c, broadcast: a gated residual x + gate y, or a scale and shift.
 [[nodiscard]] Tensor mul_add(const Tensor& a, const Tensor& b, const Tensor& c);
-/// Elementwise maximum. Where a = b, the gradient goes to a.
+/// Elementwise maximum; NaN where a or b is NaN. Where a = b, the gradient goes to a.
 [[nodiscard]] Tensor maximum(const Tensor& a, const Tensor& b);
 /// max(x, low) with a scalar low; the gradient is 0 unless x > low.
 [[nodiscard]] Tensor clamp_min(const Tensor& x, double low);
@@ -67,6 +67,7 @@ namespace eflow {
 /// GELU in its tanh form.   [arXiv 1606.08415]
 [[nodiscard]] Tensor gelu(const Tensor& x);
 [[nodiscard]] Tensor tanh(const Tensor& x);
+/// max(x, 0); NaN stays NaN.
 [[nodiscard]] Tensor relu(const Tensor& x);
 [[nodiscard]] Tensor sin(const Tensor& x);
 [[nodiscard]] Tensor cos(const Tensor& x);

@@ -116,8 +116,9 @@ class Nvrtc final : public Compiler {
                              library_.error_string(code), "):\n", log));
     }
     const Resources resources = parse_resources(log);
+    std::string warnings = parse_warnings(log);
     const double seconds = stopwatch.seconds();
-    return {program.cubin(), std::move(log), resources, seconds};
+    return {program.cubin(), std::move(log), resources, seconds, std::move(warnings)};
   }
 
  private:
@@ -162,6 +163,23 @@ Resources parse_resources(std::string_view log) {
           .spill_loads = largest(log, " bytes spill loads"),
           .stack = largest(log, " bytes stack frame"),
           .shared = largest(log, " bytes smem")};
+}
+
+std::string parse_warnings(std::string_view log) {
+  std::string out;
+  bool warns = false;
+  while (!log.empty()) {
+    const std::size_t end = std::min(log.find('\n'), log.size());
+    const std::string_view line = log.substr(0, end);
+    log.remove_prefix(std::min(end + 1, log.size()));
+    const bool report =
+        line.starts_with("ptxas info") || line.find(" bytes stack frame") != line.npos;
+    // A remark says how to suppress warnings, which only options could.
+    if (report || line.empty() || line.starts_with("Remark:")) continue;
+    warns = warns || line.find("warning") != line.npos;
+    out += str(line, "\n");
+  }
+  return warns ? out : "";
 }
 
 FoundCompiler find_nvrtc(const std::string& library) {

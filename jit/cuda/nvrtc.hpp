@@ -17,6 +17,10 @@ namespace eflow::jit {
 /// its kernels.
 [[nodiscard]] Resources parse_resources(std::string_view log);
 
+/// Extracts the warnings from a compile's log, which also contains the assembler's report; empty if
+/// there are none.
+[[nodiscard]] std::string parse_warnings(std::string_view log);
+
 /// The GPU architectures that CI compiles all default specialisations for.
 inline constexpr std::string_view kDefaultArchs[] = {"sm_80", "sm_89", "sm_90a", "sm_100",
                                                      "sm_120"};

@@ -21,6 +21,9 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxImageBytes = 256u << 20;
 /// Bound on the log inside an error message; a dump contains all of it.
 constexpr std::size_t kMaxLog = 16 * 1024;
+/// Largest stack frame of a text, as kMostSumsBytes in kernels_src/tile/cpu/matrix_tile.h. Threads
+/// have 8 MiB by default.
+constexpr int kMaxFrameBytes = 2 << 20;
 
 class HostCompiler final : public Compiler {
  public:
@@ -32,7 +35,15 @@ class HostCompiler final : public Compiler {
   std::vector<std::string> options(const Target& target) const override {
     std::vector<std::string> out{"-std=gnu++20",        "-shared",   "-fPIC",
                                  "-fvisibility=hidden", "-nostdinc", "-nostdinc++",
-                                 "-ffp-contract=fast",  "-w"};
+                                 "-ffp-contract=fast",  "-Wall",     "-Wextra"};
+    // A block's sums are on the stack; beyond it, a launch would end in a segmentation fault.
+    out.push_back(str("-Wframe-larger-than=", kMaxFrameBytes));
+    if (is_clang()) {
+      // clang reports hints that it did not follow.
+      out.insert(out.end(), {"-Werror=frame-larger-than", "-Wno-pass-failed"});
+    } else {
+      out.push_back(str("-Werror=frame-larger-than=", kMaxFrameBytes));
+    }
     const std::optional<Isa> isa = isa_from_name(target.arch);
     if (!isa) throw InvalidArgument(str("[jit] unknown instruction set ", target.arch));
     for (std::string& flag : compile_flags(*isa)) out.push_back(std::move(flag));
@@ -56,10 +67,12 @@ class HostCompiler final : public Compiler {
     const ProcessResult result = run_process(process);
     const fs::path image = directory.path() / "kernel.so";
     if (!result.ok() || !fs::exists(image)) fail(request, limits, result);
-    return {read_file(image, kMaxImageBytes), result.output, {}, result.seconds};
+    return {read_file(image, kMaxImageBytes), result.output, {}, result.seconds, result.output};
   }
 
  private:
+  bool is_clang() const { return toolchain_.find("clang version") != std::string::npos; }
+
   static void write_texts(const BuildRequest& request, const fs::path& directory) {
     for (const TextFile& file : request.texts->files) {
       fs::create_directories((directory / file.path).parent_path());
@@ -84,7 +97,14 @@ class HostCompiler final : public Compiler {
     std::string log = r.output.substr(0, kMaxLog);
     if (log.size() < r.output.size())
       log += str("\n[", r.output.size() - log.size(), " more bytes omitted]\n");
-    throw CompileError(str("[jit] ", request.title(), " ", what, " with ", toolchain_, ":\n", log));
+    // g++: "the frame size of 3145728 bytes is larger than ...", clang: "stack frame size (...)".
+    const bool frame = r.output.find("frame size") != std::string::npos;
+    throw CompileError(str("[jit] ", request.title(), " ", what, " with ", toolchain_, ":\n", log,
+                           frame
+                               ? str("The sums of a text (Acc, RowVec, ColVec) are on the stack, ",
+                                     "of which it may use ", kMaxFrameBytes,
+                                     " B; use smaller tiles, or fewer sums at a time.\n")
+                               : ""));
   }
 
   std::string path_, toolchain_;

@@ -29,6 +29,9 @@ struct HostBlock {
   long long x, y, z;
   long long nx, ny, nz;
   char* scratch;
+  long long scratch_bytes = 0;
+  void (*no_room)(long long rows, long long columns, long long bytes, long long left,
+                  long long all) = nullptr;
 };
 
 }  // namespace eflow::jit

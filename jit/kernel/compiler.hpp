@@ -23,6 +23,7 @@ struct Compiled {
   std::string log = "";  ///< warnings and the assembler's report
   Resources resources = {};
   double seconds = 0;
+  std::string warnings = "";  ///< what the compiler warns of, with file and line; part of the log
 };
 
 /// When to abandon a compile.

@@ -113,12 +113,11 @@ struct GemmSums {
 
   EFLOW_FN explicit GemmSums(const GemmTask<T, O>& task, bool several_chunks)
       : t(task), i0(0), j0(0) {
-    constexpr bool kSameType = sizeof(O) == sizeof(C);
     const bool linear = t.alpha == 1 && t.bias == nullptr && t.aux == nullptr &&
                         t.residual == nullptr && t.gelu == eflow::args::kNoGelu;
-    plain = kSameType && linear && (t.beta == 0 || t.beta == 1);
+    plain = kSameType<O, C> && linear && (t.beta == 0 || t.beta == 1);
     bare = linear && t.beta == 0;
-    in_scratch = several_chunks && !plain && !(kSameType && t.beta == 0);
+    in_scratch = several_chunks && !plain && !(kSameType<O, C> && t.beta == 0);
     p = nullptr;
     stride = 0;
   }
@@ -130,7 +129,7 @@ struct GemmSums {
     stride = in_scratch ? scratch_stride : t.c_rs;
     if (in_scratch)
       p = scratch;
-    else if constexpr (sizeof(O) == sizeof(C))
+    else if constexpr (kSameType<O, C>)
       p = t.c + i * t.c_rs + j;
   }
 
@@ -229,7 +228,7 @@ EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, GemmColumn
 /// first-level cache, and bf16 pairs that are misaligned or incomplete.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
-  if (sizeof(T) < sizeof(Sum<E>) && kDepth<E> == 1) return false;  // needs conversion
+  if (!kSameType<T, E> && kDepth<E> == 1) return false;  // needs conversion
   if (n > 128) return false;
   if constexpr (kDepth<E> == 2) {
     if (a.along != 1 || a.across % 2 != 0 || k % 2 != 0 || reinterpret_cast<u64>(a.p) % 4 != 0)
@@ -242,7 +241,7 @@ EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
 /// reads past a row's end.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_b_in_place(PackSource<T> b, Index m, Index n, Index k) {
-  return sizeof(E) == sizeof(T) && b.across == 1 && m <= 128 && k <= 256 && n % kLanes<Sum<E>> == 0;
+  return kSameType<E, T> && b.across == 1 && m <= 128 && k <= 256 && n % kLanes<Sum<E>> == 0;
 }
 
 /// T is the stored type of A and B, O that of C, bias, aux and residual. The integers override the

@@ -14,6 +14,7 @@
 //                                                    one tile per pipeline stage: k[stage]
 //   load(q, View<const T>{p, row_stride, rows, columns});
 //                                                    elements beyond rows x columns become 0
+//   load_strided(q, view, column_stride)   the same with columns column_stride apart
 //   auto kv = alloc_both<T, 64, 128>(arena);         one source, two roles: after load(kv, view)
 //                                                    kv.right_t is kRightT, kv.right is kRight
 //                                                    (one memory on a GPU); also alloc_both_ring
@@ -23,7 +24,7 @@
 //   mma_AB(s, a, b)   s += A B      A kLeft  [M, K]   B kRight  [K, N]
 //   mma_ABt(s, a, b)  s += A B^T    A kLeft  [M, K]   B kRightT [N, K]
 //   mma_AtB(s, a, b)  s += A^T B    A kRight [K, M]   B kRight  [K, N]
-//   set_AB, set_ABt(s, a, b)        the same, overwriting s
+//   set_AB, set_ABt, set_AtB(s, a, b)   the same, overwriting s
 //   as_A(tile, s), as_At(tile, s)   s as operand A of AB (tile kLeft) or of AtB (tile kRight)
 //
 // Operations on sums
@@ -33,14 +34,17 @@
 //   row_apply(s, v, f), row_apply(s, t, v, f)   f(x, v_row), f(x, y, v_row)
 //   col_apply(s, c, f), col_apply(s, t, c, f)   f(x, c_column), f(x, y, c_column)
 //   scale_rows(s, v)                s *= v_row
-//   row_max(s, v), row_sum(s)       RowVec; row_max starts from v
+//   row_max(s, v), row_min(s, v)    RowVec; start from v
+//   row_sum(s)                      RowVec
+//   col_max(s, c), col_min(s, c)    ColVec; start from c
 //   row_dot(s, t), col_dot(s, t)    RowVec, ColVec of sums over s t
 //   col_sum(s)                      ColVec of sums over the rows of s
 //   exp2_sub(s, scale, v)           s = 2^(scale s - v_row), exponents <= ~0; returns the row sums
 //   exp2_sub(s, scale, c)           s = 2^(scale s - c_column); returns nothing
 //   mask_range(s, low, high, x)     x in each row's columns outside [low(row), high(row))
 //   RowVec<C, R> v; fill, vmap(f, v...), load(v, p, stride, rows, rest), store(p, stride, v, rows)
-//   ColVec<C, N> c; load(c, p, stride, columns, rest), store(p, stride, c, columns)
+//   ColVec<C, N> c; fill, vmap(f, c...), load(c, p, stride, columns, rest),
+//                                   store(p, stride, c, columns)
 //   store(View<T>{p, row_stride, rows, columns}, s)
 //
 // Pipelines
@@ -57,9 +61,18 @@
 //   load(tile, view)                before (the old contents may still be in use) and after
 //   pipeline                        before the loop and once per step, twice with a single stage
 //   store                           after, so the block may read what was stored
-//   as_At, col_sum, col_dot, and as_A unless T is bf16 on sm_80 or later
+//   as_At, col_max, col_min, col_sum, col_dot, and as_A unless T is bf16 on sm_80 or later
 //                                   before and after their trip through shared memory
 // All other primitives are free of barriers.
+//
+// NaN. Every reduction (row_max, row_min, col_max, col_min, row_sum, col_sum, row_dot, col_dot,
+// exp2_sub) is NaN if one of the numbers that it joins, or its start, is NaN, on every target.
+// exp2_sub of NaN is NaN. Which NaN is not defined.
+//
+// Memory. The tiles of a block fit its scratch memory (CPU: 4 MiB, otherwise the launch is refused;
+// GPU: the definition's shared_bytes, otherwise the launch traps). Its sums fit a thread's stack
+// (CPU: 2 MiB, otherwise the text does not compile) or its registers (GPU; more would spill). Tiles
+// hold float, double or bf16; load converts other types to these.
 //
 // Masking. A masked score is kMasked, and a running maximum starts at kLowestMax > kMasked. A row
 // whose scores are all masked thus keeps the maximum kLowestMax, and its exponentials and their sum
@@ -73,3 +86,4 @@
 #include "eflow/kernels_src/tile/cpu/matrix_rows.h"
 #endif
 #include "eflow/kernels_src/tile/matrix_mapped.h"
+#include "eflow/kernels_src/tile/matrix_refused.h"

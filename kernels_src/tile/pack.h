@@ -8,6 +8,15 @@
 //   C total = sum_each<C>(begin, end, [&](auto i) { return load<C>(x, i); });
 //
 // On a GPU each of these calls is collective and ends with a barrier of the block (cuda/pack.h).
+// NaN: sum_each, max_each and min_each, and sum, max and min of a Team, are NaN if one of the
+// numbers is NaN, on every target; so are max_pack and min_pack. Which NaN is not defined. Without
+// numbers, a sum is 0, a maximum the lowest C (-infinity) and a minimum the highest.
+//
+// Types: memory holds bf16, float, double or integers; load<C> and store convert by value, integers
+// as C++ does (a number that does not fit the integer is undefined). bf16 is a type of its own: a
+// short or unsigned short in memory is an integer. Elementary functions take float and double, as
+// packs or single numbers.
+//
 // Sums run in a fixed order for a given instruction set, so results do not depend on the number of
 // threads.
 

@@ -128,6 +128,58 @@ BOOST_AUTO_TEST_CASE(arguments_of_another_size_are_refused) {
   BOOST_CHECK_THROW(runtime->launch("scale", scale_by(2).spec, {}, wrong), InvalidArgument);
 }
 
+BOOST_AUTO_TEST_CASE(a_tile_that_does_not_fit_names_itself_its_bytes_and_the_limit) {
+  const test::TempDir dir;
+  Runtime runtime(with_cache(dir));
+  runtime.add_text("acme/tiles.h",
+                   "#pragma once\n"
+                   "#include \"eflow/kernels_src/tile/matrix.h\"\n"
+                   "namespace EFLOW_TEXT {\n"
+                   "struct Scale { const float* x; float* y; long long n, per_block; };\n"
+                   "template <class T, int kRows>\n"
+                   "void tiles(const Block& block, const Scale& a) {\n"
+                   "  Arena arena(block);\n"
+                   "  const auto first = alloc<T, 512, 512, Use::kLeft>(arena);\n"
+                   "  const auto second = alloc<T, kRows, 512, Use::kLeft>(arena);\n"
+                   "  load(first, View<const T>{a.x, 1, 1, 1});\n"
+                   "  load(second, View<const T>{a.x, 1, 1, 1});\n"
+                   "  a.y[block.x] = first.p[0] + second.p[0];\n"
+                   "}\n"
+                   "}\n");
+  runtime.define({"tiles", "acme/tiles.h", "tiles<$t0, $c0>"});
+  const KernelRef fits{"tiles", KernelSpec("tiles", {DType::kF32}, {1536})};
+  const KernelRef large{"tiles", KernelSpec("tiles", {DType::kF32}, {1537})};
+  for (const Prepared& p : runtime.prepare({fits, large})) BOOST_REQUIRE_MESSAGE(p.ok(), p.error);
+  const float x = 2;
+  std::vector<float> y(64);
+  const Scale args{&x, y.data(), 0, 0};
+  runtime.launch("tiles", fits.spec, {.x = 64}, args);
+  for (const float f : y) BOOST_TEST(f == 4);
+  for (const long long blocks : {1, 64}) {
+    BOOST_CHECK_EXCEPTION(
+        runtime.launch("tiles", large.spec, {.x = blocks}, args), InvalidArgument,
+        [](const Error& e) {
+          const std::string what = e.what();
+          BOOST_TEST(contains(what, "tiles<f32>(1537)"), what);
+          BOOST_TEST(contains(what, "a tile of 1537 x 512 (3147776 B)"), what);
+          BOOST_TEST(contains(what, "the 3145728 B that are left of a block's 4194304 B"), what);
+          return true;
+        });
+  }
+  runtime.launch("tiles", fits.spec, {.x = 64}, args);  // the pool still works
+}
+
+BOOST_AUTO_TEST_CASE(warnings_of_a_users_text_are_logged) {
+  const test::TempDir dir;
+  const test::Warnings warnings;
+  const auto runtime = runtime_with_scale(
+      with_cache(dir), std::string(kText).replace(std::string(kText).find("  each<T>"), 0,
+                                                  "  T rest; if (end > begin) a.y[0] = rest;\n"));
+  BOOST_REQUIRE(runtime->prepare({scale_by(3)})[0].ok());
+  BOOST_TEST(warnings.count_with("scale<f32>(3) for ") == 1);
+  BOOST_TEST(warnings.count_with("acme/scale.h:8") == 1);
+}
+
 BOOST_AUTO_TEST_CASE(one_kernel_that_fails_does_not_stop_the_others) {
   auto runtime = runtime_with_scale({});
   runtime->define({"broken", "acme/scale.h", "no_such_function<$t0>"});

@@ -211,7 +211,7 @@ Launch on_cpu(const GlgaTexts& texts) {
     for (long long y = 0; y < kHeads; ++y) {
       for (long long i = 0; i < x; ++i) {
         const eflow::jit::HostBlock block{
-            i, y, 0, x, kHeads, 1, scratch.data() + (64 - at % 64) % 64};
+            i, y, 0, x, kHeads, 1, scratch.data() + (64 - at % 64) % 64, (8 << 20) - 64};
         entry(texts).run(&block, a);
       }
     }

@@ -27,8 +27,8 @@ inline constexpr int kTileScratch = 96 << 10;  ///< what every supported GPU has
       f(product, 6) f(product, 7) f(product, 8) f(product, 9) f(operand, 0) f(operand, 1)         \
           f(operand, 2) f(operand, 3) f(element_wise, 0) f(element_wise, 1) f(element_wise, 2)    \
               f(reduction, 0) f(reduction, 1) f(reduction, 2) f(reduction, 3) f(reduction, 4)     \
-                  f(store, 0) f(store, 1) f(store, 2) f(store, 3) f(attention, 0) f(attention, 1) \
-                      f(attention, 2) f(attention, 3)
+                  f(reduction, 5) f(reduction, 6) f(store, 0) f(store, 1) f(store, 2) f(store, 3) \
+                      f(attention, 0) f(attention, 1) f(attention, 2) f(attention, 3)
 
 /// Entry of a text, in the form of jit/kernel/builtin_entry.hpp.
 struct TileEntry {

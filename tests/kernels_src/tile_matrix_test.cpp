@@ -58,7 +58,7 @@ void run_on_cpu(Isa isa, const TileEntry* entries) {
     if (usable != isa) continue;
     const std::unique_ptr<char, decltype(&std::free)> scratch(
         static_cast<char*>(std::aligned_alloc(64, 1 << 20)), &std::free);
-    const eflow::jit::HostBlock block{0, 0, 0, 1, 1, 1, scratch.get()};
+    const eflow::jit::HostBlock block{0, 0, 0, 1, 1, 1, scratch.get(), 1 << 20};
     BOOST_TEST_CONTEXT(eflow::jit::name_of(isa)) {
       for (; entries->name != nullptr; ++entries) {
         Run run;
@@ -113,6 +113,18 @@ BOOST_AUTO_TEST_CASE(avx512_bf16) {
   run_on_cpu(Isa::kAvx512Bf16, eflow_text_avx512_bf16::kTileEntries);
 }
 #endif
+
+BOOST_AUTO_TEST_CASE(tiles_beyond_the_shared_memory_of_the_launch_end_it) {
+  const TileEntry* entry = eflow_text_emulated_80_4::kTileEntries;  // a product of 64 x 64 tiles
+  Run run;
+  const TileCase args = run.args();
+  emulated::Launch launch;
+  launch.threads = 128;
+  launch.shared_bytes = 20000;
+  const emulated::Outcome outcome = emulated::run(launch, entry->run, &args);
+  BOOST_TEST(outcome.error.find("a tile does not fit the 20000 B") != std::string::npos,
+             outcome.error);
+}
 
 BOOST_AUTO_TEST_CASE(emulated_gpu_without_instructions) {
   run_on_gpu(4, eflow_text_emulated_75_4::kTileEntries, {}, false);

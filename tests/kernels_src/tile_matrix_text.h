@@ -204,6 +204,10 @@ void products(Bench bench, Index m, Index n, Index k, Index gap = 3) {
     load_all(acc, start);
     mma_ABt(acc, left, right_t);
     check("mma_ABt", 1, bench.seen(acc), x, y_t);
+    load_strided(left, View<const T>{a_t.v, 1, m, k}, M + gap);
+    load_strided(right_t, View<const T>{b.v, 1, n, k}, N + gap);
+    set_ABt(acc, left, right_t);
+    check("load_strided as kLeft and kRightT", 0, bench.seen(acc), x_t, y);
   }
   {
     Arena arena = bench.arena();
@@ -214,6 +218,14 @@ void products(Bench bench, Index m, Index n, Index k, Index gap = 3) {
     load_all(acc, start);
     mma_AtB(acc, left_t, right);
     check("mma_AtB", 1, bench.seen(acc), x_t, y);
+    load_all(acc, start);
+    set_AtB(acc, left_t, right);
+    check("set_AtB", 0, bench.seen(acc), x_t, y);
+    // The same operands, read from their transposes.
+    load_strided(left_t, View<const T>{a.v, 1, k, m}, K + gap);
+    load_strided(right, View<const T>{b_t.v, 1, k, n}, K + gap);
+    set_AtB(acc, left_t, right);
+    check("load_strided as kRight", 0, bench.seen(acc), x, y_t);
   }
   {
     Arena arena = bench.arena();
@@ -415,6 +427,34 @@ void reductions(Bench bench) {
     for (Index j = 0; j < N; ++j) best = max_of(best, numbers(r * N + j));
     return best;
   });
+  RowVec<C, R> high;
+  fill(high, C(0.5));
+  check_rows("row_min", 0, row_min(a, high), [&](Index r) {
+    double best = 0.5;
+    EFLOW_ROLLED
+    for (Index j = 0; j < N; ++j) best = min_of(best, numbers(r * N + j));
+    return best;
+  });
+  ColVec<C, N> start;
+  fill(start, C(-0.5));
+  const auto columns_high = bench.seen(col_max(a, start));
+  bench.check(
+      "col_max", 0, 1, N, [&](Index, Index j) { return columns_high(j); },
+      [&](Index, Index j) {
+        double best = -0.5;
+        EFLOW_ROLLED
+        for (Index r = 0; r < R; ++r) best = max_of(best, numbers(r * N + j));
+        return best;
+      });
+  const auto columns_low = bench.seen(col_min(a, vmap([](auto x) { return x * 3 + C(2); }, start)));
+  bench.check(
+      "col_min", 0, 1, N, [&](Index, Index j) { return columns_low(j); },
+      [&](Index, Index j) {
+        double best = 0.5;
+        EFLOW_ROLLED
+        for (Index r = 0; r < R; ++r) best = min_of(best, numbers(r * N + j));
+        return best;
+      });
   check_rows("row_sum", limit * 4, row_sum(a), [&](Index r) {
     double sum = 0;
     EFLOW_ROLLED
@@ -458,6 +498,57 @@ void reductions(Bench bench) {
     for (Index j = 0; j < N; ++j) sum += power(r, j);
     return sum;
   });
+}
+
+/// A NaN anywhere in a row or column, or as its start, makes every reduction over it NaN, and no
+/// other.
+template <class C, int R, int N>
+void reductions_with_nan(Bench bench) {
+  const C nan = static_cast<C>(__builtin_inff()) - static_cast<C>(__builtin_inff());
+  // Row r has a NaN in column 5 r mod N if r is even; odd columns of row 0 have none.
+  const auto is_nan = [](Index r, Index j) { return r % 2 == 0 && j == 5 * r % N; };
+  Acc<C, R, N> a;
+  RowVec<C, R> low, high;
+  ColVec<C, N> c_low, c_high;
+  const auto fresh = [&] {
+    load_all(a, bench.random<C>(R * N, 15));
+    map_rc(a, [&](C x, Index r, Index j) { return is_nan(r, j) ? nan : x; });
+  };
+  fresh();
+  fill(low, C(kLowestMax));
+  fill(high, C(-kLowestMax));
+  fill(c_low, C(kLowestMax));
+  fill(c_high, C(-kLowestMax));
+  const auto marks = [&](const char* what, Index count, const auto& got, auto&& expected) {
+    bench.check(
+        what, 0, 1, count, [&](Index, Index i) { return got.v[i] != got.v[i] ? 1 : 0; },
+        [&](Index, Index i) { return expected(i) ? 1 : 0; });
+  };
+  const auto in_row = [&](Index r) { return r % 2 == 0; };
+  const auto in_column = [&](Index j) {
+    for (Index r = 0; r < R; ++r) {
+      if (is_nan(r, j)) return true;
+    }
+    return false;
+  };
+  marks("NaN in row_max", R, bench.seen(row_max(a, low)), in_row);
+  marks("NaN in row_min", R, bench.seen(row_min(a, high)), in_row);
+  marks("NaN in row_sum", R, bench.seen(row_sum(a)), in_row);
+  marks("NaN in row_dot", R, bench.seen(row_dot(a, a)), in_row);
+  marks("NaN in col_max", N, bench.seen(col_max(a, c_low)), in_column);
+  marks("NaN in col_min", N, bench.seen(col_min(a, c_high)), in_column);
+  marks("NaN in col_sum", N, bench.seen(col_sum(a)), in_column);
+  marks("NaN in col_dot", N, bench.seen(col_dot(a, a)), in_column);
+  RowVec<C, R> zero;
+  fill(zero, C(0));
+  marks("NaN in the sums of exp2_sub", R, bench.seen(exp2_sub(a, C(-1), zero)), in_row);
+  marks("NaN in exp2_sub", R * N, bench.seen(a), [&](Index i) { return is_nan(i / N, i % N); });
+  fresh();
+  fill(low, nan);
+  fill(c_low, nan);
+  marks("NaN as start of row_max", R, bench.seen(row_max(a, low)), [](Index) { return true; });
+  marks("NaN as start of row_min", R, bench.seen(row_min(a, low)), [](Index) { return true; });
+  marks("NaN as start of col_max", N, bench.seen(col_max(a, c_low)), [](Index) { return true; });
 }
 
 template <class C, int R, int N>
@@ -629,6 +720,8 @@ void tile_reduction(const Block& block, const TileCase& args) {
   if constexpr (kCase == 2) reductions<C, 3, 3>(bench);
   if constexpr (kCase == 3) exponentials_by_column<C, 64, 64>(bench);
   if constexpr (kCase == 4) exponentials_by_column<C, 5, 21>(bench);
+  if constexpr (kCase == 5) reductions_with_nan<C, 64, 64>(bench);
+  if constexpr (kCase == 6) reductions_with_nan<C, 9, 37>(bench);
 }
 
 template <class T, int kCase>

@@ -1,7 +1,8 @@
 #pragma once
 // Elementary functions on packs. f32: own polynomials for exp2, exp, tanh and their relatives,
 // accurate to a few units in the last place and identical at every vector width; log, sin and cos
-// call libm per lane. f64: libm per lane; f64 serves checks, not speed.
+// call libm per lane. f64: libm per lane; f64 serves checks, not speed. All take packs and single
+// numbers.
 
 #include "eflow/kernels_src/tile/base/types.h"
 
@@ -10,16 +11,11 @@ namespace EFLOW_TEXT {
 template <class V>
 using LaneOf = typename LaneOfPack<V>::type;
 template <class V>
-inline constexpr bool kIsF32 = sizeof(LaneOf<V>) == 4;
-
-template <class V>
-EFLOW_FN V max_pack(V a, V b) {
-  return a > b ? a : b;
-}
-template <class V>
-EFLOW_FN V min_pack(V a, V b) {
-  return a < b ? a : b;
-}
+inline constexpr bool kIsF32 = [] {
+  static_assert(kIsFloat<LaneOf<V>>,
+                "an elementary function takes f32 or f64: convert integers with load<float>");
+  return kSameType<LaneOf<V>, float>;
+}();
 
 template <class V>
 EFLOW_FN V sqrt(V x) {

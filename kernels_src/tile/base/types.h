@@ -70,6 +70,18 @@ struct ComputeOf<bf16> {
 template <class T>
 using Compute = typename ComputeOf<T>::type;
 
+/// Whether two types are the same. Code that depends on a type asks for the type, never for its
+/// size: bf16, short and unsigned short all have two bytes.
+template <class T, class S>
+inline constexpr bool kSameType = false;
+template <class T>
+inline constexpr bool kSameType<T, T> = true;
+template <class T>
+inline constexpr bool kIsBf16 = kSameType<T, bf16>;
+/// Whether T is a type that sums and elementary functions are computed in.
+template <class T>
+inline constexpr bool kIsFloat = kSameType<T, float> || kSameType<T, double>;
+
 /// The block of the launch that a text works on: a thread block on a GPU, one task of the thread
 /// pool on the CPU.
 struct Block {
@@ -77,6 +89,12 @@ struct Block {
   Index nx, ny, nz;  ///< size of the grid
   /// Memory for tiles. CPU: of the running thread, 64-byte aligned; GPU: dynamic shared memory
   char* scratch;
+#if !defined(EFLOW_GPU)
+  Index scratch_bytes;  ///< size of that memory
+  /// Reports a tile (or plain memory: rows = 0) of `bytes` bytes when `left` of `all` bytes are
+  /// left. Ends the launch and does not return.
+  void (*no_room)(Index rows, Index columns, Index bytes, Index left, Index all);
+#endif
 };
 
 /// T without reference and const, as std::remove_cvref.
@@ -103,6 +121,35 @@ template <class T>
 EFLOW_FN T max_of(T a, T b) {
   return a < b ? b : a;
 }
+
+/// The larger and the smaller of two packs or numbers; NaN if either is NaN.
+template <class V>
+EFLOW_FN V max_pack(V a, V b) {
+  return ((a > b) | (a != a)) ? a : b;
+}
+template <class V>
+EFLOW_FN V min_pack(V a, V b) {
+  return ((a < b) | (a != a)) ? a : b;
+}
+
+/// The number that no C is below, and the one that no C is above: infinite if C has infinities.
+template <class C>
+EFLOW_FN constexpr C lowest_of() {
+  if constexpr (kIsFloat<C>)
+    return static_cast<C>(-__builtin_inff());
+  else if constexpr (static_cast<C>(-1) > C(0))
+    return C(0);
+  else
+    return static_cast<C>(1ull << (8 * sizeof(C) - 1));
+}
+template <class C>
+EFLOW_FN constexpr C highest_of() {
+  if constexpr (kIsFloat<C>)
+    return static_cast<C>(__builtin_inff());
+  else
+    return static_cast<C>(~lowest_of<C>());
+}
+
 EFLOW_FN Index ceil_div(Index a, Index b) {
   return (a + b - 1) / b;
 }

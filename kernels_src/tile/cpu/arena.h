@@ -8,14 +8,20 @@ namespace EFLOW_TEXT {
 
 struct Arena {
   char* next;
-  EFLOW_FN explicit Arena(const Block& block) : next(block.scratch) {}
+  const Block& block;
+  EFLOW_FN explicit Arena(const Block& b) : next(b.scratch), block(b) {}
+  EFLOW_FN Index left() const { return block.scratch + block.scratch_bytes - next; }
 };
 
-/// Uninitialised memory for `count` E, aligned to a cache line.
+/// Uninitialised memory for `count` E, aligned to a cache line. A tile passes its rows and columns,
+/// for the error if it does not fit.
 template <class E>
-EFLOW_FN E* take(Arena& arena, Index count) {
+EFLOW_FN E* take(Arena& arena, Index count, Index rows = 0, Index columns = 0) {
   E* const p = reinterpret_cast<E*>(arena.next);
-  arena.next += ceil_div(count * static_cast<Index>(sizeof(E)), 64) * 64;
+  const Index bytes = ceil_div(count * static_cast<Index>(sizeof(E)), 64) * 64;
+  if (bytes > arena.left())
+    arena.block.no_room(rows, columns, bytes, arena.left(), arena.block.scratch_bytes);
+  arena.next += bytes;
   return p;
 }
 

@@ -67,7 +67,9 @@ EFLOW_FN V multiply_add(E a, V b, V sum) {
 #if defined(__AVX512BF16__)
 EFLOW_FN Pack<float> multiply_add(Bf16Pair a, Pack<float> b, Pack<float> sum) {
   const Words pairs = a.bits - Words{};
-#if defined(__clang__) || __GNUC__ >= 13
+#if defined(__clang__) && __clang_major__ < 16
+  typedef i32 Halves __attribute__((vector_size(64)));
+#elif defined(__clang__) || __GNUC__ >= 13
   typedef __bf16 Halves __attribute__((vector_size(64)));
 #else
   typedef short Halves __attribute__((vector_size(64)));

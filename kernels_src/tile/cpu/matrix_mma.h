@@ -54,5 +54,10 @@ EFLOW_FN void mma_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
                       STile<T, K, N, Use::kRight> b) {
   multiply_tiles(acc, a.kSteps, a.p, 1, a.kStride, b.p, b.kStride);
 }
+template <class T, class C, int M, int N, int K>
+EFLOW_FN void set_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
+                      STile<T, K, N, Use::kRight> b) {
+  multiply_tiles<false>(acc, a.kSteps, a.p, 1, a.kStride, b.p, b.kStride);
+}
 
 }  // namespace EFLOW_TEXT

@@ -61,15 +61,28 @@ EFLOW_FN QuadWords quad_words(const float* p) {
   return (u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u : rounded;
 }
 
+/// The same from any other numbers.
+template <class T>
+EFLOW_FN QuadWords quad_words(const T* p) {
+  float f[4];
+  for (int i = 0; i < 4; ++i) f[i] = static_cast<float>(p[i]);
+  return quad_words(static_cast<const float*>(f));
+}
+
 /// Four consecutive operands along k; requires along == 1.
 template <class E, class T>
 EFLOW_FN Quad<E> quad_along(const T* p) {
   Quad<E> q;
-  if constexpr (sizeof(T) == 2 && kDepth<E> == 1) {
+  if constexpr (kIsBf16<T> && kSameType<E, float>) {
     const QuadWords words = quad_words(p) << 16;
     __builtin_memcpy(&q, &words, sizeof q);
-  } else {
+  } else if constexpr (kSameType<T, E> || (kIsBf16<T> && kDepth<E> == 2)) {
     __builtin_memcpy(&q, p, sizeof q);
+  } else {
+    for (int i = 0; i < 4; ++i) {
+      const E operand = operand_at<E>(p + i * kDepth<E>, 1, true);
+      __builtin_memcpy(reinterpret_cast<char*>(&q) + i * sizeof operand, &operand, sizeof operand);
+    }
   }
   return q;
 }
@@ -85,7 +98,7 @@ EFLOW_FN Quad<E> quad_across(const T* p, Index along) {
 
 /// Rounds a vector of floats to bf16. Subnormal values may become 0.
 EFLOW_FN HalfWords bf16_halves(Pack<float> x) {
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && !defined(__clang__)  // whose builtin differs between versions
   const auto bits = __builtin_ia32_cvtneps2bf16_v16sf(x);
   HalfWords out;
   __builtin_memcpy(&out, &bits, sizeof out);
@@ -161,7 +174,7 @@ template <class E, class T>
 EFLOW_FN void vector_across(E* to, const T* p, Index along) {
   if constexpr (kDepth<E> == 1) {
     store(to, FullLanes<E>{0}, load<E>(p, FullLanes<E>{0}));
-  } else if constexpr (sizeof(T) == 2) {
+  } else if constexpr (kIsBf16<T>) {
     HalfWords even, odd;
     __builtin_memcpy(&even, p, sizeof even);
     __builtin_memcpy(&odd, p + along, sizeof odd);
@@ -209,7 +222,7 @@ template <class E, class T>
 __attribute__((noinline)) void pack_strip(E* to, Index width, PackSource<T> s, Index valid,
                                           Index k) {
   const Index steps = ceil_div(k, kDepth<E>);
-  constexpr bool kQuadsAlong = kDepth<E> == 1 || sizeof(T) == 2;
+  constexpr bool kQuadsAlong = kDepth<E> == 1 || kIsBf16<T>;
   if (s.across == 1 && valid >= 4)
     pack_straight(to, width, s, valid, k, 1);
   else if (kQuadsAlong && s.along == 1 && valid >= 4)
@@ -230,7 +243,7 @@ EFLOW_FN void pack_row(E* to, const T* p, Index columns, Index count) {
   if constexpr (kDepth<E> == 2) {
     bf16* const out = reinterpret_cast<bf16*>(to);
     each<float>(0, columns, [&](auto i) {
-      if constexpr (sizeof(T) == 4 && decltype(i)::full) {
+      if constexpr (kSameType<T, float> && decltype(i)::full) {
         const HalfWords half = bf16_halves(load<float>(p, i));
         __builtin_memcpy(out + i.first, &half, sizeof half);
       } else {

@@ -92,31 +92,69 @@ EFLOW_FN RowVec<C, R> vmap(F&& f, const RowVec<C, R>& first, const V&... rest) {
   return out;
 }
 
-/// The largest lane. Reduces by halves, since extracting lanes one by one is slow.
-template <class V>
-EFLOW_FN auto max_lanes(V v) {
+template <class F, class C, int N, class... V>
+EFLOW_FN ColVec<C, N> vmap(F&& f, const ColVec<C, N>& first, const V&... rest) {
+  ColVec<C, N> out;
+  each<C>(0, whole_lanes<C>(N),
+          [&](auto i) { store(out.v, i, f(load<C>(first.v, i), load<C>(rest.v, i)...)); });
+  return out;
+}
+
+/// Joins the lanes of a vector. Reduces by halves, since extracting lanes one by one is slow.
+template <class V, class Join>
+EFLOW_FN auto join_lanes(V v, Join&& join) {
   using C = LaneOf<V>;
   if constexpr (sizeof(V) / sizeof(C) == 2) {
-    return v[0] > v[1] ? v[0] : v[1];
+    return join(C(v[0]), C(v[1]));
   } else {
     const auto half = halves_of(v);
-    return max_lanes(half.low > half.high ? half.low : half.high);
+    return join_lanes(join(half.low, half.high), join);
   }
 }
 
-template <class C, int R, int N>
-EFLOW_FN RowVec<C, R> row_max(const Acc<C, R, N>& acc, const RowVec<C, R>& start) {
+/// For each row, `start` joined with its columns. join(x, x) is x.
+template <class C, int R, int N, class Join>
+EFLOW_FN RowVec<C, R> join_rows(const Acc<C, R, N>& acc, const RowVec<C, R>& start, Join&& join) {
   RowVec<C, R> out;
   for (Index r = 0; r < R; ++r) {
     Pack<C> best = splat<C>(start[r]);
-    const C lowest = start[r];
+    const C rest = start[r];
     each<C>(0, N, [&](auto j) {
-      best = max_pack(
-          best, guarded<C>(j, lowest, [&](auto i) { return load<C>(acc.v + r * acc.kStride, i); }));
+      best = join(best,
+                  guarded<C>(j, rest, [&](auto i) { return load<C>(acc.v + r * acc.kStride, i); }));
     });
-    out.v[r] = max_lanes(best);
+    out.v[r] = join_lanes(best, join);
   }
   return out;
+}
+template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> row_max(const Acc<C, R, N>& acc, const RowVec<C, R>& start) {
+  return join_rows(acc, start, [](auto a, auto b) { return max_pack(a, b); });
+}
+template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> row_min(const Acc<C, R, N>& acc, const RowVec<C, R>& start) {
+  return join_rows(acc, start, [](auto a, auto b) { return min_pack(a, b); });
+}
+
+/// For each column, `start` joined with its rows.
+template <class C, int R, int N, class Join>
+EFLOW_FN ColVec<C, N> join_columns(const Acc<C, R, N>& acc, const ColVec<C, N>& start,
+                                   Join&& join) {
+  ColVec<C, N> out;
+  each<C>(0, acc.kStride, [&](auto j) {
+    Pack<C> best = load<C>(start.v, j);
+    for (Index r = 0; r < R; ++r) best = join(best, load<C>(acc.v + r * acc.kStride, j));
+    store(out.v, j, best);
+  });
+  return out;
+}
+template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_max(const Acc<C, R, N>& acc, const ColVec<C, N>& start) {
+  return join_columns(acc, start, [](auto a, auto b) { return max_pack(a, b); });
+}
+template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_min(const Acc<C, R, N>& acc, const ColVec<C, N>& start) {
+  return join_columns(acc, start, [](auto a, auto b) { return min_pack(a, b); });
 }
 
 template <class C, int R, int N>
@@ -165,7 +203,8 @@ EFLOW_FN ColVec<C, N> col_sum(const Acc<C, R, N>& acc) {
   return out;
 }
 
-/// 2^x for x <= about 1, 0 for x <= -126. Half the work of exp2, which must handle any x.
+/// 2^x for x <= about 1, 0 for x <= -126, NaN for NaN. Half the work of exp2, which must handle any
+/// x.
 template <class V>
 EFLOW_FN V exp2_fast(V x) {
   if constexpr (!kIsF32<V>) {
@@ -185,7 +224,8 @@ EFLOW_FN V exp2_fast(V x) {
     bits += exponent << 23;
     V y;
     __builtin_memcpy(&y, &bits, sizeof y);
-    return x > low ? y : V{};
+    const V rest = x != x ? x : V{};
+    return x > low ? y : rest;
   }
 }
 

@@ -3,6 +3,7 @@
 // as plain rows, and loads and stores between them and memory. All of them are in the running
 // thread's scratch memory or on its stack; barriers do not exist.
 
+#include "eflow/kernels_src/tile/base/checks.h"
 #include "eflow/kernels_src/tile/cpu/arena.h"
 #include "eflow/kernels_src/tile/cpu/matrix_pack.h"
 
@@ -31,13 +32,14 @@ struct STile {
       whole_lanes<Sum<Element>>(kAcross) / (kUse == Use::kLeft ? kDepth<Element> : 1);
   static constexpr Index kSteps = (kAlong + kDepth<Element> - 1) / kDepth<Element>;
   static constexpr Index kCount = kStride * (kUse == Use::kLeft ? R : kSteps);
+  static constexpr TileElement<T> kChecked{};
   Element* p;
 };
 
 template <class T, int R, int C, Use kUse>
 EFLOW_FN STile<T, R, C, kUse> alloc(Arena& arena) {
   using Tile = STile<T, R, C, kUse>;
-  return {take<typename Tile::Element>(arena, Tile::kCount)};
+  return {take<typename Tile::Element>(arena, Tile::kCount, R, C)};
 }
 
 /// A ring of one tile: loads are synchronous on the CPU, so one tile serves all stages.
@@ -91,6 +93,30 @@ EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
   }
 }
 
+/// The same for a source whose rows are not contiguous.
+template <class T, int R, int C, Use kUse, class S>
+EFLOW_FN void load_strided(STile<T, R, C, kUse> tile, View<const S> view, Index column_stride) {
+  if (column_stride == 1) return load(tile, view);
+  using Tile = STile<T, R, C, kUse>;
+  using E = typename Tile::Element;
+  const Index rows = max_of<Index>(0, min_of<Index>(view.rows, R));
+  const Index columns = max_of<Index>(0, min_of<Index>(view.columns, C));
+  for (Index i = 0; i < Tile::kCount; ++i) tile.p[i] = E{};
+  if constexpr (kUse == Use::kLeft) {
+    for (Index r = 0; r < rows; ++r) {
+      const PackSource<S> row{view.p + r * view.row_stride, 0, column_stride};
+      pack_one_by_one(tile.p + r * Tile::kStride, 1, row, 0, 1, 0, ceil_div(columns, kDepth<E>),
+                      columns);
+    }
+  } else {
+    constexpr bool kTransposed = kUse == Use::kRightT;
+    const PackSource<S> source{view.p, kTransposed ? view.row_stride : column_stride,
+                               kTransposed ? column_stride : view.row_stride};
+    pack_strip(tile.p, Tile::kStride, source, kTransposed ? rows : columns,
+               kTransposed ? columns : rows);
+  }
+}
+
 /// One source packed twice, as operand of A B^T and of A B.
 template <class T, int R, int C>
 struct BothTiles {
@@ -111,10 +137,15 @@ EFLOW_FN void load(BothTiles<T, R, C> tiles, View<const S> view) {
   load(tiles.right, view);
 }
 
+/// What a text may put on a thread's stack, which by default has 8 MiB. The host compiler refuses a
+/// function that needs more (jit/host/compiler.cpp).
+inline constexpr Index kMostSumsBytes = 2 << 20;
+
 /// R x N sums. Columns from N to the next whole vector exist; their contents are undefined.
 template <class C, int R, int N>
 struct Acc {
   static constexpr Index kStride = whole_lanes<C>(N);
+  static constexpr SumsFit<R * kStride* static_cast<Index>(sizeof(C)), kMostSumsBytes> kChecked{};
   alignas(64) C v[R * kStride];
 };
 
@@ -142,6 +173,10 @@ EFLOW_FN void fill(Acc<C, R, N>& acc, C x) {
 template <class C, int R>
 EFLOW_FN void fill(RowVec<C, R>& vec, C x) {
   each<C>(0, whole_lanes<C>(R), [&](auto i) { store(vec.v, i, splat<C>(x)); });
+}
+template <class C, int N>
+EFLOW_FN void fill(ColVec<C, N>& vec, C x) {
+  each<C>(0, whole_lanes<C>(N), [&](auto i) { store(vec.v, i, splat<C>(x)); });
 }
 
 /// Loads sums from memory; 0 beyond the view.
@@ -184,7 +219,7 @@ EFLOW_FN void store(T* p, Index stride, const RowVec<C, R>& vec, Index rows) {
 /// vec[j] = p[j * stride] for j < columns, otherwise `rest`.
 template <class C, int N, class T>
 EFLOW_FN void load(ColVec<C, N>& vec, const T* p, Index stride, Index columns, C rest) {
-  each<C>(0, whole_lanes<C>(N), [&](auto i) { store(vec.v, i, splat<C>(rest)); });
+  fill(vec, rest);
   each<C>(0, max_of<Index>(0, min_of<Index>(columns, N)),
           [&](auto j) { store(vec.v, j, load_strided<C>(p, j, stride)); });
 }

@@ -4,6 +4,13 @@
 
 #include "eflow/kernels_src/tile/base/types.h"
 
+// Placed before a loop whose iterations are independent.
+#if defined(__clang__)
+#define EFLOW_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define EFLOW_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 namespace EFLOW_TEXT {
 
 #if defined(__AVX512F__)
@@ -34,6 +41,19 @@ template <class V>
 struct IntsOf {
   typedef i32 type __attribute__((vector_size(sizeof(V))));
 };
+// Single numbers, so that elementary functions also take them.
+template <>
+struct LaneOfPack<float> {
+  using type = float;
+};
+template <>
+struct LaneOfPack<double> {
+  using type = double;
+};
+template <>
+struct IntsOf<float> {
+  using type = i32;
+};
 
 /// Elements [first, first + kLanes).
 template <class C>
@@ -57,14 +77,21 @@ EFLOW_FN Pack<C> splat(C value) {
 
 template <class V, class F>
 EFLOW_FN V per_lane(V x, F&& f) {
-  for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(x[0])); ++l) x[l] = f(x[l]);
-  return x;
+  if constexpr (kIsFloat<V>) {
+    return f(x);
+  } else {
+    for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(x[0])); ++l) x[l] = f(x[l]);
+    return x;
+  }
 }
 
 /// A pack of integral values as integers.
 template <class V>
 EFLOW_FN typename IntsOf<V>::type to_ints(V x) {
-  return __builtin_convertvector(x, typename IntsOf<V>::type);
+  if constexpr (kIsFloat<V>)
+    return static_cast<i32>(x);
+  else
+    return __builtin_convertvector(x, typename IntsOf<V>::type);
 }
 
 EFLOW_FN float widen(bf16 x) {
@@ -80,7 +107,7 @@ EFLOW_FN T widen(T x) {
 
 template <class T, class C>
 EFLOW_FN T narrow(C x) {
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (kIsBf16<T>) {
     u32 u;
     const float f = static_cast<float>(x);
     __builtin_memcpy(&u, &f, 4);
@@ -100,14 +127,14 @@ EFLOW_FN Pack<C> load(const T* p, L i) {
   Pack<C> v{};
   if constexpr (!L::full) {
     for (Index l = 0; l < i.count; ++l) v[l] = static_cast<C>(widen(p[i.first + l]));
-  } else if constexpr (sizeof(T) == sizeof(C)) {
+  } else if constexpr (kSameType<T, C>) {
     __builtin_memcpy(&v, p + i.first, sizeof v);
-  } else if constexpr (sizeof(T) == 2 && sizeof(C) == 4) {
+  } else if constexpr (kIsBf16<T> && kSameType<C, float>) {
     HalfWords half;
     __builtin_memcpy(&half, p + i.first, sizeof half);
     const Words words = __builtin_convertvector(half, Words) << 16;
     __builtin_memcpy(&v, &words, sizeof v);
-  } else if constexpr (sizeof(T) == 4 && sizeof(C) == 8) {
+  } else if constexpr (kSameType<T, float> && kSameType<C, double>) {
     typedef T Half __attribute__((vector_size(kVectorBytes / 2)));
     Half half;
     __builtin_memcpy(&half, p + i.first, sizeof half);
@@ -133,9 +160,9 @@ EFLOW_FN void store(T* p, L i, V v) {
   using C = Bare<decltype(v[0])>;
   if constexpr (!L::full) {
     for (Index l = 0; l < i.count; ++l) p[i.first + l] = narrow<T>(v[l]);
-  } else if constexpr (sizeof(T) == sizeof(C)) {
+  } else if constexpr (kSameType<T, C>) {
     __builtin_memcpy(p + i.first, &v, sizeof v);
-  } else if constexpr (sizeof(T) == 2 && sizeof(C) == 4) {
+  } else if constexpr (kIsBf16<T> && kSameType<C, float>) {
     Words u;
     __builtin_memcpy(&u, &v, sizeof u);
     const Words rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
@@ -234,7 +261,7 @@ EFLOW_FN void each(Index begin, Index end, F&& f) {
 /// here, one thread per l on a GPU.
 template <int kCount, class F>
 EFLOW_FN void each_lane(F&& f) {
-#pragma GCC ivdep
+  EFLOW_INDEPENDENT
   for (int l = 0; l < kCount; ++l) f(l);
 }
 
@@ -242,7 +269,7 @@ EFLOW_FN void each_lane(F&& f) {
 template <int kCount, class F>
 EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
   for (Index i = begin; i < end; ++i) {
-#pragma GCC ivdep
+    EFLOW_INDEPENDENT
     for (int l = 0; l < kCount; ++l) f(i, l);
   }
 }
@@ -306,17 +333,23 @@ EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
   return sum_lanes<C>(even + odd);
 }
 
+/// `start` joined with f(i) of every element, lane by lane and then over the lanes.
+template <class C, class F, class Join>
+EFLOW_FN C join_each(Index begin, Index end, C start, F&& f, Join&& join) {
+  Pack<C> all = splat<C>(start);
+  each<C>(begin, end, [&](auto i) { all = join(guarded<C>(i, start, f), all); });
+  C one = start;
+  for (Index l = 0; l < kLanes<C>; ++l) one = join(C(all[l]), one);
+  return one;
+}
 template <class C, class F>
 EFLOW_FN C max_each(Index begin, Index end, F&& f) {
-  const C lowest = -__builtin_inf();
-  Pack<C> best = splat<C>(lowest);
-  each<C>(begin, end, [&](auto i) {
-    const Pack<C> v = guarded<C>(i, lowest, f);
-    best = v > best ? v : best;
-  });
-  C m = lowest;
-  for (Index l = 0; l < kLanes<C>; ++l) m = best[l] > m ? best[l] : m;
-  return m;
+  return join_each<C>(begin, end, lowest_of<C>(), f, [](auto a, auto b) { return max_pack(a, b); });
+}
+template <class C, class F>
+EFLOW_FN C min_each(Index begin, Index end, F&& f) {
+  return join_each<C>(begin, end, highest_of<C>(), f,
+                      [](auto a, auto b) { return min_pack(a, b); });
 }
 
 /// put(i, value(i)) for each element. A GPU keeps several loads in flight.
@@ -338,6 +371,10 @@ struct Team {
   template <class C, class F>
   EFLOW_FN C max(Index begin, Index end, F&& f) const {
     return max_each<C>(begin, end, f);
+  }
+  template <class C, class F>
+  EFLOW_FN C min(Index begin, Index end, F&& f) const {
+    return min_each<C>(begin, end, f);
   }
 };
 

@@ -32,6 +32,17 @@ EFLOW_FN void block_barrier() {
   __syncthreads();
 }
 
+/// Dynamic shared memory of the launch, in bytes.
+EFLOW_FN Index shared_bytes() {
+  u32 bytes;
+  asm("mov.u32 %0, %%dynamic_smem_size;" : "=r"(bytes));
+  return bytes;
+}
+/// Ends the launch with an error: a tile begins or ends outside the dynamic shared memory.
+EFLOW_FN void trap_without_room() {
+  asm volatile("trap;");
+}
+
 /// The value held by the lane whose index differs from this lane's in the bits of `mask`.
 template <class C>
 EFLOW_FN C shuffle_xor(C value, int mask) {

@@ -11,7 +11,7 @@
 namespace EFLOW_TEXT {
 
 template <class T>
-inline constexpr bool kInstructions = kArch >= 80 && sizeof(T) <= 4;
+inline constexpr bool kInstructions = kArch >= 80 && (kIsBf16<T> || kSameType<T, float>);
 /// Elements along k per step: 16 for bf16, 8 for f32.
 template <class T>
 inline constexpr int kStep = 32 / static_cast<int>(sizeof(T));
@@ -42,7 +42,7 @@ EFLOW_FN Fragment<T, 4> fragment_of(const W& words) {
   Fragment<T, 4> out;
   EFLOW_UNROLL
   for (int i = 0; i < 4; ++i) {
-    if constexpr (sizeof(T) == 4)
+    if constexpr (kSameType<T, float>)
       set_word(out, i, float_of(words[i]));
     else
       out.v[i] = words[i];
@@ -63,7 +63,7 @@ EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, M, K, Use::kLeft>& a, int r
 template <class T, int K, int M>
 EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, K, M, Use::kRight>& a, int row, int k) {
   const int lane = lane_index();
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (kIsBf16<T>) {
     u32 words[4];
     load_matrices_transposed(
         words, a.p + a.chunk(k * 16 + lane % 8 + lane / 16 * 8, row / 8 + lane / 8 % 2));
@@ -88,7 +88,7 @@ EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, N, K, Use::kRightT>& b, in
 template <class T, int K, int N>
 EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int column, int k) {
   const int lane = lane_index();
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (kIsBf16<T>) {
     u32 words[4];
     load_matrices_transposed(words, b.p + b.chunk(k * 16 + lane % 16, column / 8 + lane / 16));
     return fragment_of<T>(words);
@@ -105,7 +105,7 @@ EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int
 template <class T>
 EFLOW_FN void multiply(float (&c)[4], const Fragment<T, 4>& a, const Fragment<T, 4>& b, int half) {
   const int i = 2 * half;
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (kIsBf16<T>) {
     multiply_bf16(c, a.v, b.v[i], b.v[i + 1]);
   } else {
     multiply_tf32(c, a.rest, b.v[i], b.v[i + 1]);
@@ -145,7 +145,7 @@ EFLOW_FN void multiply_steps(Acc<float, M, N>& acc, L&& left, B&& right) {
     multiply_step(
         acc, [&](int own) { return left(own, k); }, [&](int column) { return right(column, k); });
   };
-  if constexpr (sizeof(T) == 4) {
+  if constexpr (kSameType<T, float>) {
     EFLOW_ONE_BY_ONE
     for (int k = 0; k < kSteps; ++k) step(k);
   } else {
@@ -230,6 +230,11 @@ EFLOW_FN void set_ABt(Acc<C, M, N>& acc, A a, B b) {
   fill(acc, C(0));
   mma_ABt(acc, a, b);
 }
+template <class A, class B, class C, int M, int N>
+EFLOW_FN void set_AtB(Acc<C, M, N>& acc, A a, B b) {
+  fill(acc, C(0));
+  mma_AtB(acc, a, b);
+}
 
 /// Sums as operand A without leaving the registers: a lane's share of 16 columns of sums is exactly
 /// its share of one bf16 step of A.
@@ -282,7 +287,7 @@ EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
 /// The sums as operand A of mma_AB: in registers for bf16, otherwise through the tile.
 template <class T, class C, int R, int N>
 EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
-  if constexpr (kInstructions<T> && sizeof(T) == 2) {
+  if constexpr (kInstructions<T> && kIsBf16<T>) {
     LeftSums<R, N> out;
     EFLOW_UNROLL
     for (int own = 0; own < Strips<R>::kOwn; ++own) {

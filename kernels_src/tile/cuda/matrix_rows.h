@@ -92,6 +92,14 @@ EFLOW_FN RowVec<C, R> vmap(F&& f, const RowVec<C, R>& first, const V&... rest) {
   return out;
 }
 
+template <class F, class C, int N, class... V>
+EFLOW_FN ColVec<C, N> vmap(F&& f, const ColVec<C, N>& first, const V&... rest) {
+  ColVec<C, N> out;
+  each_column<N>(
+      [&](int strip, int e, int) { out.v[strip][e] = f(first.v[strip][e], rest.v[strip][e]...); });
+  return out;
+}
+
 /// Joins the values of the four lanes of a row.
 template <class C, class Join>
 EFLOW_FN C of_row(C x, Join&& join) {
@@ -115,7 +123,13 @@ template <class C, int R, int N>
 EFLOW_FN RowVec<C, R> row_max(const Acc<C, R, N>& acc, const RowVec<C, R>& start) {
   return reduce_rows<C, R, N>(
       start, [&](int own, int strip, int e) { return acc.v[own][strip][e]; },
-      [](C a, C b) { return max_of(a, b); });
+      [](C a, C b) { return max_pack(a, b); });
+}
+template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> row_min(const Acc<C, R, N>& acc, const RowVec<C, R>& start) {
+  return reduce_rows<C, R, N>(
+      start, [&](int own, int strip, int e) { return acc.v[own][strip][e]; },
+      [](C a, C b) { return min_pack(a, b); });
 }
 template <class C, int R, int N, class Value>
 EFLOW_FN RowVec<C, R> sum_rows(Value&& value) {
@@ -133,31 +147,47 @@ EFLOW_FN RowVec<C, R> row_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
       [&](int own, int strip, int e) { return a.v[own][strip][e] * b.v[own][strip][e]; });
 }
 
-/// Each warp sums value(own strip, column strip, element) over its own rows; then every thread adds
-/// the warps' sums in ascending order. The first barrier waits for readers of of_warp from an
-/// earlier call.
-template <class C, int R, int N, class Value>
-EFLOW_FN ColVec<C, N> sum_columns(Value&& value) {
+/// Each warp joins value(own strip, column strip, element) of its own rows, beginning with `none`;
+/// then every thread joins the warps' results in ascending order. The first barrier waits for
+/// readers of of_warp from an earlier call.
+template <class C, int R, int N, class Value, class Join>
+EFLOW_FN ColVec<C, N> reduce_columns(C none, Value&& value, Join&& join) {
   constexpr int kStrips = Acc<C, R, N>::kColumnStrips;
   EFLOW_SHARED C of_warp[kWarps][8 * kStrips];
   block_barrier();
   each_column<N>([&](int strip, int e, int column) {
-    C x = 0;
+    C x = none;
     each_row<R>([&](int own, int half, int row) {
-      if (row < R) x += value(own, strip, 2 * half + e);
+      if (row < R) x = join(x, value(own, strip, 2 * half + e));
     });
     EFLOW_UNROLL
-    for (int step = 4; step < 32; step *= 2) x += shuffle_xor(x, step);
+    for (int step = 4; step < 32; step *= 2) x = join(x, shuffle_xor(x, step));
     if (lane_index() < 4) of_warp[warp_index()][column] = x;
   });
   block_barrier();
   ColVec<C, N> out;
   each_column<N>([&](int strip, int e, int column) {
     C x = of_warp[0][column];
-    for (int w = 1; w < kWarps; ++w) x += of_warp[w][column];
+    for (int w = 1; w < kWarps; ++w) x = join(x, of_warp[w][column]);
     out.v[strip][e] = x;
   });
   return out;
+}
+template <class C, int R, int N, class Value>
+EFLOW_FN ColVec<C, N> sum_columns(Value&& value) {
+  return reduce_columns<C, R, N>(C(0), value, [](C a, C b) { return a + b; });
+}
+template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_max(const Acc<C, R, N>& acc, const ColVec<C, N>& start) {
+  const auto larger = [](C a, C b) { return max_pack(a, b); };
+  const auto value = [&](int own, int strip, int e) { return acc.v[own][strip][e]; };
+  return vmap(larger, start, reduce_columns<C, R, N>(lowest_of<C>(), value, larger));
+}
+template <class C, int R, int N>
+EFLOW_FN ColVec<C, N> col_min(const Acc<C, R, N>& acc, const ColVec<C, N>& start) {
+  const auto smaller = [](C a, C b) { return min_pack(a, b); };
+  const auto value = [&](int own, int strip, int e) { return acc.v[own][strip][e]; };
+  return vmap(smaller, start, reduce_columns<C, R, N>(highest_of<C>(), value, smaller));
 }
 template <class C, int R, int N>
 EFLOW_FN ColVec<C, N> col_sum(const Acc<C, R, N>& acc) {

@@ -84,7 +84,7 @@ struct alignas(2 * sizeof(T)) Neighbours {
 template <class T, class C>
 EFLOW_FN Neighbours<T> neighbours(C low, C high) {
   Neighbours<T> out;
-  if constexpr (sizeof(T) == 2 && kArch >= 80) {
+  if constexpr (kIsBf16<T> && kArch >= 80) {
     const u32 pair = bf16_pair(low, high);
     __builtin_memcpy(&out, &pair, sizeof out);
   } else {

@@ -9,6 +9,7 @@
 //
 // Tested on an emulated GPU in tests/kernels_src and on an H200 (docs/cuda.md).
 
+#include "eflow/kernels_src/tile/base/checks.h"
 #include "eflow/kernels_src/tile/cuda/bulk_copy.h"
 #include "eflow/kernels_src/tile/cuda/pack.h"
 #include "eflow/kernels_src/tile/cuda/warpgroup.h"
@@ -19,8 +20,11 @@ namespace EFLOW_TEXT {
 /// allocations on return. Reuse is safe, because load() and pipeline() begin with a barrier.
 struct Arena {
   char* next;
-  EFLOW_FN explicit Arena(const Block& block) : next(block.scratch) {}
+  const char* begin;
+  EFLOW_FN explicit Arena(const Block& block) : next(block.scratch), begin(block.scratch) {}
 };
+/// The most shared memory that a block has on any supported GPU.
+inline constexpr Index kMostSharedBytes = 227 << 10;
 
 /// Role of a tile in a product: k runs along its columns (kLeft, kRightT) or down its rows
 /// (kRight).
@@ -38,6 +42,7 @@ struct STile {
   static constexpr int kPerChunk = 16 / static_cast<int>(sizeof(T));
   static constexpr int kChunks = kColumns / kPerChunk;  ///< per row
   static constexpr Index kBytes = static_cast<Index>(sizeof(T)) * kRows * kColumns;
+  static constexpr TileElement<T> kChecked{};
   T* p;
   /// Offset of a chunk, and of an element, in elements.
   EFLOW_FN static int chunk(int row, int index) { return (index * kRows + row) * kPerChunk; }
@@ -74,28 +79,32 @@ struct Ring {
   }
 };
 
-EFLOW_FN char* take(Arena& arena, Index bytes) {
+/// Traps if the launch did not ask for the memory: KernelDefinition::shared_bytes is too small.
+template <Index kBytes>
+EFLOW_FN char* take(Arena& arena) {
+  static_assert(sizeof(TileFits<kBytes, kMostSharedBytes>) > 0);
   char* const p = arena.next;
-  arena.next += bytes;
+  arena.next += kBytes;
+  if (arena.next - arena.begin > shared_bytes()) trap_without_room();
   return p;
 }
 template <class T, int R, int C, Use kUse>
 EFLOW_FN STile<T, R, C, kUse> alloc(Arena& arena) {
   using Tile = STile<T, R, C, kUse>;
-  return Tile::at(take(arena, Tile::kBytes));
+  return Tile::at(take<Tile::kBytes>(arena));
 }
 template <class T, int R, int C>
 EFLOW_FN BothTiles<T, R, C> alloc_both(Arena& arena) {
   using Tile = BothTiles<T, R, C>;
-  return Tile::at(take(arena, Tile::kBytes));
+  return Tile::at(take<Tile::kBytes>(arena));
 }
 template <int kStages, class T, int R, int C, Use kUse>
 EFLOW_FN Ring<kStages, STile<T, R, C, kUse>> alloc_ring(Arena& arena) {
-  return {take(arena, kStages * STile<T, R, C, kUse>::kBytes)};
+  return {take<kStages * STile<T, R, C, kUse>::kBytes>(arena)};
 }
 template <int kStages, class T, int R, int C>
 EFLOW_FN Ring<kStages, BothTiles<T, R, C>> alloc_both_ring(Arena& arena) {
-  return {take(arena, kStages * BothTiles<T, R, C>::kBytes)};
+  return {take<kStages * BothTiles<T, R, C>::kBytes>(arena)};
 }
 
 /// rows x columns elements at p. Rows are row_stride apart; a row is contiguous.
@@ -172,11 +181,6 @@ EFLOW_FN void copy_elements(T* to, const S* p, Index row, Index column, Index al
   }
 }
 
-template <class T, class S>
-inline constexpr bool kSameType = false;
-template <class T>
-inline constexpr bool kSameType<T, T> = true;
-
 /// Starts filling a tile. The block may read it after finish_copies() and a barrier.
 template <class Tile, class T, class S>
 EFLOW_FN void start_load(T* to, const View<const S>& view) {
@@ -226,6 +230,13 @@ EFLOW_FN void load_strided(Staged<STile<T, R, C, kUse>> tile, View<const S> view
   if (column_stride == 1) return load(tile, view);
   copy_elements<STile<T, R, C, kUse>>(tile.p, view.p, view.row_stride, column_stride,
                                       min_of<Index>(view.rows, R), min_of<Index>(view.columns, C));
+}
+template <class T, int R, int C, Use kUse, class S>
+EFLOW_FN void load_strided(STile<T, R, C, kUse> tile, View<const S> view, Index column_stride) {
+  block_barrier();
+  load_strided(Staged<STile<T, R, C, kUse>>{{tile.p}}, view, column_stride);
+  finish_copies();
+  block_barrier();
 }
 
 /// The barrier that signals the bulk copies of a stage.

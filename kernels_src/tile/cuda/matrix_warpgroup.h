@@ -10,8 +10,7 @@ namespace EFLOW_TEXT {
 
 /// Whether sums of M rows are distributed to warpgroups, 64 rows at a time.
 template <class T, int M>
-inline constexpr bool kByWarpgroup = kWarpgroups &&
-                                     sizeof(T) == 2 && kWarps % 4 == 0 && M % 64 == 0;
+inline constexpr bool kByWarpgroup = kWarpgroups&& kIsBf16<T>&& kWarps % 4 == 0 && M % 64 == 0;
 
 /// Descriptor of a tile's operand that begins at row or column `outer`, for step k of 16.
 template <class T, int R, int C, Use kUse>
@@ -32,7 +31,7 @@ EFLOW_FN void multiply_strips(float (*c)[4], const A& a, const STile<T, R, N, kU
     constexpr int kCount = kRest >= 16 ? 16 : kRest >= 8 ? 8 : kRest >= 4 ? 4 : kRest >= 2 ? 2 : 1;
     constexpr bool kDownB = kUse == Use::kRight;
     const u64 operand = operand_of(b, 8 * kFirst, k);
-    if constexpr (sizeof(A) == sizeof(u64))
+    if constexpr (kSameType<A, u64>)
       multiply_shared<kCount, kDownA, kDownB>(c + kFirst, a, operand);
     else
       multiply_shared<kCount, kDownB>(c + kFirst, a, operand);

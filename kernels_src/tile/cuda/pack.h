@@ -56,7 +56,7 @@ EFLOW_FN T widen(T x) {
 
 template <class T, class C>
 EFLOW_FN T narrow(C x) {
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (kIsBf16<T>) {
     const float f = static_cast<float>(x);
     u32 u;
     __builtin_memcpy(&u, &f, sizeof u);
@@ -173,16 +173,19 @@ struct Team {
   }
   template <class C, class F>
   EFLOW_FN C max(Index begin, Index end, F&& f) const {
-    C best = static_cast<C>(-__builtin_inff());
-    for (Index i = begin + lane_index(); i < end; i += 32) {
-      const C v = f(Lane{i});
-      best = v > best ? v : best;
-    }
-    return join(best, [](C a, C b) { return a > b ? a : b; });
+    C best = lowest_of<C>();
+    for (Index i = begin + lane_index(); i < end; i += 32) best = max_pack<C>(f(Lane{i}), best);
+    return join(best, [](C a, C b) { return max_pack(a, b); });
+  }
+  template <class C, class F>
+  EFLOW_FN C min(Index begin, Index end, F&& f) const {
+    C best = highest_of<C>();
+    for (Index i = begin + lane_index(); i < end; i += 32) best = min_pack<C>(f(Lane{i}), best);
+    return join(best, [](C a, C b) { return min_pack(a, b); });
   }
 
  private:
-  /// A butterfly, so every lane ends with the same bits.
+  /// A butterfly, so every lane ends with the same number.
   template <class C, class Join>
   EFLOW_FN static C join(C value, Join&& both) {
     EFLOW_UNROLL
@@ -242,12 +245,17 @@ EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
 
 template <class C, class F>
 EFLOW_FN C max_each(Index begin, Index end, F&& f) {
-  C best = static_cast<C>(-__builtin_inff());
-  for (Index i = begin + thread_index(); i < end; i += kThreads) {
-    const C v = f(Lane{i});
-    best = v > best ? v : best;
-  }
-  return reduce_block(best, [](C a, C b) { return a > b ? a : b; });
+  C best = lowest_of<C>();
+  for (Index i = begin + thread_index(); i < end; i += kThreads)
+    best = max_pack<C>(f(Lane{i}), best);
+  return reduce_block(best, [](C a, C b) { return max_pack(a, b); });
+}
+template <class C, class F>
+EFLOW_FN C min_each(Index begin, Index end, F&& f) {
+  C best = highest_of<C>();
+  for (Index i = begin + thread_index(); i < end; i += kThreads)
+    best = min_pack<C>(f(Lane{i}), best);
+  return reduce_block(best, [](C a, C b) { return min_pack(a, b); });
 }
 
 }  // namespace EFLOW_TEXT

@@ -139,6 +139,7 @@ BOOST_AUTO_TEST_CASE(built_in_texts_compile) {
                                               "ELF"),
                  o.text);
       BOOST_TEST(r.registers > 0, o.text);
+      BOOST_TEST(o.compiled.warnings == "", o.text);
       BOOST_TEST(r.spill_stores + r.spill_loads == 0,
                  o.text << " spills on " << o.arch << ": " << o.compiled.log);
       BOOST_TEST_MESSAGE(o.arch << ' ' << o.text << ": " << r.registers << " registers, "
@@ -217,6 +218,18 @@ BOOST_AUTO_TEST_CASE(a_missing_library_is_a_value) {
   const FoundCompiler none = find_nvrtc("/no/such/libnvrtc.so");
   BOOST_TEST(!none);
   BOOST_TEST(none.why.find("EFLOW_NVRTC") != std::string::npos, none.why);
+}
+
+BOOST_AUTO_TEST_CASE(warnings_are_told_from_the_assemblers_report) {
+  const std::string report =
+      "ptxas info    : 0 bytes gmem\n"
+      "ptxas         .     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n";
+  BOOST_TEST(parse_warnings(report) == "");
+  const std::string warning =
+      "acme/scale.h(6): warning #549-D: variable \"x\" is used before its value is set\n"
+      "    store(y, i, x);\n";
+  BOOST_TEST(parse_warnings(warning + "\nRemark: The warnings can be suppressed with ...\n\n" +
+                            report) == warning);
 }
 
 BOOST_AUTO_TEST_CASE(the_assemblers_report_is_read) {

@@ -11,12 +11,14 @@
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/host/compiler.hpp"
 #include "eflow/jit/host/subprocess.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/builtin.hpp"
 #include "eflow/jit/kernel/isa.hpp"
 #include "eflow/jit/kernel/request_check.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
@@ -136,6 +138,136 @@ BOOST_AUTO_TEST_CASE(nothing_of_the_machine_can_be_included) {
   BuildRequest r = request_for(*compiler, "scale<float, 3>");
   r.program = "#include <stddef.h>\n" + r.program;
   BOOST_TEST(contains(message_of([&] { (void)compiler->compile(r, {}); }), "stddef.h"));
+}
+
+BOOST_AUTO_TEST_CASE(an_uninitialised_value_is_a_warning_at_its_own_line) {
+  const auto compiler = host();
+  const std::string text =
+      "#include \"eflow/kernels_src/tile/pack.h\"\n"
+      "namespace EFLOW_TEXT {\n"
+      "struct Scale { const float* x; float* y; long long n; float by; };\n"
+      "template <class T, int kTimes>\n"
+      "void scale(const Block&, const Scale& a) {\n"
+      "  T sum;\n"
+      "  for (Index i = 0; i < a.n; ++i) sum += a.x[i];\n"
+      "  a.y[0] = sum;\n"
+      "}\n"
+      "}\n";
+  const Compiled out = compiler->compile(request_for(*compiler, "scale<float, 3>", text), {});
+  BOOST_TEST(contains(out.warnings, "acme/scale.h:8"), out.warnings);
+  BOOST_TEST(contains(out.warnings, "sum"), out.warnings);
+  BOOST_TEST(contains(out.log, out.warnings));
+  BOOST_TEST(compiler->compile(request_for(*compiler, "scale<float, 3>"), {}).warnings == "");
+}
+
+namespace {
+
+/// A text with this body, in which `block` and `a` are the parameters.
+std::string text_of(const std::string& body) {
+  return "#include \"eflow/kernels_src/tile/matrix.h\"\n"
+         "namespace EFLOW_TEXT {\n"
+         "struct Scale { const float* x; float* y; long long n; float by; };\n"
+         "template <class T>\n"
+         "void scale([[maybe_unused]] const Block& block, [[maybe_unused]] const Scale& a) {\n" +
+         body + "}\n}\n";
+}
+
+/// The error of compiling a text with this body.
+std::string error_of(const std::string& body) {
+  const auto compiler = host();
+  return message_of(
+      [&] { (void)compiler->compile(request_for(*compiler, "scale<float>", text_of(body)), {}); });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(sums_that_do_not_fit_the_stack_are_refused) {
+  const std::string together = error_of(
+      "  Acc<T, 512, 512> s, t, u;\n"
+      "  load(s, View<const T>{a.x, 512, 512, 512});\n"
+      "  load(t, View<const T>{a.x + 1, 512, 512, 512});\n"
+      "  load(u, View<const T>{a.x + 2, 512, 512, 512});\n"
+      "  map(s, t, [](auto x, auto y) { return x * y; });\n"
+      "  map(s, u, [](auto x, auto y) { return x * y; });\n"
+      "  store(View<T>{a.y, 512, 512, 512}, s);\n");
+  BOOST_TEST(contains(together, "acme/scale.h:"), together);
+  BOOST_TEST(contains(together, "3145"), together);  // the bytes of the sums
+  BOOST_TEST(contains(together, "it may use 2097152 B; use smaller tiles"), together);
+  const std::string one = error_of("  Acc<T, 1024, 1024> s;\n  fill(s, T(0));\n");
+  BOOST_TEST(contains(one, "SumsFit<4194304, 2097152>"), one);
+  BOOST_TEST(contains(one, "acme/scale.h:6"), one);
+}
+
+BOOST_AUTO_TEST_CASE(operands_that_do_not_fit_together_are_refused_with_both_numbers) {
+  const auto product = [](const char* name, const char* left, const char* right) {
+    return error_of(str("  Arena arena(block);\n  const auto q = alloc<", left,
+                        ">(arena);\n  const auto k = alloc<", right,
+                        ">(arena);\n  Acc<T, 64, 64> s;\n  fill(s, T(0));\n  ", name,
+                        "(s, q, k);\n"));
+  };
+  const std::string inner = product("mma_ABt", "T, 64, 32, Use::kLeft", "T, 64, 64, Use::kRightT");
+  BOOST_TEST(contains(inner, "InnerSizes<32, 64>"), inner);
+  BOOST_TEST(contains(inner, "acme/scale.h:11"), inner);
+  BOOST_TEST(!contains(inner, "no matching function"), inner);
+  BOOST_TEST(contains(product("set_AB", "T, 64, 32, Use::kLeft", "T, 48, 64, Use::kRight"),
+                      "InnerSizes<32, 48>"));
+  BOOST_TEST(contains(product("mma_AtB", "T, 16, 64, Use::kRight", "T, 32, 64, Use::kRight"),
+                      "InnerSizes<16, 32>"));
+  BOOST_TEST(contains(product("mma_AB", "T, 48, 32, Use::kLeft", "T, 32, 64, Use::kRight"),
+                      "RowsOfSums<64, 48>"));
+  BOOST_TEST(contains(product("mma_AB", "T, 64, 32, Use::kLeft", "T, 32, 80, Use::kRight"),
+                      "ColumnsOfSums<64, 80>"));
+  BOOST_TEST(contains(product("mma_AB", "T, 64, 64, Use::kLeft", "T, 64, 64, Use::kRightT"),
+                      "an operand's Use does not suit the product"));
+  BOOST_TEST(contains(product("mma_AB", "T, 64, 64, Use::kLeft", "double, 64, 64, Use::kRight"),
+                      "have the same element type"));
+  BOOST_TEST(contains(product("mma_AB", "u16, 64, 64, Use::kLeft", "u16, 64, 64, Use::kRight"),
+                      "the elements of a tile are float, double or bf16"));
+  BOOST_TEST(contains(error_of("  const auto x = exp(load<i32>(\n"
+                               "      reinterpret_cast<const i32*>(a.x), FullLanes<i32>{0}));\n"
+                               "  a.y[0] = static_cast<float>(x[0]);\n"),
+                      "an elementary function takes f32 or f64"));
+}
+
+namespace {
+
+/// One specialisation of every text of the library.
+const std::vector<std::pair<std::string, std::string>>& all_texts() {
+  static const auto texts = [] {
+    const std::string form = "GlgaForm<64, 1, 2, 3, 1, 96, 25, 32, 32>>";
+    std::map<std::string, std::string> first;
+    for (const auto& [spec, entry] : builtin_index(Isa::kBaseline)) {
+      std::string& expression = first[entry->file];
+      if (expression.empty() || std::string_view(entry->expression) < expression)
+        expression = entry->expression;
+    }
+    for (const char* name : {"forward", "rows_grad", "queries_grad", "keys_grad", "band_grad"})
+      first[str("eflow/kernels_src/glga/", name, ".h")] = str("glga_", name, "<bf16, ", form);
+    first["eflow/kernels_src/glga/state.h"] = "glga_state<bf16, 64, 64>";
+    return std::vector<std::pair<std::string, std::string>>(first.begin(), first.end());
+  }();
+  return texts;
+}
+
+}  // namespace
+
+// With every compiler of this machine: a compiler that cannot compile our texts must not be found.
+BOOST_AUTO_TEST_CASE(our_texts_compile_without_warnings) {
+  for (const char* cxx : {"g++", "clang++"}) {
+    const FoundCompiler found = find_host_compiler({.cxx = cxx});
+    if (!found) {
+      BOOST_TEST_MESSAGE(found.why);
+      continue;
+    }
+    for (const auto& [text, expression] : all_texts()) {
+      BuildRequest r = request_for(*found.compiler, "unused");
+      r.texts = KernelTexts().closure(text);
+      r.program = make_program(Backend::kHost, {expression, text, expression});
+      BOOST_TEST_CONTEXT(cxx << ", " << expression) {
+        BOOST_CHECK_NO_THROW(BOOST_TEST(found.compiler->compile(r, {}).warnings == ""));
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_compiler_that_hangs_is_killed_with_its_children) {

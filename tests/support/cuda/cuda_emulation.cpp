@@ -143,6 +143,11 @@ class Machine {
   void run_block(long long x, long long y, long long z);
   void entry();
   int current() const { return current_; }
+  long long shared_bytes() const { return static_cast<long long>(launch_.shared_bytes); }
+  [[noreturn]] void trap_without_room() {
+    fail("a tile does not fit the " + std::to_string(shared_bytes()) +
+         " B of shared memory that the launch asked for");
+  }
   Thread& thread() { return threads_[static_cast<std::size_t>(current_)]; }
 
   /// Returns once all lanes of the warp (or warpgroup) have called it; do_all receives their
@@ -454,6 +459,12 @@ int thread_index() {
 }
 void block_barrier() {
   machine->barrier();
+}
+long long shared_bytes() {
+  return machine->shared_bytes();
+}
+void trap_without_room() {
+  machine->trap_without_room();
 }
 unsigned long long shuffle_xor(unsigned long long bits, int mask) {
   Shuffle mine{bits, mask, 0};

@@ -6,6 +6,8 @@ namespace eflow::emulated {
 
 int thread_index();
 void block_barrier();
+long long shared_bytes();
+void trap_without_room();
 unsigned long long shuffle_xor(unsigned long long bits, int mask);
 void load_matrices(unsigned* out, const void* row, bool transposed);
 void multiply_bf16(float* c, const unsigned* a, unsigned b0, unsigned b1);

@@ -31,7 +31,7 @@ inline TileRecords tile_records_of_cpu(const std::string& expression) {
   TileRecords records(kTileRecords);
   int count = 0;
   const TileCase args{records.data(), &count, memory.get()};
-  const jit::HostBlock block{0, 0, 0, 1, 1, 1, scratch.get()};
+  const jit::HostBlock block{0, 0, 0, 1, 1, 1, scratch.get(), 1 << 20};
   entry->run(&block, &args);
   records.resize(static_cast<std::size_t>(count));
   return records;

@@ -22,6 +22,13 @@ EFLOW_FN void block_barrier() {
   emulated::block_barrier();
 }
 
+EFLOW_FN Index shared_bytes() {
+  return emulated::shared_bytes();
+}
+EFLOW_FN void trap_without_room() {
+  emulated::trap_without_room();
+}
+
 template <class C>
 EFLOW_FN C shuffle_xor(C value, int mask) {
   u64 bits = 0;
