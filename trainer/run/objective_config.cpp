@@ -91,8 +91,16 @@ std::vector<int> parse_rollouts(const std::string& text) {
 
 double anyflow_passes(const Config& config, const nn::DiTConfig& network) {
   const soflow::AnyFlowOptions options = anyflow_options(config, network);
-  if (config.objective.kind == ObjectiveKind::kAnyFlow) return anyflow_passes(options);
-  return on_policy_passes(options, parse_rollouts(config.anyflow.rollouts), config.anyflow.cotrain);
+  const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
+  const bool maps = !on_policy || config.anyflow.cotrain;
+  // With micro-batches, half of the samples are evaluated once more, for the level of the loss.
+  const double level = config.train.accumulation > 1 && maps
+                           ? (options.guidance != 1 ? 1 : 0.5) * (options.causal ? 2 : 1)
+                           : 0;
+  if (!on_policy) return anyflow_passes(options) + level;
+  return on_policy_passes(options, parse_rollouts(config.anyflow.rollouts),
+                          config.anyflow.cotrain) +
+         level;
 }
 
 TrainerOptions trainer_options(const Config& config) {

@@ -66,6 +66,14 @@ struct Parts {
     }
   }
 
+    if (config.train.accumulation > 1 && config.objective.kind != ObjectiveKind::kEFlow) {
+      trainer.before_losses([this](const std::vector<soflow::Batch>& parts, std::int64_t step) {
+        if (on_policy)
+          on_policy->measure_level(parts, step);
+        else
+          level = anyflow.level(std::cref(*model), parts, step);
+      });
+    }
   /// The function that objective.kind minimises.
   [[nodiscard]] Objective loss_of(const Config& config) {
     using Part = const soflow::Batch&;
@@ -76,7 +84,7 @@ struct Parts {
     }
     if (config.objective.kind == ObjectiveKind::kAnyFlow) {
       return [this](Part part, std::int64_t step, std::int64_t total) {
-        return anyflow(std::cref(*model), part, step, total);
+        return anyflow(std::cref(*model), part, step, total, level);
       };
     }
     return [this](Part part, std::int64_t step, std::int64_t total) {
@@ -97,6 +105,7 @@ struct Parts {
 /// the numbers and the time.
 void prepare_kernels(const Parts& parts, const Say& say) {
   const jit::Runtime& runtime = default_device()->runtime();
+  std::optional<double> level = {};  ///< of `anyflow`, in a step of several micro-batches
   const jit::Stats before = runtime.stats();
   const Stopwatch watch;
   const double ratio = parts.objective.options().drop.share();
