@@ -164,7 +164,7 @@ Options objective_options(Config& config) {
       {"objective.p", &c.weight.p, between(0, 4), "Power of the adaptive weight (mse + eps)^-p."},
       {"objective.eps", &c.weight.eps, between(1e-12, 10), "eps of the adaptive weight."},
       {"objective.r_schedule", named(&c.ratio.curve, {kExponential, kLinear, kCosine, kConstant}),
-       "How r goes from r_init to r_end over the run."},
+       "How r goes from r_init to r_end over the run, or over all of its stages."},
       {"objective.r_init", &c.ratio.init, between(1e-5, 1),
        "r at the first step: l = t + (s - t) r."},
       {"objective.r_end", &c.ratio.end, between(1e-5, 1), "r at the last step."},
@@ -174,6 +174,12 @@ Options objective_options(Config& config) {
        "m: weight of the guided data velocity in the target, the rest is the model's own; used "
        "with guidance."},
       {"objective.guidance", &g.scale, between(1, 20),
+      {"objective.r_steps", &c.ratio.iterations, between(0, 1e9), "steps",
+       "Step at which r reaches r_end; default: the end of the run, of all stages together; 0: the "
+       "end of the stage."},
+      {"objective.r_from", &c.ratio.first, between(0, 1e9), "steps",
+       "Step of the schedule of r at which the run begins; default in a stage: the steps of the "
+       "stages before it."},
        "w of the guided target w v + (1 - w) v_uncond; 1 trains without guidance."},
       {"objective.label_drop", &g.label_drop, between(0, 1),
        "Share of clips that train without their label or context; with guidance.kind = null."},

@@ -73,8 +73,10 @@ struct ObjectiveConfig {
   ObjectiveKind kind = ObjectiveKind::kEFlow;
   double fm_share = 0.75, scm_scale = 0.5;
   soflow::AdaptiveWeight weight = {};
-  soflow::RatioSchedule ratio = {};  ///< ratio.iterations is ignored
-  soflow::LogitNormal t = {};        ///< of both losses
+  /// iterations = 0: train.iterations; with stages, stages_of() sets iterations and first.
+  soflow::RatioSchedule ratio = {.iterations = 0};
+  soflow::LogitNormal t = {};  ///< of flow matching; also of consistency if scm_t is not set
+  soflow::LogitNormal scm_t = {.deviation = 0};  ///< deviation = 0: as t
   soflow::LogitNormal s = {.mean = -1, .deviation = 0.8, .shift = 1};
   bool cfg_decay = false;
 };

@@ -49,9 +49,9 @@ soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTCo
   options.pattern = soflow::loss_pattern(c.fm_share);
   options.weight = c.weight;
   options.scm_scale = c.scm_scale;
-  options.times = {c.t, c.t, c.s};
+  options.times = {c.t, c.scm_t.deviation > 0 ? c.scm_t : c.t, c.s};
   options.ratio = c.ratio;
-  options.ratio.iterations = config.train.iterations;
+  if (c.ratio.iterations == 0) options.ratio.iterations = c.ratio.first + config.train.iterations;
   options.guidance = guidance_options(config, network);
   options.mva = mva_options(config);
   options.drop = config.drop;

@@ -89,7 +89,8 @@ void check_fits(const io::Checkpoint& checkpoint, const Config& config, const Da
   if (!fatal.empty()) {
     throw CheckpointError(str("[resume] ", checkpoint.path().string(),
                               " cannot be resumed with this configuration:", first_lines(fatal),
-                              "\nuse the checkpoint's values, or choose another --out"));
+                              "\nuse the checkpoint's values (in stage N: --stageN.KEY=VALUE), or "
+                              "choose another --out"));
   }
   if (!harmless.empty()) say("options changed since the checkpoint:" + first_lines(harmless));
   auto& runtime = default_device()->runtime();
