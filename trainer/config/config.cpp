@@ -184,7 +184,8 @@ Options objective_options(Config& config) {
       {"objective.label_drop", &g.label_drop, between(0, 1),
        "Share of clips that train without their label or context; with guidance.kind = null."},
       {"objective.cfg_decay", &c.cfg_decay, "Fade the guidance out for t > 0.8."},
-      {"objective.t_mean", &c.t.mean, between(-10, 10), "Mean of logit t."},
+      {"objective.t_mean", &c.t.mean, between(-10, 10),
+       "Mean of logit t, for flow matching and, unless scm_t_std is set, for consistency."},
       {"objective.t_std", &c.t.deviation, between(0.01, 10), "Standard deviation of logit t."},
       {"objective.t_shift", &c.t.shift, between(0.01, 100), "Shift k of t: k t / (1 + (k - 1) t)."},
       {"objective.s_mean", &c.s.mean, between(-10, 10), "Mean of logit s."},
@@ -193,6 +194,13 @@ Options objective_options(Config& config) {
   };
 }
 
+      {"objective.scm_t_mean", &c.scm_t.mean, between(-10, 10),
+       "Mean of logit t for consistency; with scm_t_std."},
+      {"objective.scm_t_std", &c.scm_t.deviation, between(0, 10),
+       "Standard deviation of logit t for consistency; 0: consistency uses t_mean, t_std and "
+       "t_shift."},
+      {"objective.scm_t_shift", &c.scm_t.shift, between(0.01, 100),
+       "Shift k of t for consistency; with scm_t_std."},
 Options guidance_options(soflow::GuidanceOptions& c) {
   using enum soflow::Unconditional;
   return {

@@ -8,8 +8,9 @@
 namespace eflow::trainer {
 namespace {
 
-/// Smallest r for bf16: rounding of F is about 4e-3, the signal F_t - F_l about 0.5 r.
-constexpr double kLeastRatioInBf16 = 0.02;
+/// Smallest r for bf16. Measured on two trained networks, the rounding error of F has an rms of 6e-4
+/// to 9e-4, so that of (F_t - F_l) / r is 0.12 to 0.19 at this r, of a signal of 2 to 3.
+constexpr double kLeastRatioInBf16 = 0.005;
 
 class Rules {
  public:
