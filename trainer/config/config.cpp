@@ -6,6 +6,7 @@
 #include <set>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/named_enum.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/options/option_text.hpp"
 
@@ -70,6 +71,11 @@ Options model_options(ModelConfig& c) {
   return {
       {"model.preset", &c.preset, one_of(preset_choices()),
        "Named sizes; the keys below override the preset's values."},
+      {"model.condition",
+       named(&c.condition, {ModelCondition::kAuto, ModelCondition::kNone, ModelCondition::kLabel,
+                            ModelCondition::kText, ModelCondition::kLabelText}),
+       "What the model takes, which must be what the data have; auto: what model.preset takes, or "
+       "without a preset what the data have."},
       {"model.dim", &c.dim, between(8, 16384), "Model width D."},
       {"model.heads", &c.heads, between(1, 256), "Attention heads H; must divide model.dim."},
       {"model.encoder", &c.encoder, between(0, 256), "blocks",
@@ -168,18 +174,18 @@ Options objective_options(Config& config) {
       {"objective.r_init", &c.ratio.init, between(1e-5, 1),
        "r at the first step: l = t + (s - t) r."},
       {"objective.r_end", &c.ratio.end, between(1e-5, 1), "r at the last step."},
-      {"objective.scm_scale", &c.scm_scale, between(0, 10),
-       "Factor on the consistency gradient: 0.5 as in SoFlow's code, 1 as in its equation."},
-      {"objective.velocity_mix", &g.mix, between(0.01, 1),
-       "m: weight of the guided data velocity in the target, the rest is the model's own; used "
-       "with guidance."},
-      {"objective.guidance", &g.scale, between(1, 20),
       {"objective.r_steps", &c.ratio.iterations, between(0, 1e9), "steps",
        "Step at which r reaches r_end; default: the end of the run, of all stages together; 0: the "
        "end of the stage."},
       {"objective.r_from", &c.ratio.first, between(0, 1e9), "steps",
        "Step of the schedule of r at which the run begins; default in a stage: the steps of the "
        "stages before it."},
+      {"objective.scm_scale", &c.scm_scale, between(0, 10),
+       "Factor on the consistency gradient: 0.5 as in SoFlow's code, 1 as in its equation."},
+      {"objective.velocity_mix", &g.mix, between(0.01, 1),
+       "m: weight of the guided data velocity in the target, the rest is the model's own; used "
+       "with guidance."},
+      {"objective.guidance", &g.scale, between(1, 20),
        "w of the guided target w v + (1 - w) v_uncond; 1 trains without guidance."},
       {"objective.label_drop", &g.label_drop, between(0, 1),
        "Share of clips that train without their label or context; with guidance.kind = null."},
@@ -188,12 +194,6 @@ Options objective_options(Config& config) {
        "Mean of logit t, for flow matching and, unless scm_t_std is set, for consistency."},
       {"objective.t_std", &c.t.deviation, between(0.01, 10), "Standard deviation of logit t."},
       {"objective.t_shift", &c.t.shift, between(0.01, 100), "Shift k of t: k t / (1 + (k - 1) t)."},
-      {"objective.s_mean", &c.s.mean, between(-10, 10), "Mean of logit s."},
-      {"objective.s_std", &c.s.deviation, between(0.01, 10), "Standard deviation of logit s."},
-      {"objective.s_shift", &c.s.shift, between(0.01, 100), "Shift k of s."},
-  };
-}
-
       {"objective.scm_t_mean", &c.scm_t.mean, between(-10, 10),
        "Mean of logit t for consistency; with scm_t_std."},
       {"objective.scm_t_std", &c.scm_t.deviation, between(0, 10),
@@ -201,6 +201,12 @@ Options objective_options(Config& config) {
        "t_shift."},
       {"objective.scm_t_shift", &c.scm_t.shift, between(0.01, 100),
        "Shift k of t for consistency; with scm_t_std."},
+      {"objective.s_mean", &c.s.mean, between(-10, 10), "Mean of logit s."},
+      {"objective.s_std", &c.s.deviation, between(0.01, 10), "Standard deviation of logit s."},
+      {"objective.s_shift", &c.s.shift, between(0.01, 100), "Shift k of s."},
+  };
+}
+
 Options guidance_options(soflow::GuidanceOptions& c) {
   using enum soflow::Unconditional;
   return {
@@ -347,6 +353,10 @@ std::string_view name_of(ObjectiveKind kind) {
       return "anyflow-on-policy";
   }
   throw InvalidArgument("[config] unknown ObjectiveKind");
+}
+
+std::string_view name_of(ModelCondition condition) {
+  return enum_name(condition, kModelConditionNames);
 }
 
 std::vector<Option> options_of(Config& config) {

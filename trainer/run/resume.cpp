@@ -12,7 +12,7 @@ namespace {
 /// Keys that must not change within a run: another value would mean another model, or clips that
 /// are repeated or skipped.
 bool is_fixed(const std::string& key) {
-  if (key.rfind("model.", 0) == 0) return key != "model.preset";
+  if (key.rfind("model.", 0) == 0) return key != "model.preset" && key != "model.condition";
   return key == "train.batch" || key == "train.seed" || key == "guidance.embed" ||
          key == "data.buckets";
 }

@@ -143,8 +143,8 @@ ClipFormat format_without_data(const Config& config) {
   ClipFormat clips{c, t, h, w, 0, 0};
   if (config.model.preset == "custom") return clips;
   const nn::DiTConfig named = nn::preset(config.model.preset);
-  clips.classes = named.classes;
-  clips.context_dim = named.context_dim;
+  if (condition != kNone && condition != kText) clips.classes = named.classes;
+  if (condition != kNone && condition != kLabel) clips.context_dim = named.context_dim;
   return clips;
 }
 
@@ -170,8 +170,9 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   if (config.data.dir.empty() && !config.data.exact.enabled) {
     const ClipFormat clips = format_without_data(config);
     const nn::DiTConfig model = dit_config(config, clips);
-    return str("data         none; clips ", clips.shape(), ", ", clips.classes, " classes\n",
-               describe_model(model), describe_costs(config, model), steps, "\n");
+    return str("data         none; clips ", clips.shape(), ", ", describe_condition(clips), "\n",
+               describe_model(model), describe_costs(config, model), steps, "\n",
+               unused(config, clips));
   }
   const DataSets data = open_data(config.data);
   std::string notes;
@@ -180,10 +181,12 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   if (checkpoint) check_fits(*checkpoint, config, data.info, say);
   const nn::DiTConfig model = dit_config(config, data.info.clips);
   return notes + str("data         ", data.info.training_clips, " clips ", data.info.clips.shape(),
-                     ", ", data.info.clips.classes, " classes\n", "held out     ",
+                     ", ", describe_condition(data.info.clips), "\n", "held out     ",
                      data.held_out ? data.held_out->size() : 0, " clips\n", describe_model(model),
                      describe_costs(config, model), steps, ", now at ",
                      checkpoint ? checkpoint->step() : 0, "\n");
 }
+    check_condition(config, clips);
 
 }  // namespace eflow::trainer
+  check_condition(config, data.info.clips);

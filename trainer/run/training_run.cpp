@@ -44,9 +44,16 @@ std::string describe_device() {
 }
 
 /// Data, models and trainer of a run. Each member may refer to those declared before it.
+/// The clips of a run, if they have what the model takes.
+DataSets open_for_training(const Config& config) {
+  DataSets data = open_data(config.data);
+  check_condition(config, data.info.clips);
+  return data;
+}
+
 struct Parts {
   explicit Parts(const Config& config)
-      : data(open_data(config.data)),
+      : data(open_for_training(config)),
         buckets(open_buckets(parse_buckets(config.data.buckets), *data.training)),
         model(make_model(config, data.info.clips)),
         average(make_model(config, data.info.clips)),
