@@ -101,6 +101,9 @@ class Rules {
   }
 
   void data() {
+    require(c_.data.dir.empty() || !c_.data.exact.enabled,
+            "data.dir: expected nothing, as exact.kind generates the clips; found ", c_.data.dir,
+            "; remove one of the two");
     require(!c_.data.eval.empty(),
             "data.eval: expected 'split', 'none' or a folder, found nothing");
     require_parses([&] { static_cast<void>(parse_buckets(c_.data.buckets)); });

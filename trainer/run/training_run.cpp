@@ -22,6 +22,7 @@
 #include "eflow/trainer/run/preview.hpp"
 #include "eflow/trainer/run/resume.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"
+#include "eflow/trainer/run/unused_options.hpp"
 #include "eflow/trainer/step/freeze.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
@@ -43,7 +44,6 @@ std::string describe_device() {
                                                    : std::string());
 }
 
-/// Data, models and trainer of a run. Each member may refer to those declared before it.
 /// The clips of a run, if they have what the model takes.
 DataSets open_for_training(const Config& config) {
   DataSets data = open_data(config.data);
@@ -51,6 +51,7 @@ DataSets open_for_training(const Config& config) {
   return data;
 }
 
+/// Data, models and trainer of a run. Each member may refer to those declared before it.
 struct Parts {
   explicit Parts(const Config& config)
       : data(open_for_training(config)),
@@ -65,14 +66,6 @@ struct Parts {
         trainer(model.get(), average.get(), loss_of(config), data.training.get(),
                 options_with(trainer_options(config), buckets)) {
     if (on_policy) trainer.attach(on_policy.get());
-    // Fail now rather than at the first step of a bucket that does not fit the model.
-    for (const Bucket& bucket : buckets) {
-      const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
-      nn::check(other);
-      static_cast<void>(soflow::kept_count(objective.options().drop, other.grid()));
-    }
-  }
-
     if (config.train.accumulation > 1 && config.objective.kind != ObjectiveKind::kEFlow) {
       trainer.before_losses([this](const std::vector<soflow::Batch>& parts, std::int64_t step) {
         if (on_policy)
@@ -81,6 +74,14 @@ struct Parts {
           level = anyflow.level(std::cref(*model), parts, step);
       });
     }
+    // Fail now rather than at the first step of a bucket that does not fit the model.
+    for (const Bucket& bucket : buckets) {
+      const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
+      nn::check(other);
+      static_cast<void>(soflow::kept_count(objective.options().drop, other.grid()));
+    }
+  }
+
   /// The function that objective.kind minimises.
   [[nodiscard]] Objective loss_of(const Config& config) {
     using Part = const soflow::Batch&;
@@ -104,6 +105,7 @@ struct Parts {
   std::unique_ptr<nn::VideoDiT> model, average;
   soflow::EFlowObjective objective;
   soflow::AnyFlowObjective anyflow;
+  std::optional<double> level = {};  ///< of `anyflow`, in a step of several micro-batches
   std::unique_ptr<OnPolicyRun> on_policy;
   Trainer trainer;
 };
@@ -112,7 +114,6 @@ struct Parts {
 /// the numbers and the time.
 void prepare_kernels(const Parts& parts, const Say& say) {
   const jit::Runtime& runtime = default_device()->runtime();
-  std::optional<double> level = {};  ///< of `anyflow`, in a step of several micro-batches
   const jit::Stats before = runtime.stats();
   const Stopwatch watch;
   const double ratio = parts.objective.options().drop.share();
@@ -185,6 +186,8 @@ class Run {
   void start(const std::string& resume) {
     hooks_.say("device " + describe_device());
     parts_ = std::make_unique<Parts>(config_);
+    const std::string unused = describe_unused(config_, parts_->data.info.clips);
+    if (!unused.empty()) hooks_.say(unused);
     prepare_kernels(*parts_, hooks_.say);
     directory_.open_for_training();
     auto checkpoint = find_checkpoint(resume, directory_, hooks_.say);
