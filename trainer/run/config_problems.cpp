@@ -65,10 +65,10 @@ class Rules {
         "objective.r_end: with train.precision = bf16 expected at least ", kLeastRatioInBf16,
         ", below which rounding dominates (F_t - F_l) / r; found ", o.ratio.end,
         "; raise it or use train.precision = f32");
-    require(g.scale_max == 0 || g.scale_max >= g.scale,
     require(o.ratio.iterations == 0 || o.ratio.first < o.ratio.iterations,
             "objective.r_from: expected less than objective.r_steps = ", o.ratio.iterations,
             ", found ", o.ratio.first);
+    require(g.scale_max == 0 || g.scale_max >= g.scale,
             "guidance.w_max: expected 0 or at least objective.guidance = ", g.scale, ", found ",
             g.scale_max);
     require(c_.mva.share <= o.fm_share,
