@@ -53,21 +53,79 @@ Tensor time_derivative(const Network& network, const PathPoint& at, const Interv
   return (F_after - F_before) * as_factors(rate, at.v);
 }
 
-/// beta(t) of each sample; for jumps, times the mean point loss over the jump's own loss.
-PerSample weights_of(const Batch& batch, const PerSample& t, const PerSample& mse) {
+bool is_point(const Batch& batch, std::size_t i) {
+  return anyflow_jump(batch.indices[i]) == AnyFlowJump::kPoint;
+}
+
+/// Sum and number of the points' losses beta(t) mse.
+struct PointLosses {
+  double sum = 0, count = 0;
+  void add(const Batch& batch, const PerSample& t, const PerSample& mse) {
+    for (std::size_t i = 0; i < t.size(); ++i) {
+      if (!is_point(batch, i)) continue;
+      sum += anyflow_weight(t[i]) * mse[i];
+      count += 1;
+    }
+  }
+  [[nodiscard]] std::optional<double> mean() const {
+    return count > 0 ? std::optional(sum / count) : std::nullopt;
+  }
+};
+
+/// beta(t) of each sample; for jumps, times `level` over the jump's own loss.
+PerSample weights_of(const Batch& batch, const PerSample& t, const PerSample& mse,
+                     std::optional<double> level) {
   PerSample weights;
-  double level = 0, points = 0;
   for (std::size_t i = 0; i < t.size(); ++i) {
     weights.push_back(anyflow_weight(t[i]));
-    if (anyflow_jump(batch.indices[i]) != AnyFlowJump::kPoint) continue;
-    level += weights[i] * mse[i];
-    points += 1;
-  }
-  for (std::size_t i = 0; i < t.size() && points > 0; ++i) {
-    if (anyflow_jump(batch.indices[i]) == AnyFlowJump::kPoint) continue;
-    weights[i] *= level / points / (weights[i] * mse[i] + 1e-5);
+    if (level && !is_point(batch, i)) weights[i] *= *level / (weights[i] * mse[i] + 1e-5);
   }
   return weights;
+}
+
+/// The batch's points alone.
+Batch points_of(const Batch& batch) {
+  std::vector<std::int64_t> positions;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (is_point(batch, i)) positions.push_back(static_cast<std::int64_t>(i));
+  }
+  return positions.empty() ? Batch() : batch.rows(positions);
+}
+
+/// What the samples of a batch share: their intervals, their points on the path and their
+/// conditions.
+struct Passes {
+  Passes(const AnyFlowOptions& options, const Batch& batch, std::int64_t step)
+      : intervals(draw_intervals(options, batch, step)),
+        at(batch, options.key(kNoise, step), intervals.t),
+        conditioned(),
+        unconditioned(
+            condition_of(batch, std::vector<bool>(batch.size(), true), options.null_label)) {
+    const auto dropped =
+        draw_dropped(options.label_drop, options.key(kLabelDrop, step), batch.indices);
+    conditioned = condition_of(batch, dropped, options.null_label);
+    if (options.causal) conditioned.clean = unconditioned.clean = batch.x0;
+    for (const bool drop : dropped) inverse_g.push_back(drop ? 1 : 1 / options.guidance);
+  }
+
+  Intervals intervals;
+  PathPoint at;
+  nn::Condition conditioned, unconditioned;
+  PerSample inverse_g;  // 1 / g
+};
+
+/// F_hat = (F - (1 - g) sg F_null) / g at (t, r).
+Tensor guided_map(const Network& network, const AnyFlowOptions& options, const Passes& p) {
+  const auto& [t, r] = p.intervals;
+  const Tensor F = evaluate(network, p.at.x_t, t, r, p.conditioned);
+  if (options.guidance == 1) return F;
+  Tensor rest;
+  {
+    const NoGrad off;
+    const Tensor F_null = evaluate(network, p.at.x_t, t, r, p.unconditioned);
+    rest = F_null - F_null * as_factors(p.inverse_g, F_null);
+  }
+  return mul_add(as_factors(p.inverse_g, F), F, rest);
 }
 
 }  // namespace
@@ -86,48 +144,51 @@ double anyflow_weight(double t) {
   return t * std::sqrt(std::max(0.0, 1 - t)) / mean;
 }
 
-StepLoss AnyFlowObjective::operator()(const Network& network, const Batch& batch, std::int64_t step,
-                                      std::int64_t batch_total) const {
-  batch.check();
-  const Intervals intervals = draw_intervals(options_, batch, step);
-  const auto& [t, r] = intervals;
-  const PathPoint at(batch, options_.key(kNoise, step), t);
-  const auto dropped =
-      draw_dropped(options_.label_drop, options_.key(kLabelDrop, step), batch.indices);
-  nn::Condition conditioned = condition_of(batch, dropped, options_.null_label);
-  if (options_.causal) conditioned.clean = batch.x0;
-  PerSample inverse_g, gap;  // 1 / g, and (t - r) / g
-  for (std::size_t i = 0; i < t.size(); ++i) {
-    inverse_g.push_back(dropped[i] ? 1 : 1 / options_.guidance);
-    gap.push_back((t[i] - r[i]) * inverse_g[i]);
+std::optional<double> AnyFlowObjective::level(const Network& network,
+                                              const std::vector<Batch>& parts,
+                                              std::int64_t step) const {
+  const NoGrad off;
+  PointLosses losses;
+  for (const Batch& part : parts) {
+    part.check();
+    const Batch points = points_of(part);
+    if (points.size() == 0) continue;
+    const Passes p(options_, points, step);
+    // t = r, so the target is v.
+    losses.add(points, p.intervals.t,
+               mean_square(guided_map(network, options_, p) - p.at.v).to_vector<double>());
   }
+  return losses.mean();
+}
 
-  const Tensor F = evaluate(network, at.x_t, t, r, conditioned);
-  Tensor F_hat = F;
-  if (options_.guidance != 1) {
-    const NoGrad off;
-    nn::Condition unconditioned =
-        condition_of(batch, std::vector<bool>(batch.size(), true), options_.null_label);
-    unconditioned.clean = conditioned.clean;
-    const Tensor F_null = evaluate(network, at.x_t, t, r, unconditioned);
-    F_hat = F_null - F_null * as_factors(inverse_g, F_null);
-  }
-  if (options_.guidance != 1) F_hat = mul_add(as_factors(inverse_g, F), F, F_hat);
-  const Tensor dF_dt = time_derivative(network, at, intervals, options_.step, conditioned);
-  const Tensor y = at.v - dF_dt * as_factors(gap, dF_dt);
+StepLoss AnyFlowObjective::operator()(const Network& network, const Batch& batch, std::int64_t step,
+                                      std::int64_t batch_total, std::optional<double> level) const {
+  batch.check();
+  const Passes p(options_, batch, step);
+  const auto& [t, r] = p.intervals;
+  PerSample gap;  // (t - r) / g
+  for (std::size_t i = 0; i < t.size(); ++i) gap.push_back((t[i] - r[i]) * p.inverse_g[i]);
+  const Tensor F_hat = guided_map(network, options_, p);
+  const Tensor dF_dt = time_derivative(network, p.at, p.intervals, options_.step, p.conditioned);
+  const Tensor y = p.at.v - dF_dt * as_factors(gap, dF_dt);
 
   const SampleLosses square = fm_loss(F_hat, y, {.p = 0});
   const PerSample mse = square.mse.to_vector<double>();
-  const PerSample weights = weights_of(batch, t, mse);
+  if (!level) {
+    PointLosses losses;
+    losses.add(batch, t, mse);
+    level = losses.mean();
+  }
+  const PerSample weights = weights_of(batch, t, mse, level);
   const auto total = static_cast<double>(batch_total > 0 ? batch_total : batch.x0.size(0));
   StepLoss result;
   result.total = sum(square.loss * as_times(weights, square.loss)) / total;
-  const PerSample v_square = mean_square(at.v).to_vector<double>();
+  const PerSample v_square = mean_square(p.at.v).to_vector<double>();
   for (std::size_t i = 0; i < t.size(); ++i) {
-    const bool point = anyflow_jump(batch.indices[i]) == AnyFlowJump::kPoint;
-    result.samples.push_back({batch.indices[i],
-                              point ? LossGroup::kFlowMatching : LossGroup::kSolutionConsistency,
-                              weights[i] * mse[i], mse[i], v_square[i]});
+    result.samples.push_back(
+        {batch.indices[i],
+         is_point(batch, i) ? LossGroup::kFlowMatching : LossGroup::kSolutionConsistency,
+         weights[i] * mse[i], mse[i], v_square[i]});
   }
   return result;
 }

@@ -9,6 +9,9 @@
 // difference, it follows the unguided velocity, and guidance subtracts the unconditioned network at
 // the same (t, r).
 
+#include <optional>
+#include <vector>
+
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/objective/batch.hpp"
@@ -45,17 +48,23 @@ enum class AnyFlowJump { kPoint, kToData, kFree };
 [[nodiscard]] double anyflow_weight(double t);
 
 /// The stage 1 loss. Jumps are weighted to the level of the points: by sg[L / (loss + 1e-5)], where
-/// L is the mean point loss over this call's samples. Records points as kFlowMatching and jumps as
-/// kSolutionConsistency, both with mse = mean_e |F_hat - y|^2.
+/// L is the mean point loss over all samples of the step. Records points as kFlowMatching and jumps
+/// as kSolutionConsistency, both with mse = mean_e |F_hat - y|^2.
 class AnyFlowObjective {
  public:
   explicit AnyFlowObjective(const AnyFlowOptions& options) : options_(options) {}
 
   /// Returns the loss of one batch. step: finished steps, selects the random numbers. batch_total:
   /// samples of the whole step over all micro-batches and ranks; 0 means this batch is the step.
-  /// Throws ShapeError if the batch is inconsistent.
+  /// level: L, as level() returns it for all micro-batches; without it, L is the mean over this
+  /// batch, which must then be the whole step. Throws ShapeError if the batch is inconsistent.
   [[nodiscard]] StepLoss operator()(const Network& network, const Batch& batch, std::int64_t step,
-                                    std::int64_t batch_total = 0) const;
+                                    std::int64_t batch_total = 0,
+                                    std::optional<double> level = {}) const;
+  /// Returns L of a step that is divided into `parts`, by a pass over the points that is not
+  /// recorded by autograd; nothing if no sample is a point. Throws ShapeError.
+  [[nodiscard]] std::optional<double> level(const Network& network, const std::vector<Batch>& parts,
+                                            std::int64_t step) const;
   [[nodiscard]] const AnyFlowOptions& options() const { return options_; }
 
  private:

@@ -66,9 +66,10 @@ RatioCurve ratio_curve(std::string_view name) {
   return enum_from_name<RatioCurve>("r_schedule", name, kRatioNames);
 }
 
-double RatioSchedule::at(std::int64_t k) const {
-  const double progress = std::min(
-      1.0, static_cast<double>(k) / static_cast<double>(std::max<std::int64_t>(1, iterations)));
+double RatioSchedule::at(std::int64_t step) const {
+  const auto k = static_cast<double>(first + step);
+  const double progress =
+      std::min(1.0, k / static_cast<double>(std::max<std::int64_t>(1, iterations)));
   switch (curve) {
     case RatioCurve::kExponential:
       return init * std::pow(end / init, progress);

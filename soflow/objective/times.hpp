@@ -47,13 +47,15 @@ inline constexpr std::array<std::string_view, 4> kRatioNames = {"exponential", "
 [[nodiscard]] RatioCurve ratio_curve(std::string_view name);
 
 /// The schedule r(k) of l = t + (s - t) r(k), from r(0) = init to r(iterations) = end. kConstant
-/// always returns `end`. [SoFlow get_middle_time]
+/// always returns `end`. In a run of several stages, k counts the steps of all of them. [SoFlow
+/// get_middle_time]
 struct RatioSchedule {
   RatioCurve curve = RatioCurve::kExponential;
   double init = 0.1, end = 0.02;
   std::int64_t iterations = 1;  ///< K, of the whole run
-  /// Returns r(k); k counts finished steps.
-  [[nodiscard]] double at(std::int64_t k) const;
+  std::int64_t first = 0;       ///< steps of the run before this stage
+  /// Returns r(first + step); step counts the finished steps of this stage.
+  [[nodiscard]] double at(std::int64_t step) const;
 };
 
 /// Times of one group of samples: 0 <= s < l < t <= 1 as far as kTimeMargin allows.

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/named_enum.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/options/option_text.hpp"
 
@@ -71,6 +72,11 @@ Options model_options(ModelConfig& c) {
   return {
       {"model.preset", &c.preset, one_of(preset_choices()),
        "Named sizes; the keys below override the preset's values."},
+      {"model.condition",
+       named(&c.condition, {ModelCondition::kAuto, ModelCondition::kNone, ModelCondition::kLabel,
+                            ModelCondition::kText, ModelCondition::kLabelText}),
+       "What the model takes, which must be what the data have; auto: what model.preset takes, or "
+       "without a preset what the data have."},
       {"model.dim", &c.dim, between(8, 16384), "Model width D."},
       {"model.heads", &c.heads, between(1, 256), "Attention heads H; must divide model.dim."},
       {"model.encoder", &c.encoder, between(0, 256), "blocks",
@@ -165,10 +171,16 @@ Options objective_options(Config& config) {
       {"objective.p", &c.weight.p, between(0, 4), "Power of the adaptive weight (mse + eps)^-p."},
       {"objective.eps", &c.weight.eps, between(1e-12, 10), "eps of the adaptive weight."},
       {"objective.r_schedule", named(&c.ratio.curve, {kExponential, kLinear, kCosine, kConstant}),
-       "How r goes from r_init to r_end over the run."},
+       "How r goes from r_init to r_end over the run, or over all of its stages."},
       {"objective.r_init", &c.ratio.init, between(1e-5, 1),
        "r at the first step: l = t + (s - t) r."},
       {"objective.r_end", &c.ratio.end, between(1e-5, 1), "r at the last step."},
+      {"objective.r_steps", &c.ratio.iterations, between(0, 1e9), "steps",
+       "Step at which r reaches r_end; default: the end of the run, of all stages together; 0: the "
+       "end of the stage."},
+      {"objective.r_from", &c.ratio.first, between(0, 1e9), "steps",
+       "Step of the schedule of r at which the run begins; default in a stage: the steps of the "
+       "stages before it."},
       {"objective.scm_scale", &c.scm_scale, between(0, 10),
        "Factor on the consistency gradient: 0.5 as in SoFlow's code, 1 as in its equation."},
       {"objective.velocity_mix", &g.mix, between(0.01, 1),
@@ -179,9 +191,17 @@ Options objective_options(Config& config) {
       {"objective.label_drop", &g.label_drop, between(0, 1),
        "Share of clips that train without their label or context; with guidance.kind = null."},
       {"objective.cfg_decay", &c.cfg_decay, "Fade the guidance out for t > 0.8."},
-      {"objective.t_mean", &c.t.mean, between(-10, 10), "Mean of logit t."},
+      {"objective.t_mean", &c.t.mean, between(-10, 10),
+       "Mean of logit t, for flow matching and, unless scm_t_std is set, for consistency."},
       {"objective.t_std", &c.t.deviation, between(0.01, 10), "Standard deviation of logit t."},
       {"objective.t_shift", &c.t.shift, between(0.01, 100), "Shift k of t: k t / (1 + (k - 1) t)."},
+      {"objective.scm_t_mean", &c.scm_t.mean, between(-10, 10),
+       "Mean of logit t for consistency; with scm_t_std."},
+      {"objective.scm_t_std", &c.scm_t.deviation, between(0, 10),
+       "Standard deviation of logit t for consistency; 0: consistency uses t_mean, t_std and "
+       "t_shift."},
+      {"objective.scm_t_shift", &c.scm_t.shift, between(0.01, 100),
+       "Shift k of t for consistency; with scm_t_std."},
       {"objective.s_mean", &c.s.mean, between(-10, 10), "Mean of logit s."},
       {"objective.s_std", &c.s.deviation, between(0.01, 10), "Standard deviation of logit s."},
       {"objective.s_shift", &c.s.shift, between(0.01, 100), "Shift k of s."},
@@ -334,6 +354,10 @@ std::string_view name_of(ObjectiveKind kind) {
       return "anyflow-on-policy";
   }
   throw InvalidArgument("[config] unknown ObjectiveKind");
+}
+
+std::string_view name_of(ModelCondition condition) {
+  return enum_name(condition, kModelConditionNames);
 }
 
 std::vector<Option> options_of(Config& config) {

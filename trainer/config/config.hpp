@@ -4,9 +4,11 @@
 // that a value exists once. The initialisers are the defaults. options_of() declares the keys: what
 // each is called, which member it sets, its range and its help.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eflow/core/base/export.hpp"
@@ -38,6 +40,19 @@ struct DataConfig {
   std::string clip = {}, buckets = {};
 };
 
+/// What a network is conditioned on.
+enum class ModelCondition {
+  kAuto,       ///< what model.preset takes; without a preset, what the data have
+  kNone,       ///< nothing
+  kLabel,      ///< class labels
+  kText,       ///< context tokens, by cross-attention
+  kLabelText,  ///< both
+};
+/// Names by enumerator value.
+inline constexpr std::array<std::string_view, 5> kModelConditionNames = {"auto", "none", "label",
+                                                                         "text", "label+text"};
+[[nodiscard]] std::string_view name_of(ModelCondition condition);
+
 /// [model]: the network. dit_config() adds what the data decide (clip format, classes, context) and
 /// what other keys decide (hidden, guidance_embedding).
 struct ModelConfig : nn::DiTConfig {
@@ -48,7 +63,8 @@ struct ModelConfig : nn::DiTConfig {
   std::string preset = "custom";
   /// Set by apply_preset(), after which `preset` is a record of where the values came from.
   bool preset_applied = false;
-  double mlp_ratio = 4;  ///< hidden / dim
+  double mlp_ratio = 4;                              ///< hidden / dim
+  ModelCondition condition = ModelCondition::kAuto;  ///< checked by check_condition()
 };
 
 /// [train]; train.recompute is model.recompute.
@@ -73,8 +89,10 @@ struct ObjectiveConfig {
   ObjectiveKind kind = ObjectiveKind::kEFlow;
   double fm_share = 0.75, scm_scale = 0.5;
   soflow::AdaptiveWeight weight = {};
-  soflow::RatioSchedule ratio = {};  ///< ratio.iterations is ignored
-  soflow::LogitNormal t = {};        ///< of both losses
+  /// iterations = 0: train.iterations; with stages, stages_of() sets iterations and first.
+  soflow::RatioSchedule ratio = {.iterations = 0};
+  soflow::LogitNormal t = {};  ///< of flow matching; also of consistency if scm_t is not set
+  soflow::LogitNormal scm_t = {.deviation = 0};  ///< deviation = 0: as t
   soflow::LogitNormal s = {.mean = -1, .deviation = 0.8, .shift = 1};
   bool cfg_decay = false;
 };

@@ -37,6 +37,43 @@ nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips) {
   return dit;
 }
 
+namespace {
+
+std::string describe(bool labels, bool text) {
+  if (labels && text) return "labels and text";
+  return labels ? "labels" : text ? "text" : "no condition";
+}
+
+std::string_view condition_name(bool labels, bool text) {
+  using enum ModelCondition;
+  return name_of(labels && text ? kLabelText : labels ? kLabel : text ? kText : kNone);
+}
+
+}  // namespace
+
+void check_condition(const Config& config, const ClipFormat& clips) {
+  using enum ModelCondition;
+  const ModelConfig& m = config.model;
+  bool labels = m.condition == kLabel || m.condition == kLabelText;
+  bool text = m.condition == kText || m.condition == kLabelText;
+  std::string source = str("model.condition = ", name_of(m.condition));
+  if (m.condition == kAuto) {
+    if (m.preset == "custom") return;
+    const nn::DiTConfig named = nn::preset(m.preset);
+    labels = named.classes > 0;
+    text = named.context_dim > 0;
+    source = str("model.preset = ", m.preset);
+  }
+  const bool has_labels = clips.classes > 0, has_text = clips.context_dim > 0;
+  if (labels == has_labels && text == has_text) return;
+  throw InvalidArgument(str("model.condition: ", source, " takes ", describe(labels, text),
+                            ", but the data have ", describe(has_labels, has_text), " (",
+                            clips.classes, " classes, text of width ", clips.context_dim,
+                            "); use data that have ", describe(labels, text),
+                            ", or set model.condition = ", condition_name(has_labels, has_text),
+                            " to train a model that takes ", describe(has_labels, has_text)));
+}
+
 bool is_causal(const Config& config) {
   return config.model.chunk_frames > 0 && config.objective.kind != ObjectiveKind::kEFlow;
 }

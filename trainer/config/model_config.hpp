@@ -21,6 +21,10 @@ namespace eflow::trainer {
 /// the model.* key that does not fit the clips.
 [[nodiscard]] nn::DiTConfig dit_config(const Config& config, const ClipFormat& clips);
 
+/// Checks that model.condition, or with "auto" a named model.preset, takes what the data have.
+/// Throws InvalidArgument naming both sides.
+void check_condition(const Config& config, const ClipFormat& clips);
+
 /// Returns whether a run trains chunk-causal passes: an AnyFlow stage with model.chunk_frames set.
 /// A stage with EFlow's losses, such as the teacher's, trains on whole clips.
 [[nodiscard]] bool is_causal(const Config& config);

@@ -55,7 +55,7 @@ std::int64_t stage_of(const std::string& key) {
 void OptionParser::set(const std::string& key, const std::string& value, const std::string& place,
                        bool in_file) {
   if (const std::int64_t stage = stage_of(key); stage > 0) {
-    stages_.push_back({stage, key.substr(key.find('.') + 1), value, place});
+    stages_.push_back({stage, key.substr(key.find('.') + 1), value, place, in_file});
     return;
   }
   const auto same = [&](const Option& option) { return option.key == key; };
@@ -68,6 +68,7 @@ void OptionParser::set(const std::string& key, const std::string& value, const s
     return;
   }
   given_.insert(key);
+  if (!in_file) on_command_line_.insert(key);
   const bool bare_flag = is_flag(*found) && value.empty();
   const std::string problem = set_option(*found, bare_flag ? "true" : value);
   if (!problem.empty()) problems_.push_back(place + problem);
@@ -136,6 +137,21 @@ void OptionParser::parse_arguments(const std::vector<std::string>& arguments,
   } catch (const po::error& error) {
     problems_.push_back(error.what());
   }
+}
+
+bool OptionParser::on_command_line(const std::string& key) const {
+  if (on_command_line_.contains(key)) return true;
+  const auto target_of = [&](const std::string& name) -> const std::string* {
+    for (const Option& option : options_) {
+      const auto* text = std::get_if<std::string*>(&option.target);
+      if (option.key == name && text) return *text;
+    }
+    return nullptr;
+  };
+  const std::string* target = target_of(key);
+  return target &&
+         std::any_of(on_command_line_.begin(), on_command_line_.end(),
+                     [&](const std::string& other) { return target_of(other) == target; });
 }
 
 void OptionParser::finish() const {

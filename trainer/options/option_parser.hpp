@@ -19,6 +19,7 @@ struct StageSetting {
   std::int64_t stage = 0;  ///< N, counted from 1
   std::string key = {}, value = {};
   std::string place = {};  ///< prefix of messages about it
+  bool in_file = false;    ///< not on the command line
 };
 
 class OptionParser {
@@ -44,6 +45,8 @@ class OptionParser {
 
   /// Returns whether a file or the command line gave this key.
   [[nodiscard]] bool given(const std::string& key) const { return given_.count(key) != 0; }
+  /// Returns whether the command line gave this key, or another key that sets the same variable.
+  [[nodiscard]] bool on_command_line(const std::string& key) const;
   [[nodiscard]] const std::vector<Option>& options() const { return options_; }
   /// Settings of stages, not checked against the options: each stage has its own Config.
   [[nodiscard]] const std::vector<StageSetting>& stage_settings() const { return stages_; }
@@ -56,7 +59,7 @@ class OptionParser {
            bool in_file);
   std::vector<Option> options_;
   std::vector<std::string> problems_;
-  std::set<std::string> given_;
+  std::set<std::string> given_, on_command_line_;
   std::vector<StageSetting> stages_;
 };
 

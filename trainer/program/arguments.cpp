@@ -20,15 +20,29 @@ int print_help(const Usage& usage, const std::vector<trainer::Option>& options) 
   return 0;
 }
 
-void parse(const Arguments& arguments, const std::vector<trainer::Option>& options,
-           const std::vector<std::string>& required, std::vector<std::string>* positional,
-           std::size_t max_positional) {
+std::set<std::string> parse(const Arguments& arguments, const std::vector<trainer::Option>& options,
+                            const std::vector<std::string>& required,
+                            std::vector<std::string>* positional, std::size_t max_positional) {
   trainer::OptionParser parser(options);
   parser.parse_arguments(arguments, positional, max_positional);
   for (const std::string& key : required) {
     if (!parser.given(key)) parser.add_problem(str("--", key, " is missing"));
   }
   parser.finish();
+  std::set<std::string> given;
+  for (const trainer::Option& option : options) {
+    if (parser.given(option.key)) given.insert(option.key);
+  }
+  return given;
+}
+
+void refuse_given(const std::set<std::string>& given, const std::vector<std::string>& keys,
+                  const std::string& reason) {
+  std::string text;
+  for (const std::string& key : keys) {
+    if (given.contains(key)) text += str(text.empty() ? "" : "\n", "--", key, " ", reason);
+  }
+  if (!text.empty()) throw InvalidArgument(text);
 }
 
 }  // namespace eflow::program

@@ -1,7 +1,7 @@
 #pragma once
 // Argument parsing shared by the commands: a command's flags are options, and --help prints them.
 
-#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,10 +21,16 @@ struct Usage {
 int print_help(const Usage& usage, const std::vector<trainer::Option>& options);
 
 /// Parses the arguments into the options' variables and at most `max_positional` other words into
-/// `positional`. Throws InvalidArgument listing every mistake, including missing options of
-/// `required`.
-void parse(const Arguments& arguments, const std::vector<trainer::Option>& options,
-           const std::vector<std::string>& required, std::vector<std::string>* positional = nullptr,
-           std::size_t max_positional = 0);
+/// `positional`. Returns the keys given. Throws InvalidArgument listing every mistake, including
+/// missing options of `required`.
+std::set<std::string> parse(const Arguments& arguments, const std::vector<trainer::Option>& options,
+                            const std::vector<std::string>& required,
+                            std::vector<std::string>* positional = nullptr,
+                            std::size_t max_positional = 0);
+
+/// Throws InvalidArgument if one of `keys` was given, since it would have no effect: "--KEY has no
+/// effect REASON".
+void refuse_given(const std::set<std::string>& given, const std::vector<std::string>& keys,
+                  const std::string& reason);
 
 }  // namespace eflow::program

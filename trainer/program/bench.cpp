@@ -1,14 +1,19 @@
 // eflow bench step: measures a training step.
 
+#include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/io/dataset/synth.hpp"
 #include "eflow/trainer/bench/step_bench.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/data/exact_source.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/run/stages.hpp"
 #include "eflow/trainer/run/training_run.hpp"
 
 namespace eflow::program {
@@ -59,17 +64,51 @@ nlohmann::ordered_json model_to_json(const nn::DiTConfig& m, const trainer::Conf
           {"fm_share", config.objective.fm_share}};
 }
 
+/// The configuration to measure: that of a stage, if there are stages.
+trainer::Config config_of_stage(const trainer::Config& base, trainer::OptionParser* parser,
+                                std::int64_t stage) {
+  const bool has_stages = !parser->stage_settings().empty();
+  const auto stages = trainer::stages_of(base, parser, "");
+  parser->finish();
+  const auto count = has_stages ? static_cast<std::int64_t>(stages.size()) : 0;
+  if (stage > count || (has_stages && stage == 0)) {
+    throw InvalidArgument(
+        has_stages
+            ? str("--stage: expected the stage to measure, from 1 to ", count, "; found ", stage)
+            : str("--stage: the configuration has no stages; found ", stage));
+  }
+  return stages[static_cast<std::size_t>(std::max<std::int64_t>(stage, 1) - 1)].config;
+}
+
+/// The clips of data.dir, of the exact flow, or synthetic ones.
+std::unique_ptr<io::ClipSource> source_of(const trainer::Config& config) {
+  if (config.objective.kind != trainer::ObjectiveKind::kEFlow) {
+    throw InvalidArgument(
+        str("objective.kind: eflow bench step measures EFlow's losses only; expected eflow, found ",
+            name_of(config.objective.kind)));
+  }
+  if (!config.data.buckets.empty())
+    std::fprintf(stderr,
+                 "data.buckets is not measured: all clips have the shape of the run's own\n");
+  if (config.data.exact.enabled)
+    return std::make_unique<trainer::ExactSource>(config.data.exact.flow);
+  if (!config.data.dir.empty()) return trainer::open_dataset(config.data.dir);
+  return std::make_unique<io::SynthShapes>();
+}
+
 }  // namespace
 
 int bench_step(const Arguments& arguments) {
   trainer::Config config;
   std::string file, trace_file;
-  std::int64_t steps = 5;
+  std::int64_t steps = 5, stage = 0;
   bool json = false;
   std::vector<Option> options = {
       {"config", &file, "Configuration file."},
       {"steps", &steps, trainer::between(1, 10000), "steps",
        "Measured steps; the median is reported."},
+      {"stage", &stage, trainer::between(0, 99),
+       "Stage to measure, if the configuration has stages."},
       {"trace", &trace_file,
        "Trace the kernels of one further step into this file, for chrome://tracing."},
       {"json", &json, "Print one JSON object instead of text."},
@@ -87,9 +126,10 @@ int bench_step(const Arguments& arguments) {
   parser.parse_arguments(arguments);
   parser.finish();
   trainer::apply_preset(&config, [&](const std::string& key) { return parser.given(key); });
+  config = trainer::resolved(config_of_stage(config, &parser, stage));
   trainer::use_threads(config.train.threads);
-  std::unique_ptr<io::ClipSource> source = std::make_unique<io::SynthShapes>();
-  if (!config.data.dir.empty()) source = trainer::open_dataset(config.data.dir);
+  const auto source = source_of(config);
+  trainer::check_condition(config, trainer::describe(*source).clips);
   const auto trace = trace_file.empty() ? nullptr : std::make_shared<Trace>();
   const trainer::StepBench bench = trainer::bench_step(config, *source, steps, trace);
   if (trace) trace->write(trace_file);

@@ -14,6 +14,7 @@ struct Command {
   const char* name;     ///< "data pack": one or two words
   const char* summary;  ///< one line for the list of commands
   int (*run)(const Arguments& arguments);
+  bool computes = true;  ///< uses the device of --device
 };
 
 /// All commands, in the order in which --help lists them.

@@ -148,10 +148,12 @@ int data_pack(const Arguments& arguments) {
          "same command continues; on a damaged data set, it packs the damaged parts again."},
         flags.options());
   }
-  parse(arguments, flags.options(), {"videos", "out"});
+  const auto given = parse(arguments, flags.options(), {"videos", "out"});
   require_file("videos", flags.videos);
   require_file("labels", flags.labels);
   require_file("names", flags.names);
+  if (io::NpyFile(flags.videos).dtype() == DType::kU8)
+    refuse_given(given, {"range"}, "has no effect on uint8 values, which are pixels from 0 to 255");
   install_stop_signals();
   return report(pack(flags), flags.out);
 }

@@ -149,6 +149,10 @@ int eval_train_features(const Arguments& arguments) {
         options);
   }
   parse(arguments, options, {"data", "out"});
+  if (data.eval == "none")
+    throw InvalidArgument(
+        "--eval: expected 'split' or a folder, as the accuracy is measured on "
+        "held-out clips; found 'none'");
   trainer::use_threads(threads);
   const trainer::DataSets sets = trainer::open_data(data);
   training.seed = static_cast<std::uint64_t>(seed);
@@ -204,16 +208,25 @@ int eval(const Arguments& arguments) {
          "how far the samples are from the data; or compares a run with its exactly known flow."},
         options);
   }
-  parse(arguments, options, {"run"});
+  const auto given = parse(arguments, options, {"run"});
   if (exact) {
+    refuse_given(given,
+                 {"features", "data", "eval", "reference", "count", "steps", "sampler", "steer"},
+                 "has no effect with --exact, which uses --clips and tests several samplers");
     request_exact.seed = static_cast<std::uint64_t>(seed);
     request_exact.json = json;
     return eval_exact(run, request_exact);
   }
+  refuse_given(given, {"clips", "shift", "guidance"},
+               "has no effect without --exact; samples use the run's sample.shift and "
+               "sample.guidance");
+  if (data.dir.empty()) refuse_given(given, {"eval", "reference"}, "has no effect without --data");
   if (features_folder.empty()) throw InvalidArgument("--features is missing (or pass --exact)");
   const auto features = trainer::Features::load(features_folder);
   const auto generator = trainer::Generator::load(run);
   require_same_data(generator.info().data, features.data());
+  if (features.data().clips.classes == 0)
+    throw InvalidArgument(str("[eval] ", run, ": its clips have no labels to compare with"));
   trainer::SampleRequest request;
   request.labels = trainer::cycle_labels(count, features.data().clips.classes);
   request.steps = static_cast<int>(steps);

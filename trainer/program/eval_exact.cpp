@@ -98,6 +98,12 @@ int eval_exact(const std::string& run, const ExactRequest& request) {
   std::vector<double> scales = {1};
   if (guided) scales = {2.5, 3, 3.5, 4, 4.5};
   if (flow.context_size() > 0 && !guided) scales = {config.guidance.scale};
+  if (request.guidance > 0 && !guided) {
+    throw InvalidArgument(
+        str("--guidance needs a model that takes the guidance scale, and a guided flow; ", run,
+            " was trained with exact.kind = ", name_of(config.data.exact.flow.kind),
+            ", guidance.embed = ", config.guidance.embed ? "true" : "false"));
+  }
   if (request.guidance > 0) scales = {request.guidance};
   for (const double w : scales) {
     const soflow::ExactErrorOptions options{.clips = request.clips,

@@ -108,6 +108,11 @@ int inspect(const Arguments& arguments) {
   }
   Arguments what;
   parse(arguments, options, {}, &what, 1);
+  if (table + specialisations + !preset.empty() + !what.empty() > 1) {
+    throw InvalidArgument(
+        "eflow inspect describes one thing: expected one of RUN, CHECKPOINT, SHARD, --preset, "
+        "--options, --specialisations; found several");
+  }
   if (table) {
     trainer::Config config;
     return std::printf("# Options\n\nMade by `eflow inspect --options`.\n\n%s",

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,20 +20,21 @@ namespace eflow::program {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      {"data synth", "make a labelled data set of moving shapes", data_synth},
-      {"data pack", "pack .npy videos and labels into a data set", data_pack},
-      {"data info", "describe a data set", data_info},
-      {"data verify", "check every byte of a data set", data_verify},
+      {"data synth", "make a labelled data set of moving shapes", data_synth, false},
+      {"data pack", "pack .npy videos and labels into a data set", data_pack, false},
+      {"data info", "describe a data set", data_info, false},
+      {"data verify", "check every byte of a data set", data_verify, false},
       {"train", "train a generator", train},
       {"sample", "generate clips with a trained run", sample},
       {"eval train-features", "train the classifier that eval uses", eval_train_features},
-      {"eval frechet", "compute the Frechet distance between two files of features", eval_frechet},
+      {"eval frechet", "compute the Frechet distance between two files of features", eval_frechet,
+       false},
       {"eval", "compare samples with the data, or a run with an exactly known flow", eval},
-      {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect},
+      {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect, false},
       {"bench step", "measure the parts of a training step", bench_step},
       {"bench glga", "measure the attention kernels", bench_glga},
       {"bench ladder", "time the training recipe as it is assembled", bench_ladder},
-      {"plot", "draw a bar chart of results", plot},
+      {"plot", "draw a bar chart of results", plot, false},
       {"jit", "compile, inspect, tune, time and ship kernels", jit_command},
   };
   return all;
@@ -47,7 +49,8 @@ int print_commands() {
   }
   std::printf(
       "\n'eflow COMMAND --help' lists a command's options. --device cpu|cuda|cuda:N|auto (or "
-      "EFLOW_DEVICE) selects\nthe device; default: cpu. cuda has not yet been run on a GPU.\n");
+      "EFLOW_DEVICE) selects\nthe device of commands that compute; default: cpu. cuda has not yet "
+      "been run on a GPU.\n");
   return 0;
 }
 
@@ -72,8 +75,12 @@ std::string unknown_command(const Arguments& words) {
              "\n'eflow --help' lists the commands");
 }
 
-/// Removes --device, which every command accepts, and sets EFLOW_DEVICE to its value.
+/// Removes --device, which every command that computes accepts, and sets EFLOW_DEVICE to its value.
 Arguments without_device(const Arguments& words) {
+  const bool computes =
+      std::none_of(commands().begin(), commands().end(), [&](const Command& command) {
+        return !command.computes && !words.empty() && match(command, words) > 0;
+      });
   Arguments rest;
   for (std::size_t i = 0; i < words.size(); ++i) {
     std::string device;
@@ -84,6 +91,10 @@ Arguments without_device(const Arguments& words) {
     else {
       rest.push_back(words[i]);
       continue;
+    }
+    if (!computes) {
+      throw InvalidArgument(
+          str("--device has no effect: this command computes nothing on a device; found ", device));
     }
     setenv("EFLOW_DEVICE", device.c_str(), 1);
   }

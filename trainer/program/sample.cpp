@@ -1,7 +1,9 @@
 // eflow sample: generates clips with a trained run.
 
 #include <cstdio>
+#include <set>
 #include <span>
+#include <utility>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/io/dataset/npy.hpp"
@@ -58,6 +60,26 @@ void write(const trainer::GeneratedClips& clips, double fps, const std::filesyst
                 std::as_bytes(std::span(clips.values)));
 }
 
+/// Refuses options that the run's model does not have.
+void check_fits(const std::set<std::string>& given, const trainer::CheckpointInfo& run) {
+  const auto& [classes, text] = std::pair(run.data.clips.classes, run.data.clips.context_dim);
+  if (classes == 0) {
+    refuse_given(given, {"label"},
+                 text > 0 ? str("needs a model with classes; this run's model takes text of width ",
+                                text, " and has none")
+                          : "needs a model with classes; this run's clips have no labels");
+  }
+  if (!run.config.guidance.embed) {
+    refuse_given(given, {"guidance"},
+                 "needs a model that takes the guidance scale; this run was trained with "
+                 "guidance.embed = false, so its guidance is fixed");
+  }
+  if (text > 0) {
+    std::fprintf(stderr,
+                 "the model takes text; without any, these clips are conditioned on zeros\n");
+  }
+}
+
 }  // namespace
 
 int sample(const Arguments& arguments) {
@@ -67,10 +89,11 @@ int sample(const Arguments& arguments) {
                        "Generates clips with a run's averaged weights. Needs no data set."},
                       flags.options());
   }
-  parse(arguments, flags.options(), {"run", "out"});
+  const auto given = parse(arguments, flags.options(), {"run", "out"});
   const auto generator = trainer::Generator::load(flags.run);
   install_stop_signals();  // not before: while it loads, a signal just ends the program
   const trainer::DataInfo& data = generator.info().data;
+  check_fits(given, generator.info());
   trainer::SampleRequest request;
   request.labels = trainer::cycle_labels(flags.count, data.clips.classes);
   if (!flags.label.empty())

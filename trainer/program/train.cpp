@@ -137,6 +137,11 @@ int train(const Arguments& arguments) {
         flags.options(&config));
   }
   const auto stages = read_stages(arguments, &flags);
+  if (stages.size() > 1 && flags.resume != "auto" && flags.resume != "never") {
+    throw InvalidArgument(str("--resume: expected auto or never for a run of ", stages.size(),
+                              " stages, as each resumes from its own checkpoints; found ",
+                              flags.resume, "; to begin from another run, use --init-from"));
+  }
   if (flags.dry_run) return describe(stages, flags.resume);
   install_stop_signals();
   trainer::check_later_stages(stages, flags.later_stages, say);

@@ -34,6 +34,64 @@ Tensor label_tensor(const std::vector<std::int64_t>& labels, std::int64_t classe
 
 }  // namespace
 
+namespace {
+
+/// Whether a run with this configuration trains the velocity that guidance steers from.
+bool trains(const Config& config, soflow::Unconditional from) {
+  const bool eflow = config.objective.kind == ObjectiveKind::kEFlow;
+  if (from != config.guidance.kind) return false;
+  if (from == soflow::Unconditional::kWeakPath) {
+    const double fm = config.objective.fm_share;
+    return eflow && config.guidance.path_drop > 0 && fm > 0 &&
+           (fm > config.mva.share || config.mva.from > 0);
+  }
+  const bool maps = eflow || config.objective.kind == ObjectiveKind::kAnyFlow;
+  return config.guidance.label_drop > 0 && (maps || config.anyflow.cotrain);
+}
+
+/// The same for the run and those that it began from, as far as they still exist.
+bool has_trained(const Config& config, soflow::Unconditional from) {
+  constexpr int kMostRuns = 100;
+  Config now = config;
+  for (int i = 0; i < kMostRuns; ++i) {
+    if (trains(now, from)) return true;
+    if (now.train.init_from.empty()) return false;
+    try {
+      now = info_of(newest_checkpoint(now.train.init_from)).config;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void check_steering(const CheckpointInfo& info, soflow::Unconditional from,
+                    soflow::Sampler sampler) {
+  const bool weak = from == soflow::Unconditional::kWeakPath;
+  if (weak && sampler != soflow::Sampler::kEuler) {
+    throw InvalidArgument(
+        str("[sample] steer: expected 1 with the sampler ", name_of(sampler),
+            ", as the weak path (guidance.kind = weak) is trained at s = t only; use the sampler "
+            "euler, or steer = 1"));
+  }
+  if (!weak && info.data.clips.classes == 0 && info.data.clips.context_dim == 0) {
+    throw InvalidArgument(
+        "[sample] steer: expected 1, as the model takes neither labels nor text, so there is no "
+        "null condition to steer from");
+  }
+  if (has_trained(info.config, from)) return;
+  throw InvalidArgument(str("[sample] steer: expected 1, as the run never trained its ",
+                            weak ? "weak path" : "null condition",
+                            ": guidance.kind = ", name_of(info.config.guidance.kind),
+                            ", objective.fm_share = ", info.config.objective.fm_share,
+                            ", guidance.path_drop = ", info.config.guidance.path_drop,
+                            ", objective.label_drop = ", info.config.guidance.label_drop,
+                            "; train with ", weak ? "guidance.path_drop" : "objective.label_drop",
+                            " above 0"));
+}
+
 std::vector<std::int64_t> cycle_labels(std::int64_t count, std::int64_t classes) {
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < count; ++i) labels.push_back(classes > 0 ? i % classes : -1);
@@ -105,6 +163,13 @@ io::Checkpoint newest_checkpoint(const std::filesystem::path& given) {
     throw CheckpointError(
         str("[run] ", path.string(), ": no good checkpoint in ", run.checkpoints().string()));
   return std::move(*found);
+}
+
+std::optional<GeneratedClips> Generator::sample(SampleRequest request) const {
+  request.stream = is_causal(info_.config);
+  if (request.steer != 1 && !request.stream)
+    check_steering(info_, request.steer_from, request.sampler);
+  return sample_clips(*model_, request);
 }
 
 Generator Generator::load(const std::filesystem::path& run_or_checkpoint) {

@@ -60,11 +60,9 @@ class Generator {
   /// onto the default device. Throws CheckpointError, CorruptData.
   [[nodiscard]] static Generator load(const std::filesystem::path& run_or_checkpoint);
 
-  /// As sample_clips(), but sets SampleRequest::stream by whether the run is causal.
-  [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const {
-    request.stream = is_causal(info_.config);
-    return sample_clips(*model_, request);
-  }
+  /// As sample_clips(), but sets SampleRequest::stream by whether the run is causal, and throws
+  /// InvalidArgument for a `steer` that the run's training does not support (check_steering()).
+  [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const;
   [[nodiscard]] const nn::VideoDiT& model() const { return *model_; }
   [[nodiscard]] const CheckpointInfo& info() const { return info_; }
 
@@ -73,6 +71,12 @@ class Generator {
   std::unique_ptr<nn::VideoDiT> model_;
   CheckpointInfo info_;
 };
+
+/// Throws InvalidArgument unless a model with this description can be steered from its null
+/// condition, or its weak path, with this sampler: the run, or one that it began from, must have
+/// trained it. The weak path is trained at s = t only, which Sampler::kEuler evaluates.
+void check_steering(const CheckpointInfo& info, soflow::Unconditional from,
+                    soflow::Sampler sampler);
 
 /// The newest good checkpoint of a run (of its last stage, if it has stages), or the checkpoint
 /// itself. Throws CheckpointError.

@@ -50,9 +50,9 @@ soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTCo
   options.pattern = soflow::loss_pattern(c.fm_share);
   options.weight = c.weight;
   options.scm_scale = c.scm_scale;
-  options.times = {c.t, c.t, c.s};
+  options.times = {c.t, c.scm_t.deviation > 0 ? c.scm_t : c.t, c.s};
   options.ratio = c.ratio;
-  options.ratio.iterations = config.train.iterations;
+  if (c.ratio.iterations == 0) options.ratio.iterations = c.ratio.first + config.train.iterations;
   options.guidance = guidance_options(config, network);
   options.mva = mva_options(config);
   options.drop = config.drop;
@@ -93,8 +93,16 @@ std::vector<int> parse_rollouts(const std::string& text) {
 
 double anyflow_passes(const Config& config, const nn::DiTConfig& network) {
   const soflow::AnyFlowOptions options = anyflow_options(config, network);
-  if (config.objective.kind == ObjectiveKind::kAnyFlow) return anyflow_passes(options);
-  return on_policy_passes(options, parse_rollouts(config.anyflow.rollouts), config.anyflow.cotrain);
+  const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
+  const bool maps = !on_policy || config.anyflow.cotrain;
+  // With micro-batches, half of the samples are evaluated once more, for the level of the loss.
+  const double level = config.train.accumulation > 1 && maps
+                           ? (options.guidance != 1 ? 1 : 0.5) * (options.causal ? 2 : 1)
+                           : 0;
+  if (!on_policy) return anyflow_passes(options) + level;
+  return on_policy_passes(options, parse_rollouts(config.anyflow.rollouts),
+                          config.anyflow.cotrain) +
+         level;
 }
 
 TrainerOptions trainer_options(const Config& config) {

@@ -87,11 +87,15 @@ void OnPolicyRun::begin() {
   if (!teacher_) fake_->load_state(student_->state());
 }
 
+void OnPolicyRun::measure_level(const std::vector<soflow::Batch>& parts, std::int64_t step) {
+  if (cotrain_) level_ = forward_.level(std::cref(*student_), parts, step);
+}
+
 soflow::StepLoss OnPolicyRun::loss(const soflow::Batch& part, std::int64_t step,
                                    std::int64_t batch_total) const {
   soflow::StepLoss all = objective_.student(roll_out_, scores_, part, step, batch_total);
   if (!cotrain_) return all;
-  const soflow::StepLoss forward = forward_(std::cref(*student_), part, step, batch_total);
+  const soflow::StepLoss forward = forward_(std::cref(*student_), part, step, batch_total, level_);
   all.total = all.total + forward.total;
   all.samples.insert(all.samples.end(), forward.samples.begin(), forward.samples.end());
   return all;

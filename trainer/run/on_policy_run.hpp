@@ -27,6 +27,9 @@ class OnPolicyRun final : public SecondLearner {
   /// Call once the student has its initial weights: copies them into the score if that starts from
   /// the student.
   void begin();
+  /// Call before the losses of a step that has several micro-batches: measures the level of the
+  /// first stage's loss over all of them (soflow::AnyFlowObjective::level()).
+  void measure_level(const std::vector<soflow::Batch>& parts, std::int64_t step);
   /// The student's loss: distribution matching and, with anyflow.cotrain, the first stage's loss on
   /// the clips. Arguments as for Objective.
   [[nodiscard]] soflow::StepLoss loss(const soflow::Batch& part, std::int64_t step,
@@ -50,6 +53,7 @@ class OnPolicyRun final : public SecondLearner {
   std::int64_t batch_;
   bool cotrain_;
   soflow::AnyFlowObjective forward_;
+  std::optional<double> level_;  // of forward_, in this step
   soflow::OnPolicyObjective objective_;
   soflow::RollOut roll_out_;
   soflow::Scores scores_;

@@ -13,7 +13,7 @@ namespace {
 /// Keys that must not change within a run: another value would mean another model, or clips that
 /// are repeated or skipped.
 bool is_fixed(const std::string& key) {
-  if (key.rfind("model.", 0) == 0) return key != "model.preset";
+  if (key.rfind("model.", 0) == 0) return key != "model.preset" && key != "model.condition";
   return key == "train.batch" || key == "train.seed" || key == "guidance.embed" ||
          key == "data.buckets";
 }
@@ -94,7 +94,8 @@ void check_fits(const io::Checkpoint& checkpoint, const Config& config, const Da
   if (!fatal.empty()) {
     throw CheckpointError(str("[resume] ", checkpoint.path().string(),
                               " cannot be resumed with this configuration:", first_lines(fatal),
-                              "\nuse the checkpoint's values, or choose another --out"));
+                              "\nuse the checkpoint's values (in stage N: --stageN.KEY=VALUE), or "
+                              "choose another --out"));
   }
   if (!harmless.empty()) say("options changed since the checkpoint:" + first_lines(harmless));
   auto& runtime = default_device()->runtime();

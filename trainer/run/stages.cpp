@@ -1,13 +1,18 @@
 #include "eflow/trainer/run/stages.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/hash.hpp"
 #include "eflow/io/checkpoint/checkpoint.hpp"
 #include "eflow/trainer/run/run_directory.hpp"
 
 namespace eflow::trainer {
 namespace {
+
+constexpr std::uint64_t kSeedLimit = 1'000'000'000'000'000;  // the largest train.seed
 
 /// Applies one override to `config`. Returns an error message, or "".
 std::string apply(const StageSetting& setting, Config* config) {
@@ -26,6 +31,47 @@ std::string apply(const StageSetting& setting, Config* config) {
   return problem.empty() ? "" : str(setting.place, "[stage", setting.stage, "] ", problem);
 }
 
+/// Whether the section of a stage sets this key.
+bool stage_sets(const OptionParser& parser, std::int64_t stage, const std::string& key) {
+  const auto& all = parser.stage_settings();
+  return std::any_of(all.begin(), all.end(), [&](const StageSetting& setting) {
+    return setting.stage == stage && setting.key == key;
+  });
+}
+
+/// A section of the file overrides the rest of the file, but not the command line: the user could
+/// not see that the value has no effect there.
+void refuse_overridden(OptionParser* parser) {
+  const auto& all = parser->stage_settings();
+  for (const StageSetting& setting : all) {
+    const bool settled = std::any_of(all.begin(), all.end(), [&](const StageSetting& other) {
+      return !other.in_file && other.stage == setting.stage && other.key == setting.key;
+    });
+    if (!setting.in_file || settled || !parser->on_command_line(setting.key)) continue;
+    parser->add_problem(str(setting.place, "[stage", setting.stage, "] sets ", setting.key, " = ",
+                            setting.value, ", which overrides the command line's ", setting.key,
+                            "; use --stage", setting.stage, ".", setting.key,
+                            "=VALUE for this stage"));
+  }
+}
+
+/// r(k) counts the steps of all stages, except where r_from or r_steps is given.
+void join_ratio_schedules(const OptionParser& parser, std::vector<Stage>* stages) {
+  std::int64_t total = 0;
+  for (const Stage& stage : *stages) total += stage.config.train.iterations;
+  std::int64_t before = 0, n = 0;
+  for (Stage& stage : *stages) {
+    ++n;
+    soflow::RatioSchedule& ratio = stage.config.objective.ratio;
+    const auto given = [&](const char* key) {
+      return parser.given(key) || stage_sets(parser, n, key);
+    };
+    if (!given("objective.r_from")) ratio.first = before;
+    if (!given("objective.r_steps")) ratio.iterations = total;
+    before += stage.config.train.iterations;
+  }
+}
+
 std::filesystem::path stage_folder(const std::filesystem::path& out, std::int64_t stage) {
   return out / str("stage-", stage);
 }
@@ -42,6 +88,12 @@ std::filesystem::path last_stage(const std::filesystem::path& run) {
   return last;
 }
 
+std::uint64_t stage_seed(std::uint64_t seed, std::int64_t stage) {
+  if (stage <= 1) return seed;
+  const std::array<std::uint64_t, 2> key = {seed, static_cast<std::uint64_t>(stage)};
+  return hash64(std::as_bytes(std::span(key))) % kSeedLimit;
+}
+
 std::vector<Stage> stages_of(const Config& base, OptionParser* parser,
                              const std::filesystem::path& out) {
   std::vector<Stage> stages;
@@ -49,9 +101,11 @@ std::vector<Stage> stages_of(const Config& base, OptionParser* parser,
   for (const StageSetting& setting : parser->stage_settings())
     count = std::max(count, setting.stage);
   if (count == 0) return {{base, out}};
+  refuse_overridden(parser);
   for (std::int64_t n = 1; n <= count; ++n) {
     Stage stage{base, stage_folder(out, n)};
     if (n > 1) stage.config.train.init_from = stage_folder(out, n - 1).string();
+    stage.config.train.seed = stage_seed(base.train.seed, n);
     int given = 0;
     for (const StageSetting& setting : parser->stage_settings()) {
       if (setting.stage != n) continue;
@@ -67,6 +121,7 @@ std::vector<Stage> stages_of(const Config& base, OptionParser* parser,
       parser->add_problem(str("[stage", n, "] is missing; the last stage is [stage", count, "]"));
     stages.push_back(std::move(stage));
   }
+  join_ratio_schedules(*parser, &stages);
   return stages;
 }
 

@@ -6,10 +6,12 @@
 //   train.iterations = 50000
 //   data.dir = latents-480p
 //
-// Each stage is a run of its own in the folder stage-N. It starts from the averaged weights of the
-// stage before it and may name an earlier stage as its teacher. All stages share one model; the
-// data set, and with it the token grid, may differ.
+// Each stage has a folder stage-N of its own. It starts from the averaged weights of the stage
+// before it and may name an earlier stage as its teacher. All stages share one model; the data set,
+// and with it the token grid, may differ. Together they are one run: r(k) counts the steps of all
+// stages, and the order of the clips, noise and times differ by stage.
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 
@@ -26,8 +28,12 @@ struct Stage {
   std::filesystem::path out = {};  ///< folder of the stage's run
 };
 
+/// The seed of a stage that does not set train.seed: `seed` for stage 1, another for each later one.
+[[nodiscard]] std::uint64_t stage_seed(std::uint64_t seed, std::int64_t stage);
+
 /// The stages of a parsed configuration: `base` with each stage's overrides, in OUT/stage-N.
-/// Without stages, `base` in OUT. Reports mistakes to parser->add_problem().
+/// Without stages, `base` in OUT. Reports mistakes to parser->add_problem(), among them a value of
+/// the command line that a stage's section would override.
 [[nodiscard]] std::vector<Stage> stages_of(const Config& base, OptionParser* parser,
                                            const std::filesystem::path& out);
 

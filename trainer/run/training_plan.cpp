@@ -13,6 +13,7 @@
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/run/resume.hpp"
+#include "eflow/trainer/run/unused_options.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -140,10 +141,25 @@ ClipFormat format_without_data(const Config& config) {
   }
   ClipFormat clips{c, t, h, w, 0, 0};
   if (config.model.preset == "custom") return clips;
+  using enum ModelCondition;
+  const ModelCondition condition = config.model.condition;
   const nn::DiTConfig named = nn::preset(config.model.preset);
-  clips.classes = named.classes;
-  clips.context_dim = named.context_dim;
+  if (condition != kNone && condition != kText) clips.classes = named.classes;
+  if (condition != kNone && condition != kLabel) clips.context_dim = named.context_dim;
   return clips;
+}
+
+/// "9 classes", "0 classes, text of width 4096"
+std::string describe_condition(const ClipFormat& clips) {
+  const std::string text =
+      clips.context_dim > 0 ? str(", text of width ", clips.context_dim) : std::string();
+  return str(clips.classes, " classes", text);
+}
+
+/// describe_unused() as lines.
+std::string unused(const Config& config, const ClipFormat& clips) {
+  const std::string text = describe_unused(config, clips);
+  return text.empty() ? text : text + "\n";
 }
 
 std::string describe_costs(const Config& config, const nn::DiTConfig& model) {
@@ -167,11 +183,14 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   const std::string steps = str("steps        ", config.train.iterations);
   if (config.data.dir.empty() && !config.data.exact.enabled) {
     const ClipFormat clips = format_without_data(config);
+    check_condition(config, clips);
     const nn::DiTConfig model = dit_config(config, clips);
-    return str("data         none; clips ", clips.shape(), ", ", clips.classes, " classes\n",
-               describe_model(model), describe_costs(config, model), steps, "\n");
+    return str("data         none; clips ", clips.shape(), ", ", describe_condition(clips), "\n",
+               describe_model(model), describe_costs(config, model), steps, "\n",
+               unused(config, clips));
   }
   const DataSets data = open_data(config.data);
+  check_condition(config, data.info.clips);
   std::string notes;
   for (const std::string& warning : data.warnings) notes += "warning: " + warning + "\n";
   const Say say = [&](const std::string& line) { notes += line + "\n"; };
@@ -179,10 +198,10 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   if (checkpoint) check_fits(*checkpoint, config, data.info, say);
   const nn::DiTConfig model = dit_config(config, data.info.clips);
   return notes + str("data         ", data.info.training_clips, " clips ", data.info.clips.shape(),
-                     ", ", data.info.clips.classes, " classes\n", "held out     ",
+                     ", ", describe_condition(data.info.clips), "\n", "held out     ",
                      data.held_out ? data.held_out->size() : 0, " clips\n", describe_model(model),
                      describe_costs(config, model), steps, ", now at ",
-                     checkpoint ? checkpoint->step() : 0, "\n");
+                     checkpoint ? checkpoint->step() : 0, "\n", unused(config, data.info.clips));
 }
 
 }  // namespace eflow::trainer

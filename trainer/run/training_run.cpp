@@ -29,6 +29,7 @@
 #include "eflow/trainer/run/resume.hpp"
 #include "eflow/trainer/run/side_output.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"
+#include "eflow/trainer/run/unused_options.hpp"
 #include "eflow/trainer/step/freeze.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
@@ -50,10 +51,17 @@ std::string describe_device() {
                                                    : std::string());
 }
 
+/// The clips of a run, if they have what the model takes.
+DataSets open_for_training(const Config& config) {
+  DataSets data = open_data(config.data);
+  check_condition(config, data.info.clips);
+  return data;
+}
+
 /// Data, models and trainer of a run. Each member may refer to those declared before it.
 struct Parts {
   explicit Parts(const Config& config)
-      : data(open_data(config.data)),
+      : data(open_for_training(config)),
         buckets(open_buckets(parse_buckets(config.data.buckets), *data.training)),
         model(make_model(config, data.info.clips)),
         average(make_model(config, data.info.clips)),
@@ -65,6 +73,14 @@ struct Parts {
         trainer(model.get(), average.get(), loss_of(config), data.training.get(),
                 options_with(trainer_options(config), buckets)) {
     if (on_policy) trainer.attach(on_policy.get());
+    if (config.train.accumulation > 1 && config.objective.kind != ObjectiveKind::kEFlow) {
+      trainer.before_losses([this](const std::vector<soflow::Batch>& parts, std::int64_t step) {
+        if (on_policy)
+          on_policy->measure_level(parts, step);
+        else
+          level = anyflow.level(std::cref(*model), parts, step);
+      });
+    }
     // Fail now rather than at the first step of a bucket that does not fit the model.
     for (const Bucket& bucket : buckets) {
       const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
@@ -83,7 +99,7 @@ struct Parts {
     }
     if (config.objective.kind == ObjectiveKind::kAnyFlow) {
       return [this](Part part, std::int64_t step, std::int64_t total) {
-        return anyflow(std::cref(*model), part, step, total);
+        return anyflow(std::cref(*model), part, step, total, level);
       };
     }
     return [this](Part part, std::int64_t step, std::int64_t total) {
@@ -96,6 +112,7 @@ struct Parts {
   std::unique_ptr<nn::VideoDiT> model, average;
   soflow::EFlowObjective objective;
   soflow::AnyFlowObjective anyflow;
+  std::optional<double> level = {};  ///< of `anyflow`, in a step of several micro-batches
   std::unique_ptr<OnPolicyRun> on_policy;
   Trainer trainer;
 };
@@ -229,6 +246,8 @@ class Run {
     const CompilesStop stop(hooks_.stop);
     parts_ = std::make_unique<Parts>(config_);
     for (const std::string& warning : parts_->data.warnings) log_warning("[data] ", warning);
+    const std::string unused = describe_unused(config_, parts_->data.info.clips);
+    if (!unused.empty()) say(unused);
     prepare_kernels(*parts_, [this](const std::string& line) { say(line); });
     return !hooks_.stop();
   }

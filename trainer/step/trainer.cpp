@@ -121,18 +121,25 @@ StepMetrics Trainer::step() {
   ids_.clear();
   times_ = {};
   model_->clear_gradients();
+  if (start_) {
+    for (std::int64_t i = 0; i < options_.accumulation; ++i) parts.push_back(next_part(i));
+    times_.data_wait += watch.lap();
+    ranged("start", [&] { start_(parts, step_); });
+    times_.forward += watch.lap();
+  }
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
-    parts.push_back(next_part(i));  // x0, c
+    if (!start_) parts.push_back(next_part(i));  // x0, c
+    const soflow::Batch& part = start_ ? parts[static_cast<std::size_t>(i)] : parts.back();
     times_.data_wait += watch.lap();
     const soflow::StepLoss loss = ranged("forward", [&] {
-      return objective_(parts.back(), step_, options_.batch);  // L = L_FM + L_SCM
+      return objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
     });
     loss_sum = loss_sum + reshape(cast(loss.total.detach(), DType::kF64), {1});
     times_.forward += watch.lap();
     ranged("backward", [&] { backward(loss.total); });  // accumulates dL/dtheta
     times_.backward += watch.lap();
     samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
-    if (!second_learner_) parts.clear();
+    if (!second_learner_ && !start_) parts.clear();
   }
   m.lr = options_.learning_rate.at(step_);
   const Tensor squares = update_.squared_norm();

@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "eflow/core/base/export.hpp"
 #include "eflow/io/dataset/loader.hpp"
@@ -25,6 +27,9 @@ namespace eflow::trainer {
 /// StepLoss::samples is used for metrics only and may stay empty.
 using Objective = std::function<soflow::StepLoss(const soflow::Batch& part, std::int64_t step,
                                                  std::int64_t batch_total)>;
+
+/// Called with all micro-batches of a step before its first loss. step: finished steps.
+using StepStart = std::function<void(const std::vector<soflow::Batch>& parts, std::int64_t step)>;
 
 /// Clips of another shape, used in a share of the steps.
 struct StepShare {
@@ -61,6 +66,10 @@ class Trainer {
   /// Registers a second learner that steps after each of the trainer's steps. It must outlive the
   /// trainer.
   void attach(SecondLearner* companion) { second_learner_ = companion; }
+
+  /// Sets a function for objectives whose micro-batches depend on each other. The clips of a whole
+  /// step are then in memory at once.
+  void before_losses(StepStart start) { start_ = std::move(start); }
 
   /// One step: batch -> loss -> gradients -> clip -> AdamW -> EMA. Fills StepMetrics except tokens,
   /// kept_tokens, mfu and eval_mse. If the loss or gradient norm is not finite, throws NumericError
@@ -105,6 +114,7 @@ class Trainer {
   nn::Ema ema_;
   nn::FusedUpdate update_;
   SecondLearner* second_learner_ = nullptr;
+  StepStart start_;
   std::vector<std::int64_t> ids_;  ///< clip ids of the current step, in order
   Shape clip_shape_;
   StepTimes times_;

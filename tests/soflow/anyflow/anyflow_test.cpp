@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE anyflow
 #include "eflow/soflow/anyflow/anyflow.hpp"
 
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <numeric>
@@ -123,6 +124,48 @@ BOOST_AUTO_TEST_CASE(gradients_are_those_of_the_weighted_square_towards_a_fixed_
   const Tensor x_t = interpolate(points.x0, x1, t), error = x_t * 0.3 - (x1 - points.x0);
   const double expected = anyflow_weight(t[0]) * mean(error * x_t).item() * 2;
   BOOST_TEST(a.grad().item() == expected, tt::tolerance(1e-10));
+}
+
+/// The level of the loss is taken over the whole step, so that its division into micro-batches
+/// changes neither the loss nor its gradient. Guided, with dropped labels.
+BOOST_AUTO_TEST_CASE(micro_batches_change_nothing) {
+  const Tensor a = Tensor::full({1, 1}, 0.3, DType::kF64);
+  a.set_requires_grad();
+  const Network net = [&](const Tensor& x, const Tensor&, const Tensor& r, const nn::Condition& c) {
+    const auto labels = c.labels.to_vector<std::int64_t>();
+    PerSample factors = r.to_vector<double>();
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      factors[i] += 0.1 * static_cast<double>(labels[i]);
+    return x * a * as_factors(factors, x);
+  };
+  const AnyFlowObjective objective({.label_drop = 0.3, .null_label = 4, .seed = 2});
+  const auto part_of = [](std::int64_t first, std::int64_t count) {
+    Batch batch = batch_of(first, count);
+    for (const std::int64_t index : batch.indices) batch.labels.push_back(index % 4);
+    return batch;
+  };
+  const auto step = [&](std::int64_t accumulation) {
+    std::vector<Batch> parts;
+    for (std::int64_t i = 0; i < accumulation; ++i)
+      parts.push_back(part_of(i * 8 / accumulation, 8 / accumulation));
+    std::optional<double> level;
+    if (accumulation > 1) level = objective.level(net, parts, 5);
+    a.clear_grad();
+    double loss = 0;
+    for (const Batch& part : parts) {
+      const StepLoss one = objective(net, part, 5, 8, level);
+      loss += one.total.item();
+      backward(one.total);
+    }
+    return std::array{loss, a.grad().item()};
+  };
+  const auto [loss, gradient] = step(1);
+  for (const std::int64_t accumulation : {2, 4, 8}) {
+    const auto [loss_now, gradient_now] = step(accumulation);
+    BOOST_TEST(loss_now == loss, tt::tolerance(1e-12));
+    BOOST_TEST(gradient_now == gradient, tt::tolerance(1e-12));
+  }
+  BOOST_TEST(!objective.level(net, {part_of(1, 1)}, 5).has_value());  // no point
 }
 
 // ---- on-policy ----------------------------------------------------------------------------------

@@ -73,6 +73,15 @@ BOOST_AUTO_TEST_CASE(the_ratio_goes_from_its_start_to_its_end) {
   BOOST_CHECK_THROW(static_cast<void>(ratio_curve("square")), InvalidArgument);
 }
 
+/// A later stage continues the schedule.
+BOOST_AUTO_TEST_CASE(the_ratio_continues_in_a_later_stage) {
+  const RatioSchedule whole{.init = 0.1, .end = 0.002, .iterations = 100},
+      later{.init = 0.1, .end = 0.002, .iterations = 100, .first = 30};
+  BOOST_TEST(later.at(0) == whole.at(30));
+  BOOST_TEST(later.at(70) == whole.at(100));
+  BOOST_TEST(later.at(71) == whole.at(100));
+}
+
 BOOST_AUTO_TEST_CASE(jumps_have_three_distinct_nodes_and_are_uniform) {
   std::vector<std::int64_t> ids(20000);
   std::iota(ids.begin(), ids.end(), 0);

@@ -10,6 +10,7 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/options/option_text.hpp"
+#include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/run/training_run.hpp"
 
 using namespace eflow;
@@ -105,9 +106,37 @@ BOOST_AUTO_TEST_CASE(small_jumps_need_f32) {
   config.train.precision = DType::kBF16;
   BOOST_REQUIRE(problems_of(config).size() == 1u);
   BOOST_TEST(contains(problems_of(config)[0], "found 0.002; raise it or use train.precision"));
+  config.objective.ratio.end = 0.005;  // the rounding noise is a tenth of the signal
+  BOOST_TEST(problems_of(config).empty());
+  config.objective.ratio.end = 0.002;
   config.objective.fm_share = 1;  // no consistency
   BOOST_TEST(problems_of(config).empty());
   BOOST_TEST(contains(complaint({"--train.precision=f16"}), "one of f32, bf16"));
+}
+
+/// SoFlow's own settings: a time law for each loss, and r down to 0.002.
+BOOST_AUTO_TEST_CASE(settings_of_soflow_can_be_reached) {
+  const Config config = parse_config(
+      "[objective]\nt_mean = -0.2\nt_std = 1\nt_shift = 1\nscm_t_mean = 0.2\nscm_t_std = 0.8\n"
+      "s_mean = -1\ns_std = 0.8\nr_init = 0.1\nr_end = 0.002\n",
+      "soflow.ini");
+  BOOST_TEST(problems_of(config).empty());
+  const ClipFormat clips{3, 8, 32, 32, 9, 0};
+  const auto options = objective_options(config, dit_config(config, clips));
+  const auto same = [](const soflow::LogitNormal& a, const soflow::LogitNormal& b) {
+    return a.mean == b.mean && a.deviation == b.deviation && a.shift == b.shift;
+  };
+  const soflow::TimeLaws soflow = soflow::TimeLaws::soflow();
+  BOOST_TEST(same(options.times.fm_t, soflow.fm_t));
+  BOOST_TEST(same(options.times.scm_t, soflow.scm_t));
+  BOOST_TEST(same(options.times.scm_s, soflow.scm_s));
+  BOOST_TEST(options.ratio.at(config.train.iterations) == 0.002,
+             boost::test_tools::tolerance(1e-12));
+  // Without scm_t_std, both losses share the law of t.
+  const auto shared = objective_options(parse_config("[objective]\nt_mean = 0.5\n", "one.ini"),
+                                        dit_config(config, clips));
+  BOOST_TEST(same(shared.times.fm_t, shared.times.scm_t));
+  BOOST_TEST(shared.times.scm_t.mean == 0.5);
 }
 
 BOOST_AUTO_TEST_CASE(dump_reads_back_to_the_same_bits) {

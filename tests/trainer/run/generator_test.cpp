@@ -97,6 +97,41 @@ BOOST_AUTO_TEST_CASE(the_held_out_error_is_a_function_of_the_weights) {
   BOOST_TEST(error.measure(std::cref(*tiny_model(other))) != first);
 }
 
+/// Guidance at sampling time needs what it steers from: trained, and evaluated as it was trained.
+BOOST_AUTO_TEST_CASE(steering_needs_what_was_trained) {
+  using enum soflow::Unconditional;
+  using enum soflow::Sampler;
+  CheckpointInfo info;
+  info.data.clips = {3, 4, 16, 16, 9};
+  const auto complaint = [&](soflow::Unconditional from, soflow::Sampler sampler) {
+    try {
+      check_steering(info, from, sampler);
+    } catch (const InvalidArgument& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
+  BOOST_TEST(complaint(kNullCondition, kRenoise) == "");
+  BOOST_TEST(has(complaint(kWeakPath, kEuler), "never trained its weak path"));
+  info.config.guidance.label_drop = 0;
+  BOOST_TEST(has(complaint(kNullCondition, kRenoise), "train with objective.label_drop above 0"));
+  info.config.guidance.kind = kWeakPath;
+  BOOST_TEST(complaint(kWeakPath, kEuler) == "");
+  BOOST_TEST(has(complaint(kWeakPath, kRenoise), "use the sampler euler"));
+  info.config.objective.fm_share = info.config.mva.share = 0.25;  // no flow matching left
+  BOOST_TEST(has(complaint(kWeakPath, kEuler), "never trained its weak path"));
+  info.config.mva.from = 0.5;  // but there was
+  BOOST_TEST(complaint(kWeakPath, kEuler) == "");
+  info.config.guidance.path_drop = 0;
+  BOOST_TEST(has(complaint(kWeakPath, kEuler), "train with guidance.path_drop above 0"));
+  info.config = {};
+  info.data.clips.classes = 0;
+  BOOST_TEST(has(complaint(kNullCondition, kRenoise), "neither labels nor text"));
+}
+
 BOOST_AUTO_TEST_CASE(presets_fill_values_not_given) {
   Config config;
   config.model.preset = "B";

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/ops.hpp"
@@ -95,6 +96,27 @@ BOOST_AUTO_TEST_CASE(accumulation_sees_the_same_clips_and_nearly_the_same_gradie
     BOOST_TEST(a.loss == b.loss, boost::test_tools::tolerance(1e-5));
     BOOST_TEST(a.grad_norm == b.grad_norm, boost::test_tools::tolerance(1e-5));
   }
+}
+
+/// before_losses() sees the clips of the whole step, and changes neither order nor result.
+BOOST_AUTO_TEST_CASE(micro_batches_are_known_before_the_first_loss) {
+  Doubling plain(4), watched(4);
+  std::vector<std::int64_t> indices, steps;
+  watched.trainer.before_losses([&](const std::vector<soflow::Batch>& parts, std::int64_t step) {
+    steps.push_back(step);
+    for (const soflow::Batch& part : parts)
+      indices.insert(indices.end(), part.indices.begin(), part.indices.end());
+  });
+  for (int i = 0; i < 2; ++i) {
+    const StepMetrics a = plain.trainer.step(), b = watched.trainer.step();
+    BOOST_TEST(a.ids_hash == b.ids_hash);
+    BOOST_TEST(a.loss == b.loss);
+  }
+  BOOST_TEST((steps == std::vector<std::int64_t>{0, 1}));
+  std::vector<std::int64_t> expected(16);
+  std::iota(expected.begin(), expected.end(), 0);
+  BOOST_TEST(indices == expected, boost::test_tools::per_element());
+  BOOST_TEST(plain.values() == watched.values(), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_changes_nothing) {

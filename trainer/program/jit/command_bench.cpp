@@ -156,7 +156,10 @@ int run_bench(const CommandLine& line, const std::vector<TunableKernel>& kernels
               const Options& options, std::ostream& out) {
   Options on = options;
   on.device = line.value("device", options.device);
-  if (line.words.empty()) return bench_overheads(on, out);
+  if (line.words.empty()) {
+    line.refuse({"sizes", "budget-s"}, "without a KERNEL");
+    return bench_overheads(on, out);
+  }
   RaceOptions race{.max_rounds = 101};
   race.budget_seconds = number_option(line, "budget-s", 10);
   std::vector<NamedKernel> named;

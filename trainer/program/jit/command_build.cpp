@@ -85,7 +85,10 @@ int compile_again(const std::string& file, KernelBuilder& builder, const Options
 int run_repro(const CommandLine& line, KernelBuilder& builder, const Options& options,
               std::ostream& out) {
   const std::string& word = line.words[0];
-  if (std::filesystem::is_regular_file(word)) return compile_again(word, builder, options, out);
+  if (std::filesystem::is_regular_file(word)) {
+    line.refuse({"arch", "to"}, "on a FILE, which holds the whole request");
+    return compile_again(word, builder, options, out);
+  }
   const BuildRequest request =
       builder.request(parse_kernel(word), parse_target(line.value("arch", ""), options));
   if (request.toolchain.empty())

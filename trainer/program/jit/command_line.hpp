@@ -22,6 +22,13 @@ struct CommandLine {
                            const std::vector<std::string>& allowed, std::size_t min_words,
                            std::size_t max_words);
   [[nodiscard]] std::string value(const std::string& name, const std::string& otherwise) const;
+  /// As value(), but throws InvalidArgument unless the value is one of `choices`; the first is the
+  /// default.
+  [[nodiscard]] std::string choice(const std::string& name,
+                                   const std::vector<std::string>& choices) const;
+  /// Throws InvalidArgument if one of `names` was given, since it would have no effect: "--NAME has
+  /// no effect REASON".
+  void refuse(const std::vector<std::string>& names, const std::string& reason) const;
 };
 
 /// Parses --arch. "cpu" or "" is the instruction set from the options, or this machine's best.

@@ -114,7 +114,7 @@ std::string describe_built(const BuildRequest& request, const Built& built) {
 
 int run_prepare(const CommandLine& line, const KernelLists& lists, KernelBuilder& builder,
                 const Options& options, std::ostream& out) {
-  const bool spills_allowed = line.value("spills", "allow") != "refuse";
+  const bool spills_allowed = line.choice("spills", {"allow", "refuse"}) == "allow";
   Work work;
   std::vector<std::string> archs;
   for (const Target& target : parse_targets(line.value("arch", ""), options)) {

@@ -104,8 +104,8 @@ int tune_kernels(const CommandLine& line, const std::vector<TunableKernel>& kern
   const TuningDatabase database = database_of(runtime.builder());
   TuneOptions tuning;
   tuning.race.budget_seconds = number_option(line, "budget-s", tuning.race.budget_seconds);
-  tuning.again = line.value("again", "no") == "yes";
-  if (line.value("cpu-time", "no") == "yes") tuning.clock = cpu_clock(runtime);
+  tuning.again = line.choice("again", {"no", "yes"}) == "yes";
+  if (line.choice("cpu-time", {"no", "yes"}) == "yes") tuning.clock = cpu_clock(runtime);
   tuning.say = [&](const std::string& text) { out << text << std::endl; };
   const Backend backend = runtime.target().backend;
   for (const TuningJob& job : jobs_of(line, kernels, lists, backend)) {
@@ -158,9 +158,18 @@ int run_tune(const CommandLine& line, const std::vector<TunableKernel>& kernels,
              const TuningLists& lists, const Options& options, std::ostream& out) {
   const std::string& what = line.words[0];
   const bool by_list = !line.value("list", "").empty();
-  if (what == "run" && by_list != (line.words.size() > 1))
+  if (what == "run" && by_list != (line.words.size() > 1)) {
+    if (by_list) line.refuse({"sizes"}, "with --list, which has sizes of its own");
+    if (!by_list) line.refuse({"batch"}, "without --list MODEL");
     return tune_kernels(line, kernels, lists, options, out);
-  if (what == "list" && line.words.size() <= 2) return list(line, kernels, lists, options, out);
+  }
+  line.refuse({"sizes", "budget-s", "again", "cpu-time"}, str("on eflow jit tune ", what));
+  if (what == "list" && line.words.size() <= 2) {
+    if (line.words.size() == 2) line.refuse({"list"}, "after a MODEL");
+    if (line.words.size() == 1 && !by_list) line.refuse({"device", "batch"}, "without a MODEL");
+    return list(line, kernels, lists, options, out);
+  }
+  line.refuse({"list", "device", "batch"}, str("on eflow jit tune ", what));
   KernelBuilder builder(options);
   const auto unsound = [&](const std::filesystem::path& path, const std::string& why) {
     out << "ignored: " << path.string() << ": " << why << '\n';

@@ -46,6 +46,21 @@ std::string CommandLine::value(const std::string& name, const std::string& other
   return found == values.end() ? otherwise : found->second;
 }
 
+std::string CommandLine::choice(const std::string& name,
+                                const std::vector<std::string>& choices) const {
+  const std::string text = value(name, choices.front());
+  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return text;
+  std::string known;
+  for (const std::string& each : choices) known += (known.empty() ? "" : " or ") + each;
+  throw InvalidArgument(str("--", name, ": expected ", known, ", found '", text, "'"));
+}
+
+void CommandLine::refuse(const std::vector<std::string>& names, const std::string& reason) const {
+  for (const std::string& name : names) {
+    if (values.contains(name)) throw InvalidArgument(str("--", name, " has no effect ", reason));
+  }
+}
+
 Target parse_target(const std::string& text, const Options& options) {
   if (text.empty() || text == "cpu") {
     return {Backend::kHost, std::string(name_of(options.isa.value_or(usable_isas().back())))};

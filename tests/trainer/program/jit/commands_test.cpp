@@ -316,7 +316,15 @@ BOOST_AUTO_TEST_CASE(wrong_words_are_explained) {
                                              {"compile", "reduce<f32>", "--arch", "pentium"},
                                              {"compile", "reduce<f32>", "--fast", "1"},
                                              {"compile", "reduce<f32>", "--arch"},
-                                             {"gc", "--max-mb", "x"}}) {
+                                             {"gc", "--max-mb", "x"},
+                                             {"tune", "run", "--list", "two", "--sizes", "n=1"},
+                                             {"tune", "run", "window<>(8)", "--batch", "2"},
+                                             {"tune", "run", "window<>(8)", "--again", "please"},
+                                             {"tune", "show", "--sizes", "n=1"},
+                                             {"tune", "show", "--device", "cpu"},
+                                             {"tune", "list", "--batch", "2"},
+                                             {"prepare", "--spills", "no"},
+                                             {"bench", "--sizes", "n=1"}}) {
     BOOST_CHECK_THROW(s.run(args), InvalidArgument);
   }
   BOOST_TEST(contains(s.run({"--help"}), "eflow jit doctor"));
