@@ -27,10 +27,10 @@
 #include "eflow/trainer/run/on_policy_run.hpp"
 #include "eflow/trainer/run/preview.hpp"
 #include "eflow/trainer/run/resume.hpp"
-#include "eflow/trainer/run/side_output.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"
 #include "eflow/trainer/run/unused_options.hpp"
 #include "eflow/trainer/step/freeze.hpp"
+#include "eflow/trainer/step/side_output.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
 namespace eflow::trainer {
