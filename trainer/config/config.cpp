@@ -23,8 +23,7 @@ std::vector<std::string> preset_choices() {
 
 /// "none" disables the exact flow, any other name enables it with that kind.
 NamedValue exact_kind(ExactConfig* c) {
-  using enum soflow::ExactKind;
-  NamedValue kind = named(&c->flow.kind, {kGaussian, kMixture, kGuided});
+  NamedValue kind = named(&c->flow.kind, soflow::kExactNames);
   kind.get = [c, name = kind.get] { return c->enabled ? name() : "none"; };
   kind.set = [c, set = kind.set](const std::string& name) {
     c->enabled = name != "none";
@@ -68,7 +67,6 @@ Options exact_options(ExactConfig& c) {
 }
 
 Options model_options(ModelConfig& c) {
-  using Attention = nn::AttentionKind;
   return {
       {"model.preset", &c.preset, one_of(preset_choices()),
        "Named sizes; the keys below override the preset's values."},
@@ -92,16 +90,12 @@ Options model_options(ModelConfig& c) {
        "Patch height; must divide the clip's height."},
       {"model.patch_w", &c.patch.w, between(1, 256), "pixels",
        "Patch width; must divide the clip's width."},
-      {"model.attention",
-       named(&c.attention,
-             {Attention::kGated, Attention::kSoftmax, Attention::kWindow, Attention::kLinear,
-              Attention::kSum, Attention::kSana, Attention::kSla, Attention::kVsa}),
+      {"model.attention", named(&c.attention, nn::kAttentionNames),
        "Gated local-global attention, full softmax, an ablation of GLGA, or a published "
        "alternative."},
       {"model.window_frames", &c.window_frames, between(0.01, 4096), "token frames",
        "Span m of the local window: W = m times the tokens of a frame."},
-      {"model.window_index",
-       named(&c.window_index, {nn::WindowIndex::kOriginal, nn::WindowIndex::kCompact}),
+      {"model.window_index", named(&c.window_index, nn::kWindowIndexNames),
        "Whether windows count dropped tokens (original) or only kept ones (compact)."},
       {"model.softmax_every", &c.softmax_every, between(0, 256), "blocks",
        "K: one full softmax block after every K other blocks; 0 for none."},
@@ -109,19 +103,16 @@ Options model_options(ModelConfig& c) {
        "sla, vsa: tokens per block; for vsa the tokens of a cube: 8, 27, 64, ..."},
       {"model.sparse_share", &c.sparse_share, between(0.001, 1),
        "sla, vsa: share of the blocks that a block's softmax attends to."},
-      {"model.feed_forward",
-       named(&c.feed_forward, {nn::FeedForwardKind::kPlain, nn::FeedForwardKind::kMix}),
+      {"model.feed_forward", named(&c.feed_forward, nn::kFeedForwardNames),
        "Per token, or gated with a 3x3 convolution over the frame (Sana's Mix-FFN)."},
-      {"model.gates",
-       named(&c.gates, {nn::GateKind::kToken, nn::GateKind::kHead, nn::GateKind::kChannel}),
-       "Granularity of the two branch gates."},
+      {"model.gates", named(&c.gates, nn::kGateNames), "Granularity of the two branch gates."},
       {"model.position_table", &c.position_table,
        "Add a learned position table to the patches, in addition to RoPE."},
       {"model.position_scale", &c.position_scale, between(1e-4, 10),
        "Standard deviation of the position table's initial values."},
       {"model.time_scale", &c.time_scale, between(1e-3, 1e4),
        "Factor on t and t - s before the sinusoidal embedding."},
-      {"model.prediction", named(&c.prediction, {nn::Prediction::kVelocity, nn::Prediction::kData}),
+      {"model.prediction", named(&c.prediction, nn::kPredictionNames),
        "What the head predicts; use 'data' if a patch has many values relative to model.dim."},
       {"model.time_floor", &c.time_floor, between(1e-4, 1),
        "Data prediction: F = (x - net) / max(t, floor)."},
@@ -209,9 +200,8 @@ Options objective_options(Config& config) {
 }
 
 Options guidance_options(soflow::GuidanceOptions& c) {
-  using enum soflow::Unconditional;
   return {
-      {"guidance.kind", named(&c.kind, {kNullCondition, kWeakPath}),
+      {"guidance.kind", named(&c.kind, soflow::kUnconditionalNames),
        "v_uncond: the whole network without a condition, or its weak path (path-drop guidance)."},
       {"guidance.w_max", &c.scale_max, between(0, 20),
        "If above objective.guidance, w is drawn between the two; 0 keeps w fixed."},
@@ -223,9 +213,8 @@ Options guidance_options(soflow::GuidanceOptions& c) {
 }
 
 Options drop_options(DropConfig& c) {
-  using enum soflow::DropKind;
   return {
-      {"drop.tokens", named(&c.kind, {kNone, kGroups3d, kGroups2d, kIid}),
+      {"drop.tokens", named(&c.kind, soflow::kDropNames),
        "Tokens that the middle blocks skip: a share of every 2x2x2 or 1x2x2 box, or of all "
        "tokens."},
       {"drop.ratio", &c.ratio, between(0, 0.99), "Share of tokens dropped."},
@@ -237,7 +226,6 @@ Options drop_options(DropConfig& c) {
 }
 
 Options mva_options(MvaConfig& c) {
-  using enum soflow::MvaWeight;
   return {
       {"mva.share", &c.share, between(0, 1),
        "Share of clips that train mean-velocity additivity, taken from flow matching's."},
@@ -248,7 +236,7 @@ Options mva_options(MvaConfig& c) {
       {"mva.to_data", &c.jumps.to_data, between(0, 1), "Share of jumps that end at s = 0."},
       {"mva.min_jump", &c.jumps.min_jump, between(1, 2048), "nodes",
        "Minimum length of each of the two short steps."},
-      {"mva.weight", named(&c.weight, {kVelocity, kSolution}),
+      {"mva.weight", named(&c.weight, soflow::kMvaWeightNames),
        "Adaptively weighted loss of the mean velocity, or unweighted loss of the solution."},
   };
 }
@@ -297,7 +285,6 @@ Options ema_options(nn::EmaOptions& c) {
 }
 
 Options sample_options(SampleConfig& c) {
-  using enum soflow::Sampler;
   return {
       {"sample.every", &c.every, between(0, 1e9), "steps",
        "Write a preview every n steps and at the end; 0 for never."},
@@ -305,7 +292,7 @@ Options sample_options(SampleConfig& c) {
       {"sample.count", &c.count, between(1, 1024), "clips", "Clips of a preview; labels cycle."},
       {"sample.seed", &c.seed, between(0, 1e15),
        "Seed of preview noise: the same at every preview."},
-      {"sample.sampler", named(&c.sampler, {kRenoise, kCompose, kEuler, kBridge}),
+      {"sample.sampler", named(&c.sampler, soflow::kSamplerNames),
        "Re-noising, deterministic composition, Euler steps of the velocity, or half of each of "
        "the first two."},
       {"sample.shift", &c.shift, between(0.01, 100), "Shift k of the sampling times."},

@@ -4,6 +4,7 @@
 // in docs/options.md are all made from a list of Options. Values live in plain structs (Config),
 // whose initialisers are the defaults.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -46,6 +47,14 @@ template <class Enum>
     }
   };
   return bound;
+}
+
+/// The same for all enumerators, given the table of their names (core/base/named_enum.hpp).
+template <class Enum, std::size_t n>
+[[nodiscard]] NamedValue named(Enum* value, const std::array<std::string_view, n>& /*names*/) {
+  std::vector<Enum> all;
+  for (std::size_t i = 0; i < n; ++i) all.push_back(static_cast<Enum>(i));
+  return named(value, all);
 }
 
 struct Option {

@@ -170,9 +170,8 @@ int eval_train_features(const Arguments& arguments) {
 }
 
 int eval(const Arguments& arguments) {
-  using enum soflow::Sampler;
   std::string run, features_folder;
-  soflow::Sampler sampler = kRenoise;
+  soflow::Sampler sampler = soflow::Sampler::kRenoise;
   std::int64_t count = 512, reference = 4096, steps = 4, seed = 1;
   double steer = 1;
   bool json = false, exact = false;
@@ -194,8 +193,7 @@ int eval(const Arguments& arguments) {
       {"count", &count, between(2, 1e6), "clips",
        "Number of samples; labels cycle through the classes."},
       {"steps", &steps, between(1, 1000), "steps", "Sampling steps N."},
-      {"sampler", named(&sampler, {kRenoise, kCompose, kEuler, kBridge}),
-       "Sampler, as for 'eflow sample'."},
+      {"sampler", named(&sampler, soflow::kSamplerNames), "Sampler, as for 'eflow sample'."},
       {"steer", &steer, between(0, 20),
        "Scale w of guidance at sampling time, for models trained without it; 1: off."},
       {"seed", &seed, at_least(0), "Seed of the noise."},

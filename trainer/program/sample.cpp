@@ -30,7 +30,6 @@ struct SampleFlags {
   double shift = 0, guidance = 0, steer = 1;
 
   std::vector<Option> options() {
-    using enum soflow::Sampler;
     return {
         {"run", &run, "Folder of a run (its newest checkpoint is used) or of a checkpoint."},
         {"out", &out, "Folder to write sheet.png, clips.webp and samples.npy to."},
@@ -38,7 +37,7 @@ struct SampleFlags {
         {"steps", &steps, between(1, 1000), "steps",
          "Sampling steps N, each one evaluation of the network."},
         {"count", &count, between(1, 1e6), "clips", "Number of clips."},
-        {"sampler", named(&sampler, {kRenoise, kCompose, kEuler, kBridge}),
+        {"sampler", named(&sampler, soflow::kSamplerNames),
          "Re-noising, deterministic composition, Euler steps of the velocity, or halfway between "
          "the first two."},
         {"seed", &seed, at_least(0), "Seed of the noise."},
