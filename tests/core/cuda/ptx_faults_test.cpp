@@ -1,5 +1,5 @@
-// The interpreter of PTX sees what it is there for: each case is a small kernel with one fault, and
-// mostly the same kernel without it.
+// The interpreter of PTX reports faults: each case is a small kernel with one fault, and usually the
+// same kernel without it.
 #define BOOST_TEST_MODULE ptx_faults
 #include <boost/test/unit_test.hpp>
 
@@ -52,7 +52,8 @@ std::string fault_of(const std::string& body, Memory& memory, unsigned seed = 0)
   launch.params = &params;
   launch.seed = seed;
   try {
-    ptx::run(program, launch, memory);
+    ptx::Counts counts;
+    ptx::run(program, launch, memory, counts);
   } catch (const ptx::Fault& fault) {
     return fault.what();
   }
@@ -136,6 +137,33 @@ BOOST_AUTO_TEST_CASE(copies_must_be_waited_for) {
                       memory)
                  .empty());
   for (ptx::u32 i = 0; i < 64; ++i) BOOST_TEST(memory.words[i] == 101 + i);
+}
+
+BOOST_AUTO_TEST_CASE(writes_that_a_warpgroup_multiplies_need_a_fence) {
+  // Core matrices of 128 bytes, adjacent along k; those along m and n are the same one.
+  const std::string product =
+      "mov.u64 %rd4, 524288;\nwgmma.fence.sync.aligned;\n"
+      "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%r5, %r6, %r7, %r8}, %rd4, %rd4, 1, 1, "
+      "1, 0, 0;\nwgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n";
+  const std::string fence = "fence.proxy.async.shared::cta;\n";
+  BOOST_TEST(says(fault_of(kStore + kBarrier + product), "with no fence.proxy.async after it"));
+  BOOST_TEST(says(fault_of(fence + kStore + kBarrier + product), "fence.proxy.async"));
+  BOOST_TEST(says(fault_of(kStore + fence + product), "never written"));  // no barrier
+  BOOST_TEST(fault_of(kStore + fence + kBarrier + product).empty());
+}
+
+BOOST_AUTO_TEST_CASE(barriers_of_copies_are_initialised_and_passed_once) {
+  const std::string thread = "setp.eq.s32 %p1, %r1, 0;\n";
+  const std::string init = "@%p1 mbarrier.init.shared::cta.b64 [%r3], 1;\n";
+  const std::string arrive = "@%p1 mbarrier.arrive.shared::cta.b64 _, [%r3];\n";
+  const std::string wait =
+      "WAIT:\nmbarrier.try_wait.parity.shared::cta.b64 %p2, [%r3], 0;\n@!%p2 bra WAIT;\n";
+  for (const std::string last : {"", "setp.eq.s32 %p1, %r1, 63;\n"}) {
+    BOOST_TEST(fault_of(thread + init + kBarrier + last + arrive + wait).empty());
+  }
+  BOOST_TEST(says(fault_of(thread + wait), "not initialised"));
+  BOOST_TEST(says(fault_of(thread + init + init), "twice"));
+  BOOST_TEST(says(fault_of(thread + init + kBarrier + wait), "does not end"));
 }
 
 BOOST_AUTO_TEST_CASE(all_lanes_reach_a_barrier_and_a_shuffle) {

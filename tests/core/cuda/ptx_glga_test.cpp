@@ -26,4 +26,6 @@ BOOST_AUTO_TEST_CASE(fused_attention_is_its_composition) {
     test::check_fused_glga(gpu.device(), c);
     BOOST_TEST(gpu.launches() > before);
   }
+  BOOST_TEST(gpu.counts().products > 0);
+  BOOST_TEST(gpu.counts().copies > 0);
 }

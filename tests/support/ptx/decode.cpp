@@ -31,8 +31,8 @@ void decode(Instruction& in) {
       words.push_back(in.words[i]);
     }
   }
-  for (const auto decoder :
-       {decode_arithmetic, decode_logic, decode_conversion, decode_memory, decode_warp}) {
+  for (const auto decoder : {decode_arithmetic, decode_logic, decode_conversion, decode_memory,
+                             decode_warp, decode_hopper}) {
     std::vector<std::string> left = words;
     const Run run = decoder(in, name, left);
     if (run != nullptr && left.empty()) {  // a word that is not understood makes it unknown

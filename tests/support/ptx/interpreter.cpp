@@ -211,6 +211,11 @@ void Warp::store(const Instruction& in, u64 address, int lane, const void* from,
   }
 }
 
+void Warp::load_async(const Instruction& in, u64 offset, void* to, std::size_t bytes) {
+  const std::string fault = block_.shared.load(access(in.line), offset, to, bytes, Proxy::kAsync);
+  if (!fault.empty()) fail(in, 0, fault);
+}
+
 void Warp::copy_async(const Instruction& in, u64 to, u64 from, std::size_t used, int lane) {
   align(in, to, lane, 16);
   align(in, from, lane, 16);
@@ -260,22 +265,34 @@ class Order {
 };
 
 void run_block(const Program& program, const Launch& launch, const GlobalMemory& memory,
-               const u32 (&at)[3]) {
-  Block block{program, launch,
-              memory,  {at[0], at[1], at[2]},
-              1,       SharedMemory(program.shared_bytes + launch.shared_bytes)};
+               Counts& counts, const u32 (&at)[3]) {
+  Block block{program,
+              launch,
+              memory,
+              counts,
+              {at[0], at[1], at[2]},
+              1,
+              SharedMemory(program.shared_bytes + launch.shared_bytes)};
   std::deque<Warp> warps;
   for (int i = 0; i * kLanes < launch.threads; ++i) warps.emplace_back(block, i);
   Order order(launch.seed);
-  long long left = 200'000'000;
+  long long left = 200'000'000;  // instructions
+  int vain = 0;                  // rounds in which every warp polled and nothing arrived
   for (;;) {
     std::vector<std::size_t> ready;
-    bool done = true;
+    bool done = true, running = false;
     for (std::size_t i = 0; i < warps.size(); ++i) {
-      if (warps[i].state() == Warp::State::kReady) ready.push_back(i);
+      if (block.progress) warps[i].polls = false;
+      running = running || warps[i].state() == Warp::State::kReady;
+      if (warps[i].state() == Warp::State::kReady && !warps[i].polls) ready.push_back(i);
       done = done && warps[i].state() == Warp::State::kDone;
     }
+    block.progress = ready.empty() && running;  // all poll: once more
     if (done) return;
+    if (block.progress) {
+      if (++vain > 100) throw Fault(program.kernel + ": does not end: no arrival at a barrier");
+      continue;
+    }
     if (ready.empty()) {  // all that have not ended are at the barrier
       ++block.epoch;
       for (Warp& warp : warps) {
@@ -284,7 +301,10 @@ void run_block(const Program& program, const Launch& launch, const GlobalMemory&
       continue;
     }
     Warp& warp = warps[order.choose(ready)];
-    for (int turn = order.turn(); turn > 0 && warp.state() == Warp::State::kReady; --turn, --left) {
+    if (block.arrived) vain = 0;
+    block.arrived = false;
+    for (int turn = order.turn(); turn > 0 && warp.state() == Warp::State::kReady && !warp.polls;
+         --turn, --left) {
       if (left == 0) throw Fault(program.kernel + ": does not end");
       warp.step();
     }
@@ -293,11 +313,12 @@ void run_block(const Program& program, const Launch& launch, const GlobalMemory&
 
 }  // namespace
 
-void run(const Program& program, const Launch& launch, const GlobalMemory& memory) {
+void run(const Program& program, const Launch& launch, const GlobalMemory& memory, Counts& counts) {
   u32 at[3];
   for (at[2] = 0; at[2] < launch.grid[2]; ++at[2])
     for (at[1] = 0; at[1] < launch.grid[1]; ++at[1])
-      for (at[0] = 0; at[0] < launch.grid[0]; ++at[0]) run_block(program, launch, memory, at);
+      for (at[0] = 0; at[0] < launch.grid[0]; ++at[0])
+        run_block(program, launch, memory, counts, at);
 }
 
 }  // namespace eflow::ptx

@@ -10,8 +10,10 @@
 
 #include <array>
 #include <deque>
+#include <map>
 #include <stdexcept>
 
+#include "eflow/tests/support/cuda/copy_engine.hpp"
 #include "eflow/tests/support/ptx/program.hpp"
 #include "eflow/tests/support/ptx/shared_memory.hpp"
 
@@ -41,22 +43,43 @@ struct Launch {
   unsigned seed = 0;
 };
 
-/// Runs all blocks, one after the other. Throws Fault.
-void run(const Program& program, const Launch& launch, const GlobalMemory& memory);
+/// How often warps or threads issued what tests want to see used.
+struct Counts {
+  long long products = 0;        ///< mma.sync, of a warp
+  long long group_products = 0;  ///< wgmma, a warp's part
+  long long copies = 0;          ///< cp.async, of a thread
+  long long bulk_copies = 0;     ///< cp.async.bulk.tensor
+};
+
+/// Runs all blocks, one after the other, and adds to the counts. Throws Fault.
+void run(const Program& program, const Launch& launch, const GlobalMemory& memory, Counts& counts);
 
 // What instructions work on.
 
 inline constexpr int kLanes = 32;
 using Lanes = std::array<u64, kLanes>;
 
+/// A bulk copy under way.
+struct BulkCopy {
+  u64 to = 0;  ///< offset in shared memory
+  const void* barrier = nullptr;
+  std::vector<char> bytes;
+};
+
 struct Block {
   const Program& program;
   const Launch& launch;
   const GlobalMemory& memory;
+  Counts& counts;
   u32 at[3];
   u32 epoch = 1;  ///< 1 + number of barriers passed
   SharedMemory shared;
   GlobalMemory::Range recent = {};  ///< the allocation accessed last
+  emulated::CopyEngine engine = {};
+  std::deque<BulkCopy> bulk_copies = {};
+  std::map<const void*, u32> announced = {};  ///< bytes, by barrier
+  bool progress = false;                      ///< warps that poll shall poll again
+  bool arrived = false;                       ///< a barrier was arrived at
 };
 
 class Warp {
@@ -66,6 +89,8 @@ class Warp {
   enum class State { kReady, kAtBarrier, kDone };
   [[nodiscard]] State state() const { return state_; }
   void pass_barrier() { state_ = State::kReady; }
+  /// Whether it polled in vain since the flag was last reset.
+  bool polls = false;
   /// Executes one instruction of the lowest group.
   void step();
 
@@ -80,6 +105,14 @@ class Warp {
   void store(const Instruction& in, u64 address, int lane, const void* from, std::size_t bytes);
   /// Generic address of a memory operand in each lane.
   void addresses(const Operand& o, Space space, Lanes& out) const;
+  /// Reads shared memory as asynchronous products do.
+  void load_async(const Instruction& in, u64 offset, void* to, std::size_t bytes);
+  [[nodiscard]] Block& block() const { return block_; }
+  [[nodiscard]] int index() const { return index_; }
+  [[nodiscard]] Access access(int line) const { return {index_, block_.epoch, line}; }
+  void require_allocation(const Instruction& in, u64 address, int lane, std::size_t bytes) {
+    static_cast<void>(global(in, address, lane, bytes));
+  }
   void require_whole_warp(const Instruction& in, u32 lanes) const;
   [[noreturn]] void fail(const Instruction& in, int lane, const std::string& what) const;
 
@@ -89,6 +122,12 @@ class Warp {
   void wait(std::size_t open, u32 lanes);
 
   Lanes carry{};  ///< the carry flag
+  /// An asynchronous product, executed when it is waited for.
+  struct Product {
+    const Instruction* in;
+    u64 a, b;  ///< descriptors
+  };
+  std::vector<Product> products;
 
  private:
   struct Group {
@@ -101,7 +140,6 @@ class Warp {
     std::array<u8, 16> bytes;
   };
 
-  [[nodiscard]] Access access(int line) const { return {index_, block_.epoch, line}; }
   /// Host address of global memory.
   char* global(const Instruction& in, u64 address, int lane, std::size_t bytes);
   void align(const Instruction& in, u64 address, int lane, std::size_t bytes) const;

@@ -101,6 +101,7 @@ void copy_async(Warp& warp, const Instruction& in, u32 lanes) {
   each_lane(lanes, [&](int lane) {
     const auto l = static_cast<std::size_t>(lane);
     const u32 bytes = as<u32>(used[lane]);
+    ++warp.block().counts.copies;
     if (bytes > 16) warp.fail(in, lane, "copies more than 16 bytes");
     warp.copy_async(in, to[l], from[l], bytes, lane);
   });

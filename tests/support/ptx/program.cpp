@@ -429,8 +429,11 @@ class Parser {
       o.parts.push_back(name(words.at(i + 1), scopes, line));
       o.local = o.parts[0].local;
       for (i += 2; words.at(i) != "]"; ++i) {
-        if (words[i] == "," || words[i] == "{") refuse(line, "unknown kind of address");
-        if (words[i] != "+") o.value += constant(words[i], line);
+        if (words[i] == "{") {  // coordinates in a tensor map
+          o.parts.push_back(operand(words, i, scopes, line));
+          break;
+        }
+        if (words[i] != "+" && words[i] != ",") o.value += constant(words[i], line);
       }
       ++i;
     } else if (words[i] == "!") {

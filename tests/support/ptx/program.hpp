@@ -1,7 +1,7 @@
 #pragma once
 // A PTX kernel in the form that the interpreter executes: a list of instructions with numbered
 // registers. Calls are replaced by the bodies of the functions they call.
-// Source of all meanings: NVIDIA, "Parallel Thread Execution ISA".
+// The meaning of every instruction follows NVIDIA's "Parallel Thread Execution ISA".
 
 #include <cstdint>
 #include <map>
@@ -37,7 +37,7 @@ struct Operand {
   Kind kind = Kind::kSink;
   int index = 0;               ///< of the register, or the dimension (0 = x)
   u64 value = 0;               ///< constant, or offset of a memory operand
-  std::vector<Operand> parts;  ///< of a list; the base of a memory operand
+  std::vector<Operand> parts;  ///< of a list; the base of a memory operand, and coordinates
   bool local = false;          ///< memory operand: a parameter of a call, kept in local memory
 };
 

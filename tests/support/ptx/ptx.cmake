@@ -3,11 +3,12 @@
 add_library(eflow_nvrtc_to_ptx SHARED support/ptx/nvrtc_to_ptx.cpp)
 target_link_libraries(eflow_nvrtc_to_ptx PRIVATE eflow_options ${CMAKE_DL_LIBS})
 
-# An interpreter is slow enough: optimised in every configuration.
+# Optimised in every configuration: an interpreter is slow.
 add_library(eflow_ptx STATIC
   support/ptx/arithmetic.cpp
   support/ptx/conversion.cpp
   support/ptx/decode.cpp
+  support/ptx/hopper.cpp
   support/ptx/interpreter.cpp
   support/ptx/logic.cpp
   support/ptx/memory.cpp

@@ -11,7 +11,6 @@
 #include "eflow/jit/cuda/nvrtc_library.hpp"
 #include "eflow/tests/support/cuda/device_memory.hpp"
 #include "eflow/tests/support/cuda/recording_driver.hpp"
-#include "eflow/tests/support/ptx/interpreter.hpp"
 
 namespace eflow::test {
 namespace {
@@ -22,6 +21,7 @@ struct Machine final : ptx::GlobalMemory {
   std::mutex loading;
   std::deque<ptx::Program> loaded;
   long long launches = 0;
+  ptx::Counts counts;
   PtxGpu::Config config;
 
   [[nodiscard]] Range find(ptx::u64 address) const override {
@@ -61,7 +61,7 @@ int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** p
                         .params = parameters[0],
                         .seed = machine->config.seed + static_cast<unsigned>(machine->launches++)};
   try {
-    ptx::run(program_of(function), now, *machine);
+    ptx::run(program_of(function), now, *machine, machine->counts);
   } catch (const ptx::Fault& fault) {
     throw DeviceError(fault.what());
   }
@@ -145,12 +145,7 @@ PtxGpu::PtxGpu(Config config) : state_(std::make_unique<State>()) {
   const auto real = jit::open_nvrtc(jit::Options::from_environment().nvrtc, why);
   if (!real) throw DeviceError(why);
   setenv("EFLOW_PTX_NVRTC", real->path.c_str(), 1);
-  jit::Options options;
-  options.device = "cuda";
-  options.cuda = &state_->api;
-  options.nvrtc = EFLOW_NVRTC_TO_PTX;
-  options.cublas_library = "off";
-  state_->device = make_device(options);
+  state_->device = make_device(options());
 }
 
 PtxGpu::~PtxGpu() {
@@ -158,11 +153,22 @@ PtxGpu::~PtxGpu() {
   machine = nullptr;
 }
 
+jit::Options PtxGpu::options() const {
+  jit::Options options;
+  options.device = "cuda";
+  options.cuda = &state_->api;
+  options.nvrtc = EFLOW_NVRTC_TO_PTX;
+  options.cublas_library = "off";
+  return options;
+}
 DevicePtr PtxGpu::device() const {
   return state_->device;
 }
 long long PtxGpu::launches() const {
   return state_->here.launches;
+}
+const ptx::Counts& PtxGpu::counts() const {
+  return state_->here.counts;
 }
 long long PtxGpu::kernels() const {
   return static_cast<long long>(state_->here.loaded.size());

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "eflow/tests/support/default_device.hpp"
+#include "eflow/tests/support/ptx/interpreter.hpp"
 
 namespace eflow::test {
 
@@ -27,8 +28,12 @@ class PtxGpu {
 
   /// The device; must not outlive this object.
   [[nodiscard]] DevicePtr device() const;
+  /// Options of further devices of the driver.
+  [[nodiscard]] jit::Options options() const;
   /// Number of kernels run so far.
   [[nodiscard]] long long launches() const;
+  /// Of all launches.
+  [[nodiscard]] const ptx::Counts& counts() const;
   /// Number of kernels loaded so far.
   [[nodiscard]] long long kernels() const;
 

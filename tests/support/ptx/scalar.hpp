@@ -54,6 +54,7 @@ Run decode_arithmetic(Instruction& in, const std::string& name, std::vector<std:
 Run decode_logic(Instruction& in, const std::string& name, std::vector<std::string>& words);
 Run decode_conversion(Instruction& in, const std::string& name, std::vector<std::string>& words);
 Run decode_memory(Instruction& in, const std::string& name, std::vector<std::string>& words);
+Run decode_hopper(Instruction& in, const std::string& name, std::vector<std::string>& words);
 Run decode_warp(Instruction& in, const std::string& name, std::vector<std::string>& words);
 
 }  // namespace eflow::ptx

@@ -109,6 +109,7 @@ float tf32_value(u64 bits) {
 template <bool bf16>
 void multiply(Warp& warp, const Instruction& in, u32 lanes) {
   warp.require_whole_warp(in, lanes);
+  ++warp.block().counts.products;
   constexpr std::size_t kDepth = bf16 ? 16 : 8;
   float a[16][kDepth], b[kDepth][8];
   Lanes scratch, out[4];
