@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace eflow::test {
@@ -40,6 +42,16 @@ class DeviceMemory {
     const auto at = held_.find(static_cast<char*>(p));
     free_[at->second].push_back(at->first);
     held_.erase(at);
+  }
+
+  /// The block that contains the address and its bytes; {nullptr, 0} if none does.
+  [[nodiscard]] std::pair<const char*, std::size_t> find(const void* address) const {
+    const char* const p = static_cast<const char*>(address);
+    const auto after = held_.upper_bound(const_cast<char*>(p));
+    if (after == held_.begin()) return {nullptr, 0};
+    const auto& [begin, bytes] = *std::prev(after);
+    if (p >= begin + bytes) return {nullptr, 0};
+    return {begin, bytes};
   }
 
   /// While one of these exists, the driver and its kernels may access the memory.
