@@ -7,9 +7,9 @@
 #include "eflow/kernels_src/tile/base/types.h"
 
 namespace EFLOW_TEXT {
-
+#if !defined(EFLOW_GPU)  // a GPU's Block is the beginning of it
 static_assert(sizeof(Block) == sizeof(eflow::jit::HostBlock));
-
+#endif
 template <class Args>
 Args args_of(void (*)(const Block&, const Args&));
 
