@@ -9,6 +9,7 @@
 #include "eflow/core/base/named_enum.hpp"
 #include "eflow/io/dataset/class_names.hpp"
 #include "eflow/io/dataset/dataset.hpp"
+#include "eflow/io/dataset/npy.hpp"
 #include "eflow/io/dataset/pack.hpp"
 #include "eflow/io/dataset/synth.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
