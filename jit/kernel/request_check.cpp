@@ -17,7 +17,6 @@ constexpr std::string_view kHostOptions[] = {"-shared",
                                              "-nostdinc",
                                              "-nostdinc++",
                                              "-w",
-                                             "-Wno-psabi",
                                              "-fno-math-errno",
                                              "-fno-trapping-math",
                                              "-O0",
@@ -62,13 +61,22 @@ bool is_instruction_set(std::string_view option) {
          });
 }
 
+/// -Wextra, -Wno-psabi, -Wframe-larger-than=2097152. Not -Wl, -Wa, and -Wp, which hand words on to
+/// other programs after a comma.
+bool is_warning(std::string_view option) {
+  return option.starts_with("-W") && option.size() > 2 &&
+         std::all_of(option.begin() + 2, option.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '=';
+         });
+}
+
 }  // namespace
 
 bool is_known_option(Backend backend, const std::string& option) {
   if (backend == Backend::kCuda)
     return is_in(kCudaOptions, option) || begins_as_in(kCudaBeginnings, option);
   return is_in(kHostOptions, option) || begins_as_in(kHostBeginnings, option) ||
-         is_instruction_set(option);
+         is_instruction_set(option) || is_warning(option);
 }
 
 void check_command(const BuildRequest& request) {

@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(files_of_others_survive) {
     const fs::path set = dir / "set";
     fs::create_directories(set);
     spill(set / "shard-00007.h5", content);
-    spill(set / "shard-00000.h5.tmp-1-0", "notes");
+    spill(set / "shard-00000.h5.tmp-old", "notes");
     spill(set / "manifest.json.tmp-old", "{\"mine\": 1}");
     spill(set / "shard-1.h5", "short number");
     const auto before = snapshot(set);
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(files_of_others_survive) {
       writer.finish();
     }
     BOOST_TEST(!fs::exists(set / "shard-00007.h5"));
-    BOOST_TEST(slurp(set / "shard-00000.h5.tmp-1-0") == "notes");
+    BOOST_TEST(slurp(set / "shard-00000.h5.tmp-old") == "notes");
     BOOST_TEST(slurp(set / "shard-1.h5") == "short number");
     BOOST_TEST(verify_dataset(set).empty());
     spill(set / "shard-00009.h5", content);  // next to a complete set, it is not in the way
