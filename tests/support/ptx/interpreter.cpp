@@ -95,6 +95,8 @@ const u64* Warp::read(const Operand& o, Lanes& scratch) const {
       return fill(block_.at[o.index]);
     case Operand::Kind::kGrid:
       return fill(block_.launch.grid[o.index]);
+    case Operand::Kind::kDynamicShared:
+      return fill(block_.launch.shared_bytes);
     case Operand::Kind::kThreads:
       return fill(o.index == 0 ? static_cast<u64>(block_.launch.threads) : 1);
     case Operand::Kind::kThread:

@@ -398,6 +398,10 @@ class Parser {
     if (const auto at = module_.find(word); at != module_.end()) return at->second;
     Operand o;
     if (word == "_") return o;
+    if (word == "%dynamic_smem_size") {
+      o.kind = Operand::Kind::kDynamicShared;
+      return o;
+    }
     if (word[0] == '%' && word.size() > 2 && word[word.size() - 2] == '.') {
       static const std::map<std::string, Operand::Kind> special{{"%tid", Operand::Kind::kThread},
                                                                 {"%ntid", Operand::Kind::kThreads},

@@ -33,7 +33,18 @@ struct Type {
 };
 
 struct Operand {
-  enum class Kind { kRegister, kConstant, kThread, kBlock, kGrid, kThreads, kList, kMemory, kSink };
+  enum class Kind {
+    kRegister,
+    kConstant,
+    kThread,
+    kBlock,
+    kGrid,
+    kThreads,
+    kDynamicShared,
+    kList,
+    kMemory,
+    kSink
+  };
   Kind kind = Kind::kSink;
   int index = 0;               ///< of the register, or the dimension (0 = x)
   u64 value = 0;               ///< constant, or offset of a memory operand
