@@ -198,9 +198,10 @@ BOOST_AUTO_TEST_CASE(a_run_that_fails_saves_first) {
   const auto run = folder.path() / "run";
   const Warnings warnings;
   TrainingHooks hooks;
-  int polls = 0;
+  int shown = 0;  // a step is shown after the stop is polled, which preparing does as well
+  hooks.on_step = [&](const StepMetrics&) { ++shown; };
   hooks.stop = [&]() -> bool {
-    if (++polls == 3) throw std::runtime_error("lost");
+    if (shown == 2) throw std::runtime_error("lost");
     return false;
   };
   BOOST_CHECK_THROW(run_training(tiny(), run, "auto", hooks), std::runtime_error);
