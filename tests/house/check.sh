@@ -4,7 +4,8 @@
 #   2. a module includes another that docs/architecture.md does not let it use, or folders include each other in a circle;
 #   3. a folder has more than 30 files;
 #   4. a chain of includes is longer than 12;
-#   5. a list of cmake/PublicHeaders.cmake names no file, is not sorted, or is not closed: what is installed includes only
+#   5. a header that another module includes exports nothing (core/base/export.hpp);
+#   6. a list of cmake/PublicHeaders.cmake names no file, is not sorted, or is not closed: what is installed includes only
 #      what is installed.
 #   tests/house/check.sh [ROOT]
 set -euo pipefail
@@ -47,6 +48,22 @@ BEGIN {
   generated["eflow/tests/support/cuda/emulated_tables.inc"] = 1
   generated["eflow/tests/support/jit/tile_texts.inc"] = 1
 
+  # Of structs, constants, templates and inline functions alone: nothing to export.
+  plain["core/base/bfloat16.hpp"] = 1
+  plain["core/base/export.hpp"] = 1
+  plain["core/base/named_enum.hpp"] = 1
+  plain["core/base/noise.hpp"] = 1
+  plain["core/base/stopwatch.hpp"] = 1
+  plain["core/tensor/adamw_step.hpp"] = 1
+  plain["core/tensor/random_key.hpp"] = 1
+  plain["jit/host/parallel.hpp"] = 1
+  plain["jit/kernel/builtin_entry.hpp"] = 1
+  plain["jit/kernel/grid.hpp"] = 1
+  plain["jit/kernel/shape_bucket.hpp"] = 1
+  plain["jit/kernel/stream.hpp"] = 1
+  plain["trainer/config/clip_format.hpp"] = 1
+  plain["trainer/run/say.hpp"] = 1
+
   while ((getline path < list) > 0) {
     known[path] = 1
     folder = path
@@ -64,6 +81,8 @@ function module_of(path) {
 }
 function folder_of(path) { sub(/\/[^\/]*$/, "", path); return path }
 
+/^EFLOW_EXPORT_BEGIN/ { exports[FILENAME] = 1 }
+
 # Includes of raw strings (texts in tests and examples) are read like all others: they obey the same rule.
 /^[ \t]*#[ \t]*include[ \t]*"/ {
   path = $0
@@ -80,6 +99,7 @@ function folder_of(path) { sub(/\/[^\/]*$/, "", path); return path }
   if (from in uses && !((from, to) in allowed))
     fail(FILENAME ":" FNR ": " from " must not use " to " (docs/architecture.md)")
   included[FILENAME] = included[FILENAME] " " path
+  if (from in uses && to != "kernels_src" && from != to) abroad[path] = FILENAME ":" FNR
   a = folder_of(FILENAME)
   b = folder_of(path)
   if (from in uses && a != b && !((a, b) in seen)) {
@@ -127,6 +147,10 @@ END {
     fail("a chain of " depth[file] " includes, at most " kMostDepth " are allowed: " text)
   }
   for (folder in next_folders) if (state[folder] == "") walk(folder)
+
+  for (header in abroad)
+    if (!(header in exports) && !(header in plain))
+      fail(abroad[header] ": " header " has no EFLOW_EXPORT_BEGIN, so a shared library would hide what it declares")
 
   # The lists of headers.
   while ((getline line < "cmake/PublicHeaders.cmake") > 0) {

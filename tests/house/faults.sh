@@ -66,6 +66,11 @@ done
 expect "a long chain of includes" 'a chain of 1[34] includes'
 
 fresh
+printf '#pragma once\nvoid planted();\n' >"$work/tree/nn/layers/planted.hpp"
+printf '#include "eflow/nn/layers/planted.hpp"\n' >"$work/tree/soflow/exact/planted.cpp"
+expect "a header that exports nothing" 'planted.cpp:1: nn/layers/planted.hpp has no EFLOW_EXPORT_BEGIN'
+
+fresh
 rm "$work/tree/cmake/PublicHeaders.cmake"
 sed 's|^  core/tensor/device.hpp|&\n  core/tensor/aaa.hpp|' "$root/cmake/PublicHeaders.cmake" >"$work/tree/cmake/PublicHeaders.cmake"
 expect "a listed header that does not exist" 'PublicHeaders.cmake: there is no core/tensor/aaa.hpp'
