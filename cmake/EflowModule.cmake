@@ -77,6 +77,9 @@ function(eflow_add_module name)
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
     INSTALL_RPATH "\$ORIGIN")
   target_compile_features(${target} PUBLIC cxx_std_20)
+  if(BUILD_SHARED_LIBS AND NOT EFLOW_SANITIZE)
+    target_link_options(${target} PRIVATE -Wl,--no-undefined)
+  endif()
   # Without tests, which reach into a library, it exports what stands between EFLOW_EXPORT_BEGIN and EFLOW_EXPORT_END alone
   # (core/base/export.hpp).
   if(BUILD_SHARED_LIBS AND NOT EFLOW_BUILD_TESTS)

@@ -36,8 +36,8 @@ void Dims::insert(int position, std::int64_t value) {
   std::rotate(values_.begin() + at, values_.begin() + rank_ - 1, values_.begin() + rank_);
 }
 
-bool operator==(const Dims& a, const Dims& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+bool Dims::operator==(const Dims& other) const {
+  return std::equal(begin(), end(), other.begin(), other.end());
 }
 
 std::ostream& operator<<(std::ostream& out, const Dims& dims) {

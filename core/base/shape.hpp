@@ -40,7 +40,7 @@ class Dims {
   [[nodiscard]] const std::int64_t* begin() const { return values_.data(); }
   [[nodiscard]] const std::int64_t* end() const { return values_.data() + rank_; }
   [[nodiscard]] std::span<const std::int64_t> span() const { return {begin(), end()}; }
-  friend bool operator==(const Dims& a, const Dims& b);
+  [[nodiscard]] bool operator==(const Dims& other) const;
 
  private:
   [[nodiscard]] std::size_t index(int i) const;

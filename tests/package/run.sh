@@ -92,7 +92,7 @@ subdirectory)
   [ -z "$(ls "$own/eflow" | grep -x tests)" ] || fail "a consumer gets our tests"
   ;;
 shared)
-  log cmake -S "$source" -B "$own" -G Ninja -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
+  log cmake -S "$source" -B "$own" -G Ninja -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 \
     -DEFLOW_MODULES='base;jit;core' -DEFLOW_BUILTIN_ISAS= -DEFLOW_BUILD_TESTS=OFF -DEFLOW_BUILD_EXAMPLES=OFF \
     -DEFLOW_BUILD_PROGRAM=OFF "$@"
   log cmake --build "$own"
