@@ -5,6 +5,10 @@
 #include <charconv>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
+
 namespace eflow {
 
 /// The text of printf's %.*f: `digits` after the point.
@@ -24,3 +28,5 @@ namespace eflow {
 }
 
 }  // namespace eflow
+
+EFLOW_EXPORT_END

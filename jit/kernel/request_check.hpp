@@ -4,7 +4,10 @@
 
 #include <string>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -21,3 +24,5 @@ void check_command(const BuildRequest& request);
 void check_foreign(const BuildRequest& request);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -6,9 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/base/named_enum.hpp"
 #include "eflow/trainer/run/say.hpp"
 #include "eflow/trainer/run/stages.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
 
@@ -29,3 +32,5 @@ inline constexpr std::array<std::string_view, 3> kLaterStagesNames = {"refuse", 
 void check_later_stages(const std::vector<Stage>& stages, LaterStages what, const Say& say);
 
 }  // namespace eflow::trainer
+
+EFLOW_EXPORT_END
