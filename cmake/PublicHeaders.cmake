@@ -163,6 +163,8 @@ set(EFLOW_SHARED_soflow
   soflow/objective/held_out_error.hpp
   soflow/sampling/stream_sampler.hpp)
 set(EFLOW_SHARED_io
+  io/arrays/safetensors.hpp
+  io/arrays/text_table.hpp
   io/dataset/class_names.hpp
   io/dataset/dataset_writer.hpp
   io/dataset/npy.hpp
