@@ -115,6 +115,8 @@ set(EFLOW_DETAIL_soflow
   soflow/objective/token_drop.hpp)
 set(EFLOW_DETAIL_io
   io/dataset/order.hpp
+  io/dataset/prompts.hpp
+  io/shard/clip_record.hpp
   io/shard/manifest.hpp)
 set(EFLOW_DETAIL_trainer
   trainer/config/clip_format.hpp

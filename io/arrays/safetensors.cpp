@@ -246,8 +246,8 @@ std::vector<std::int64_t> SafetensorsFile::read_integers(const std::string& name
                             from.dtype, "; expected integers of at most 64 bits"));
 }
 
-void write_safetensors(const std::filesystem::path& path, const std::vector<ArrayToStore>& arrays,
-                       const std::map<std::string, std::string>& metadata) {
+std::string encode_safetensors(const std::vector<ArrayToStore>& arrays,
+                               const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t end = 0;
@@ -274,7 +274,12 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Arra
   file += text;
   for (const ArrayToStore& array : arrays)
     file.append(reinterpret_cast<const char*>(array.bytes.data()), array.bytes.size());
-  write_file_atomically(path, file);
+  return file;
+}
+
+void write_safetensors(const std::filesystem::path& path, const std::vector<ArrayToStore>& arrays,
+                       const std::map<std::string, std::string>& metadata) {
+  write_file_atomically(path, encode_safetensors(arrays, metadata));
 }
 
 }  // namespace eflow::io

@@ -72,6 +72,12 @@ struct ArrayToStore {
   std::span<const std::byte> bytes{};
 };
 
+/// The bytes of a .safetensors file. Equal arguments give equal bytes. Throws InvalidArgument as
+/// write_safetensors() does.
+[[nodiscard]] std::string encode_safetensors(
+    const std::vector<ArrayToStore>& arrays,
+    const std::map<std::string, std::string>& metadata = {});
+
 /// Writes a .safetensors file atomically; the data begin at a multiple of 8 bytes. Equal arguments
 /// give equal bytes. Throws InvalidArgument if sizes do not match, a dtype is unknown or a name
 /// occurs twice; IoError, NoSpaceError.

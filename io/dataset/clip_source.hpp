@@ -36,8 +36,14 @@ class ClipSource {
   /// Shape [L, E] of the conditioning tokens that accompany a clip in addition to its label; rank 0
   /// if there are none.
   [[nodiscard]] virtual Shape context_shape() const { return {}; }
-  /// Writes the L*E floats of clip `index`'s conditioning tokens. Throws as read() does.
-  virtual void read_context(std::int64_t /*index*/, std::span<float> /*context*/) const {}
+  /// Writes the L*E floats of clip `index`'s conditioning tokens. `draw` is a uniform random number
+  /// that chooses one if a clip has several; 0 chooses the first. Throws as read() does.
+  virtual void read_context(std::int64_t /*index*/, std::uint64_t /*draw*/,
+                            std::span<float> /*context*/) const {}
+  /// Writes the L*E floats of the null condition, zeros unless a source knows better.
+  virtual void read_null_context(std::span<float> context) const {
+    for (float& value : context) value = 0;
+  }
 };
 
 }  // namespace eflow::io

@@ -7,6 +7,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/io/dataset/earlier_pack.hpp"
 #include "eflow/io/shard/byte_shuffle.hpp"
+#include "eflow/io/shard/records_builder.hpp"
 #include "eflow/io/shard/shard.hpp"
 #include "eflow/io/shard/shard_image.hpp"
 #include "eflow/io/shard/zstd_codec.hpp"
@@ -23,7 +24,11 @@ std::int64_t clips_per_shard(const DatasetSpec& spec, const ShardLimits& limits)
                               limits.raw_bytes, " bytes; expected 1 to ", kMaxShardClips,
                               " clips and at least 1 byte"));
   }
-  const auto clip = static_cast<std::uint64_t>(element_count(spec.shape)) * size_of(spec.dtype);
+  auto clip = static_cast<std::uint64_t>(element_count(spec.shape)) * size_of(spec.dtype);
+  if (spec.text) {  // one caption of full length
+    clip += static_cast<std::uint64_t>(spec.text->max_length * spec.text->width) *
+            size_of(spec.text->dtype);
+  }
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(limits.raw_bytes / clip), 1,
                                   limits.clips);
 }
@@ -58,7 +63,9 @@ struct DatasetWriter::Rep {
 
   std::vector<Frame> frames;  // clips of the shard being filled
   std::vector<std::int32_t> labels;
+  RecordsBuilder records;
   std::vector<std::byte> shuffled;
+  std::string prompts;  // content of prompts.safetensors, or empty
 
   ~Rep() {
     std::error_code code;  // remove the file while the lock is still held
@@ -77,6 +84,7 @@ struct DatasetWriter::Rep {
     return earlier.manifest && manifest.count == earlier.manifest->count;
   }
   void seal();
+  void write_prompts() const;
 };
 
 void DatasetWriter::Rep::find_earlier_work(ForeignFiles foreign) {
@@ -98,14 +106,18 @@ void DatasetWriter::Rep::take_kept_shards() {
 void DatasetWriter::Rep::seal() {
   const fs::path path = directory / name_of_shard(manifest.shards.size());
   ShardIndex index;
-  index.user_block = user_block_for(frames.size());
-  const ShardImage image = build_shard_image(spec, index.user_block, frames, labels, path.string());
+  index.user_block = user_block_for(frames.size(), spec.has_records());
+  ShardRecords extra = records.take(spec);
+  const ShardImage image =
+      build_shard_image(spec, index.user_block,
+                        {frames, labels, spec.has_records() ? &extra : nullptr}, path.string());
   index.file_bytes = index.user_block + image.bytes.size();
   index.dtype = spec.dtype;
   index.shape = spec.shape;
   index.spec_key = earlier.key;
   index.labels_offset = image.labels_offset;
   index.labels_hash = hash64(std::as_bytes(std::span(labels)));
+  index.records = image.records;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     index.samples.push_back({image.offsets[i], static_cast<std::uint32_t>(frames[i].size()),
                              static_cast<std::uint32_t>(clip_bytes), hash64(frames[i])});
@@ -121,11 +133,22 @@ void DatasetWriter::Rep::seal() {
   take_kept_shards();
 }
 
+/// Writes prompts.safetensors unless it is there.
+void DatasetWriter::Rep::write_prompts() const {
+  if (prompts.empty() || has_prompts(directory, *spec.text->prompts_hash)) return;
+  write_file_atomically(directory / kPromptsName, prompts);
+}
+
 DatasetWriter::DatasetWriter(const fs::path& directory, DatasetSpec spec, ShardLimits limits,
-                             ForeignFiles foreign)
+                             ForeignFiles foreign, const Prompts& prompts)
     : rep_(std::make_unique<Rep>()) {
   spec.check();
   Rep& rep = *rep_;
+  if (!prompts.empty()) {
+    if (!spec.text) throw InvalidArgument("[dataset] prompts for a data set without text");
+    rep.prompts = encode_prompts(prompts, spec.text->width);
+    spec.text->prompts_hash = hash_of_prompts(rep.prompts);
+  }
   rep.directory = directory;
   rep.spec = std::move(spec);
   rep.per_shard = clips_per_shard(rep.spec, limits);
@@ -137,6 +160,7 @@ DatasetWriter::DatasetWriter(const fs::path& directory, DatasetSpec spec, ShardL
   rep.lock.emplace(directory / kLockName);
   rep.find_earlier_work(foreign);
   rep.manifest.spec = rep.spec;
+  if (rep.complete) rep.write_prompts();
 }
 
 DatasetWriter::~DatasetWriter() = default;
@@ -154,7 +178,13 @@ bool DatasetWriter::repairing() const {
 }
 
 void DatasetWriter::add(std::span<const std::byte> clip, std::int32_t label) {
+  add(ClipRecord{.clip = clip, .label = label});
+}
+
+void DatasetWriter::add(const ClipRecord& record) {
   Rep& rep = *rep_;
+  const auto& clip = record.clip;
+  const std::int32_t label = record.label;
   if (rep.complete || rep.full_again())
     throw InvalidArgument("[dataset] the data set is complete; no clip can be added");
   if (clip.size() != rep.clip_bytes) {
@@ -167,6 +197,8 @@ void DatasetWriter::add(std::span<const std::byte> clip, std::int32_t label) {
                               "; the data set has ", rep.spec.class_count,
                               " classes, numbered from 0"));
   }
+  if (rep.spec.has_records() || !record.captions.empty())
+    rep.records.add(rep.spec, record, rep.manifest.count);
   rep.shuffled.resize(clip.size());
   byte_shuffle(clip, size_of(rep.spec.dtype), rep.shuffled);
   rep.frames.push_back(zstd_compress(rep.shuffled));
@@ -186,6 +218,7 @@ Manifest DatasetWriter::finish() {
                               " were added to repair it"));
   }
   if (!rep.frames.empty()) rep.seal();
+  rep.write_prompts();
   // Kept shards beyond the last clip: this data set turned out shorter.
   std::error_code code;
   for (const auto& [number, shard] : rep.earlier.intact)

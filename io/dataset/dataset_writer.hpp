@@ -9,6 +9,8 @@
 #include <span>
 
 #include "eflow/core/base/export.hpp"
+#include "eflow/io/dataset/prompts.hpp"
+#include "eflow/io/shard/clip_record.hpp"
 #include "eflow/io/shard/manifest.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -38,8 +40,9 @@ class DatasetWriter {
   /// of each to find out. Throws InvalidArgument if the spec is invalid or, unless `foreign` is
   /// kOverwrite, if the directory holds another data set or shard files that do not carry this
   /// one's key; IoError.
+  /// `prompts` belong to the data set as a whole; only a data set with text has any.
   DatasetWriter(const std::filesystem::path& directory, DatasetSpec spec, ShardLimits limits = {},
-                ForeignFiles foreign = ForeignFiles::kRefuse);
+                ForeignFiles foreign = ForeignFiles::kRefuse, const Prompts& prompts = {});
   /// Without finish(), discards the unsealed shard; sealed shards remain for the next writer.
   ~DatasetWriter();
   DatasetWriter(DatasetWriter&&) noexcept;
@@ -56,6 +59,9 @@ class DatasetWriter {
   /// is full. Throws InvalidArgument for a wrong size or a label outside [0, class_count) (the
   /// label must be 0 if class_count is 0); IoError and NoSpaceError from sealing.
   void add(std::span<const std::byte> clip, std::int32_t label);
+  /// The same for a clip with captions or a source. Also throws InvalidArgument for captions that
+  /// the spec's text does not allow.
+  void add(const ClipRecord& record);
   /// Seals the last shard and writes the manifest. Throws InvalidArgument if no clip was added, or
   /// fewer than the data set that is being repaired had; IoError, NoSpaceError.
   Manifest finish();

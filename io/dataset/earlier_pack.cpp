@@ -97,6 +97,7 @@ std::optional<std::string> Claim::fault_of(const fs::path& path, const ShardEntr
     if (!right) return "it is another shard";
     std::vector<std::byte> clip(index.samples.front().raw);
     for (std::int64_t i = 0; i < count; ++i) shard.read(i, clip);
+    shard.verify_records();
     shard.verify_structure();
   } catch (const CorruptData& e) {  // any other error says nothing about the content
     return e.what();

@@ -12,6 +12,13 @@
 namespace eflow::io {
 namespace {
 
+/// [batch_size, shape...]
+Shape with_batch(std::int64_t batch_size, const Shape& shape) {
+  Shape all{batch_size};
+  for (const std::int64_t d : shape) all.push_back(d);
+  return all;
+}
+
 /// The result of reading one step: a batch or an error.
 struct Outcome {
   Batch batch;
@@ -46,12 +53,6 @@ struct Loader::State {
 
 namespace {
 
-Shape batch_shape(const ClipSource& source, std::int64_t batch_size) {
-  Shape shape{batch_size};
-  for (const std::int64_t d : source.clip_shape()) shape.push_back(d);
-  return shape;
-}
-
 void check(const ClipSource& source, const SampleOrder& order, const LoaderOptions& o) {
   if (o.batch_size < 1 || o.threads < 1 || o.depth < 1 || o.first_step < 0) {
     throw InvalidArgument(str("[loader] batch size ", o.batch_size, ", threads ", o.threads,
@@ -70,7 +71,7 @@ Loader::State::State(const ClipSource& s, SampleOrder o, LoaderOptions opts)
     : source(s),
       order(o),
       options(opts),
-      shape(batch_shape(s, opts.batch_size)),
+      shape(with_batch(opts.batch_size, s.clip_shape())),
       next_to_read(opts.first_step),
       next_to_deliver(opts.first_step) {}
 
@@ -118,10 +119,19 @@ void Loader::State::fill(Batch& batch, std::int64_t step) const {
   batch.clips.resize(size * per_clip);
   batch.labels.resize(size);
   batch.ids.resize(size);
+  const Shape context = source.context_shape();
+  const std::size_t per_context =
+      context.rank() == 0 ? 0 : static_cast<std::size_t>(element_count(context));
+  batch.context_shape = context.rank() == 0 ? Shape{} : with_batch(options.batch_size, context);
+  batch.context.resize(size * per_context);
   for (std::size_t i = 0; i < size; ++i) {
-    batch.ids[i] = order.index_at(step * options.batch_size + static_cast<std::int64_t>(i));
-    batch.labels[i] =
-        source.read(batch.ids[i], std::span(batch.clips).subspan(i * per_clip, per_clip));
+    const std::int64_t position = step * options.batch_size + static_cast<std::int64_t>(i);
+    const std::int64_t id = batch.ids[i] = order.index_at(position);
+    batch.labels[i] = source.read(id, std::span(batch.clips).subspan(i * per_clip, per_clip));
+    if (per_context > 0) {
+      source.read_context(id, order.draw_at(position),
+                          std::span(batch.context).subspan(i * per_context, per_context));
+    }
   }
 }
 

@@ -22,6 +22,8 @@ struct Batch {
   std::vector<float> clips{};          ///< B*C*T*H*W values, contiguous
   std::vector<std::int32_t> labels{};  ///< [B]
   std::vector<std::int64_t> ids{};     ///< [B]; indices in the source
+  Shape context_shape{};               ///< [B, L, E]; rank 0 if the source has no context
+  std::vector<float> context{};        ///< B*L*E values, contiguous
 };
 
 struct LoaderOptions {

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/kernels_src/philox.h"
 
 namespace eflow::io {
 namespace {
@@ -51,6 +52,13 @@ std::int64_t SampleOrder::index_at(std::int64_t position) const {
     value = feistel(value, half_bits_, key);
   } while (value >= static_cast<std::uint64_t>(count_));
   return static_cast<std::int64_t>(value);
+}
+
+std::uint64_t SampleOrder::draw_at(std::int64_t position) const {
+  constexpr eflow_text::u32 kCaption = 2;  // purposes 1 and 16 on are the training step's
+  const auto words = eflow_text::sample_words(eflow_text::stream_key(seed_, kCaption, 0),
+                                              static_cast<std::uint64_t>(position), 0);
+  return std::uint64_t{words.at[0]} << 32 | words.at[1];
 }
 
 }  // namespace eflow::io

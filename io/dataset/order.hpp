@@ -25,6 +25,9 @@ class SampleOrder {
   /// of bits that covers count, iterated until the value is in range (fewer than 4 iterations
   /// expected).
   [[nodiscard]] std::int64_t index_at(std::int64_t position) const;
+  /// Returns 64 uniform random bits that belong to this position: Philox of the seed and the
+  /// position.
+  [[nodiscard]] std::uint64_t draw_at(std::int64_t position) const;
   [[nodiscard]] std::int64_t epoch_of(std::int64_t position) const { return position / count_; }
   [[nodiscard]] std::int64_t count() const { return count_; }
 

@@ -11,7 +11,7 @@ namespace eflow::io {
 namespace {
 
 constexpr const char* kFormat = "eflow-dataset";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  ///< 1 for data sets without text, sources and latent space
 constexpr std::uint64_t kMaxManifestBytes = 64 << 20;
 constexpr std::int64_t kMaxClasses = 1 << 20;
 
@@ -48,6 +48,73 @@ ShardEntry parse_shard(const json& object, const std::filesystem::path& path) {
   return shard;
 }
 
+TextSpec parse_text(const json& object, const std::filesystem::path& path) {
+  TextSpec text;
+  const auto dtype = dtype_from_name(field<std::string>(object, "dtype", path));
+  if (!dtype) throw CorruptData(str("[manifest] ", path.string(), ": unknown dtype of the text"));
+  text.dtype = *dtype;
+  text.width = field<std::int64_t>(object, "width", path);
+  text.max_length = field<std::int64_t>(object, "max_length", path);
+  text.encoder = field<std::string>(object, "encoder", path);
+  text.encoder_hash = field<std::string>(object, "encoder_hash", path);
+  if (object.contains("prompts_hash")) {
+    text.prompts_hash = hash128_from_hex(field<std::string>(object, "prompts_hash", path));
+    if (!text.prompts_hash)
+      throw CorruptData(str("[manifest] ", path.string(), ": invalid prompts_hash"));
+  }
+  return text;
+}
+
+json text_json(const TextSpec& text) {
+  json out = {{"dtype", name_of(text.dtype)},
+              {"width", text.width},
+              {"max_length", text.max_length},
+              {"encoder", text.encoder},
+              {"encoder_hash", text.encoder_hash}};
+  if (text.prompts_hash) out["prompts_hash"] = to_hex(*text.prompts_hash);
+  return out;
+}
+
+/// The fields of version 2.
+void parse_additions(const json& object, const std::filesystem::path& path, DatasetSpec* spec) {
+  if (object.contains("text")) spec->text = parse_text(field<json>(object, "text", path), path);
+  if (object.contains("latent")) {
+    const auto latent = field<json>(object, "latent", path);
+    spec->latent = {field<std::string>(latent, "name", path),
+                    field<std::vector<double>>(latent, "mean", path),
+                    field<std::vector<double>>(latent, "std", path)};
+  }
+  if (object.contains("sources")) spec->sources = field<bool>(object, "sources", path);
+}
+
+void check_text(const TextSpec& text) {
+  if (text.dtype != DType::kBF16 && text.dtype != DType::kF32)
+    throw InvalidArgument(str("[dataset] text of ", text.dtype, "; expected bf16 or f32"));
+  if (text.width < 1 || text.width > kMaxTextWidth || text.max_length < 1 ||
+      text.max_length > kMaxCaptionRows) {
+    throw InvalidArgument(str("[dataset] text of ", text.max_length, " tokens of width ",
+                              text.width, "; expected 1 to ", kMaxCaptionRows, " and 1 to ",
+                              kMaxTextWidth));
+  }
+  if (!is_utf8(text.encoder) || !is_utf8(text.encoder_hash))
+    throw InvalidArgument("[dataset] the name and hash of the text encoder must be UTF-8");
+}
+
+void check_latent(const LatentSpace& latent, std::int64_t channels) {
+  if (!is_utf8(latent.name)) throw InvalidArgument("[dataset] latent space: expected UTF-8");
+  for (const auto* values : {&latent.mean, &latent.std}) {
+    if (!values->empty() && static_cast<std::int64_t>(values->size()) != channels) {
+      throw InvalidArgument(str("[dataset] ", values->size(), " latent means or deviations for ",
+                                channels, " channels; give one per channel or none"));
+    }
+    for (const double v : *values) {
+      if (!std::isfinite(v) || (values == &latent.std && v <= 0))
+        throw InvalidArgument(str("[dataset] latent mean or deviation ", v,
+                                  ": expected finite numbers, deviations above 0"));
+    }
+  }
+}
+
 DatasetSpec parse_spec(const json& object, const std::filesystem::path& path) {
   DatasetSpec spec;
   const auto dtype = field<std::string>(object, "dtype", path);
@@ -68,6 +135,7 @@ DatasetSpec parse_spec(const json& object, const std::filesystem::path& path) {
   spec.fps = field<double>(object, "fps", path);
   spec.creator = field<std::string>(object, "creator", path);
   spec.content_key = field<std::string>(object, "content_key", path);
+  parse_additions(object, path, &spec);
   try {
     spec.check();
   } catch (const InvalidArgument& e) {
@@ -124,6 +192,8 @@ void DatasetSpec::check() const {
     if (!is_utf8(class_names[i]))
       throw InvalidArgument(str("[dataset] the name of class ", i, " is not UTF-8"));
   }
+  if (text) check_text(*text);
+  check_latent(latent, shape[0]);
   if (!is_utf8(creator) || !is_utf8(content_key))
     throw InvalidArgument("[dataset] creator and content_key must be UTF-8");
   if (!std::isfinite(mapping.scale) || !std::isfinite(mapping.offset) || mapping.scale == 0) {
@@ -139,19 +209,27 @@ std::string to_json(const Manifest& manifest) {
   const DatasetSpec& spec = manifest.spec;
   json shards = json::array();
   for (const ShardEntry& shard : manifest.shards) shards.push_back(shard_json(shard));
-  return with_checksum({{"format", kFormat},
-                        {"version", kVersion},
-                        {"dtype", name_of(spec.dtype)},
-                        {"layout", "C,T,H,W"},
-                        {"shape", std::vector<std::int64_t>(spec.shape.begin(), spec.shape.end())},
-                        {"count", manifest.count},
-                        {"class_count", spec.class_count},
-                        {"class_names", spec.class_names},
-                        {"value", {{"scale", spec.mapping.scale}, {"offset", spec.mapping.offset}}},
-                        {"fps", spec.fps},
-                        {"creator", spec.creator},
-                        {"content_key", spec.content_key},
-                        {"shards", shards}});
+  const bool latent = !(spec.latent == LatentSpace{});
+  json object = {{"format", kFormat},
+                 {"version", spec.has_records() || latent ? 2 : 1},
+                 {"dtype", name_of(spec.dtype)},
+                 {"layout", "C,T,H,W"},
+                 {"shape", std::vector<std::int64_t>(spec.shape.begin(), spec.shape.end())},
+                 {"count", manifest.count},
+                 {"class_count", spec.class_count},
+                 {"class_names", spec.class_names},
+                 {"value", {{"scale", spec.mapping.scale}, {"offset", spec.mapping.offset}}},
+                 {"fps", spec.fps},
+                 {"creator", spec.creator},
+                 {"content_key", spec.content_key},
+                 {"shards", shards}};
+  if (spec.text) object["text"] = text_json(*spec.text);
+  if (spec.sources) object["sources"] = true;
+  if (latent) {
+    object["latent"] = {
+        {"name", spec.latent.name}, {"mean", spec.latent.mean}, {"std", spec.latent.std}};
+  }
+  return with_checksum(std::move(object));
 }
 
 Manifest read_manifest(const std::filesystem::path& directory) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,27 @@ struct ValueMapping {
 /// Maps u8 pixels to [-1, 1].
 inline constexpr ValueMapping kPixelMapping{2.0 / 255.0, -1.0};
 
+/// How the captions of a data set are stored, and which encoder made their embeddings.
+struct TextSpec {
+  DType dtype = DType::kBF16;   ///< stored element type of the embeddings: bf16 or f32
+  std::int64_t width = 0;       ///< E, values per token
+  std::int64_t max_length = 0;  ///< tokens; readers add zero rows up to it by default
+  std::string encoder{};        ///< name of the text encoder
+  std::string encoder_hash{};   ///< of its weights; empty if unknown
+  /// Of prompts.safetensors, the embeddings of the empty caption and of negative prompts; absent if
+  /// there are none.
+  std::optional<Hash128> prompts_hash{};
+};
+
+/// The space of latents, and the statistics with which a model sees them: (value - mean) / std for
+/// each channel.
+struct LatentSpace {
+  std::string name{};          ///< "wan2.1", or any other; empty: pixels, or unknown
+  std::vector<double> mean{};  ///< one per channel, or empty: 0
+  std::vector<double> std{};   ///< one per channel, or empty: 1
+  friend bool operator==(const LatentSpace&, const LatentSpace&) = default;
+};
+
 /// The properties shared by all clips of a data set.
 struct DatasetSpec {
   DType dtype = DType::kU8;                ///< stored element type: u8, bf16 or f32
@@ -32,12 +54,17 @@ struct DatasetSpec {
   std::int64_t class_count = 0;            ///< 0: no labels
   std::vector<std::string> class_names{};  ///< empty, or class_count names
   ValueMapping mapping{};
-  double fps = 8.0;  ///< frames per second, for previews
+  double fps = 8.0;                ///< frames per second, for previews
+  std::optional<TextSpec> text{};  ///< absent: clips have no captions
+  LatentSpace latent{};
+  bool sources = false;  ///< whether each clip's source is recorded
   std::string creator = "eflow";
   /// Identifies everything that determines the bytes (source content, options). A later pack with
   /// the same key continues an interrupted one or finds it complete. Empty: never continue.
   std::string content_key{};
 
+  /// Whether shards have records (docs/formats.md): version 2.
+  [[nodiscard]] bool has_records() const { return text.has_value() || sources; }
   /// Throws InvalidArgument naming the first invalid field and the reason.
   void check() const;
 };
@@ -58,6 +85,7 @@ struct Manifest {
 };
 
 inline constexpr const char* kManifestName = "manifest.json";
+inline constexpr const char* kPromptsName = "prompts.safetensors";
 
 /// Serialises the manifest with its checksum.
 [[nodiscard]] std::string to_json(const Manifest& manifest);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -48,16 +49,35 @@ class Shard {
 
   /// Reads, verifies and decodes clip i of this shard. Throws CorruptData.
   void read(std::int64_t i, std::span<std::byte> clip) const;
+  /// Number of captions of clip i; 0 if the shard has none.
+  [[nodiscard]] std::int64_t captions(std::int64_t i) const;
+  /// The entry of caption `k` of clip i.
+  [[nodiscard]] const CaptionEntry& caption(std::int64_t i, std::int64_t k) const;
+  /// Reads, verifies and decodes a caption's embeddings: rows * E elements, contiguous. Throws
+  /// CorruptData.
+  void read_embedding(const CaptionEntry& caption, std::span<std::byte> values) const;
+  /// Reads and verifies the strings and the sources. Throws CorruptData.
+  [[nodiscard]] std::string read_strings() const;
+  [[nodiscard]] std::vector<SourceEntry> read_sources() const;
+  /// Reads and checks all embeddings, the strings and the sources. Throws CorruptData.
+  void verify_records() const;
   /// Checks the HDF5 structure, that is, all bytes that belong to no clip. Throws CorruptData.
   void verify_structure() const;
 
  private:
+  void read_stored(std::uint64_t offset, std::span<std::byte> bytes) const;
+  void decode(std::span<const std::byte> stored, DType dtype, std::size_t raw,
+              std::span<std::byte> out, const std::string& where) const;
+  [[nodiscard]] std::vector<std::byte> read_table(const TableRange& range, const char* what) const;
+  void read_captions();
+
   std::filesystem::path path_;
   std::int64_t first_;
   DescriptorShare share_;
   FileDescriptor file_;
   ShardIndex index_;
   std::vector<std::int32_t> labels_;
+  std::vector<std::size_t> first_caption_;  ///< of each clip, and the end; empty without captions
 };
 
 }  // namespace eflow::io

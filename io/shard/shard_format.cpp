@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 #include <string_view>
 
 #include "eflow/core/base/error.hpp"
@@ -14,9 +15,11 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "file formats are little-endian");
 
 constexpr std::string_view kMagic = "EFLOWSHD";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 1, kVersionWithRecords = 2;
 constexpr std::uint32_t kByteOrder = 0x01020304;
 constexpr std::size_t kEntryBytes = 24, kChecksumBytes = 16;
+constexpr std::size_t kRecordsBytes = 128;  ///< what version 2 adds to the header
+constexpr std::uint64_t kMaxStrings = 1ull << 28;
 
 /// Field offsets in the header.
 enum At : std::size_t {
@@ -33,6 +36,13 @@ enum At : std::size_t {
   kAtLabelsOffset = 80,
   kAtLabelsHash = 88,
   kAtStructureHash = 96,
+  // Version 2:
+  kAtTextDType = 128,
+  kAtTextWidth = 132,
+  kAtTextRows = 136,
+  kAtCaptions = 144,  ///< offset, bytes, hash
+  kAtSources = 168,
+  kAtStrings = 192,
 };
 
 template <class T>
@@ -78,9 +88,13 @@ std::uint64_t read_raw_bytes(std::span<const std::byte> block, const ShardIndex&
   return raw;
 }
 
+std::size_t header_bytes(bool records) {
+  return kHeaderBytes + (records ? kRecordsBytes : 0);
+}
+
 SampleEntry read_entry(std::span<const std::byte> block, std::size_t i, const ShardIndex& index,
                        std::uint64_t raw, const std::filesystem::path& path) {
-  const std::size_t at = kHeaderBytes + kEntryBytes * i;
+  const std::size_t at = header_bytes(index.records.has_value()) + kEntryBytes * i;
   const SampleEntry entry{get<std::uint64_t>(block, at), get<std::uint32_t>(block, at + 8),
                           get<std::uint32_t>(block, at + 12), get<std::uint64_t>(block, at + 16)};
   if (entry.raw != raw)
@@ -97,20 +111,74 @@ SampleEntry read_entry(std::span<const std::byte> block, std::size_t i, const Sh
   return entry;
 }
 
+/// Reads the range of a table and checks that it is in the file and has rows of `row` bytes, at most
+/// `most` bytes in all.
+TableRange read_range(std::span<const std::byte> block, std::size_t at, std::uint64_t row,
+                      std::uint64_t most, const ShardIndex& index,
+                      const std::filesystem::path& path) {
+  const TableRange range{get<std::uint64_t>(block, at), get<std::uint64_t>(block, at + 8),
+                         get<std::uint64_t>(block, at + 16)};
+  const bool inside = range.offset >= index.user_block && range.offset <= index.file_bytes &&
+                      range.bytes <= index.file_bytes - range.offset;
+  if (range.bytes > 0 && !inside)
+    refuse(path, "range of a table", at, str(range.offset, " + ", range.bytes), "inside the file");
+  if (range.bytes % row != 0 || range.bytes > most)
+    refuse(path, "bytes of a table", at + 8, str(range.bytes),
+           str("rows of ", row, ", at most ", most));
+  return range;
+}
+
+RecordsIndex read_records(std::span<const std::byte> block, std::size_t clips,
+                          const ShardIndex& index, const std::filesystem::path& path) {
+  RecordsIndex records;
+  const auto dtype = get<std::uint32_t>(block, kAtTextDType);
+  if (dtype != static_cast<std::uint32_t>(DType::kBF16) &&
+      dtype != static_cast<std::uint32_t>(DType::kF32))
+    refuse(path, "dtype of the captions", kAtTextDType, str(dtype), "the code of bf16 or f32");
+  records.dtype = static_cast<DType>(dtype);
+  records.width = get<std::uint32_t>(block, kAtTextWidth);
+  records.rows = get<std::uint32_t>(block, kAtTextRows);
+  if (records.width > kMaxTextWidth || records.rows > kMaxCaptionRows ||
+      records.frame_elements() * size_of(records.dtype) > kMaxClipBytes ||
+      (records.width == 0) != (records.rows == 0)) {
+    refuse(path, "size of an embedding", kAtTextWidth, str(records.rows, " x ", records.width),
+           "at most 65536 x 1048576 and 1 GiB, or 0 x 0");
+  }
+  const std::uint64_t most =
+      records.width == 0 ? 0 : clips * kMaxCaptionsPerClip * sizeof(CaptionEntry);
+  records.captions = read_range(block, kAtCaptions, sizeof(CaptionEntry), most, index, path);
+  if (records.width > 0 && records.captions.bytes < clips * sizeof(CaptionEntry))
+    refuse(path, "bytes of the captions", kAtCaptions + 8, str(records.captions.bytes),
+           "at least one caption per clip");
+  const std::uint64_t sources = clips * sizeof(SourceEntry);
+  records.sources = read_range(block, kAtSources, sizeof(SourceEntry), sources, index, path);
+  if (records.sources.bytes != 0 && records.sources.bytes != sources)
+    refuse(path, "bytes of the sources", kAtSources + 8, str(records.sources.bytes), str(sources));
+  records.strings = read_range(block, kAtStrings, 1, kMaxStrings, index, path);
+  return records;
+}
+
+void put_range(std::span<std::byte> to, std::size_t at, const TableRange& range) {
+  put(to, at, range.offset);
+  put(to, at + 8, range.bytes);
+  put(to, at + 16, range.hash);
+}
+
 }  // namespace
 
-std::uint64_t user_block_for(std::size_t clips) {
+std::uint64_t user_block_for(std::size_t clips, bool records) {
   return std::max<std::uint64_t>(
-      512, std::bit_ceil(kHeaderBytes + kEntryBytes * clips + kChecksumBytes));
+      512, std::bit_ceil(header_bytes(records) + kEntryBytes * clips + kChecksumBytes));
 }
 
 std::vector<std::byte> encode_index(ShardIndex& index) {
-  EFLOW_ASSERT(index.user_block >= user_block_for(index.samples.size()));
+  const bool records = index.records.has_value();
+  EFLOW_ASSERT(index.user_block >= user_block_for(index.samples.size(), records));
   EFLOW_ASSERT(index.shape.rank() == 4);
   std::vector<std::byte> block(index.user_block);
   const std::span<std::byte> out(block);
   std::memcpy(out.data(), kMagic.data(), kMagic.size());
-  put(out, kAtVersion, kVersion);
+  put(out, kAtVersion, records ? kVersionWithRecords : kVersion);
   put(out, kAtByteOrder, kByteOrder);
   put(out, kAtUserBlock, index.user_block);
   put(out, kAtFileBytes, index.file_bytes);
@@ -127,8 +195,16 @@ std::vector<std::byte> encode_index(ShardIndex& index) {
   put(out, kAtLabelsOffset, index.labels_offset);
   put(out, kAtLabelsHash, index.labels_hash);
   put(out, kAtStructureHash, index.structure_hash);
+  if (records) {
+    put(out, kAtTextDType, static_cast<std::uint32_t>(index.records->dtype));
+    put(out, kAtTextWidth, static_cast<std::uint32_t>(index.records->width));
+    put(out, kAtTextRows, static_cast<std::uint32_t>(index.records->rows));
+    put_range(out, kAtCaptions, index.records->captions);
+    put_range(out, kAtSources, index.records->sources);
+    put_range(out, kAtStrings, index.records->strings);
+  }
   for (std::size_t i = 0; i < index.samples.size(); ++i) {
-    const std::size_t at = kHeaderBytes + kEntryBytes * i;
+    const std::size_t at = header_bytes(records) + kEntryBytes * i;
     put(out, at, index.samples[i].offset);
     put(out, at + 8, index.samples[i].stored);
     put(out, at + 12, index.samples[i].raw);
@@ -147,7 +223,8 @@ std::uint64_t user_block_of(std::span<const std::byte> header, const std::filesy
            str(kMagic, "; the file is not a shard, or its first bytes are damaged"));
   }
   const auto version = get<std::uint32_t>(header, kAtVersion);
-  if (version != kVersion) refuse(path, "version", kAtVersion, str(version), str(kVersion));
+  if (version != kVersion && version != kVersionWithRecords)
+    refuse(path, "version", kAtVersion, str(version), "1 or 2; a newer eflow may have written it");
   const auto order = get<std::uint32_t>(header, kAtByteOrder);
   if (order != kByteOrder) refuse(path, "byte order", kAtByteOrder, str(order), "little-endian");
   const auto size = get<std::uint64_t>(header, kAtUserBlock);
@@ -198,9 +275,11 @@ ShardIndex decode_index(std::span<const std::byte> block, std::uint64_t actual_f
   index.shape = read_shape(block, path);
   const std::uint64_t raw = read_raw_bytes(block, index, path);
   const auto count = get<std::uint32_t>(block, kAtCount);
-  if (count < 1 || count > kMaxShardClips || user_block_for(count) > index.user_block) {
+  const bool records = get<std::uint32_t>(block, kAtVersion) == kVersionWithRecords;
+  if (count < 1 || count > kMaxShardClips || user_block_for(count, records) > index.user_block) {
     refuse(path, "number of clips", kAtCount, str(count), "1 to 4096 that fit the user block");
   }
+  if (records) index.records = read_records(block, count, index, path);
   index.spec_key = {get<std::uint64_t>(block, kAtSpecKey),
                     get<std::uint64_t>(block, kAtSpecKey + 8)};
   index.labels_offset = get<std::uint64_t>(block, kAtLabelsOffset);
@@ -233,9 +312,48 @@ std::vector<ByteRange> gaps_between(std::vector<ByteRange> taken, std::uint64_t 
   return gaps;
 }
 
+std::vector<CaptionEntry> decode_captions(std::span<const std::byte> table, const ShardIndex& index,
+                                          const std::filesystem::path& path) {
+  const RecordsIndex& records = *index.records;
+  EFLOW_ASSERT(table.size() == records.captions.bytes);
+  std::vector<CaptionEntry> entries(table.size() / sizeof(CaptionEntry));
+  if (!entries.empty()) std::memcpy(entries.data(), table.data(), table.size());
+  const std::uint64_t frame = zstd_bound(records.frame_elements() * size_of(records.dtype));
+  const auto file = static_cast<std::int64_t>(index.file_bytes);
+  const auto strings = static_cast<std::int64_t>(records.strings.bytes);
+  std::int64_t clip = 0;  // the clip that the next caption may belong to, or the one after it
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const CaptionEntry& e = entries[i];
+    const bool in_order = i == 0 ? e.clip == 0 : e.clip == clip || e.clip == clip + 1;
+    clip = e.clip;
+    const bool text = e.text_offset >= 0 && e.text_bytes >= 0 && e.text_offset <= strings &&
+                      e.text_bytes <= strings - e.text_offset;
+    const bool stored = e.frame_bytes >= 1 && static_cast<std::uint64_t>(e.frame_bytes) <= frame &&
+                        e.frame_offset >= static_cast<std::int64_t>(index.user_block) &&
+                        e.frame_offset <= file && e.frame_bytes <= file - e.frame_offset;
+    if (!in_order || !text || !stored || e.rows < 1 || e.rows > records.rows || e.embedding < 0) {
+      refuse(path, "a caption", records.captions.offset + i * sizeof(CaptionEntry),
+             str("number ", i, ", of clip ", e.clip, " with ", e.rows, " rows"),
+             "captions in the order of the clips, with text and embedding inside the file");
+    }
+  }
+  if (!entries.empty() && clip + 1 != static_cast<std::int64_t>(index.samples.size()))
+    refuse(path, "the last captioned clip", records.captions.offset, str(clip),
+           str(index.samples.size() - 1));
+  return entries;
+}
+
 std::vector<ByteRange> taken_ranges(const ShardIndex& index) {
   std::vector<ByteRange> out{{index.labels_offset, index.labels_bytes()}};
   for (const SampleEntry& s : index.samples) out.push_back({s.offset, s.stored});
+  if (!index.records) return out;
+  const RecordsIndex& records = *index.records;
+  for (const TableRange* table : {&records.captions, &records.sources, &records.strings})
+    if (table->bytes > 0) out.push_back({table->offset, table->bytes});
+  std::map<std::int64_t, std::int64_t> frames;  // shared frames count once
+  for (const CaptionEntry& e : records.entries) frames[e.frame_offset] = e.frame_bytes;
+  for (const auto& [offset, bytes] : frames)
+    out.push_back({static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(bytes)});
   return out;
 }
 

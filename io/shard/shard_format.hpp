@@ -14,6 +14,7 @@
 #include "eflow/core/base/dtype.hpp"
 #include "eflow/core/base/hash.hpp"
 #include "eflow/core/base/shape.hpp"
+#include "eflow/io/shard/shard_records.hpp"
 
 namespace eflow::io {
 
@@ -43,23 +44,27 @@ struct ShardIndex {
   std::uint64_t structure_hash = 0;  ///< hash_of_gaps() over all bytes outside user block, samples
                                      ///< and labels
   std::vector<SampleEntry> samples;
+  std::optional<RecordsIndex> records;  ///< version 2: captions and sources
   Hash128 checksum;  ///< of the rest of the user block; covers the whole file through the hashes
 
   [[nodiscard]] std::uint64_t labels_bytes() const { return samples.size() * 4; }
 };
 
-/// The size of a user block for `clips` clips: a power of two, at least 512.
-[[nodiscard]] std::uint64_t user_block_for(std::size_t clips);
+/// The size of a user block for `clips` clips, with or without records: a power of two, at least
+/// 512.
+[[nodiscard]] std::uint64_t user_block_for(std::size_t clips, bool records);
 
 /// Encodes the user block and sets index.checksum.
 [[nodiscard]] std::vector<std::byte> encode_index(ShardIndex& index);
 
-/// Decodes and checks a user block. No number in it is trusted: every size is bounded before use.
+/// Decodes and checks a user block, without the entries of its records. No number in it is trusted:
+/// every size is bounded before use.
 /// Throws CorruptData naming `path`, the field and its offset.
 [[nodiscard]] ShardIndex decode_index(std::span<const std::byte> user_block,
                                       std::uint64_t actual_file_bytes,
                                       const std::filesystem::path& path);
 
+/// The part of the header that all versions have.
 inline constexpr std::size_t kHeaderBytes = 128;
 /// Returns the size of the user block, given the first kHeaderBytes of a file. Throws CorruptData
 /// if the file is not a shard.
@@ -81,7 +86,12 @@ struct ByteRange {
 [[nodiscard]] std::vector<ByteRange> gaps_between(std::vector<ByteRange> taken, std::uint64_t begin,
                                                   std::uint64_t end,
                                                   const std::filesystem::path& path);
-/// The ranges of the samples and the labels.
+/// Decodes the table of captions and checks every entry. Throws CorruptData.
+[[nodiscard]] std::vector<CaptionEntry> decode_captions(std::span<const std::byte> table,
+                                                        const ShardIndex& index,
+                                                        const std::filesystem::path& path);
+/// The ranges of the samples, the labels and, with records, of the embeddings and tables. The
+/// entries of the records must have been read.
 [[nodiscard]] std::vector<ByteRange> taken_ranges(const ShardIndex& index);
 /// The XXH3-64 of the XXH3-64 hashes of the gaps, in file order; read(range) returns a gap's bytes.
 [[nodiscard]] std::uint64_t hash_of_gaps(

@@ -18,6 +18,9 @@ enum class Path {
 struct Condition {
   Tensor labels = {};    ///< i64 [B]; undefined: no sample has a label
   Tensor context = {};   ///< [B, L, E], text tokens
+  /// [L, E], the context of the null condition; undefined: zeros. Networks do not read it; guidance
+  /// does.
+  Tensor null_context = {};
   Tensor guidance = {};  ///< [B], guidance scale w; undefined: 0, the null scale
   Tensor kept = {};      ///< i64 [B, M], ascending ids of the middle's tokens; undefined: all
   Path path = Path::kFull;

@@ -23,6 +23,7 @@ Batch Batch::rows(const std::vector<std::int64_t>& positions) const {
   Batch part;
   part.x0 = take_rows(x0, positions);
   if (context.defined()) part.context = take_rows(context, positions);
+  part.null_context = null_context;
   for (const std::int64_t position : positions) {
     part.indices.push_back(indices.at(static_cast<std::size_t>(position)));
     if (!labels.empty()) part.labels.push_back(labels.at(static_cast<std::size_t>(position)));
@@ -35,6 +36,15 @@ void Batch::check() const {
   const bool ok = x0.defined() && x0.rank() >= 2 && x0.size(0) == count &&
                   (labels.empty() || labels.size() == size()) &&
                   (!context.defined() || context.size(0) == count);
+  const bool null_fits =
+      !null_context.defined() ||
+      (context.defined() && context.rank() == 3 && null_context.rank() == 2 &&
+       context.size(1) == null_context.size(0) && context.size(2) == null_context.size(1));
+  if (ok && !null_fits) {
+    throw ShapeError(str("[batch] null_context is ", null_context,
+                         "; expected the shape of one sample's context, which is ",
+                         context.defined() ? str(context) : "undefined"));
+  }
   if (ok) return;
   throw ShapeError(str("[batch] x0 is ", x0.defined() ? str(x0) : "undefined", " with ", size(),
                        " indices and ", labels.size(),
@@ -61,6 +71,12 @@ nn::Condition condition_of(const Batch& batch, const std::vector<bool>& dropped,
       return factors;
     }();
     condition.context = any ? batch.context * as_factors(kept, batch.context) : batch.context;
+    condition.null_context = batch.null_context;
+    if (any && batch.null_context.defined()) {
+      PerSample lost;
+      for (const double factor : kept) lost.push_back(1 - factor);
+      condition.context = condition.context + batch.null_context * as_factors(lost, batch.context);
+    }
   }
   return condition;
 }

@@ -15,6 +15,7 @@ struct Batch {
   std::vector<std::int64_t> indices = {};  ///< [B], position in the run's stream of samples
   std::vector<std::int64_t> labels = {};   ///< [B], or empty
   Tensor context = {};                     ///< [B, L, E] tokens of the condition, or undefined
+  Tensor null_context = {};                ///< [L, E] of the null condition; undefined: zeros
 
   [[nodiscard]] std::size_t size() const { return indices.size(); }
   /// Returns the samples at these positions, in this order. Not recorded by autograd.
@@ -24,7 +25,7 @@ struct Batch {
 };
 
 /// Returns the condition of a batch. Samples with dropped[i] become unconditioned: label
-/// null_label, context 0.
+/// null_label and the null context.
 [[nodiscard]] nn::Condition condition_of(const Batch& batch, const std::vector<bool>& dropped,
                                          std::int64_t null_label);
 

@@ -66,7 +66,11 @@ nn::Condition unconditioned_of(const nn::Condition& condition, Unconditional kin
                                std::int64_t null_label) {
   nn::Condition unconditioned = condition;
   unconditioned.guidance = {};
-  if (condition.context.defined()) unconditioned.context = condition.context * 0.0;
+  if (condition.context.defined()) {
+    const Tensor& null = condition.null_context;
+    unconditioned.context =
+        null.defined() ? broadcast_to(null, condition.context.shape()) : condition.context * 0.0;
+  }
   if (condition.labels.defined()) {
     const std::vector<std::int64_t> nulls(static_cast<std::size_t>(condition.labels.count()),
                                           null_label);

@@ -39,8 +39,8 @@ struct SampleOptions {
 };
 
 /// Applies classifier-free or path-drop guidance at sampling time: returns the network F_uncond + w
-/// (F - F_uncond), where F_uncond is the weak path or the network with null_label and a zero
-/// context. Costs two evaluations per call. For models that were not trained with guidance.
+/// (F - F_uncond), where F_uncond is the weak path or the network with null_label and the
+/// null context. Costs two evaluations per call. For models that were not trained with guidance.
 [[nodiscard]] Network guided(const Network& network, double w, Unconditional kind,
                              std::int64_t null_label);
 

@@ -32,7 +32,7 @@ BEGIN {
   uses["core"] = "jit base kernels_src"
   uses["nn"] = "core jit base kernels_src"
   uses["soflow"] = "nn core jit base kernels_src"
-  uses["io"] = "base"
+  uses["io"] = "base kernels_src"
   uses["trainer"] = "soflow io nn core jit base kernels_src"
   uses["program"] = "trainer soflow io nn core jit base kernels_src"
   for (module in uses) {

@@ -38,8 +38,12 @@ class FramesOfSource final : public io::ClipSource {
   [[nodiscard]] std::int64_t class_count() const override { return whole_->class_count(); }
   std::int32_t read(std::int64_t index, std::span<float> clip) const override;
   [[nodiscard]] Shape context_shape() const override { return whole_->context_shape(); }
-  void read_context(std::int64_t index, std::span<float> context) const override {
-    whole_->read_context(index, context);
+  void read_context(std::int64_t index, std::uint64_t draw,
+                    std::span<float> context) const override {
+    whole_->read_context(index, draw, context);
+  }
+  void read_null_context(std::span<float> context) const override {
+    whole_->read_null_context(context);
   }
 
  private:

@@ -107,9 +107,18 @@ Tensor read_contexts(const io::ClipSource& source, const std::vector<std::int64_
   const auto size = static_cast<std::size_t>(element_count(shape));
   std::vector<float> values(indices.size() * size);
   for (std::size_t i = 0; i < indices.size(); ++i)
-    source.read_context(indices[i], {values.data() + i * size, size});
+    source.read_context(indices[i], 0, {values.data() + i * size, size});
   shape.insert(0, static_cast<std::int64_t>(indices.size()));
   return Tensor::from(values, shape);
+}
+
+Tensor read_null_context(const io::ClipSource& source) {
+  const Shape shape = source.context_shape();
+  if (shape.rank() == 0) return {};
+  std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+  source.read_null_context(values);
+  const bool zero = std::all_of(values.begin(), values.end(), [](float v) { return v == 0; });
+  return zero ? Tensor() : Tensor::from(values, shape);
 }
 
 std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory) {
@@ -158,6 +167,7 @@ ClipTable choose_clips(const io::ClipSource& source, std::int64_t count, std::ui
     table.labels.push_back(source.read(indices.back(), clip));
   }
   table.context = read_contexts(source, indices);
+  table.null_context = read_null_context(source);
   return table;
 }
 

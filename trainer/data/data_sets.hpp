@@ -32,8 +32,12 @@ class PartOfSource final : public io::ClipSource {
     return whole_->read(first_ + index, clip);
   }
   [[nodiscard]] Shape context_shape() const override { return whole_->context_shape(); }
-  void read_context(std::int64_t index, std::span<float> context) const override {
-    whole_->read_context(first_ + index, context);
+  void read_context(std::int64_t index, std::uint64_t draw,
+                    std::span<float> context) const override {
+    whole_->read_context(first_ + index, draw, context);
+  }
+  void read_null_context(std::span<float> context) const override {
+    whole_->read_null_context(context);
   }
 
  private:
@@ -61,8 +65,12 @@ class ChosenFromSource final : public io::ClipSource {
     return whole_->read(indices_.at(static_cast<std::size_t>(index)), clip);
   }
   [[nodiscard]] Shape context_shape() const override { return whole_->context_shape(); }
-  void read_context(std::int64_t index, std::span<float> context) const override {
-    whole_->read_context(indices_.at(static_cast<std::size_t>(index)), context);
+  void read_context(std::int64_t index, std::uint64_t draw,
+                    std::span<float> context) const override {
+    whole_->read_context(indices_.at(static_cast<std::size_t>(index)), draw, context);
+  }
+  void read_null_context(std::span<float> context) const override {
+    whole_->read_null_context(context);
   }
 
  private:
@@ -86,7 +94,11 @@ struct DataSets {
 /// withhold the last clips, or none, have the fingerprint without it.
 inline constexpr const char* kStratifiedMark = "+stratified";
 
-/// The contexts of these clips, [n, L, E]; undefined if the source has none.
+/// The null context of a source, [L, E]; undefined if it is zero or the source has no context.
+[[nodiscard]] Tensor read_null_context(const io::ClipSource& source);
+
+/// The contexts of these clips, [n, L, E]; undefined if the source has none. A clip with several
+/// captions gives its first.
 [[nodiscard]] Tensor read_contexts(const io::ClipSource& source,
                                    const std::vector<std::int64_t>& indices);
 
@@ -104,6 +116,7 @@ struct ClipTable {
   std::vector<float> values = {};
   std::vector<std::int64_t> labels = {};  ///< [n]
   Tensor context = {};                    ///< [n, L, E] or undefined
+  Tensor null_context = {};               ///< [L, E] or undefined
 };
 /// Reads `count` clips (at most all) in a random order that depends on `seed` alone.
 [[nodiscard]] ClipTable choose_clips(const io::ClipSource& source, std::int64_t count,

@@ -31,7 +31,8 @@ std::int32_t ExactSource::read(std::int64_t index, std::span<float> clip) const 
   return 0;
 }
 
-void ExactSource::read_context(std::int64_t index, std::span<float> context) const {
+void ExactSource::read_context(std::int64_t index, std::uint64_t /*draw*/,
+                               std::span<float> context) const {
   round_into(Drawn(flow_, index).context, context);
 }
 

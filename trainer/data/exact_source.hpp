@@ -22,7 +22,8 @@ class ExactSource final : public io::ClipSource {
   /// The condition of a guided flow; rank 0 for the other kinds.
   [[nodiscard]] Shape context_shape() const override;
   std::int32_t read(std::int64_t index, std::span<float> clip) const override;
-  void read_context(std::int64_t index, std::span<float> context) const override;
+  void read_context(std::int64_t index, std::uint64_t draw,
+                    std::span<float> context) const override;
 
  private:
   soflow::ExactFlow flow_;

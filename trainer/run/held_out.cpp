@@ -30,6 +30,7 @@ HeldOutError::HeldOutError(const io::ClipSource& source, std::int64_t clips,
       part.labels.assign(table.labels.begin() + begin, table.labels.begin() + begin + length);
     }
     if (table.context.defined()) part.context = narrow(table.context, 0, begin, length);
+    part.null_context = table.null_context;
     parts_.push_back(std::move(part));
   }
 }

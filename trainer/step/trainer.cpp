@@ -84,14 +84,15 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
     throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the batch size ",
                               options.batch, ", found ", options.accumulation));
   }
-  streams_.push_back({source, nullptr});
-  for (const StepShare& other : options.others) streams_.push_back({other.source, nullptr});
+  streams_.push_back({source, nullptr, {}});
+  for (const StepShare& other : options.others) streams_.push_back({other.source, nullptr, {}});
 }
 
 soflow::Batch Trainer::next_part(std::int64_t i) {
   const std::size_t turn = source_schedule_.at(step_);
-  auto& [source, loader] = streams_[turn];
+  auto& [source, loader, null_context] = streams_[turn];
   if (!loader) {
+    null_context = read_null_context(*source);
     const io::LoaderOptions reading{
         .batch_size = options_.batch / options_.accumulation,
         .first_step = source_schedule_.before(turn, step_) * options_.accumulation};
@@ -104,7 +105,8 @@ soflow::Batch Trainer::next_part(std::int64_t i) {
   soflow::Batch part;
   part.x0 = Tensor::from(host.clips, host.shape);
   if (source->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
-  part.context = read_contexts(*source, host.ids);
+  if (!host.context.empty()) part.context = Tensor::from(host.context, host.context_shape);
+  part.null_context = null_context;
   const std::int64_t first = step_ * options_.batch + i * count;
   for (std::int64_t k = 0; k < count; ++k) part.indices.push_back(first + k);
   ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());

@@ -106,6 +106,7 @@ class Trainer {
   struct Stream {
     const io::ClipSource* source;
     std::unique_ptr<io::Loader> loader;
+    Tensor null_context;  ///< [L, E] or undefined
   };
   std::vector<Stream> streams_;
   TrainerOptions options_;

@@ -96,6 +96,50 @@ with h5py.File(shard, 'r') as f:
   }
 }
 
+BOOST_AUTO_TEST_CASE(h5py_reads_captions) {
+  const TempDir dir;
+  const std::string python = python_with("h5py");
+  if (python.empty()) return;
+  io::DatasetSpec spec = small_spec(DType::kU8);
+  spec.text = io::TextSpec{.dtype = DType::kBF16, .width = 2, .max_length = 4};
+  spec.sources = true;
+  io::DatasetWriter writer(dir / "set", spec);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const Bytes clip = small_clip(spec, i);
+    io::ClipRecord record{.clip = clip, .source = str("clip-", i)};
+    const bfloat16 value(static_cast<float>(i + 1));
+    Bytes embedding;
+    for (std::int64_t e = 0; e < 2 * (i + 1); ++e) {
+      const auto bytes = std::as_bytes(std::span(&value, 1));
+      embedding.insert(embedding.end(), bytes.begin(), bytes.end());
+    }
+    record.captions.push_back({str("caption of ", i), i + 1, embedding});
+    writer.add(record);
+  }
+  writer.finish();
+  run_python(python, dir, R"(
+import sys, numpy as np, h5py
+with h5py.File(sys.argv[1], 'r') as f:
+    pool = f['strings'][:].tobytes()
+    captions, sources = f['text/captions'][:], f['sources'][:]
+    columns = f['text/captions'].attrs['columns']
+    columns = (columns.decode() if isinstance(columns, bytes) else columns).split()
+    assert captions.shape == (3, len(columns)), captions.shape
+    embeddings = f['text/embeddings'][:]
+    assert embeddings.shape == (3, 3, 2) and embeddings.dtype == np.float32, embeddings
+    for i, row in enumerate(captions):
+        row = dict(zip(columns, row))
+        text = pool[row['text_offset']:row['text_offset'] + row['text_bytes']]
+        assert text == b'caption of %d' % i, text
+        assert row['clip'] == i and row['rows'] == i + 1, row
+        got = embeddings[row['embedding']]
+        assert (got[:i + 1] == i + 1).all() and (got[i + 1:] == 0).all(), got
+        name = pool[sources[i][0]:sources[i][0] + sources[i][1]]
+        assert name == b'clip-%d' % i, name
+)",
+             (dir / "set" / "shard-00000.h5").string());
+}
+
 BOOST_AUTO_TEST_CASE(h5dump_reads_shards_and_checkpoints) {
   const TempDir dir;
   if (run("h5dump --version").status != 0) {
