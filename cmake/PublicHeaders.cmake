@@ -56,6 +56,7 @@ set(EFLOW_PUBLIC_io
   io/dataset/loader.hpp)
 set(EFLOW_PUBLIC_trainer
   trainer/config/config.hpp
+  trainer/data/prompt_source.hpp
   trainer/run/generator.hpp
   trainer/run/preview.hpp
   trainer/run/training_run.hpp

@@ -7,8 +7,11 @@
 #include <array>
 #include <limits>
 
+#include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/bfloat16.hpp"
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
+#include "eflow/io/arrays/text_table.hpp"
 #include "eflow/io/dataset/class_names.hpp"
 #include "eflow/io/dataset/clip_values.hpp"
 #include "eflow/io/dataset/labels.hpp"
@@ -126,11 +129,94 @@ std::string survey(Videos& videos, const std::stop_token& stop, std::optional<Fl
   return to_hex(chain);
 }
 
+/// The captions of the clips that are packed.
+class Captions {
+ public:
+  /// Opens the table, if there is one. Throws InvalidArgument unless it has captions for `clips`.
+  Captions(const std::filesystem::path& path, std::int64_t clips) {
+    if (path.empty()) return;
+    table_.emplace(path);
+    const auto& assigned = table_->clip_captions();
+    const auto found =
+        assigned.empty() ? table_->size() : static_cast<std::int64_t>(assigned.size());
+    if (found == clips) return;
+    throw InvalidArgument(str("[pack] ", path.string(), " has captions for ", found,
+                              " clips, but there are ", clips,
+                              " clips; encode one caption, or one line of captions, per clip"));
+  }
+
+  [[nodiscard]] std::optional<TextSpec> spec() const {
+    if (!table_) return std::nullopt;
+    return TextSpec{.dtype = table_->dtype(),
+                    .width = table_->width(),
+                    .max_length = table_->max_length(),
+                    .encoder = table_->encoder(),
+                    .encoder_hash = table_->encoder_hash()};
+  }
+
+  [[nodiscard]] Prompts prompts() const {
+    Prompts prompts;
+    if (!table_) return prompts;
+    for (const std::string& name : table_->prompt_names())
+      prompts.push_back({name, table_->read_prompt(name)});
+    return prompts;
+  }
+
+  [[nodiscard]] std::vector<CaptionRecord> of_clip(std::int64_t clip) const {
+    std::vector<CaptionRecord> records;
+    if (!table_) return records;
+    const auto& assigned = table_->clip_captions();
+    if (assigned.empty()) return {record(clip)};
+    for (const std::int64_t i : assigned[static_cast<std::size_t>(clip)])
+      records.push_back(record(i));
+    return records;
+  }
+
+  /// Hash of the table's file; "" if there is none.
+  [[nodiscard]] std::string key() const {
+    return table_ ? str("-", to_hex(hash_of_file(table_->path()))) : std::string();
+  }
+
+ private:
+  [[nodiscard]] CaptionRecord record(std::int64_t i) const {
+    const std::vector<float> values = table_->read(i);
+    CaptionRecord out{table_->caption(i), table_->rows(i), {}};
+    if (table_->dtype() == DType::kBF16) {
+      const std::vector<bfloat16> halves(values.begin(), values.end());
+      const auto bytes = std::as_bytes(std::span(halves));
+      out.embedding.assign(bytes.begin(), bytes.end());
+    } else {
+      const auto bytes = std::as_bytes(std::span(values));
+      out.embedding.assign(bytes.begin(), bytes.end());
+    }
+    return out;
+  }
+
+  /// Hash of a file, chained by MiB so that memory stays bounded.
+  static Hash128 hash_of_file(const std::filesystem::path& path) {
+    constexpr std::uint64_t kStep = 1 << 20;
+    const FileDescriptor file = open_read(path);
+    const std::uint64_t size = std::filesystem::file_size(path);
+    std::vector<std::byte> bytes;
+    Hash128 chain;
+    for (std::uint64_t at = 0; at < size; at += kStep) {
+      bytes.resize(std::min(kStep, size - at));
+      read_at(file, path, at, bytes);
+      const std::array<Hash128, 2> link{chain, hash128(bytes)};
+      chain = hash128(std::as_bytes(std::span(link)));
+    }
+    return chain;
+  }
+
+  std::optional<TextTable> table_;
+};
+
 /// Writes all clips; fill(i, bytes) stores the encoded bytes of clip i and returns its label.
 template <class Fill>
 PackReport write_all_clips(const std::filesystem::path& out, const DatasetSpec& spec,
-                           std::int64_t clips, const PackOptions& options, const Fill& fill) {
-  DatasetWriter writer(out, spec, options.limits, options.foreign);
+                           std::int64_t clips, const PackOptions& options, const Captions& captions,
+                           const Fill& fill) {
+  DatasetWriter writer(out, spec, options.limits, options.foreign, captions.prompts());
   PackReport report;
   report.spec = spec;
   report.already_there = writer.complete();
@@ -145,7 +231,7 @@ PackReport write_all_clips(const std::filesystem::path& out, const DatasetSpec& 
       return report;
     }
     const std::int32_t label = fill(i, bytes);
-    writer.add(bytes, label);
+    writer.add({.clip = bytes, .label = label, .captions = captions.of_clip(i)});
     if (options.progress) options.progress(i + 1, clips);
   }
   const Manifest manifest = writer.finish();
@@ -175,28 +261,32 @@ PackReport pack_npy(const std::filesystem::path& videos, const std::filesystem::
   const DType input = clips.file.dtype();
   const Labels read = read_labels(labels, clips.file.rows(), options);
   const DType stored = stored_dtype(input, options);
+  const Captions captions(options.text, clips.file.rows());
 
   DatasetSpec spec = make_spec(stored, clips.walk.shape, read.class_count, options);
   spec.creator = "eflow data pack";
+  spec.text = captions.spec();
+  spec.latent = options.latent;
   spec.check();
   std::optional<FloatRange> range = options.float_range;
   const std::string content = survey(clips, options.stop, &range);
   if (options.stop.stop_requested()) return {.layout = clips.layout, .spec = spec};
   spec.mapping = mapping_of(input, stored, *range);
   spec.content_key = str(content, "-", to_hex(hash64(std::as_bytes(std::span(read.values)))), "-",
-                         clips.layout, "-", static_cast<int>(*range));
+                         clips.layout, "-", static_cast<int>(*range), captions.key());
 
   const ValueRange allowed = range_of(input, *range);
   const ValueMapping to_values = input_mapping(input, *range);
-  PackReport report = write_all_clips(
-      out, spec, clips.file.rows(), options, [&](std::int64_t i, std::span<std::byte> bytes) {
-        clips.read(i);
-        clips.gather_values();
-        check_values(clips.values, allowed, i, clips.walk.shape, clips.where);
-        for (double& v : clips.values) v = v * to_values.scale + to_values.offset;
-        encode(clips.values, stored, spec.mapping, bytes);
-        return read.values[static_cast<std::size_t>(i)];
-      });
+  PackReport report =
+      write_all_clips(out, spec, clips.file.rows(), options, captions,
+                      [&](std::int64_t i, std::span<std::byte> bytes) {
+                        clips.read(i);
+                        clips.gather_values();
+                        check_values(clips.values, allowed, i, clips.walk.shape, clips.where);
+                        for (double& v : clips.values) v = v * to_values.scale + to_values.offset;
+                        encode(clips.values, stored, spec.mapping, bytes);
+                        return read.values[static_cast<std::size_t>(i)];
+                      });
   report.layout = clips.layout;
   if (clips.floats() && !options.float_range) report.guessed_range = range;
   return report;
@@ -216,7 +306,7 @@ PackReport pack_source(const ClipSource& source, const std::filesystem::path& ou
   Values values(clip.size());
   const ValueRange allowed =
       range_of(DType::kF32, spec.dtype == DType::kU8 ? FloatRange::kSymmetric : FloatRange::kAny);
-  PackReport report = write_all_clips(out, spec, source.size(), options,
+  PackReport report = write_all_clips(out, spec, source.size(), options, Captions({}, 0),
                                       [&](std::int64_t i, std::span<std::byte> bytes) {
                                         const std::int32_t label = source.read(i, clip);
                                         std::copy(clip.begin(), clip.end(), values.begin());

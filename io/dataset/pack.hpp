@@ -45,6 +45,9 @@ struct PackOptions {
   double fps = 8.0;                        ///< frames per second, for previews
   ShardLimits limits{};
   ForeignFiles foreign = ForeignFiles::kRefuse;
+  /// Captions with embeddings (io/arrays/text_table.hpp), of the clips in their order; empty: none.
+  std::filesystem::path text{};
+  LatentSpace latent{};  ///< for float latents
   /// Receives the numbers of clips, on the calling thread. May be empty.
   std::function<void(std::int64_t done, std::int64_t total)> progress{};
   /// Polled once per clip. After a stop, sealed shards remain and a later pack continues from them.
@@ -68,7 +71,7 @@ struct PackReport {
 /// labels) into `out`. If `out` holds this data set already, only damaged or missing shards are
 /// written again; what else it may hold is refused unless options.foreign says otherwise. Throws
 /// AmbiguousArray (axis order or range of floats); InvalidArgument (label out of range, counts that
-/// differ, or a NaN or out-of-range value, naming clip and pixel), IoError, NoSpaceError,
+/// differ, or a NaN or out-of-range value, naming clip and pixel; captions that do not fit the clips), IoError, NoSpaceError,
 /// CorruptData.
 PackReport pack_npy(const std::filesystem::path& videos, const std::filesystem::path& labels,
                     const std::filesystem::path& out, const PackOptions& options = {});

@@ -44,6 +44,8 @@ Options data_options(DataConfig& c) {
       {"data.buckets", &c.buckets,
        "Clips of other lengths or sizes for a share of the steps: 'DIR[@FRAMES]:SHARE, ...'; "
        "@1:0.1 uses single frames of data.dir in a tenth of the steps."},
+      {"data.context_length", &c.context_length, between(0, 65536), "tokens",
+       "Length to which zero rows extend a clip's text; 0: as the data set says."},
       {"data.clip", &c.clip, "CxTxHxW of the clips that --dry-run assumes if data.dir is empty."},
   };
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/io/dataset/dataset.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 
 namespace eflow::trainer {
@@ -17,16 +18,40 @@ DataInfo describe(const io::ClipSource& source) {
   info.class_names = source.class_names();
   info.fps = source.fps();
   info.training_clips = source.size();
+  if (context.rank() > 0) {
+    info.text.length = context[0];
+    std::vector<float> null(static_cast<std::size_t>(element_count(context)));
+    source.read_null_context(null);
+    if (std::any_of(null.begin(), null.end(), [](float v) { return v != 0; }))
+      info.text.null = std::move(null);
+  }
+  if (const auto* set = dynamic_cast<const io::Dataset*>(&source)) {
+    const io::DatasetSpec& spec = set->manifest().spec;
+    info.latent = spec.latent;
+    if (spec.text) {
+      info.text.encoder = spec.text->encoder;
+      info.text.encoder_hash = spec.text->encoder_hash;
+    }
+  }
   return info;
 }
 
 std::string to_json(const DataInfo& info) {
-  const nlohmann::ordered_json json = {
+  nlohmann::ordered_json json = {
       {"channels", info.clips.channels},       {"frames", info.clips.frames},
       {"height", info.clips.height},           {"width", info.clips.width},
       {"classes", info.clips.classes},         {"context_dim", info.clips.context_dim},
       {"class_names", info.class_names},       {"fps", info.fps},
       {"training_clips", info.training_clips}, {"fingerprint", info.fingerprint}};
+  if (info.text.length > 0) {
+    json["text"] = {{"length", info.text.length},
+                    {"encoder", info.text.encoder},
+                    {"encoder_hash", info.text.encoder_hash}};
+  }
+  if (!(info.latent == io::LatentSpace{})) {
+    json["latent"] = {
+        {"name", info.latent.name}, {"mean", info.latent.mean}, {"std", info.latent.std}};
+  }
   return json.dump(2) + "\n";
 }
 
@@ -41,10 +66,27 @@ DataInfo data_info_from_json(const std::string& text, const std::string& where) 
     info.fps = json.at("fps");
     info.training_clips = json.at("training_clips");
     info.fingerprint = json.at("fingerprint");
+    if (json.contains("text")) {
+      const auto& found = json.at("text");
+      info.text.length = found.at("length");
+      info.text.encoder = found.at("encoder");
+      info.text.encoder_hash = found.at("encoder_hash");
+    }
+    if (json.contains("latent")) {
+      const auto& latent = json.at("latent");
+      info.latent.name = latent.at("name");
+      info.latent.mean = latent.at("mean").get<std::vector<double>>();
+      info.latent.std = latent.at("std").get<std::vector<double>>();
+    }
     return info;
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(str("[data info] ", where, ": ", error.what()));
   }
+}
+
+Tensor null_context_of(const DataInfo& info) {
+  if (info.text.null.empty()) return {};
+  return Tensor::from(info.text.null, {info.text.length, info.clips.context_dim});
 }
 
 std::int64_t label_of(const DataInfo& info, const std::string& name_or_number) {

@@ -17,11 +17,17 @@ namespace {
 
 void require_same_format(const io::ClipSource& training, const io::ClipSource& held_out) {
   if (training.clip_shape() == held_out.clip_shape() &&
-      training.class_count() == held_out.class_count())
+      training.class_count() == held_out.class_count() &&
+      training.context_shape() == held_out.context_shape())
     return;
-  throw DataError(str("[data] data.eval: expected clips ", training.clip_shape(), " of ",
-                      training.class_count(), " classes, as in data.dir; found ",
-                      held_out.clip_shape(), " of ", held_out.class_count()));
+  const auto describe = [](const io::ClipSource& source) {
+    return str("clips ", source.clip_shape(), " of ", source.class_count(), " classes, text ",
+               source.context_shape());
+  };
+  throw DataError(str("[data] data.eval: expected ", describe(training), ", as in data.dir; found ",
+                      describe(held_out),
+                      "; name a data set packed in the same way (data.context_length sets the "
+                      "length of the text)"));
 }
 
 /// The number of clips that data.eval_share withholds of `count`.
@@ -62,7 +68,7 @@ std::vector<std::int32_t> labels_at(const io::Dataset& set,
 
 /// Opens the training clips and, unless `other` holds them, the held-out clips of a data set.
 void open_packed(const DataConfig& config, const io::Dataset* other, DataSets* data) {
-  auto opened = open_dataset(config.dir);
+  auto opened = open_dataset(config.dir, config.context_length);
   const io::Dataset& whole = *opened;
   data->whole = std::move(opened);
   if (other) require_same_format(whole, *other);
@@ -79,9 +85,11 @@ void open_packed(const DataConfig& config, const io::Dataset* other, DataSets* d
   }
   data->info.fingerprint = str(to_hex(hash64(io::to_json(whole.manifest()))),
                                config.eval == "split" ? kStratifiedMark : "");
+  data->training_indices = parts.training;
   data->training = std::make_unique<ChosenFromSource>(&whole, std::move(parts.training));
-  if (!parts.held_out.empty())
-    data->held_out = std::make_unique<ChosenFromSource>(&whole, std::move(parts.held_out));
+  if (parts.held_out.empty()) return;
+  data->held_out_indices = parts.held_out;
+  data->held_out = std::make_unique<ChosenFromSource>(&whole, std::move(parts.held_out));
 }
 
 /// As open_packed(), for an exactly known flow. Its clips are drawn independently, so which of them
@@ -121,12 +129,29 @@ Tensor read_null_context(const io::ClipSource& source) {
   return zero ? Tensor() : Tensor::from(values, shape);
 }
 
-std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory) {
+Tensor choose_contexts(const io::ClipSource& source, std::int64_t count) {
+  constexpr std::uint64_t kSeed = 20260328;
+  const io::SampleOrder order(source.size(), kSeed);
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < count; ++i) indices.push_back(order.index_at(i));
+  return read_contexts(source, indices);
+}
+
+std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory,
+                                          std::int64_t context_length) {
   if (!std::filesystem::exists(directory / io::kManifestName)) {
     throw DataError(str("[data] ", directory.string(), ": not a data set: ", io::kManifestName,
                         " is missing; create one with 'eflow data pack' or 'eflow data synth'"));
   }
-  return std::make_unique<io::Dataset>(directory);
+  auto set = std::make_unique<io::Dataset>(directory);
+  if (context_length > 0) {
+    try {
+      set->set_context_length(context_length);
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(str("data.context_length: ", error.what()));
+    }
+  }
+  return set;
 }
 
 DataSets open_data(const DataConfig& config) {
@@ -135,10 +160,12 @@ DataSets open_data(const DataConfig& config) {
   DataSets data;
   const io::Dataset* other = nullptr;
   if (config.eval != "split" && config.eval != "last" && config.eval != "none") {
-    auto opened = open_dataset(config.eval);
+    auto opened = open_dataset(config.eval, config.context_length);
     other = opened.get();
     data.other = std::move(opened);
     data.held_out = std::make_unique<PartOfSource>(other, 0, other->size());
+    data.held_out_indices.resize(static_cast<std::size_t>(other->size()));
+    std::iota(data.held_out_indices.begin(), data.held_out_indices.end(), std::int64_t{0});
   }
   if (exact) {
     open_exact(config, &data);
@@ -147,7 +174,8 @@ DataSets open_data(const DataConfig& config) {
     open_packed(config, other, &data);
   }
   std::string fingerprint = std::move(data.info.fingerprint);
-  data.info = describe(*data.training);
+  data.info = describe(*data.whole);
+  data.info.training_clips = data.training->size();
   data.info.fingerprint = std::move(fingerprint);
   return data;
 }

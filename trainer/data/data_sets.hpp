@@ -85,6 +85,8 @@ struct DataSets {
   std::unique_ptr<io::ClipSource> other = {};  ///< the folder of data.eval, if it names one
   std::unique_ptr<io::ClipSource> training = {};
   std::unique_ptr<io::ClipSource> held_out = {};  ///< null for data.eval = none
+  /// The clips of `training` and `held_out` by their indices in the folder that they are read from.
+  std::vector<std::int64_t> training_indices = {}, held_out_indices = {};
   DataInfo info = {};
   /// Sentences about classes without training clips or without held-out clips, for the user.
   std::vector<std::string> warnings = {};
@@ -102,13 +104,19 @@ inline constexpr const char* kStratifiedMark = "+stratified";
 [[nodiscard]] Tensor read_contexts(const io::ClipSource& source,
                                    const std::vector<std::int64_t>& indices);
 
+/// The contexts [count, L, E] of clips that a constant key chooses, each perhaps several times;
+/// undefined if the source has none.
+[[nodiscard]] Tensor choose_contexts(const io::ClipSource& source, std::int64_t count);
+
 /// Opens data.dir and data.eval, or creates an ExactSource. Throws InvalidArgument if no data set
 /// is given, DataError if one is missing, too small to split, or of another format than the other,
 /// and CorruptData if one is damaged.
 [[nodiscard]] DataSets open_data(const DataConfig& config);
 
-/// Opens a packed data set. Throws DataError if the folder holds none, CorruptData.
-[[nodiscard]] std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory);
+/// Opens a packed data set. `context_length`, unless it is 0, is that of its text. Throws DataError
+/// if the folder holds none, CorruptData; InvalidArgument for a context length that does not fit.
+[[nodiscard]] std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory,
+                                                        std::int64_t context_length = 0);
 
 /// Clips read into memory.
 struct ClipTable {

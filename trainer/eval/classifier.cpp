@@ -41,14 +41,14 @@ Tensor ClipClassifier::Block::operator()(const Tensor& x, const nn::RopeTables& 
 }
 
 ClipClassifier::ClipClassifier(const nn::Scope& scope, const ClipFormat& clips,
-                               const ClassifierConfig& c)
+                               std::int64_t outputs, const ClassifierConfig& c)
     : Module(scope),
       patch_(child("patch"), clips.channels, classifier_patch(clips), c.width),
       tables_(nn::RopeTables::of_grid(grid_of(clips), c.width / c.heads, scope.dtype(),
                                       scope.device())),
       positions_(parameter("positions", {grid_of(clips).count(), c.width}, nn::normal_init(0.02))),
       norm_(child("norm"), c.width),
-      head_(child("head"), c.width, clips.classes) {
+      head_(child("head"), c.width, outputs) {
   for (std::int64_t i = 0; i < c.blocks; ++i)
     blocks_.emplace_back(child("blocks." + std::to_string(i)), c);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// ClipClassifier: a small transformer over space and time that predicts a clip's label. It judges
+// ClipClassifier: a small transformer over space and time that predicts a clip's label, or several. It judges
 // generated clips; it is trained on the data set at hand and is never part of the generator.
 
 #include <deque>
@@ -24,12 +24,13 @@ struct ClassifierConfig {
 /// head. Patches are at most 2 x 8 x 8 and divide the clips evenly.
 class ClipClassifier : public nn::Module {
  public:
-  ClipClassifier(const nn::Scope& scope, const ClipFormat& clips,
+  /// `outputs` is the number of logits: the classes of all heads.
+  ClipClassifier(const nn::Scope& scope, const ClipFormat& clips, std::int64_t outputs,
                  const ClassifierConfig& config = {});
 
   /// The input of the last layer, by which clips are compared: x [B, C, T, H, W] -> [B, width].
   [[nodiscard]] Tensor features(const Tensor& x) const;
-  /// x [B, C, T, H, W] -> logits [B, classes].
+  /// x [B, C, T, H, W] -> logits [B, outputs].
   [[nodiscard]] Tensor operator()(const Tensor& x) const { return head_(features(x)); }
 
  private:

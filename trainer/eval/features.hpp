@@ -1,6 +1,6 @@
 #pragma once
 // Features: a trained ClipClassifier with its held-out accuracy. It judges generated clips: by the
-// labels it predicts, and by Frechet distances of its features.
+// labels or attributes it predicts, and by Frechet distances of its features.
 
 #include <filesystem>
 #include <functional>
@@ -10,6 +10,7 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/data_info.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/eval/attributes.hpp"
 #include "eflow/trainer/eval/classifier.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -22,6 +23,10 @@ struct FeatureTraining {
   /// Standard deviation of noise added to training clips, so that small flaws do not decide.
   double noise = 0.1;
   std::uint64_t seed = 1;
+  /// What to predict instead of labels, for the clips of data.dir and for those of the folder of
+  /// data.eval, or the same again. Null: labels. Borrowed.
+  const AttributeTable* attributes = nullptr;
+  const AttributeTable* held_out_attributes = nullptr;
   /// Called after every step; false stops the training early.
   std::function<bool(std::int64_t step, double loss)> progress = {};
 };
@@ -29,14 +34,16 @@ struct FeatureTraining {
 class Features {
  public:
   /// Trains on data.training and measures the accuracy on all of data.held_out. Throws DataError if
-  /// there are no held-out clips or fewer than two classes, NumericError.
+  /// there are no held-out clips, fewer than two classes, or not as many rows of attributes as
+  /// clips; NumericError.
   [[nodiscard]] static Features train(const DataSets& data, const FeatureTraining& options);
   /// Throws CheckpointError, CorruptData.
   [[nodiscard]] static Features load(const std::filesystem::path& folder);
   /// Throws IoError, NoSpaceError.
   void save(const std::filesystem::path& folder) const;
 
-  /// The most likely label of each clip; values [n, C, T, H, W]. Throws ShapeError.
+  /// The most likely value of each head for each clip, [n, heads().size()]; values [n, C, T, H, W].
+  /// With labels, there is one head. Throws ShapeError.
   [[nodiscard]] std::vector<std::int64_t> read(std::span<const float> values,
                                                const Shape& shape) const;
 
@@ -45,16 +52,24 @@ class Features {
   [[nodiscard]] std::vector<double> embed(std::span<const float> values, const Shape& shape) const;
   [[nodiscard]] static std::int64_t feature_size() { return ClassifierConfig().width; }
 
-  /// Fraction of the held-out clips classified correctly, in [0, 1].
-  [[nodiscard]] double held_out_accuracy() const { return accuracy_; }
+  /// The attributes that are predicted; without attributes, one for the label.
+  [[nodiscard]] const std::vector<Attribute>& heads() const { return heads_; }
+  /// Whether the heads are attributes rather than the label.
+  [[nodiscard]] bool has_attributes() const { return has_attributes_; }
+  /// Fraction of the held-out clips that each head classifies correctly, in [0, 1].
+  [[nodiscard]] const std::vector<double>& held_out_accuracies() const { return accuracies_; }
+  /// Their mean.
+  [[nodiscard]] double held_out_accuracy() const;
   [[nodiscard]] const DataInfo& data() const { return data_; }
 
  private:
   Features() = default;
-  [[nodiscard]] double accuracy_on(const io::ClipSource& source) const;
+  [[nodiscard]] std::int64_t outputs() const;
   std::unique_ptr<ClipClassifier> classifier_;
   DataInfo data_;
-  double accuracy_ = 0;
+  std::vector<Attribute> heads_;
+  bool has_attributes_ = false;
+  std::vector<double> accuracies_;
 };
 
 }  // namespace eflow::trainer

@@ -92,7 +92,8 @@ std::unique_ptr<io::ClipSource> source_of(const trainer::Config& config) {
                  "data.buckets is not measured: all clips have the shape of the run's own\n");
   if (config.data.exact.enabled)
     return std::make_unique<trainer::ExactSource>(config.data.exact.flow);
-  if (!config.data.dir.empty()) return trainer::open_dataset(config.data.dir);
+  if (!config.data.dir.empty())
+    return trainer::open_dataset(config.data.dir, config.data.context_length);
   return std::make_unique<io::SynthShapes>();
 }
 

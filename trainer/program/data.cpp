@@ -80,7 +80,7 @@ void require_file(const std::string& key, const std::string& path) {
 }
 
 struct PackFlags {
-  std::string videos, labels, out, names, layout, range = kAutoRange, dtype = "auto";
+  std::string videos, labels, text, out, names, layout, range = kAutoRange, dtype = "auto";
   bool overwrite = false;
   std::int64_t classes = 0;
   double fps = 8;
@@ -91,6 +91,9 @@ struct PackFlags {
         {"labels", &labels,
          "Array of one integer per clip, .npy, of any integer type; default: clips have no "
          "labels."},
+        {"text", &text,
+         "Captions with embeddings, one line of them per clip, as "
+         "scripts/python/encode_captions.py writes them; default: clips have no text."},
         {"out", &out, "Folder of the data set."},
         {"names", &names, "UTF-8 text file with one class name per line, each of them once."},
         {"layout", &layout,
@@ -116,6 +119,7 @@ struct PackFlags {
       options.float_range = enum_from_name<io::FloatRange>("range", range, kRangeNames);
     options.dtype = dtype_from_name(dtype);
     options.class_count = classes;
+    options.text = text;
     if (!names.empty()) options.class_names = io::read_class_names(names);
     if (overwrite) options.foreign = io::ForeignFiles::kOverwrite;
     options.fps = fps;
@@ -144,7 +148,7 @@ int data_pack(const Arguments& arguments) {
   PackFlags flags;
   if (wants_help(arguments)) {
     return print_help(
-        {"eflow data pack --videos V.npy [--labels L.npy] --out DIR [...]",
+        {"eflow data pack --videos V.npy [--labels L.npy] [--text T.safetensors] --out DIR [...]",
          "Packs arrays into a checksummed, compressed data set. After an interruption, the "
          "same command continues; on a damaged data set, it packs the damaged parts again."},
         flags.options());
@@ -152,6 +156,7 @@ int data_pack(const Arguments& arguments) {
   const auto given = parse(arguments, flags.options(), {"videos", "out"});
   require_file("videos", flags.videos);
   require_file("labels", flags.labels);
+  require_file("text", flags.text);
   require_file("names", flags.names);
   if (io::NpyFile(flags.videos).dtype() == DType::kU8)
     refuse_given(given, {"range"}, "has no effect on uint8 values, which are pixels from 0 to 255");
@@ -194,6 +199,36 @@ int data_synth(const Arguments& arguments) {
                 out);
 }
 
+namespace {
+
+/// Lines about captions and latent space, if there are any.
+std::string describe_text(const io::Dataset& set) {
+  const io::DatasetSpec& spec = set.manifest().spec;
+  std::string lines;
+  if (!spec.latent.name.empty()) lines += str("\nlatents     ", spec.latent.name);
+  if (!spec.latent.mean.empty() || !spec.latent.std.empty())
+    lines += "\n            normalised per channel on reading";
+  if (!spec.text) return lines;
+  std::int64_t captions = 0, longest = 0, tokens = 0;
+  for (std::int64_t i = 0; i < set.size(); ++i) {
+    for (std::int64_t k = 0; k < set.captions(i); ++k) {
+      ++captions;
+      tokens += set.caption_rows(i, k);
+      longest = std::max(longest, set.caption_rows(i, k));
+    }
+  }
+  lines += str("\ntext        ", captions, " captions, ", spec.text->width, " ", spec.text->dtype,
+               " per token, ", tokens / captions, " tokens on average, at most ", longest,
+               ", padded to ", spec.text->max_length, "\nencoder     ",
+               spec.text->encoder.empty() ? "unknown" : spec.text->encoder, " ",
+               spec.text->encoder_hash, "\nprompts     ");
+  for (const io::Prompt& prompt : set.prompts()) lines += prompt.name + " ";
+  if (set.prompts().empty()) lines += "none; the null condition is zero";
+  return lines;
+}
+
+}  // namespace
+
 int data_info(const Arguments& arguments) {
   const std::vector<Option> options;
   if (wants_help(arguments))
@@ -206,9 +241,9 @@ int data_info(const Arguments& arguments) {
   std::printf("%s",
               str("clips       ", set->size(), "\nshape       ", spec.shape,
                   " (channels, frames, height, width) ", spec.dtype, "\nvalues      stored * ",
-                  spec.mapping.scale, " + ", spec.mapping.offset, "\nframes/s    ", spec.fps,
-                  "\nshards      ", set->manifest().shards.size(), ", ", set->stored_bytes() / 1024,
-                  " KiB\nclasses     ", spec.class_count, "\n")
+                  spec.mapping.scale, " + ", spec.mapping.offset, describe_text(*set),
+                  "\nframes/s    ", spec.fps, "\nshards      ", set->manifest().shards.size(), ", ",
+                  set->stored_bytes() / 1024, " KiB\nclasses     ", spec.class_count, "\n")
                   .c_str());
   std::vector<std::int64_t> counts(static_cast<std::size_t>(spec.class_count));
   for (const std::int32_t label : set->labels()) {

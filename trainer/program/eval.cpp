@@ -6,6 +6,8 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/data/prompt_source.hpp"
+#include "eflow/trainer/eval/attributes.hpp"
 #include "eflow/trainer/eval/clip_distances.hpp"
 #include "eflow/trainer/eval/features.hpp"
 #include "eflow/trainer/program/arguments.hpp"
@@ -22,19 +24,22 @@ using trainer::between;
 using trainer::named;
 using trainer::Option;
 
-/// How many samples the classifier assigns to the requested label.
+/// How many samples the classifier assigns to the requested label, or to one attribute's value.
 struct Score {
   std::vector<std::int64_t> right, asked;  ///< correct and requested samples, by label
   std::int64_t total_right = 0, total = 0;
 };
 
-Score score_of(const trainer::GeneratedClips& clips, const std::vector<std::int64_t>& predicted,
-               std::int64_t classes) {
+/// predicted: [samples, heads]. requested(i): the value of head `a` that sample i should show.
+template <class Requested>
+Score score_of(const std::vector<std::int64_t>& predicted, std::size_t heads, std::size_t a,
+               std::int64_t classes, const Requested& requested) {
   Score score{std::vector<std::int64_t>(static_cast<std::size_t>(classes)),
               std::vector<std::int64_t>(static_cast<std::size_t>(classes)), 0, 0};
-  for (std::size_t i = 0; i < predicted.size(); ++i) {
-    const auto label = static_cast<std::size_t>(clips.labels[i]);
-    const bool right = predicted[i] == clips.labels[i];
+  for (std::size_t i = 0; i < predicted.size() / heads; ++i) {
+    const std::int64_t asked = requested(static_cast<std::int64_t>(i));
+    const auto label = static_cast<std::size_t>(asked);
+    const bool right = predicted[i * heads + a] == asked;
     ++score.asked[label];
     score.right[label] += right;
     score.total_right += right;
@@ -47,13 +52,23 @@ double share(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-nlohmann::ordered_json to_json(const Score& score, const trainer::Features& features) {
+nlohmann::ordered_json to_json(const Score& score, double held_out_accuracy) {
   return {{"samples", score.total},
           {"read_as_asked", score.total_right},
           {"accuracy", share(score.total_right, score.total)},
           {"right", score.right},
           {"asked", score.asked},
-          {"held_out_accuracy", features.held_out_accuracy()}};
+          {"held_out_accuracy", held_out_accuracy}};
+}
+
+/// One line per attribute.
+void print_attributes(const std::vector<Score>& scores, const trainer::Features& features) {
+  std::printf("%-24s %8s   classifier on held-out clips\n", "attribute", "samples");
+  for (std::size_t a = 0; a < scores.size(); ++a) {
+    std::printf("%-24s %8.3f   %.4f\n", features.heads()[a].name.c_str(),
+                share(scores[a].total_right, scores[a].total), features.held_out_accuracies()[a]);
+  }
+  std::printf("of %lld samples, one per caption\n", static_cast<long long>(scores[0].total));
 }
 
 void print(const Score& score, const trainer::Features& features) {
@@ -113,6 +128,23 @@ nlohmann::ordered_json to_json(const ClipDistances& d) {
           {"frames_db", d.frame_db},    {"motion_db", d.motion_db}};
 }
 
+/// Throws unless the attributes have the same names, and `other` has no more values of any.
+void require_same_attributes(const std::vector<trainer::Attribute>& ours,
+                             const std::vector<trainer::Attribute>& other) {
+  bool same = ours.size() == other.size();
+  for (std::size_t a = 0; same && a < ours.size(); ++a)
+    same = ours[a].name == other[a].name && ours[a].classes >= other[a].classes;
+  if (same) return;
+  const auto list = [](const std::vector<trainer::Attribute>& attributes) {
+    std::string text;
+    for (const auto& a : attributes)
+      text += str(text.empty() ? "" : ", ", a.name, " (", a.classes, ")");
+    return text;
+  };
+  throw trainer::DataError(str("attributes differ: expected ", list(ours), ", found ", list(other),
+                               "; --attribute-names gives them names and sizes"));
+}
+
 void require_same_data(const trainer::DataInfo& run, const trainer::DataInfo& features) {
   if (run.clips.shape() == features.clips.shape() && run.clips.classes == features.clips.classes)
     return;
@@ -121,12 +153,25 @@ void require_same_data(const trainer::DataInfo& run, const trainer::DataInfo& fe
                                      features.clips.shape(), " of ", features.clips.classes));
 }
 
+/// Throws unless everything is given that comparing samples with their captions takes.
+void require_text_options(const std::set<std::string>& given, const trainer::Features& features,
+                          const std::string& run) {
+  for (const char* key : {"prompts", "attributes"}) {
+    if (!given.contains(key))
+      throw InvalidArgument(str("--", key, " is missing: the model of ", run, " takes text"));
+  }
+  if (features.has_attributes()) return;
+  throw InvalidArgument(
+      "--features: expected features with attributes, as the model takes text; train them with "
+      "'eflow eval train-features --attributes FILE'");
+}
+
 }  // namespace
 
 int eval_train_features(const Arguments& arguments) {
   trainer::DataConfig data;
   trainer::FeatureTraining training;
-  std::string out;
+  std::string out, attributes, eval_attributes, names;
   std::int64_t seed = 1, threads = 0;
   const std::vector<Option> options = {
       {"data", &data.dir, "Folder of the data set."},
@@ -134,6 +179,14 @@ int eval_train_features(const Arguments& arguments) {
        "Held-out clips: 'split' for clips of --data, 'last' for its last clips, or another "
        "folder."},
       {"out", &out, "Folder to write the features to."},
+      {"attributes", &attributes,
+       "Learn these attributes instead of labels: integers [clips, attributes], .npy, in the order "
+       "of the clips of --data."},
+      {"attribute_names", &names,
+       "Names of --attributes and their values, in order: JSON, {\"hair\": [\"black\", ...], "
+       "...}."},
+      {"eval_attributes", &eval_attributes,
+       "The same for the clips of the folder of --eval; default: --eval is a part of --data."},
       {"iterations", &training.iterations, between(1, 1e6), "steps", "Training steps."},
       {"batch", &training.batch, between(1, 4096), "clips", "Clips per step."},
       {"lr", &training.lr, between(0, 1), "Peak learning rate."},
@@ -148,13 +201,31 @@ int eval_train_features(const Arguments& arguments) {
          "Trains a small classifier of clips and measures its accuracy on held-out clips."},
         options);
   }
-  parse(arguments, options, {"data", "out"});
+  const auto given = parse(arguments, options, {"data", "out"});
+  if (attributes.empty()) {
+    refuse_given(given, {"attribute_names", "eval_attributes"},
+                 "has no effect without --attributes");
+  }
+  const bool own = data.eval == "split" || data.eval == "last";
+  if (own) refuse_given(given, {"eval_attributes"}, "has no effect unless --eval names a folder");
+  if (!attributes.empty() && !own && eval_attributes.empty())
+    throw InvalidArgument("--eval-attributes is missing: the attributes of the clips of --eval");
   if (data.eval == "none")
     throw InvalidArgument(
         "--eval: expected 'split' or a folder, as the accuracy is measured on "
         "held-out clips; found 'none'");
   trainer::use_threads(threads);
   const trainer::DataSets sets = trainer::open_data(data);
+  trainer::AttributeTable table, eval_table;
+  if (!attributes.empty()) {
+    table = trainer::read_attributes(attributes, names);
+    training.attributes = &table;
+  }
+  if (!eval_attributes.empty()) {
+    eval_table = trainer::read_attributes(eval_attributes, names);
+    require_same_attributes(table.attributes, eval_table.attributes);
+    training.held_out_attributes = &eval_table;
+  }
   training.seed = static_cast<std::uint64_t>(seed);
   trainer::Progress progress(trainer::Console::errors(), "step", training.iterations, 0,
                              std::max<std::int64_t>(1, training.iterations / 10));
@@ -164,13 +235,16 @@ int eval_train_features(const Arguments& arguments) {
   };
   const auto features = trainer::Features::train(sets, training);
   features.save(out);
+  for (std::size_t a = 0; features.has_attributes() && a < features.heads().size(); ++a)
+    std::printf("%-24s %.4f\n", features.heads()[a].name.c_str(),
+                features.held_out_accuracies()[a]);
   std::printf("held-out accuracy %.4f on %lld clips\n", features.held_out_accuracy(),
               static_cast<long long>(sets.held_out->size()));
   return 0;
 }
 
 int eval(const Arguments& arguments) {
-  std::string run, features_folder;
+  std::string run, features_folder, prompts_file, attributes_file, names_file;
   soflow::Sampler sampler = soflow::Sampler::kRenoise;
   std::int64_t count = 512, reference = 4096, steps = 4, seed = 1;
   double steer = 1;
@@ -180,6 +254,11 @@ int eval(const Arguments& arguments) {
   const std::vector<Option> options = {
       {"run", &run, "Folder of a run (its newest checkpoint is used) or of a checkpoint."},
       {"features", &features_folder, "Folder written by 'eflow eval train-features'."},
+      {"prompts", &prompts_file,
+       "For models that take text: captions to sample, as for 'eflow sample'; needs --attributes."},
+      {"attributes", &attributes_file,
+       "What the captions of --prompts say: integers [clips, attributes], .npy."},
+      {"attribute_names", &names_file, "Names of --attributes, as for train-features."},
       {"data", &data.dir,
        "Folder of the data set; adds Frechet distance and spectra, with their floor."},
       {"eval", &data.eval, "Held-out clips of --data: 'split', 'last', or another folder."},
@@ -209,7 +288,8 @@ int eval(const Arguments& arguments) {
   const auto given = parse(arguments, options, {"run"});
   if (exact) {
     refuse_given(given,
-                 {"features", "data", "eval", "reference", "count", "steps", "sampler", "steer"},
+                 {"features", "data", "eval", "reference", "count", "steps", "sampler", "steer",
+                  "prompts", "attributes", "attribute_names"},
                  "has no effect with --exact, which uses --clips and tests several samplers");
     request_exact.seed = static_cast<std::uint64_t>(seed);
     request_exact.json = json;
@@ -223,10 +303,31 @@ int eval(const Arguments& arguments) {
   const auto features = trainer::Features::load(features_folder);
   const auto generator = trainer::Generator::load(run);
   require_same_data(generator.info().data, features.data());
-  if (features.data().clips.classes == 0)
-    throw InvalidArgument(str("[eval] ", run, ": its clips have no labels to compare with"));
+  const trainer::DataInfo& info = generator.info().data;
+  std::optional<trainer::PromptSource> prompts;
+  trainer::AttributeTable table;
+  if (info.clips.context_dim > 0) {
+    require_text_options(given, features, run);
+    prompts.emplace(prompts_file, info);
+    table = trainer::read_attributes(attributes_file, names_file);
+    require_same_attributes(features.heads(), table.attributes);
+    if (!given.contains("count")) count = prompts->size();
+  } else {
+    refuse_given(given, {"prompts", "attributes", "attribute_names"},
+                 "needs a model that takes text; this run's model takes none");
+    if (features.has_attributes() || info.clips.classes == 0)
+      throw InvalidArgument(str("[eval] ", run, ": its clips have no labels to compare with"));
+  }
   trainer::SampleRequest request;
-  request.labels = trainer::cycle_labels(count, features.data().clips.classes);
+  request.labels = trainer::cycle_labels(count, info.clips.classes);
+  const auto caption_of = [&](std::int64_t sample) { return sample % prompts->size(); };
+  if (prompts) {
+    request.context = [&](std::int64_t first, std::int64_t length) {
+      std::vector<std::int64_t> captions;
+      for (std::int64_t i = 0; i < length; ++i) captions.push_back(caption_of(first + i));
+      return prompts->contexts(captions);
+    };
+  }
   request.steps = static_cast<int>(steps);
   request.sampler = sampler;
   request.shift = generator.info().config.sample.shift;
@@ -235,12 +336,27 @@ int eval(const Arguments& arguments) {
   request.steer_from = generator.info().config.guidance.kind;
   request.seed = static_cast<std::uint64_t>(seed);
   const auto clips = generator.sample(request);
-  const Score score =
-      score_of(*clips, features.read(clips->values, clips->shape), features.data().clips.classes);
+  const auto predicted = features.read(clips->values, clips->shape);
+  std::vector<Score> scores;
+  for (std::size_t a = 0; a < features.heads().size(); ++a) {
+    scores.push_back(score_of(predicted, features.heads().size(), a, features.heads()[a].classes,
+                              [&](std::int64_t i) {
+                                return prompts ? table.at(prompts->clip_of(caption_of(i)), a)
+                                               : clips->labels[static_cast<std::size_t>(i)];
+                              }));
+  }
+  const Score& score = scores.front();
+  data.context_length = info.text.length;
   std::optional<Distances> apart;
   if (!data.dir.empty()) apart = distances_of(*clips, features, data, reference);
   if (json) {
-    auto line = to_json(score, features);
+    auto line = to_json(score, features.held_out_accuracy());
+    if (prompts) {
+      line = {{"samples", score.total}};
+      for (std::size_t a = 0; a < scores.size(); ++a)
+        line["attributes"][features.heads()[a].name] =
+            to_json(scores[a], features.held_out_accuracies()[a]);
+    }
     line["sampler"] = soflow::name_of(sampler);
     line["steps"] = steps;
     if (apart) {
@@ -252,7 +368,7 @@ int eval(const Arguments& arguments) {
     std::printf("%s\n", line.dump().c_str());
     return 0;
   }
-  print(score, features);
+  prompts ? print_attributes(scores, features) : print(score, features);
   if (apart) print(*apart);
   return 0;
 }

@@ -5,10 +5,13 @@
 #include <span>
 #include <utility>
 
+#include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/io/arrays/safetensors.hpp"
 #include "eflow/io/dataset/npy.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/data/prompt_source.hpp"
 #include "eflow/trainer/program/arguments.hpp"
 #include "eflow/trainer/program/progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
@@ -24,7 +27,7 @@ using trainer::named;
 using trainer::Option;
 
 struct SampleFlags {
-  std::string run, out, label;
+  std::string run, out, label, prompts, caption, negative;
   soflow::Sampler sampler = soflow::Sampler::kRenoise;
   std::int64_t steps = 4, count = 9, seed = 1;
   double shift = 0, guidance = 0, steer = 1;
@@ -34,9 +37,17 @@ struct SampleFlags {
         {"run", &run, "Folder of a run (its newest checkpoint is used) or of a checkpoint."},
         {"out", &out, "Folder to write sheet.png, clips.webp and samples.npy to."},
         {"label", &label, "Class name or number; default: cycles through all classes."},
+        {"prompts", &prompts,
+         "For models that take text: a table of captions (scripts/python/encode_captions.py) or "
+         "the folder of a data set with captions; clips cycle through them."},
+        {"caption", &caption, "Use only this caption of --prompts."},
+        {"negative", &negative,
+         "Steer away from this prompt or caption of --prompts instead of the empty caption; needs "
+         "--steer and a model trained with guidance.kind = null."},
         {"steps", &steps, between(1, 1000), "steps",
          "Sampling steps N, each one evaluation of the network."},
-        {"count", &count, between(1, 1e6), "clips", "Number of clips."},
+        {"count", &count, between(1, 1e6), "clips",
+         "Number of clips; default with --prompts: one per caption."},
         {"sampler", named(&sampler, soflow::kSamplerNames),
          "Re-noising, deterministic composition, Euler steps of the velocity, or halfway between "
          "the first two."},
@@ -52,12 +63,50 @@ struct SampleFlags {
   }
 };
 
-void write(const trainer::GeneratedClips& clips, double fps, const std::filesystem::path& out) {
+/// Writes pictures, and the clips in the units of the data set's files, with their captions.
+void write(trainer::GeneratedClips clips, const trainer::DataInfo& data,
+           const std::vector<std::string>& captions, const std::filesystem::path& out) {
   trainer::make_directories(out);
-  trainer::write_pictures(clips, fps, out / "sheet.png", out / "clips.webp");
-  io::write_npy(out / "samples.npy", DType::kF32, clips.shape,
-                std::as_bytes(std::span(clips.values)));
+  trainer::write_pictures(clips, data.fps, out / "sheet.png", out / "clips.webp");
+  trainer::undo_normalisation(data.latent, &clips);
+  const auto bytes = std::as_bytes(std::span(clips.values));
+  io::write_npy(out / "samples.npy", DType::kF32, clips.shape, bytes);
+  if (!data.latent.name.empty()) {
+    io::write_safetensors(out / "samples.safetensors", {{"latents", "F32", clips.shape, bytes}},
+                          {{"latent_space", data.latent.name}, {"layout", "NCTHW"}});
+  }
+  if (captions.empty()) return;
+  std::string lines;
+  for (const std::string& caption : captions) lines += caption + "\n";
+  write_file_atomically(out / "captions.txt", lines);
 }
+
+/// The captions of a command, if it has --prompts.
+struct Prompts {
+  std::optional<trainer::PromptSource> source = {};
+  std::vector<std::int64_t> captions = {};  ///< to cycle through
+
+  Prompts(const SampleFlags& flags, const trainer::DataInfo& data) {
+    if (flags.prompts.empty()) return;
+    source.emplace(flags.prompts, data);
+    if (!flags.caption.empty()) captions.push_back(source->find(flags.caption));
+    for (std::int64_t i = 0; flags.caption.empty() && i < source->size(); ++i)
+      captions.push_back(i);
+  }
+  [[nodiscard]] std::int64_t of_clip(std::int64_t clip) const {
+    return captions[static_cast<std::size_t>(clip) % captions.size()];
+  }
+  [[nodiscard]] Tensor contexts(std::int64_t first, std::int64_t count) const {
+    std::vector<std::int64_t> chosen;
+    for (std::int64_t i = 0; i < count; ++i) chosen.push_back(of_clip(first + i));
+    return source->contexts(chosen);
+  }
+  [[nodiscard]] std::vector<std::string> texts(std::int64_t count) const {
+    std::vector<std::string> out;
+    for (std::int64_t i = 0; source && i < count; ++i) out.push_back(source->caption(of_clip(i)));
+    return out;
+  }
+};
 
 /// Refuses options that the run's model does not have.
 void check_fits(const std::set<std::string>& given, const trainer::CheckpointInfo& run) {
@@ -73,9 +122,20 @@ void check_fits(const std::set<std::string>& given, const trainer::CheckpointInf
                  "needs a model that takes the guidance scale; this run was trained with "
                  "guidance.embed = false, so its guidance is fixed");
   }
-  if (text > 0) {
+  if (text == 0) {
+    refuse_given(given, {"prompts", "caption", "negative"},
+                 "needs a model that takes text; this run's model takes none");
+  } else if (!given.contains("prompts")) {
+    refuse_given(given, {"caption", "negative"}, "needs --prompts, which has the embeddings");
     std::fprintf(stderr,
-                 "the model takes text; without any, these clips are conditioned on zeros\n");
+                 "the model takes text; without --prompts, these clips have the null condition\n");
+  }
+  const bool steers =
+      given.contains("steer") && run.config.guidance.kind == soflow::Unconditional::kNullCondition;
+  if (!steers) {
+    refuse_given(given, {"negative"},
+                 "without --steer on a model trained with guidance.kind = null: nothing else "
+                 "evaluates the null condition");
   }
 }
 
@@ -84,7 +144,8 @@ void check_fits(const std::set<std::string>& given, const trainer::CheckpointInf
 int sample(const Arguments& arguments) {
   SampleFlags flags;
   if (wants_help(arguments)) {
-    return print_help({"eflow sample --run RUN --out DIR [--label L] [--steps 4] [--count 9] [...]",
+    return print_help({"eflow sample --run RUN --out DIR [--label L | --prompts FILE] [--steps 4] "
+                       "[--count 9] [...]",
                        "Generates clips with a run's averaged weights. Needs no data set."},
                       flags.options());
   }
@@ -93,7 +154,16 @@ int sample(const Arguments& arguments) {
   install_stop_signals();  // not before: while it loads, a signal just ends the program
   const trainer::DataInfo& data = generator.info().data;
   check_fits(given, generator.info());
+  const Prompts prompts(flags, data);
+  if (prompts.source && !given.contains("count"))
+    flags.count = static_cast<std::int64_t>(prompts.captions.size());
   trainer::SampleRequest request;
+  if (prompts.source) {
+    request.context = [&](std::int64_t first, std::int64_t count) {
+      return prompts.contexts(first, count);
+    };
+  }
+  if (!flags.negative.empty()) request.null_context = prompts.source->negative(flags.negative);
   request.labels = trainer::cycle_labels(flags.count, data.clips.classes);
   if (!flags.label.empty())
     request.labels.assign(static_cast<std::size_t>(flags.count),
@@ -117,7 +187,7 @@ int sample(const Arguments& arguments) {
   const auto clips = generator.sample(request);
   progress.reset();
   if (!clips) throw Error("stopped by a signal; no files were written");
-  write(*clips, data.fps, flags.out);
+  write(*clips, data, prompts.texts(flags.count), flags.out);
   std::printf("wrote %lld clips to %s\n", static_cast<long long>(flags.count), flags.out.c_str());
   return 0;
 }

@@ -1,5 +1,6 @@
 #include "eflow/trainer/run/checkpoint.hpp"
 
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "eflow/core/tensor/device.hpp"
@@ -13,6 +14,9 @@ namespace eflow::trainer {
 namespace {
 
 using nlohmann::ordered_json;
+
+/// The array of a checkpoint that holds TextInfo::null.
+constexpr const char* kNullContext = "data/null_context";
 
 ordered_json to_json(const WeightsOrigin& origin) {
   return {{"run", origin.run}, {"step", origin.step}, {"digest", origin.digest}};
@@ -49,20 +53,41 @@ std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer&
                                       const Config& config, const DataInfo& data,
                                       const RunHistory& history) {
   const TensorBytes bytes("", trainer.state());
-  return store->save(trainer.steps(), bytes.arrays(), describe_run(config, data, history).dump());
+  std::vector<io::NamedBytes> arrays = bytes.arrays();
+  const std::vector<float>& null = data.text.null;
+  if (!null.empty()) {
+    arrays.push_back({kNullContext,
+                      DType::kF32,
+                      {data.text.length, data.clips.context_dim},
+                      std::as_bytes(std::span(null))});
+  }
+  return store->save(trainer.steps(), arrays, describe_run(config, data, history).dump());
+}
+
+nn::NamedTensors load_trainer_state(const io::Checkpoint& checkpoint) {
+  nn::NamedTensors state = load_tensors(checkpoint, "");
+  std::erase_if(state, [](const auto& named) { return named.first.starts_with("data."); });
+  return state;
 }
 
 CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
   const std::string where = checkpoint.path().string();
   try {
     const auto json = nlohmann::json::parse(checkpoint.metadata());
-    return {.step = checkpoint.step(),
-            .config = stored_config(json.at("config").get<std::string>(), where + " (config)"),
-            .data = data_info_from_json(json.at("data").dump(), where),
-            .isa = json.at("isa").get<std::string>(),
-            .threads = json.at("threads").get<std::int64_t>(),
-            .history = history_of(json),
-            .digest = checkpoint.digest("ema/")};
+    CheckpointInfo info = {
+        .step = checkpoint.step(),
+        .config = stored_config(json.at("config").get<std::string>(), where + " (config)"),
+        .data = data_info_from_json(json.at("data").dump(), where),
+        .isa = json.at("isa").get<std::string>(),
+        .threads = json.at("threads").get<std::int64_t>(),
+        .history = history_of(json),
+        .digest = checkpoint.digest("ema/")};
+    if (checkpoint.contains(kNullContext)) {
+      const io::LoadedArray null = checkpoint.load_one(kNullContext);
+      info.data.text.null.resize(null.bytes.size() / sizeof(float));
+      std::memcpy(info.data.text.null.data(), null.bytes.data(), null.bytes.size());
+    }
+    return info;
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(
         str("[checkpoint] ", where, ": not a training checkpoint: ", error.what()));

@@ -7,6 +7,7 @@
 
 #include "eflow/core/base/export.hpp"
 #include "eflow/io/checkpoint/checkpoint.hpp"
+#include "eflow/nn/layers/module.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/data/data_info.hpp"
 
@@ -15,6 +16,9 @@ EFLOW_EXPORT_BEGIN
 namespace eflow::trainer {
 
 class Trainer;
+
+/// The tensors of Trainer::state(). Throws CorruptData.
+[[nodiscard]] nn::NamedTensors load_trainer_state(const io::Checkpoint& checkpoint);
 
 /// Averaged weights of another run that a run began from or learns from.
 struct WeightsOrigin {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/sampling/stream_sampler.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
@@ -92,6 +93,17 @@ void check_steering(const CheckpointInfo& info, soflow::Unconditional from,
                             " above 0"));
 }
 
+void undo_normalisation(const io::LatentSpace& latent, GeneratedClips* clips) {
+  const Shape& shape = clips->shape;
+  const std::int64_t plane = shape[2] * shape[3] * shape[4];
+  for (std::size_t i = 0; i < clips->values.size(); ++i) {
+    const auto c = static_cast<std::size_t>(static_cast<std::int64_t>(i) / plane % shape[1]);
+    const double std = latent.std.empty() ? 1 : latent.std[c];
+    const double mean = latent.mean.empty() ? 0 : latent.mean[c];
+    clips->values[i] = static_cast<float>(clips->values[i] * std + mean);
+  }
+}
+
 std::vector<std::int64_t> cycle_labels(std::int64_t count, std::int64_t classes) {
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < count; ++i) labels.push_back(classes > 0 ? i % classes : -1);
@@ -108,6 +120,30 @@ std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& mode
   return (count + request.part - 1) / request.part * steps;
 }
 
+namespace {
+
+/// The contexts [count, L, E] of clips [first, first + count).
+Tensor context_of(const SampleRequest& request, std::int64_t width, std::int64_t first,
+                  std::int64_t count) {
+  const Tensor& null = request.null_context;
+  if (null.defined() && (null.rank() != 2 || null.size(1) != width))
+    throw ShapeError(str("[sample] null_context: expected [L, ", width, "], found ", null));
+  if (!request.context) {
+    if (null.defined()) return broadcast_to(null, {count, null.size(0), width});
+    return Tensor::zeros({count, 1, width});
+  }
+  Tensor context = request.context(first, count);
+  const bool good = context.defined() && context.rank() == 3 && context.size(0) == count &&
+                    context.size(2) == width &&
+                    (!null.defined() || context.size(1) == null.size(0));
+  if (good) return context;
+  throw ShapeError(str("[sample] context: expected [", count, ", ",
+                       null.defined() ? str(null.size(0)) : "L", ", ", width, "], found ",
+                       context.defined() ? str(context) : "an undefined tensor"));
+}
+
+}  // namespace
+
 std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
                                            const SampleRequest& request) {
   const nn::DiTConfig& config = model.config();
@@ -116,6 +152,8 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
   soflow::Network network = std::cref(model);
   if (request.steer != 1)
     network = soflow::guided(network, request.steer, request.steer_from, config.classes);
+  if (config.context_dim == 0 && request.context)
+    throw InvalidArgument("[sample] context: the model takes no text");
   if (request.stream && request.steer != 1)
     throw InvalidArgument(
         "[sample] steer: expected 1, as clips generated chunk by chunk support no guidance at "
@@ -136,7 +174,10 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
     if (config.guidance_embedding) {
       condition.guidance = Tensor::full({length}, request.guidance, DType::kF32);
     }
-    if (config.context_dim > 0) condition.context = Tensor::zeros({length, 1, config.context_dim});
+    if (config.context_dim > 0) {
+      condition.context = context_of(request, config.context_dim, begin, length);
+      condition.null_context = request.null_context;
+    }
     soflow::SampleOptions options{
         .sampler = request.sampler, .steps = request.steps, .shift = request.shift};
     options.seed = request.seed;
@@ -167,6 +208,7 @@ io::Checkpoint newest_checkpoint(const std::filesystem::path& given) {
 
 std::optional<GeneratedClips> Generator::sample(SampleRequest request) const {
   request.stream = is_causal(info_.config);
+  if (!request.null_context.defined()) request.null_context = null_context_of(info_.data);
   if (request.steer != 1 && !request.stream)
     check_steering(info_, request.steer_from, request.sampler);
   return sample_clips(*model_, request);

@@ -5,6 +5,7 @@
 //   trainer::GeneratedClips clips = *generator.sample({.labels = {3, 3}, .steps = 4, .seed = 7});
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -25,9 +26,18 @@ struct GeneratedClips {
   std::vector<std::int64_t> labels = {};  ///< [n] the requested labels
 };
 
+/// Turns a network's values of latents into the data set's: value * std + mean per channel.
+void undo_normalisation(const io::LatentSpace& latent, GeneratedClips* clips);
+
 struct SampleRequest {
-  std::vector<std::int64_t> labels = {};  ///< one per clip; -1: unconditioned
-  int steps = 4;                          ///< sampling steps N
+  std::vector<std::int64_t> labels = {};  ///< one per clip; -1: no label
+  /// For models that take text: returns the contexts [count, L, E] of the clips from `first` on.
+  /// Empty: the null context.
+  std::function<Tensor(std::int64_t first, std::int64_t count)> context = {};
+  /// [L, E]: the null context, or a negative prompt in its place. Undefined: zeros, or for
+  /// Generator::sample() that of the run.
+  Tensor null_context = {};
+  int steps = 4;  ///< sampling steps N
   soflow::Sampler sampler = soflow::Sampler::kRenoise;
   double shift = 1;     ///< shift k of the sampling times
   double guidance = 4;  ///< w, for models that take the guidance scale as an input
@@ -46,8 +56,7 @@ struct SampleRequest {
 /// Total number of sampling steps over all batches and chunks: the unit of SampleRequest::progress.
 [[nodiscard]] std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& model);
 
-/// Samples clips from any model, on the default device. Labels are in [0, classes) or -1. A context
-/// input is zero. Returns nothing if cancelled. Throws InvalidArgument for an empty request, a
+/// Samples clips from any model, on the default device. Labels are in [0, classes) or -1. Returns nothing if cancelled. Throws InvalidArgument for an empty request, a
 /// label out of range, or `steer` together with `stream`. May be called from one thread at a time
 /// per model.
 [[nodiscard]] std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
@@ -60,7 +69,8 @@ class Generator {
   /// onto the default device. Throws CheckpointError, CorruptData.
   [[nodiscard]] static Generator load(const std::filesystem::path& run_or_checkpoint);
 
-  /// As sample_clips(), but sets SampleRequest::stream by whether the run is causal, and throws
+  /// As sample_clips(), but sets SampleRequest::stream by whether the run is causal and
+  /// null_context, if undefined, to the run's, and throws
   /// InvalidArgument for a `steer` that the run's training does not support (check_steering()).
   [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const;
   [[nodiscard]] const nn::VideoDiT& model() const { return *model_; }

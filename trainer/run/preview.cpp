@@ -1,5 +1,6 @@
 #include "eflow/trainer/run/preview.hpp"
 
+#include "eflow/core/tensor/ops.hpp"
 #include "eflow/io/media/contact_sheet.hpp"
 #include "eflow/io/media/png.hpp"
 #include "eflow/io/media/webp.hpp"
@@ -34,8 +35,14 @@ void write_pictures(const GeneratedClips& clips, double fps, const std::filesyst
 }
 
 void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
-                   const std::filesystem::path& stem) {
+                   const std::filesystem::path& stem, const Tensor& contexts) {
   SampleRequest request;
+  if (contexts.defined()) {
+    request.context = [&](std::int64_t first, std::int64_t count) {
+      return narrow(contexts, 0, first, count);
+    };
+  }
+  if (data.clips.context_dim > 0) request.null_context = null_context_of(data);
   request.labels = cycle_labels(config.sample.count, data.clips.classes);
   request.steps = static_cast<int>(config.sample.steps);
   request.sampler = config.sample.sampler;

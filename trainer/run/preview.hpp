@@ -18,9 +18,10 @@ void write_pictures(const GeneratedClips& clips, double fps, const std::filesyst
                     const std::filesystem::path& clips_webp);
 
 /// Samples the clips that the [sample] section describes and writes STEM.png and STEM.webp. Seed
-/// and labels are the same at every step of a run. Throws IoError, NoSpaceError.
+/// and labels are the same at every step of a run. `contexts` [sample.count, L, E] are those of the
+/// clips of a model that takes text; undefined: the null context. Throws IoError, NoSpaceError.
 void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
-                   const std::filesystem::path& stem);
+                   const std::filesystem::path& stem, const Tensor& contexts = {});
 
 }  // namespace eflow::trainer
 

@@ -37,6 +37,7 @@ std::vector<std::string> format_differences(const DataInfo& was, const DataInfo&
   compare("width", was.clips.width, is.clips.width);
   compare("classes", was.clips.classes, is.clips.classes);
   compare("context dimension", was.clips.context_dim, is.clips.context_dim);
+  compare("context length", was.text.length, is.text.length);
   return lines;
 }
 

@@ -176,7 +176,7 @@ void start_from(const io::Checkpoint& checkpoint, const Config& config, const Sa
                 Parts* parts) {
   check_fits(checkpoint, config, parts->data.info, say);
   try {
-    parts->trainer.load_state(load_tensors(checkpoint, ""), checkpoint.step());
+    parts->trainer.load_state(load_trainer_state(checkpoint), checkpoint.step());
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
   }
@@ -275,6 +275,11 @@ class Run {
     open_folder();
     if (parts_->data.held_out && config_.eval.every > 0) {
       held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
+    }
+    if (config_.sample.every > 0) {
+      const DataSets& data = parts_->data;
+      preview_contexts_ =
+          choose_contexts(data.held_out ? *data.held_out : *data.training, config_.sample.count);
     }
     peak_ = measure_device_peak(0.1, config_.train.precision);
   }
@@ -405,7 +410,8 @@ class Run {
   void preview(std::int64_t step) {
     previews_.attempt(str("could not write the preview of step ", step), [&] {
       make_directories(directory_.samples());
-      write_preview(*parts_->average, config_, parts_->data.info, directory_.preview(step));
+      write_preview(*parts_->average, config_, parts_->data.info, directory_.preview(step),
+                    preview_contexts_);
     });
   }
 
@@ -471,6 +477,7 @@ class Run {
   std::optional<io::CheckpointStore> store_;
   std::optional<MetricsWriter> metrics_;
   std::optional<HeldOutError> held_out_;
+  Tensor preview_contexts_;  ///< of the previews' clips; undefined if the model takes no text
   std::filesystem::path last_checkpoint_;
   RunHistory history_;
   SideOutput progress_, messages_, errors_, folder_, lines_, previews_;
