@@ -134,7 +134,7 @@ void check_fits(const std::set<std::string>& given, const trainer::CheckpointInf
       given.contains("steer") && run.config.guidance.kind == soflow::Unconditional::kNullCondition;
   if (!steers) {
     refuse_given(given, {"negative"},
-                 "without --steer on a model trained with guidance.kind = null: nothing else "
+                 "needs --steer and a model trained with guidance.kind = null: nothing else "
                  "evaluates the null condition");
   }
 }
