@@ -382,7 +382,8 @@ ImportReport Import::run() {
                               survey.bucket_of_item.size()));
   }
   plan_.spec.shape = bucket.shape;
-  plan_.spec.fps = options_.pack.fps;
+  constexpr double kFps = 8;  // where nobody knows
+  plan_.spec.fps = options_.pack.fps > 0 ? options_.pack.fps : bucket.fps > 0 ? bucket.fps : kFps;
   plan_.spec.sources = options_.record_sources;
   plan_.spec.creator = "eflow data pack";
   plan_values(bucket);

@@ -20,7 +20,8 @@ namespace eflow::io {
 struct ImportOptions {
   /// layout applies to items whose source does not know it; class_count, class_names, fps, dtype,
   /// float_range, limits, foreign, progress and stop are as in pack_npy(). For floats with other than
-  /// 1 or 3 channels, float_range defaults to kAny: latents.
+  /// 1 or 3 channels, float_range defaults to kAny: latents. fps 0: that of the items.
+  /// progress counts from 1 twice, first with the total that is expected, or 0 if nobody knows it.
   PackOptions pack{};
   /// A table of captions (TextTable), or empty. It has the embedding of each caption that an item
   /// brings; or, if items bring none, assigns captions to items by their number.

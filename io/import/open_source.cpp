@@ -17,6 +17,9 @@ class Chain : public ItemSource {
  public:
   explicit Chain(std::vector<std::pair<std::string, Opener>> parts) : parts_(std::move(parts)) {}
 
+  [[nodiscard]] std::int64_t expected() const override {
+    return parts_.size() == 1 && open_ ? open_->expected() : 0;
+  }
   bool next(Item& item) override {
     for (;;) {
       if (!open_ && at_ == parts_.size()) return false;

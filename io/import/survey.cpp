@@ -71,6 +71,7 @@ std::int32_t examine(Item& item, std::int64_t index, const ImportOptions& option
   for (std::size_t c = 0; c < stats.size(); ++c) bucket.stats[c].merge(stats[c]);
   bucket.elements.insert(item.clip.element);
   bucket.normalised.insert(item.normalised);
+  if (bucket.fps == 0) bucket.fps = item.fps;
   if (!item.latent_space.empty()) bucket.latent_spaces.insert(item.latent_space);
   chain(bucket.content,
         str(item.source, " ", walk.stride[0], " ", walk.stride[1], " ", walk.stride[2], " ",
@@ -101,8 +102,7 @@ Survey survey_items(ItemSource& source, const ImportOptions& options, const Capt
       skip(item.source, error.what());
     }
     survey.bucket_of_item.push_back(bucket);
-    if (options.pack.progress)
-      options.pack.progress(index + 1, std::max(index + 1, source.expected()));
+    if (options.pack.progress) options.pack.progress(index + 1, source.expected());
   }
   return survey;
 }

@@ -20,6 +20,7 @@ struct Bucket {
   Shape shape{};  ///< [C, T, H, W]
   std::int64_t items = 0;
   ChannelStats stats{};
+  double fps = 0;     ///< of the first item that knows it
   Hash128 content{};  ///< chained over the items
   std::set<Element> elements{};
   std::set<Normalised> normalised{};

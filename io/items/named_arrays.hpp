@@ -1,6 +1,6 @@
 #pragma once
 // Files that hold several named arrays (.safetensors, .npz), and which of them are the clip, its
-// captions' embeddings and its label. Internal to io.
+// captions' embeddings and its label.
 
 #include <filesystem>
 #include <map>
@@ -8,7 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/items/item.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -48,3 +51,5 @@ void read_named_arrays(const NamedArrays& file, const ArrayKeys& wanted, const s
                        Item& item);
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END

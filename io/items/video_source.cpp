@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eflow/io/items/file_source.hpp"
+#include "eflow/io/items/video.hpp"
 
 namespace eflow::io {
 namespace fs = std::filesystem;
@@ -29,7 +30,7 @@ bool is_video(const fs::path& path) {
   std::transform(end.begin(), end.end(), end.begin(),
                  [](char c) { return static_cast<char>(c | 32); });
   for (const char* known : {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg",
-                            ".ogv", ".flv", ".wmv", ".gif", ".ts"})
+                            ".ogv", ".flv", ".wmv", ".gif", ".ts", ".y4m"})
     if (end == known) return true;
   return false;
 }

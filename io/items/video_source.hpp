@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "eflow/io/items/item.hpp"
-#include "eflow/io/items/video.hpp"
 
 EFLOW_EXPORT_BEGIN
 
