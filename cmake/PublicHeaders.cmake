@@ -166,6 +166,7 @@ set(EFLOW_SHARED_soflow
   soflow/objective/held_out_error.hpp
   soflow/sampling/stream_sampler.hpp)
 set(EFLOW_SHARED_io
+  io/arrays/element.hpp
   io/arrays/safetensors.hpp
   io/arrays/text_table.hpp
   io/dataset/class_names.hpp
@@ -173,6 +174,17 @@ set(EFLOW_SHARED_io
   io/dataset/npy.hpp
   io/dataset/pack.hpp
   io/dataset/synth.hpp
+  io/import/channel_stats.hpp
+  io/import/dataset_stats.hpp
+  io/import/import.hpp
+  io/import/latent_spaces.hpp
+  io/import/merge.hpp
+  io/import/open_source.hpp
+  io/items/file_source.hpp
+  io/items/h5/h5_source.hpp
+  io/items/item.hpp
+  io/items/named_arrays.hpp
+  io/items/video_source.hpp
   io/media/contact_sheet.hpp
   io/media/image.hpp
   io/media/png.hpp

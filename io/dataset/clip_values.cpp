@@ -61,6 +61,37 @@ ValueRange range_of(DType input, FloatRange range) {
   return {-kLargest, kLargest, "a finite number that bf16 can hold"};
 }
 
+ValueMapping mapping_of(DType input, DType stored, FloatRange range) {
+  if (input == DType::kU8 || stored == DType::kU8) return kPixelMapping;
+  return range == FloatRange::kUnit ? ValueMapping{2.0, -1.0} : ValueMapping{};
+}
+
+ValueMapping input_mapping(DType input, FloatRange range) {
+  return input == DType::kU8 ? kPixelMapping : mapping_of(input, DType::kF32, range);
+}
+
+void require_symmetric(const std::string& where, double lowest, double highest) {
+  if (lowest < 0 && lowest >= -1 && highest <= 1) return;
+  const std::string found =
+      str("[pack] ", where, ": the values are from ", lowest, " to ", highest, "; ");
+  if (lowest >= 0 && highest <= 1) {
+    throw AmbiguousArray(found +
+                         "no value is below 0, so they may be pixels in [0, 1] or in "
+                         "[-1, 1]; set their meaning with --range unit or --range symmetric "
+                         "(latents: --range any)");
+  }
+  throw AmbiguousArray(str(
+      found, "floats are pixels in [0, 1] or [-1, 1], or latents. Scale pixels in Python, ",
+      lowest >= 0 ? str("np.save(path, (array / ",
+                        highest <= 255     ? "255"
+                        : highest <= 65535 ? "65535"
+                                           : "array.max()",
+                        ").astype('<f4')), and pass --range unit")
+                  : "for example np.save(path, (array / abs(array).max()).astype('<f4')), and pass "
+                    "--range symmetric",
+      "; for latents, pass --range any"));
+}
+
 void check_values(const Values& values, const ValueRange& allowed, std::int64_t clip,
                   const Shape& shape, const std::string& where) {
   for (std::size_t k = 0; k < values.size(); ++k) {

@@ -27,6 +27,16 @@ struct ValueRange {
 /// The range of valid inputs of dtype `input`.
 [[nodiscard]] ValueRange range_of(DType input, FloatRange range);
 
+/// The mapping from stored elements to model values. Float pixels in [0, 1] are stored unchanged and
+/// mapped on reading.
+[[nodiscard]] ValueMapping mapping_of(DType input, DType stored, FloatRange range);
+/// The mapping from input elements to model values ([-1, 1] for pixels).
+[[nodiscard]] ValueMapping input_mapping(DType input, FloatRange range);
+
+/// Throws AmbiguousArray if floats from `lowest` to `highest` may have another meaning than pixels in
+/// [-1, 1]. `where` names the input in the message.
+void require_symmetric(const std::string& where, double lowest, double highest);
+
 /// Throws InvalidArgument naming the first value that is outside the range or not finite. `where`
 /// names the input in the message.
 void check_values(const Values& values, const ValueRange& allowed, std::int64_t clip,

@@ -37,11 +37,12 @@ std::string infer_layout(const Shape& shape, const std::string& where) {
 }
 
 ClipWalk walk_of(const std::string& layout, const Shape& shape, const std::string& where) {
-  const bool grey = is_permutation_of(layout, "NTHW");
-  if ((!grey && !is_permutation_of(layout, "NTHWC")) || layout.front() != 'N') {
+  const bool known = is_permutation_of(layout, "NTHW") || is_permutation_of(layout, "NHWC") ||
+                     is_permutation_of(layout, "NTHWC");
+  if (!known || layout.front() != 'N') {
     throw InvalidArgument(str("[pack] layout is \"", layout,
                               "\"; expected a permutation of NTHWC (or NTHW "
-                              "for one channel) that starts with N"));
+                              "for one channel, NHWC for images) that starts with N"));
   }
   if (shape.rank() != static_cast<int>(layout.size())) {
     throw InvalidArgument(

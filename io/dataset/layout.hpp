@@ -16,8 +16,8 @@ struct ClipWalk {
   std::array<std::int64_t, 4> stride{};  ///< of C, T, H, W in the source clip, in elements
 };
 
-/// Returns the traversal for an array of shape `shape`. `layout` is a permutation of NTHWC or NTHW
-/// that starts with N. Throws InvalidArgument if it is not, or does not match the shape's rank.
+/// Returns the traversal for an array of shape `shape`. `layout` is a permutation of NTHWC, NTHW
+/// (C = 1) or NHWC (T = 1) that starts with N. Throws InvalidArgument if it is not, or does not match the shape's rank.
 [[nodiscard]] ClipWalk walk_of(const std::string& layout, const Shape& shape,
                                const std::string& where);
 

@@ -15,7 +15,6 @@ namespace eflow::io {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::size_t kMaxHeader = 64 << 10;
 
 std::uint64_t size_of_file(const FileDescriptor& file, const std::filesystem::path& path) {
   struct stat info {};
@@ -32,45 +31,17 @@ struct HeaderText {
 
 HeaderText read_header(const FileDescriptor& file, std::uint64_t size,
                        const std::filesystem::path& path) {
-  std::array<unsigned char, 12> start{};
-  if (size < start.size()) {
-    throw CorruptData(str("[npy] ", path.string(), " has ", size, " bytes: it is not a .npy file"));
-  }
-  read_at(file, path, 0, std::as_writable_bytes(std::span(start)));
-  if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
-    throw CorruptData(
-        str("[npy] ", path.string(), " does not begin with \\x93NUMPY: it is not a .npy file"));
-  }
-  const int version = start[6];
-  if (version != 1 && version != 2) {
-    throw InvalidArgument(str("[npy] ", path.string(), " has .npy version ", version, ".",
-                              int{start[7]},
-                              "; only versions 1 and 2 are supported. Save it in Python with "
-                              "np.lib.format.write_array(file, array, version=(1, 0))"));
-  }
-  std::size_t length = start[8] | start[9] << 8;
-  if (version == 2) length |= std::size_t{start[10]} << 16 | std::size_t{start[11]} << 24;
-  const std::size_t begin = version == 1 ? 10 : 12;
-  if (length > kMaxHeader || begin + length > size) {
-    throw CorruptData(str("[npy] ", path.string(), ", byte 8: the header length is ", length,
-                          "; expected at most ", kMaxHeader, ", within the file"));
-  }
+  std::array<std::byte, kNpyStart> start{};
+  if (size >= start.size()) read_at(file, path, 0, start);
+  const auto [begin, length] = npy_header_range(start, size, path.string());
   HeaderText out{std::string(length, '\0'), begin + length};
   read_at(file, path, begin, std::as_writable_bytes(std::span(out.text.data(), length)));
   return out;
 }
 
-/// Throws CorruptData unless the data end where the file of `size` bytes does.
-void check_size(const Shape& shape, std::size_t element, std::uint64_t offset, std::uint64_t size,
-                const std::filesystem::path& path) {
-  const auto expected = static_cast<std::uint64_t>(element_count(shape));
-  if (expected <= size && offset + expected * element == size) return;
-  throw CorruptData(str("[npy] ", path.string(), ": ", shape, " takes ", expected, " x ", element,
-                        " bytes after byte ", offset, ", but the file has ", size - offset,
-                        " there: it is cut short or has trailing bytes"));
-}
+}  // namespace
 
-std::int64_t integer_at(const std::byte* bytes, IntegerFormat format) {
+std::int64_t npy_integer_at(const std::byte* bytes, IntegerFormat format) {
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < format.bytes; ++i) {
     const std::size_t at = format.big_endian ? i : format.bytes - 1 - i;
@@ -80,6 +51,8 @@ std::int64_t integer_at(const std::byte* bytes, IntegerFormat format) {
   if (format.is_signed) return static_cast<std::int64_t>(value << unused) >> unused;
   return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX));
 }
+
+namespace {
 
 const char* descriptor_of(DType dtype) {
   switch (dtype) {
@@ -108,7 +81,7 @@ NpyFile::NpyFile(const std::filesystem::path& path) : path_(path), file_(open_re
   dtype_ = parsed.dtype;
   shape_ = parsed.shape;
   data_offset_ = header.data_offset;
-  check_size(shape_, size_of(dtype_), data_offset_, size, path_);
+  check_npy_size(shape_, size_of(dtype_), data_offset_, size, path_.string());
 }
 
 std::int64_t NpyFile::rows() const {
@@ -139,13 +112,13 @@ NpyIntegers read_npy_integers(const std::filesystem::path& path) {
   const std::uint64_t size = size_of_file(file, path);
   const HeaderText header = read_header(file, size, path);
   const auto [format, shape] = parse_npy_integer_header(header.text, path.string());
-  check_size(shape, format.bytes, header.data_offset, size, path);
+  check_npy_size(shape, format.bytes, header.data_offset, size, path.string());
   std::vector<std::byte> bytes(size - header.data_offset);
   read_at(file, path, header.data_offset, bytes);
   NpyIntegers out{shape, {}};
   out.values.reserve(bytes.size() / format.bytes);
   for (std::size_t at = 0; at < bytes.size(); at += format.bytes)
-    out.values.push_back(integer_at(bytes.data() + at, format));
+    out.values.push_back(npy_integer_at(bytes.data() + at, format));
   return out;
 }
 

@@ -1,7 +1,9 @@
 #include "eflow/io/dataset/npy_header.hpp"
 
+#include <array>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 
 #include "eflow/core/base/error.hpp"
 
@@ -113,6 +115,20 @@ DType dtype_of_descriptor(std::string_view descriptor, const std::string& path) 
                             conversion_of(descriptor)));
 }
 
+Element element_of_descriptor(std::string_view descriptor, const std::string& path,
+                              bool two_bytes_are_bf16) {
+  if (descriptor == "|u1" || descriptor == "<u1") return Element::kU8;
+  if (descriptor == "<f2") return Element::kF16;
+  if (descriptor == "<f4") return Element::kF32;
+  if (descriptor == "<f8") return Element::kF64;
+  const bool two_bytes = descriptor == "|V2" || descriptor == "<V2" || descriptor == "<u2";
+  if (two_bytes && two_bytes_are_bf16) return Element::kBF16;
+  throw InvalidArgument(str(
+      "[npy] ", path, " holds '", descriptor, "'; clips must be u1, f2, f4 or f8, little-endian",
+      two_bytes ? ". If these are the bits of bf16 values, pass --dtype bf16"
+                : str(". Convert it in Python: ", conversion_of(descriptor))));
+}
+
 IntegerFormat integer_of_descriptor(std::string_view descriptor, const std::string& path) {
   if (descriptor.size() == 3) {
     const char order = descriptor[0], kind = descriptor[1], bytes = descriptor[2];
@@ -167,12 +183,59 @@ Shape Parser::parse(const OfDescriptor& of_descriptor) {
   return shape;
 }
 
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::size_t kMaxHeader = 64 << 10;
+
 }  // namespace
+
+NpyHeaderRange npy_header_range(std::span<const std::byte, kNpyStart> bytes, std::uint64_t size,
+                                const std::string& path) {
+  std::array<unsigned char, kNpyStart> start{};
+  std::memcpy(start.data(), bytes.data(), start.size());
+  if (size < start.size())
+    throw CorruptData(str("[npy] ", path, " has ", size, " bytes: it is not a .npy file"));
+  if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
+    throw CorruptData(
+        str("[npy] ", path, " does not begin with \\x93NUMPY: it is not a .npy file"));
+  }
+  const int version = start[6];
+  if (version != 1 && version != 2) {
+    throw InvalidArgument(str("[npy] ", path, " has .npy version ", version, ".", int{start[7]},
+                              "; only versions 1 and 2 are supported. Save it in Python with "
+                              "np.lib.format.write_array(file, array, version=(1, 0))"));
+  }
+  std::size_t length = start[8] | start[9] << 8;
+  if (version == 2) length |= std::size_t{start[10]} << 16 | std::size_t{start[11]} << 24;
+  const std::size_t begin = version == 1 ? 10 : 12;
+  if (length > kMaxHeader || begin + length > size) {
+    throw CorruptData(str("[npy] ", path, ", byte 8: the header length is ", length,
+                          "; expected at most ", kMaxHeader, ", within the file"));
+  }
+  return {begin, length};
+}
+
+void check_npy_size(const Shape& shape, std::size_t element, std::uint64_t offset,
+                    std::uint64_t size, const std::string& path) {
+  const auto expected = static_cast<std::uint64_t>(element_count(shape));
+  if (expected <= size && offset + expected * element == size) return;
+  throw CorruptData(str("[npy] ", path, ": ", shape, " takes ", expected, " x ", element,
+                        " bytes after byte ", offset, ", but the file has ", size - offset,
+                        " there: it is cut short or has trailing bytes"));
+}
 
 NpyHeader parse_npy_header(std::string_view text, const std::string& path) {
   NpyHeader out;
   out.shape = Parser(text, path).parse([&](std::string_view word) {
     out.dtype = dtype_of_descriptor(word, path);
+  });
+  return out;
+}
+
+NpyElementHeader parse_npy_element_header(std::string_view text, const std::string& path,
+                                          bool two_bytes_are_bf16) {
+  NpyElementHeader out;
+  out.shape = Parser(text, path).parse([&](std::string_view word) {
+    out.element = element_of_descriptor(word, path, two_bytes_are_bf16);
   });
   return out;
 }

@@ -20,18 +20,6 @@
 namespace eflow::io {
 namespace {
 
-/// The mapping from stored elements to model values. Float pixels in [0, 1] are stored unchanged
-/// and mapped on reading.
-ValueMapping mapping_of(DType input, DType stored, FloatRange range) {
-  if (input == DType::kU8 || stored == DType::kU8) return kPixelMapping;
-  return range == FloatRange::kUnit ? ValueMapping{2.0, -1.0} : ValueMapping{};
-}
-
-/// The mapping from input elements to model values ([-1, 1] for pixels).
-ValueMapping input_mapping(DType input, FloatRange range) {
-  return input == DType::kU8 ? kPixelMapping : mapping_of(input, DType::kF32, range);
-}
-
 NpyFile open_videos(const std::filesystem::path& path) {
   NpyFile file(path);
   if (file.dtype() != DType::kU8 && file.dtype() != DType::kF32 && file.dtype() != DType::kF64) {
@@ -84,29 +72,6 @@ Videos open_clips(const std::filesystem::path& path, const PackOptions& options)
   return out;
 }
 
-/// Throws if the array's floats may have another meaning than pixels in [-1, 1].
-void require_symmetric(const Videos& videos, double lowest, double highest) {
-  if (lowest < 0 && lowest >= -1 && highest <= 1) return;
-  const std::string found =
-      str("[pack] ", videos.where, ": the values are from ", lowest, " to ", highest, "; ");
-  if (lowest >= 0 && highest <= 1) {
-    throw AmbiguousArray(found +
-                         "no value is below 0, so they may be pixels in [0, 1] or in "
-                         "[-1, 1]; set their meaning with --range unit or --range symmetric "
-                         "(latents: --range any)");
-  }
-  throw AmbiguousArray(str(
-      found, "floats are pixels in [0, 1] or [-1, 1], or latents. Scale pixels in Python, ",
-      lowest >= 0 ? str("np.save(path, (array / ",
-                        highest <= 255     ? "255"
-                        : highest <= 65535 ? "65535"
-                                           : "array.max()",
-                        ").astype('<f4')), and pass --range unit")
-                  : "for example np.save(path, (array / abs(array).max()).astype('<f4')), and pass "
-                    "--range symmetric",
-      "; for latents, pass --range any"));
-}
-
 /// Reads all clips once, before anything is written: hashes the content, chained clip by clip so
 /// that memory stays bounded, and checks the values. Sets *range if the options leave it open.
 std::string survey(Videos& videos, const std::stop_token& stop, std::optional<FloatRange>* range) {
@@ -124,7 +89,7 @@ std::string survey(Videos& videos, const std::stop_token& stop, std::optional<Fl
     lowest = std::min(lowest, *low), highest = std::max(highest, *high);
   }
   if (!*range && videos.floats() && !stop.stop_requested())
-    require_symmetric(videos, lowest, highest);
+    require_symmetric(videos.where, lowest, highest);
   if (!*range) *range = FloatRange::kSymmetric;
   return to_hex(chain);
 }

@@ -22,6 +22,10 @@ struct Command {
 
 int data_synth(const Arguments& arguments);
 int data_pack(const Arguments& arguments);
+int data_import(const Arguments& arguments);
+int data_captions(const Arguments& arguments);
+int data_merge(const Arguments& arguments);
+int data_stats(const Arguments& arguments);
 int data_info(const Arguments& arguments);
 int data_verify(const Arguments& arguments);
 int train(const Arguments& arguments);

@@ -15,7 +15,7 @@
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/program/arguments.hpp"
-#include "eflow/trainer/program/progress.hpp"
+#include "eflow/trainer/program/clip_progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
 
 namespace eflow::program {
@@ -31,48 +31,6 @@ constexpr std::array<std::string_view, 3> kRangeNames = {"symmetric", "unit", "a
 /// --range auto leaves PackOptions::float_range empty.
 constexpr const char* kAutoRange = "auto";
 constexpr std::array<std::string_view, 3> kSplitNames = {"train", "held-out", "all"};
-
-/// A progress bar over clips. Forwards the stop signal to `stop`, if given.
-class ClipProgress {
- public:
-  explicit ClipProgress(const char* what, std::stop_source* stop = nullptr)
-      : what_(what), stop_(stop) {}
-  void operator()(std::int64_t done, std::int64_t total) {
-    if (!bar_)
-      bar_ = std::make_shared<trainer::Progress>(trainer::Console::errors(), what_, total, 0,
-                                                 std::max<std::int64_t>(1, total / 10));
-    bar_->update(done, "clips");
-    if (stop_ && stop_requested()) stop_->request_stop();
-  }
-
- private:
-  const char* what_;
-  std::stop_source* stop_;
-  std::shared_ptr<trainer::Progress> bar_;
-};
-
-int report(const io::PackReport& report, const std::string& out) {
-  if (!report.finished) {
-    std::printf("stopped; run the same command again to continue\n");
-    return trainer::kExitSaved;
-  }
-  if (report.continued_from > 0)
-    std::printf("continued after clip %lld\n", static_cast<long long>(report.continued_from));
-  if (report.guessed_range) {
-    std::printf(
-        "float values taken for pixels in [-1, 1]; --range says otherwise (unit: [0, 1], "
-        "any: latents)\n");
-  }
-  const std::string layout = report.layout.empty() ? "" : ", layout " + report.layout;
-  std::printf("%s: %s\n", out.c_str(),
-              str(report.already_there ? "already complete, checked, "
-                  : report.repaired    ? "repaired, "
-                                       : "",
-                  report.clips, " clips ", report.spec.shape, " ", report.spec.dtype, ", ",
-                  report.spec.class_count, " classes, ", report.stored_bytes / 1024, " KiB", layout)
-                  .c_str());
-  return 0;
-}
 
 void require_file(const std::string& key, const std::string& path) {
   if (path.empty() || std::filesystem::exists(path)) return;
@@ -161,7 +119,7 @@ int data_pack(const Arguments& arguments) {
   if (io::NpyFile(flags.videos).dtype() == DType::kU8)
     refuse_given(given, {"range"}, "has no effect on uint8 values, which are pixels from 0 to 255");
   install_stop_signals();
-  return report(pack(flags), flags.out);
+  return print_report(pack(flags), flags.out);
 }
 
 int data_synth(const Arguments& arguments) {
@@ -194,9 +152,10 @@ int data_synth(const Arguments& arguments) {
   if (overwrite) packing.foreign = io::ForeignFiles::kOverwrite;
   packing.progress = ClipProgress("drawing", &stop);
   packing.stop = stop.get_token();
-  return report(io::pack_source(shapes, out,
-                                str("synth/1 ", size, " ", frames, " ", split, " ", seed), packing),
-                out);
+  return print_report(
+      io::pack_source(shapes, out, str("synth/1 ", size, " ", frames, " ", split, " ", seed),
+                      packing),
+      out);
 }
 
 namespace {

@@ -22,6 +22,10 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
       {"data synth", "make a labelled data set of moving shapes", data_synth, false},
       {"data pack", "pack .npy videos and labels into a data set", data_pack, false},
+      {"data import", "pack arrays, archives, videos or HDF5 files", data_import, false},
+      {"data captions", "list the captions of clips for a text encoder", data_captions, false},
+      {"data merge", "join packed data sets", data_merge, false},
+      {"data stats", "measure channels, captions and duplicates", data_stats, false},
       {"data info", "describe a data set", data_info, false},
       {"data verify", "check every byte of a data set", data_verify, false},
       {"train", "train a generator", train},
