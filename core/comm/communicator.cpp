@@ -159,11 +159,14 @@ void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
   for (int polls = 0;; ++polls) {
     if (failed_) throw PeerError("[ranks] the communicator failed before");
     poll_all();
-    if (state->complete) return;
+    const auto waited = std::chrono::steady_clock::now() - start;
+    if (state->complete) {
+      waited_ += std::chrono::duration<double>(waited).count();
+      return;
+    }
+    if (waited > deadline_)
+      fail_late(*state, std::chrono::duration_cast<std::chrono::milliseconds>(waited));
     channel_->rest(polls);
-    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::steady_clock::now() - start);
-    if (waited > deadline_) fail_late(*state, waited);
   }
 }
 

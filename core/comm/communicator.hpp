@@ -80,6 +80,8 @@ class Communicator {
   /// "rank 2 (node7, process 4711)"
   [[nodiscard]] std::string name_of(int rank) const;
   [[nodiscard]] const CallLog& log() const { return log_; }
+  /// Seconds that this rank has waited for operations to complete.
+  [[nodiscard]] double waited_seconds() const { return waited_; }
 
   /// Sends and receives messages, at most one per pair and direction: the operation that all others
   /// consist of, and the neighbour exchange of sequence parallelism. Sizes must agree on both sides.
@@ -133,6 +135,7 @@ class Communicator {
   std::vector<std::string> last_seen_;  ///< of each rank: the last operation that it joined
   std::vector<std::shared_ptr<Pending::State>> active_;
   CallLog log_;
+  double waited_ = 0;
   bool failed_ = false;
 };
 

@@ -45,11 +45,11 @@ RunHistory history_of(const nlohmann::json& json) {
 
 }  // namespace
 
-std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer& trainer,
-                                      const Config& config, const DataInfo& data,
-                                      const RunHistory& history) {
-  const TensorBytes bytes("", trainer.state());
-  return store->save(trainer.steps(), bytes.arrays(), describe_run(config, data, history).dump());
+std::filesystem::path save_checkpoint(io::CheckpointStore* store, std::int64_t step,
+                                      const nn::NamedTensors& state, const Config& config,
+                                      const DataInfo& data, const RunHistory& history) {
+  const TensorBytes bytes("", state);
+  return store->save(step, bytes.arrays(), describe_run(config, data, history).dump());
 }
 
 CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
@@ -84,9 +84,9 @@ io::Checkpoint open_checkpoint(const std::filesystem::path& path) {
 
 std::uint64_t checkpoint_bytes(const Trainer& trainer) {
   std::uint64_t bytes = 1 << 16;  // the description
-  for (const auto& [name, tensor] : trainer.state()) {
-    bytes +=
-        static_cast<std::uint64_t>(tensor.count()) * size_of(tensor.dtype()) + 512;  // 512: headers
+  for (const auto& [name, spec] : trainer.state_specs()) {
+    const auto count = static_cast<std::uint64_t>(element_count(spec.shape));
+    bytes += count * size_of(spec.dtype) + 512;  // 512: headers
   }
   return bytes;
 }

@@ -109,6 +109,8 @@ TrainerOptions trainer_options(const Config& config) {
   TrainerOptions options;
   options.batch = config.train.batch;
   options.accumulation = config.train.accumulation;
+  options.shards = config.train.shards;
+  options.average_in_loss = config.mva.share > 0;
   options.seed = config.train.seed;
   options.learning_rate = config.optim.lr;
   options.learning_rate.total = config.train.iterations;

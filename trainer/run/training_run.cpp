@@ -416,9 +416,10 @@ class Run {
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
                    [&] { metrics_->sync(); });
     history_.pending_metrics = metrics_->pending();
-    last_checkpoint_ =
-        save_checkpoint(store, parts_->trainer, config_, parts_->data.info, history_);
-    saved_ = parts_->trainer.steps();
+    const std::int64_t step = parts_->trainer.steps();
+    last_checkpoint_ = save_checkpoint(store, step, parts_->trainer.state(), config_,
+                                       parts_->data.info, history_);
+    saved_ = step;
   }
 
   /// Saves. After a failure, a run that goes on tries again some steps later, and one that ends
