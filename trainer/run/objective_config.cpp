@@ -96,7 +96,7 @@ double anyflow_passes(const Config& config, const nn::DiTConfig& network) {
   const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
   const bool maps = !on_policy || config.anyflow.cotrain;
   // With micro-batches, half of the samples are evaluated once more, for the level of the loss.
-  const double level = config.train.accumulation > 1 && maps
+  const double level = config.train.accumulation * config.train.shards > 1 && maps
                            ? (options.guidance != 1 ? 1 : 0.5) * (options.causal ? 2 : 1)
                            : 0;
   if (!on_policy) return anyflow_passes(options) + level;
