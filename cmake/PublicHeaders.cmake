@@ -153,6 +153,14 @@ set(EFLOW_SHARED_jit
   jit/kernel_builder.hpp
   jit/tune/tuning_target.hpp)
 set(EFLOW_SHARED_core
+  core/comm/call.hpp
+  core/comm/call_log.hpp
+  core/comm/channel.hpp
+  core/comm/communicator.hpp
+  core/comm/local_channel.hpp
+  core/comm/mpi_channel.hpp
+  core/comm/shard_tree.hpp
+  core/comm/tree_reduce.hpp
   core/tensor/kernel_registry.hpp
   core/tensor/trace.hpp
   core/tensor/trace_range.hpp

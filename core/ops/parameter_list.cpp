@@ -13,8 +13,6 @@
 namespace eflow {
 namespace {
 
-/// Elements per block.
-constexpr std::int64_t kPerBlock = 16384;
 /// The table is an i64 tensor: a row as 64-bit words.
 constexpr std::int64_t kRowWords = sizeof(args::ParameterRow) / sizeof(std::int64_t);
 static_assert(sizeof(args::ParameterRow) % sizeof(std::int64_t) == 0);
@@ -73,8 +71,14 @@ void ParameterList::write_table() {
                         parameters_[0].value.device());
 }
 
-Tensor ParameterList::squared_norm() {
-  if (parameters_.empty()) return Tensor::zeros({1}, DType::kF64);
+Tensor ParameterList::total_of(const Tensor& block_squares) {
+  if (block_squares.count() == 0) return Tensor::zeros({1}, DType::kF64);
+  const NoGrad off;
+  return reshape(sum(block_squares, {0}), {1});
+}
+
+Tensor ParameterList::block_squares() {
+  if (parameters_.empty()) return Tensor::empty({0}, DType::kF64);
   const NoGrad off;
   const Tensor& first = parameters_[0].value;
   std::optional<DType> dtype;
@@ -99,7 +103,7 @@ Tensor ParameterList::squared_norm() {
       "squares_list", jit::KernelSpec("squares_list", {gradient_dtype_}), {blocks_},
       args::SquaresList{static_cast<const args::ParameterRow*>(table_.data()),
                         static_cast<double*>(partial.data()), table_.size(0), kPerBlock});
-  return reshape(sum(partial, {0}), {1});
+  return partial;
 }
 
 void ParameterList::update(const ListStep& step, const Tensor& squared_norm) {

@@ -30,6 +30,10 @@ struct ListStep {
 /// Updates a fixed set of parameters. Threads: one at a time.
 class ParameterList {
  public:
+  /// Elements of a parameter that one block of the kernels handles. A list of parts of parameters
+  /// that begin at multiples of it gives the same bits as a list of the parameters.
+  static constexpr std::int64_t kPerBlock = 16384;
+
   /// Throws ShapeError or InvalidArgument unless every entry is as ListedParameter requires and all
   /// have one dtype and one device.
   explicit ParameterList(std::vector<ListedParameter> parameters);
@@ -37,9 +41,15 @@ class ParameterList {
   /// Returns the sum of squares of all gradients (value.grad(); undefined counts as zero) as an f64
   /// tensor [1], summed in a fixed order. Does not wait for the device. Throws InvalidArgument
   /// unless all gradients have one dtype: that of the values, or bf16 if the values are f32.
-  [[nodiscard]] Tensor squared_norm();
-  /// Applies one update with the gradients of the last squared_norm() call. squared_norm: its
-  /// result, which determines the clipping; if it is not finite, nothing changes. Does not wait for
+  [[nodiscard]] Tensor squared_norm() { return total_of(block_squares()); }
+  /// The terms of squared_norm(): one f64 value per block, in the order of the list. For a list that
+  /// is divided over several ranks: total_of() of all their terms is the norm of the whole list.
+  /// Throws as squared_norm() does.
+  [[nodiscard]] Tensor block_squares();
+  /// The sum of the terms, f64 [1].
+  [[nodiscard]] static Tensor total_of(const Tensor& block_squares);
+  /// Applies one update with the gradients of the last squared_norm() or block_squares() call.
+  /// squared_norm: the sum of squares of all gradients, which determines the clipping; if it is not finite, nothing changes. Does not wait for
   /// the device. Throws InvalidArgument if squared_norm() was not called before or step is < 1.
   void update(const ListStep& step, const Tensor& squared_norm);
 

@@ -59,6 +59,10 @@ void check(const ClipSource& source, const SampleOrder& order, const LoaderOptio
                               " and depth ", o.depth, " must be 1 or more, first step ",
                               o.first_step, " 0 or more"));
   }
+  if (o.take < 1 || o.skip < 0 || o.skip + o.take > o.every) {
+    throw InvalidArgument(
+        str("[loader] cannot take ", o.take, " batches after ", o.skip, " of ", o.every));
+  }
   if (order.count() != source.size()) {
     throw InvalidArgument(str("[loader] the order covers ", order.count(),
                               " samples, but the source has ", source.size()));
@@ -124,8 +128,10 @@ void Loader::State::fill(Batch& batch, std::int64_t step) const {
       context.rank() == 0 ? 0 : static_cast<std::size_t>(element_count(context));
   batch.context_shape = context.rank() == 0 ? Shape{} : with_batch(options.batch_size, context);
   batch.context.resize(size * per_context);
+  const LoaderOptions& o = options;
+  const std::int64_t number = step / o.take * o.every + o.skip + step % o.take;
   for (std::size_t i = 0; i < size; ++i) {
-    const std::int64_t position = step * options.batch_size + static_cast<std::int64_t>(i);
+    const std::int64_t position = number * options.batch_size + static_cast<std::int64_t>(i);
     const std::int64_t id = batch.ids[i] = order.index_at(position);
     batch.labels[i] = source.read(id, std::span(batch.clips).subspan(i * per_clip, per_clip));
     if (per_context > 0) {

@@ -28,13 +28,16 @@ struct Batch {
 
 struct LoaderOptions {
   std::int64_t batch_size = 1;
-  std::int64_t first_step = 0;
+  std::int64_t first_step = 0;  ///< counted in delivered batches
+  /// Of every `every` consecutive batches, the loader delivers `take`, after the first `skip`: one
+  /// rank's part of a step that is divided over ranks.
+  std::int64_t every = 1, skip = 0, take = 1;
   int threads = 1;  ///< background readers, >= 1
   int depth = 2;    ///< most batches in preparation or ready, >= 1; bounds the memory
 };
 
-/// Delivers, for step k, the samples at positions [k*B, (k+1)*B) of the order. For a single
-/// consumer thread. The source is borrowed and must outlive the loader. The destructor waits for
+/// Delivers, for step k, the samples at positions [n*B, (n+1)*B) of the order, where n is k, or with
+/// `every` > 1 the k-th batch that is taken. For a single consumer thread. The source is borrowed and must outlive the loader. The destructor waits for
 /// reads in progress, then joins the reader threads.
 class Loader {
  public:

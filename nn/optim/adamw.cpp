@@ -37,6 +37,13 @@ std::vector<ListedParameter> AdamW::listed() const {
   return out;
 }
 
+NamedTensors AdamW::named(const std::vector<Tensor>& moments) const {
+  NamedTensors all;
+  for (std::size_t i = 0; i < moments.size(); ++i)
+    all.emplace_back(parameters_[i].first, moments[i]);
+  return all;
+}
+
 NamedTensors AdamW::state() const {
   NamedTensors state;
   for (std::size_t i = 0; i < m_.size(); ++i)

@@ -27,6 +27,9 @@ class AdamW {
   void set_steps(std::int64_t steps) { steps_ = steps; }
   /// Handles to the moments, named "m.NAME" and "v.NAME" for each parameter.
   [[nodiscard]] NamedTensors state() const;
+  /// Handles to the moments by the names of their parameters.
+  [[nodiscard]] NamedTensors first_moments() const { return named(m_); }
+  [[nodiscard]] NamedTensors second_moments() const { return named(v_); }
 
   [[nodiscard]] const NamedTensors& parameters() const { return parameters_; }
   [[nodiscard]] const AdamWOptions& options() const { return options_; }
@@ -34,6 +37,7 @@ class AdamW {
   [[nodiscard]] std::vector<ListedParameter> listed() const;
 
  private:
+  [[nodiscard]] NamedTensors named(const std::vector<Tensor>& moments) const;
   NamedTensors parameters_;
   std::vector<Tensor> m_, v_;
   AdamWOptions options_;

@@ -23,6 +23,9 @@ class FusedUpdate {
 
   /// Returns the sum of squares over all gradients, f64 [1] on the device.
   [[nodiscard]] Tensor squared_norm() { return list_.squared_norm(); }
+  /// The terms of squared_norm() (ParameterList::block_squares()), for parameters that are divided
+  /// over several ranks; apply() then gets the sum of all ranks' terms.
+  [[nodiscard]] Tensor block_squares() { return list_.block_squares(); }
   /// Same result as adamw->step(learning_rate, clip_factor(norm, clip)) followed by ema->update().
   /// If squared_norm is not finite, only the update counters of the two change. clip = 0 disables
   /// clipping.

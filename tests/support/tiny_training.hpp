@@ -28,7 +28,8 @@ class Waves final : public io::ClipSource {
 
 /// Runs on the device that is the default at construction; the default must not change.
 struct TinyTraining {
-  explicit TinyTraining(trainer::Config c = config("f32")) : given(std::move(c)) {}
+  explicit TinyTraining(trainer::Config c = config("f32"), comm::Communicator* others = nullptr)
+      : given(std::move(c)), ranks(others) {}
 
   /// With token dropping, guidance and additivity.
   static trainer::Config config(const char* precision) {
@@ -45,6 +46,7 @@ struct TinyTraining {
   }
 
   trainer::Config given;
+  comm::Communicator* ranks;
   Waves source;
   trainer::ClipFormat format{3, 4, 8, 8, 4};
   std::unique_ptr<nn::VideoDiT> model = trainer::make_model(given, format),
@@ -55,7 +57,14 @@ struct TinyTraining {
       [this](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
         return objective({std::cref(*model), std::cref(*average)}, part, step, total);
       },
-      &source, trainer::trainer_options(given)};
+      &source, options()};
+
+ private:
+  [[nodiscard]] trainer::TrainerOptions options() const {
+    trainer::TrainerOptions all = trainer::trainer_options(given);
+    all.ranks = ranks;
+    return all;
+  }
 };
 
 }  // namespace eflow::test

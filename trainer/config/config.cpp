@@ -132,7 +132,14 @@ Options train_options(Config& config) {
       {"train.batch", &c.batch, between(1, 65536), "clips",
        "Clips per step, over all micro-batches."},
       {"train.accumulation", &c.accumulation, between(1, 65536),
-       "Micro-batches per step; must divide train.batch."},
+       "Micro-batches per shard of a step; must divide train.batch / train.shards."},
+      {"train.shards", &c.shards, between(0, 65536),
+       "Parts of the batch whose gradients are computed apart and added over a fixed tree; with "
+       "the "
+       "same number, 1, 2, 4, ... ranks give the same bits. 0: one per rank."},
+      {"train.deadline", &c.deadline, between(1, 1e6), "s",
+       "Longest wait of a rank for the others, after which it names who is late and ends with exit "
+       "code 7."},
       {"train.seed", &c.seed, between(0, 1e15),
        "Seed of weights, sample order, times, noise and label drops."},
       {"train.threads", &c.threads, between(0, 1024), "threads",

@@ -71,6 +71,8 @@ struct ModelConfig : nn::DiTConfig {
 /// [train]; train.recompute is model.recompute.
 struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, threads = 0;
+  std::int64_t shards = 0;  ///< 0: one per rank
+  double deadline = 600;    ///< seconds that a rank waits for the others
   std::uint64_t seed = 1;
   DType precision = DType::kF32;  ///< of the blocks
   std::string init_from = {}, freeze = {};

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <new>
 
+#include "eflow/core/comm/communicator.hpp"
+
 namespace eflow::trainer {
 namespace {
 
@@ -20,6 +22,7 @@ ExitCode exit_code_of(const std::exception& error) {
   if (is<DeviceError>(error) || is<CompileError>(error) || is<std::bad_alloc>(error))
     return kExitDevice;
   if (is<NumericError>(error)) return kExitNumeric;
+  if (is<comm::PeerError>(error)) return kExitPeer;
   if (is<IoError>(error) || is<std::filesystem::filesystem_error>(error)) return kExitIo;
   return kExitInternal;
 }

@@ -26,6 +26,7 @@ enum ExitCode : int {
   kExitCheckpoint = 4,  ///< a checkpoint is missing, damaged or does not fit
   kExitDevice = 5,      ///< device failure or out of memory
   kExitNumeric = 6,     ///< a loss or gradient was not finite
+  kExitPeer = 7,        ///< another rank of the job ended, hangs or is late
   kExitIo = 8,          ///< no space left, or a system call failed
   kExitInternal = 70,   ///< a bug in eflow
   kExitSaved = 75,      ///< stopped by a signal after saving; run the command again to continue

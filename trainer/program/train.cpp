@@ -11,6 +11,7 @@
 #include "eflow/trainer/program/console.hpp"
 #include "eflow/trainer/program/progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
+#include "eflow/trainer/program/world.hpp"
 #include "eflow/trainer/run/later_stages.hpp"
 #include "eflow/trainer/run/stages.hpp"
 #include "eflow/trainer/run/training_plan.hpp"
@@ -89,13 +90,14 @@ void say(const std::string& line) {
 }
 
 /// Trains one stage. Returns true if a signal stopped it.
-bool run(const trainer::Stage& stage, const std::string& resume) {
+bool run(const trainer::Stage& stage, const std::string& resume, comm::Communicator* ranks) {
   const trainer::Config& config = stage.config;
   std::unique_ptr<trainer::Progress> progress;
   double held_out = 0;
   trainer::TrainingHooks hooks;
   hooks.stop = stop_requested;
   hooks.say = say;
+  hooks.ranks = ranks;
   hooks.on_step = [&](const trainer::StepMetrics& m) {
     if (!progress) {  // starts after the first step, which fills pools and caches
       progress = std::make_unique<trainer::Progress>(
@@ -144,11 +146,15 @@ int train(const Arguments& arguments) {
   }
   if (flags.dry_run) return describe(stages, flags.resume);
   install_stop_signals();
-  trainer::check_later_stages(stages, flags.later_stages, say);
-  for (const trainer::Stage& stage : stages) {
-    if (run(stage, flags.resume)) return trainer::kExitSaved;
-  }
-  return trainer::kExitOk;
+  World world(stages.front().config.train.deadline);
+  return world.guard([&] {
+    world.log_to(flags.out);
+    if (world.is_first()) trainer::check_later_stages(stages, flags.later_stages, say);
+    for (const trainer::Stage& stage : stages) {
+      if (run(stage, flags.resume, world.ranks())) return trainer::kExitSaved;
+    }
+    return trainer::kExitOk;
+  });
 }
 
 }  // namespace eflow::program

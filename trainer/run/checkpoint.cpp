@@ -49,10 +49,10 @@ RunHistory history_of(const nlohmann::json& json) {
 
 }  // namespace
 
-std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer& trainer,
-                                      const Config& config, const DataInfo& data,
-                                      const RunHistory& history) {
-  const TensorBytes bytes("", trainer.state());
+std::filesystem::path save_checkpoint(io::CheckpointStore* store, std::int64_t step,
+                                      const nn::NamedTensors& state, const Config& config,
+                                      const DataInfo& data, const RunHistory& history) {
+  const TensorBytes bytes("", state);
   std::vector<io::NamedBytes> arrays = bytes.arrays();
   const std::vector<float>& null = data.text.null;
   if (!null.empty()) {
@@ -61,7 +61,7 @@ std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer&
                       {data.text.length, data.clips.context_dim},
                       std::as_bytes(std::span(null))});
   }
-  return store->save(trainer.steps(), arrays, describe_run(config, data, history).dump());
+  return store->save(step, arrays, describe_run(config, data, history).dump());
 }
 
 nn::NamedTensors load_trainer_state(const io::Checkpoint& checkpoint) {
@@ -109,9 +109,9 @@ io::Checkpoint open_checkpoint(const std::filesystem::path& path) {
 
 std::uint64_t checkpoint_bytes(const Trainer& trainer) {
   std::uint64_t bytes = 1 << 16;  // the description
-  for (const auto& [name, tensor] : trainer.state()) {
-    bytes +=
-        static_cast<std::uint64_t>(tensor.count()) * size_of(tensor.dtype()) + 512;  // 512: headers
+  for (const auto& [name, spec] : trainer.state_specs()) {
+    const auto count = static_cast<std::uint64_t>(element_count(spec.shape));
+    bytes += count * size_of(spec.dtype) + 512;  // 512: headers
   }
   return bytes;
 }

@@ -46,11 +46,11 @@ struct CheckpointInfo {
   std::string digest = {};  ///< identifies the averaged weights
 };
 
-/// Saves the trainer's state as checkpoint trainer.steps() of the store and returns its folder.
-/// Throws NoSpaceError or IoError; older checkpoints then remain intact.
-std::filesystem::path save_checkpoint(io::CheckpointStore* store, const Trainer& trainer,
-                                      const Config& config, const DataInfo& data,
-                                      const RunHistory& history);
+/// Saves a trainer's state() as checkpoint `step` of the store and returns its folder. Throws
+/// NoSpaceError or IoError; older checkpoints then remain intact.
+std::filesystem::path save_checkpoint(io::CheckpointStore* store, std::int64_t step,
+                                      const nn::NamedTensors& state, const Config& config,
+                                      const DataInfo& data, const RunHistory& history);
 
 /// Reads the description. Throws CheckpointError if the checkpoint is not a training checkpoint or
 /// was written by an incompatible version.

@@ -1,5 +1,7 @@
 // Rules between options. Every message names the key, the expected value and the value found.
 
+#include <algorithm>
+
 #include "eflow/core/base/error.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/data/buckets.hpp"
@@ -45,9 +47,14 @@ class Rules {
             ", found ", m.heads);
     require(m.encoder + m.middle + m.decoder > 0,
             "model.encoder, model.middle, model.decoder: expected at least one block, found none");
-    require(c_.train.batch % c_.train.accumulation == 0,
-            "train.accumulation: expected a divisor of train.batch = ", c_.train.batch, ", found ",
-            c_.train.accumulation);
+    const std::int64_t shards = std::max<std::int64_t>(1, c_.train.shards);
+    require(c_.train.batch % shards == 0,
+            "train.shards: expected a divisor of train.batch = ", c_.train.batch, ", found ",
+            shards);
+    require(c_.train.batch % shards != 0 || c_.train.batch / shards % c_.train.accumulation == 0,
+            "train.accumulation: expected a divisor of train.batch",
+            c_.train.shards > 1 ? " / train.shards" : "", " = ", c_.train.batch / shards,
+            ", found ", c_.train.accumulation);
     require(c_.optim.lr.warmup <= c_.train.iterations,
             "optim.warmup: expected at most train.iterations = ", c_.train.iterations, ", found ",
             c_.optim.lr.warmup);

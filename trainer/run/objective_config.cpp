@@ -96,7 +96,7 @@ double anyflow_passes(const Config& config, const nn::DiTConfig& network) {
   const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
   const bool maps = !on_policy || config.anyflow.cotrain;
   // With micro-batches, half of the samples are evaluated once more, for the level of the loss.
-  const double level = config.train.accumulation > 1 && maps
+  const double level = config.train.accumulation * config.train.shards > 1 && maps
                            ? (options.guidance != 1 ? 1 : 0.5) * (options.causal ? 2 : 1)
                            : 0;
   if (!on_policy) return anyflow_passes(options) + level;
@@ -109,6 +109,8 @@ TrainerOptions trainer_options(const Config& config) {
   TrainerOptions options;
   options.batch = config.train.batch;
   options.accumulation = config.train.accumulation;
+  options.shards = config.train.shards;
+  options.average_in_loss = config.mva.share > 0;
   options.seed = config.train.seed;
   options.learning_rate = config.optim.lr;
   options.learning_rate.total = config.train.iterations;

@@ -11,6 +11,8 @@
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/exact_source.hpp"
+#include "eflow/trainer/ranks/shared_level.hpp"
+#include "eflow/trainer/ranks/step_report.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 
 namespace eflow::trainer {
@@ -50,8 +52,12 @@ soflow::Network guided_teacher(const Generator& teacher, double w) {
 
 }  // namespace
 
-OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student)
+OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student,
+                         comm::Communicator* ranks)
     : student_(student),
+      ranks_(ranks),
+      shards_(config.train.shards),
+      accumulation_(config.train.accumulation),
       learning_rate_(trainer_options(config).learning_rate),
       clip_(config.optim.clip),
       batch_(config.train.batch),
@@ -70,6 +76,7 @@ OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::V
   }
   scores_.fake = std::cref(*fake_);
   optimizer_.emplace(fake_->parameters(), trainer_options(config).adamw);
+  gradients_.emplace(fake_->parameters(), shards_, ranks_);
 }
 
 soflow::Network OnPolicyRun::teacher_network(const Config& config) {
@@ -88,7 +95,11 @@ void OnPolicyRun::begin() {
 }
 
 void OnPolicyRun::measure_level(const std::vector<soflow::Batch>& parts, std::int64_t step) {
-  if (cotrain_) level_ = forward_.level(std::cref(*student_), parts, step);
+  if (!cotrain_) return;
+  const auto level_of = [&](const std::vector<soflow::Batch>& some) {
+    return forward_.level(std::cref(*student_), some, step);
+  };
+  level_ = shards_ == 1 ? level_of(parts) : shared_level(parts, level_of, ranks_, step);
 }
 
 soflow::StepLoss OnPolicyRun::loss(const soflow::Batch& part, std::int64_t step,
@@ -103,12 +114,18 @@ soflow::StepLoss OnPolicyRun::loss(const soflow::Batch& part, std::int64_t step,
 
 double OnPolicyRun::step(const std::vector<soflow::Batch>& parts, std::int64_t step) {
   fake_->clear_gradients();
-  double error = 0;
-  for (const soflow::Batch& part : parts) {
-    const soflow::StepLoss loss = objective_.fake(roll_out_, scores_, part, step, batch_);
-    error += loss.total.item();
+  StepReport report;
+  const auto per_shard = static_cast<std::size_t>(accumulation_);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const soflow::StepLoss loss = objective_.fake(roll_out_, scores_, parts[i], step, batch_);
+    if (i % per_shard == 0) report.losses.push_back(0);
+    report.losses.back() += loss.total.item();
     backward(loss.total);
+    if ((i + 1) % per_shard == 0)
+      gradients_->take(gradients_->shards().first + static_cast<std::int64_t>(i / per_shard));
   }
+  const double error = merged(report, ranks_, step + 1).loss();
+  gradients_->finish_everywhere(step + 1);
   const double norm = nn::gradient_norm(fake_->parameters());
   if (!std::isfinite(error) || !std::isfinite(norm)) {
     throw NumericError(

@@ -10,6 +10,7 @@
 #include "eflow/soflow/anyflow/anyflow.hpp"
 #include "eflow/soflow/anyflow/on_policy_objective.hpp"
 #include "eflow/soflow/exact/exact_flow.hpp"
+#include "eflow/trainer/ranks/gradient_sum.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/step/second_learner.hpp"
 
@@ -17,10 +18,11 @@ namespace eflow::trainer {
 
 class OnPolicyRun final : public SecondLearner {
  public:
-  /// `student` must outlive this object. The score starts as a copy of the teacher; if the teacher
+  /// `student` and `ranks`, which share the work, must outlive this object. The score starts as a copy of the teacher; if the teacher
   /// is exact (anyflow.teacher = exact), begin() makes it a copy of the student. Throws
   /// CheckpointError if the teacher is missing or was trained on clips of another format.
-  OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student);
+  OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student,
+              comm::Communicator* ranks);
 
   /// The teacher's weights, or nothing if the teacher is exact.
   [[nodiscard]] std::optional<WeightsOrigin> teacher() const { return teacher_origin_; }
@@ -48,6 +50,9 @@ class OnPolicyRun final : public SecondLearner {
   std::optional<soflow::ExactFlow> exact_;
   std::unique_ptr<nn::VideoDiT> fake_;  // the learned score
   std::optional<nn::AdamW> optimizer_;
+  comm::Communicator* ranks_;
+  std::optional<GradientSum> gradients_;  // of the score, which all ranks update alike
+  std::int64_t shards_, accumulation_;
   nn::LearningRate learning_rate_;
   double clip_;
   std::int64_t batch_;

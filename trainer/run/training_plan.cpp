@@ -108,7 +108,9 @@ struct TrainingMemory {
 /// only.
 TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
   const auto weights = 4 * static_cast<double>(nn::parameter_count(model));
-  const auto clips = static_cast<double>(config.train.batch / config.train.accumulation);
+  const auto clips =
+      static_cast<double>(config.train.batch / (std::max<std::int64_t>(1, config.train.shards) *
+                                                config.train.accumulation));
   const double tokens = clips * static_cast<double>(model.grid().count());
   const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
   const auto wide = sizeof(float), narrow = size_of(config.train.precision);

@@ -10,6 +10,7 @@
 #include "eflow/core/base/log.hpp"
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/core/base/stopwatch.hpp"
+#include "eflow/core/comm/communicator.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
@@ -21,6 +22,8 @@
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/ranks/agreement.hpp"
+#include "eflow/trainer/ranks/shared_level.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/held_out.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
@@ -36,7 +39,9 @@
 namespace eflow::trainer {
 namespace {
 
-TrainerOptions options_with(TrainerOptions options, const std::vector<Bucket>& buckets) {
+TrainerOptions options_with(TrainerOptions options, const std::vector<Bucket>& buckets,
+                            comm::Communicator* ranks) {
+  options.ranks = ranks;
   for (const Bucket& bucket : buckets) options.others.push_back({bucket.source, bucket.share});
   return options;
 }
@@ -60,7 +65,7 @@ DataSets open_for_training(const Config& config) {
 
 /// Data, models and trainer of a run. Each member may refer to those declared before it.
 struct Parts {
-  explicit Parts(const Config& config)
+  Parts(const Config& config, comm::Communicator* ranks)
       : data(open_for_training(config)),
         buckets(open_buckets(parse_buckets(config.data.buckets), *data.training)),
         model(make_model(config, data.info.clips)),
@@ -68,17 +73,20 @@ struct Parts {
         objective(objective_options(config, model->config())),
         anyflow(anyflow_options(config, model->config())),
         on_policy(config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy
-                      ? std::make_unique<OnPolicyRun>(config, data.info, model.get())
+                      ? std::make_unique<OnPolicyRun>(config, data.info, model.get(), ranks)
                       : nullptr),
         trainer(model.get(), average.get(), loss_of(config), data.training.get(),
-                options_with(trainer_options(config), buckets)) {
+                options_with(trainer_options(config), buckets, ranks)) {
     if (on_policy) trainer.attach(on_policy.get());
-    if (config.train.accumulation > 1 && config.objective.kind != ObjectiveKind::kEFlow) {
-      trainer.before_losses([this](const std::vector<soflow::Batch>& parts, std::int64_t step) {
-        if (on_policy)
-          on_policy->measure_level(parts, step);
-        else
-          level = anyflow.level(std::cref(*model), parts, step);
+    const bool divided = config.train.accumulation * config.train.shards > 1;
+    if (divided && config.objective.kind != ObjectiveKind::kEFlow) {
+      trainer.before_losses([this, ranks, shards = config.train.shards](
+                                const std::vector<soflow::Batch>& parts, std::int64_t step) {
+        if (on_policy) return on_policy->measure_level(parts, step);
+        const auto level_of = [&](const std::vector<soflow::Batch>& some) {
+          return anyflow.level(std::cref(*model), some, step);
+        };
+        level = shards == 1 ? level_of(parts) : shared_level(parts, level_of, ranks, step);
       });
     }
     // Fail now rather than at the first step of a bucket that does not fit the model.
@@ -204,58 +212,99 @@ bool due(std::int64_t step, std::int64_t every, std::int64_t last) {
 /// A save that fails is tried again; the run ends when this many have failed in a row.
 constexpr int kSaveAttempts = 3;
 
-/// One call of run_training().
+/// One call of run_training(). Members that write are rank 0's; those that all ranks must call
+/// together say so.
 class Run {
  public:
-  Run(const Config& config, const std::filesystem::path& out, const TrainingHooks& hooks)
-      : config_(config), directory_(out), hooks_(hooks) {}
+  Run(const Config& config, const std::filesystem::path& out, const TrainingHooks& hooks,
+      comm::Communicator* ranks)
+      : config_(config),
+        directory_(out),
+        hooks_(hooks),
+        ranks_(*ranks),
+        writes_(ranks->is_first()) {}
 
   TrainingResult go(const std::string& resume) {
-    if (!prepare()) return {0, true, {}};
-    start(resume);
     try {
+      require_agreement(facts_of(config_), &ranks_);
+      if (!prepare()) return {0, true, {}};
+      start(resume);
       return train();
-    } catch (...) {
-      rescue();
+    } catch (const std::exception& error) {
+      // Of several ranks, the others may be in another place, so they cannot save together.
+      if (parts_ && started_ && ranks_.size() == 1) rescue();
+      ranks_.leave(error.what());
       throw;
     }
   }
 
  private:
+  /// All ranks.
   TrainingResult train() {
     const std::int64_t last = config_.train.iterations;
     bool stopped = false;
     while (parts_->trainer.steps() < last && !stopped) {
       const StepMetrics metrics = step();
-      stopped = hooks_.stop();
+      const bool retry = metrics.step == next_attempt_;
+      const bool save = agree(hooks_.stop(), retry, metrics.step, &stopped);
       const bool end = stopped || metrics.step == last;
-      if (end || metrics.step == next_attempt_ || due(metrics.step, config_.checkpoint.every, last))
-        save_patiently(end);
-      progress_.attempt("could not show the progress", [&] { hooks_.on_step(metrics); });
+      if (end || save || due(metrics.step, config_.checkpoint.every, last)) save_patiently(end);
+      if (writes_)
+        progress_.attempt("could not show the progress", [&] { hooks_.on_step(metrics); });
     }
+    ranks_.barrier({"end of the run", parts_->trainer.steps()});
     return {parts_->trainer.steps(), stopped && parts_->trainer.steps() < last, last_checkpoint_};
+  }
+
+  /// All ranks. Sets `stopped` if a stop was requested on any rank, and returns whether rank 0 tries
+  /// again to save.
+  bool agree(bool stop, bool retry, std::int64_t step, bool* stopped) {
+    const std::string mine = {stop ? 's' : '-', retry ? 'r' : '-'};
+    const std::vector<std::string> all = ranks_.gather(mine, {"whether to stop or save", step});
+    *stopped = std::any_of(all.begin(), all.end(), [](const auto& one) { return one[0] == 's'; });
+    return all[0][1] == 'r';
   }
 
   void say(const std::string& line) {
     messages_.attempt("could not show a message", [&] { hooks_.say(line); });
   }
 
-  /// Builds networks and kernels. Returns false if a stop was requested meanwhile.
+  /// All ranks. Builds networks and kernels. Returns false if a stop was requested meanwhile.
   bool prepare() {
-    say("device " + describe_device());
+    say("device " + describe_device() +
+        (ranks_.size() > 1 ? str(", ", ranks_.name_of(ranks_.rank()), " of ", ranks_.size(), ", ",
+                                 config_.train.shards, " shards")
+                           : std::string()));
     const CompilesStop stop(hooks_.stop);
-    parts_ = std::make_unique<Parts>(config_);
+    parts_ = std::make_unique<Parts>(config_, &ranks_);
+    Facts facts = facts_of_build();
+    facts.emplace_back("data set", parts_->data.info.fingerprint);
+    require_agreement(facts, &ranks_);
     for (const std::string& warning : parts_->data.warnings) log_warning("[data] ", warning);
     const std::string unused = describe_unused(config_, parts_->data.info.clips);
     if (!unused.empty()) say(unused);
     prepare_kernels(*parts_, [this](const std::string& line) { say(line); });
-    return !hooks_.stop();
+    return !ranks_.any(hooks_.stop(), {"whether to stop"});
   }
 
+  /// All ranks. The checkpoint that rank 0 finds.
+  std::optional<io::Checkpoint> agree_on_checkpoint(const std::string& resume, const Say& tell) {
+    std::optional<io::Checkpoint> checkpoint;
+    if (writes_) {
+      directory_.open_for_training();
+      checkpoint = find_checkpoint(resume, directory_, tell);
+    }
+    const std::string path =
+        ranks_.broadcast(checkpoint ? std::filesystem::absolute(checkpoint->path()).string() : "",
+                         0, {"checkpoint to resume from"});
+    if (!writes_ && !path.empty()) checkpoint = open_checkpoint(path);
+    return checkpoint;
+  }
+
+  /// All ranks.
   void start(const std::string& resume) {
     const Say tell = [this](const std::string& line) { say(line); };
-    directory_.open_for_training();
-    auto checkpoint = find_checkpoint(resume, directory_, tell);
+    auto checkpoint = agree_on_checkpoint(resume, tell);
     if (checkpoint) {
       start_from(*checkpoint, config_, tell, parts_.get());
       history_ = info_of(*checkpoint).history;
@@ -268,12 +317,14 @@ class Run {
       history_.teacher = parts_->on_policy->teacher();
     }
     freeze(config_.train.freeze, parts_->model.get());
-    set_aside_after(last_step(checkpoint));
-    require_space();
-    open_metrics(checkpoint);
     recorded_ = saved_ = last_step(checkpoint);
-    open_folder();
-    if (parts_->data.held_out && config_.eval.every > 0) {
+    if (writes_) {
+      set_aside_after(last_step(checkpoint));
+      require_space();
+      open_metrics(checkpoint);
+      open_folder();
+    }
+    if (writes_ && parts_->data.held_out && config_.eval.every > 0) {
       held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
     }
     if (config_.sample.every > 0) {
@@ -281,7 +332,8 @@ class Run {
       preview_contexts_ =
           choose_contexts(data.held_out ? *data.held_out : *data.training, config_.sample.count);
     }
-    peak_ = measure_device_peak(0.1, config_.train.precision);
+    peak_ = ranks_.size() * measure_device_peak(0.1, config_.train.precision);
+    started_ = true;
   }
 
   /// Writes the descriptions into the run's folder and directs checkpoints there.
@@ -333,8 +385,22 @@ class Run {
     metrics_->append_lines(pending);
   }
 
+  /// All ranks.
   StepMetrics step() {
     StepMetrics metrics = train_step();
+    const std::int64_t last = config_.train.iterations;
+    const bool measures = config_.eval.every > 0 && parts_->data.held_out;
+    if ((measures && due(metrics.step, config_.eval.every, last)) ||
+        due(metrics.step, config_.sample.every, last))
+      parts_->trainer.gather_average();
+    recorded_ = metrics.step;
+    if (writes_) record(&metrics);
+    return metrics;
+  }
+
+  /// Completes and writes the metrics of a step, and its preview.
+  void record(StepMetrics* of_step) {
+    StepMetrics& metrics = *of_step;
     fill_costs(&metrics);
     warn_of_noise(metrics);
     const std::int64_t last = config_.train.iterations;
@@ -347,9 +413,7 @@ class Run {
     folder_.attempt(str("could not restore ", directory_.path().string()), [&] { keep_folder(); });
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
                    [&] { metrics_->append(metrics); });
-    recorded_ = metrics.step;
     if (due(metrics.step, config_.sample.every, last)) preview(metrics.step);
-    return metrics;
   }
 
   /// Someone may move or remove the run's folder, or metrics.jsonl, while the run goes on.
@@ -395,6 +459,7 @@ class Run {
                 "probably dominate (F_t - F_l) / r; raise objective.r_end");
   }
 
+  /// All ranks, which get the same numbers and therefore the same NumericError.
   StepMetrics train_step() {
     try {
       return parts_->trainer.step();
@@ -415,27 +480,27 @@ class Run {
     });
   }
 
-  void save() { save_into(&*store_); }
-
-  void save_into(io::CheckpointStore* store) {
+  void save_into(io::CheckpointStore* store, const nn::NamedTensors& state) {
     // First: a checkpoint requires the metrics up to its step, or the lines themselves.
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
                    [&] { metrics_->sync(); });
     history_.pending_metrics = metrics_->pending();
-    last_checkpoint_ =
-        save_checkpoint(store, parts_->trainer, config_, parts_->data.info, history_);
-    saved_ = parts_->trainer.steps();
+    const std::int64_t step = parts_->trainer.steps();
+    last_checkpoint_ = save_checkpoint(store, step, state, config_, parts_->data.info, history_);
+    saved_ = step;
   }
 
-  /// Saves. After a failure, a run that goes on tries again some steps later, and one that ends
+  /// All ranks. Saves. After a failure, a run that goes on tries again some steps later, and one that ends
   /// tries again at once; the last of kSaveAttempts failures in a row is thrown.
   void save_patiently(bool end) {
     const std::int64_t step = parts_->trainer.steps();
+    const nn::NamedTensors state = parts_->trainer.state();
+    if (!writes_) return;
     next_attempt_ = 0;
     do {
       try {
         keep_folder();
-        save();
+        save_into(&*store_, state);
         failed_saves_ = 0;
         return;
       } catch (const std::exception& error) {
@@ -449,20 +514,23 @@ class Run {
     } while (end);
   }
 
-  /// Saves the state that a failure leaves behind, if it is that of a finished step and has not been
+  /// All ranks. Saves the state that a failure leaves behind, if it is that of a finished step and has not been
   /// saved. Removes no other checkpoint, because this one may lead to the same failure again.
   void rescue() {
     const Trainer& trainer = parts_->trainer;
     const std::int64_t step = trainer.steps();
-    if (step <= saved_ || step != recorded_ || !trainer.is_whole()) return;
+    const bool unsaved = step > saved_ && step == recorded_ && trainer.is_whole();
+    if (!ranks_.any(writes_ && unsaved, {"whether to save", step})) return;
+    const nn::NamedTensors state = trainer.state();
+    if (!writes_) return;
     try {
-      if (!is_finite(trainer.state())) {
+      if (!is_finite(state)) {
         log_warning("[run] the weights of step ", step, " are not finite and are not saved");
         return;
       }
       io::CheckpointStore store(directory_.checkpoints(),
                                 {.keep_last = std::numeric_limits<int>::max()});
-      save_into(&store);
+      save_into(&store, state);
       log_warning("[run] saved step ", step, " in ", last_checkpoint_.string(),
                   " before the run ends with an error");
     } catch (const std::exception& error) {
@@ -473,6 +541,9 @@ class Run {
   const Config& config_;
   RunDirectory directory_;
   const TrainingHooks& hooks_;
+  comm::Communicator& ranks_;
+  const bool writes_;  ///< this is rank 0
+  bool started_ = false;
   std::unique_ptr<Parts> parts_;
   std::optional<io::CheckpointStore> store_;
   std::optional<MetricsWriter> metrics_;
@@ -500,9 +571,12 @@ void use_threads(std::int64_t threads) {
 
 TrainingResult run_training(const Config& config, const std::filesystem::path& out,
                             const std::string& resume, const TrainingHooks& hooks) {
-  const Config complete = resolved(config);
+  comm::Communicator alone;
+  comm::Communicator* ranks = hooks.ranks != nullptr ? hooks.ranks : &alone;
+  Config complete = resolved(config);
+  if (complete.train.shards == 0) complete.train.shards = ranks->size();
   use_threads(complete.train.threads);
-  return Run(complete, out, hooks).go(resume);
+  return Run(complete, out, hooks, ranks).go(resume);
 }
 
 }  // namespace eflow::trainer

@@ -13,6 +13,10 @@
 
 EFLOW_EXPORT_BEGIN
 
+namespace eflow::comm {
+class Communicator;
+}  // namespace eflow::comm
+
 namespace eflow::trainer {
 
 /// Callbacks of a run, all on the calling thread. What on_step and say throw is a warning and does
@@ -23,6 +27,9 @@ struct TrainingHooks {
   std::function<bool()> stop = [] { return false; };
   std::function<void(const StepMetrics& metrics)> on_step = [](const StepMetrics&) {};
   Say say = [](const std::string&) {};
+  /// The ranks that train this run together, each with a call of its own; nullptr: this process
+  /// alone. Rank 0 writes the folder. A stop on any rank stops all.
+  comm::Communicator* ranks = nullptr;
 };
 
 struct TrainingResult {

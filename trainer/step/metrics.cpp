@@ -74,6 +74,7 @@ std::string to_json_line(const StepMetrics& m) {
   line["samples_per_s"] = number(m.samples_per_s);
   line["step_s"] = number(m.step_s);
   line["data_wait_s"] = number(m.data_wait_s);
+  if (m.comm_s) line["comm_s"] = number(*m.comm_s);
   line["tokens"] = m.tokens;
   line["kept_tokens"] = m.kept_tokens;
   line["mfu"] = number(m.mfu);

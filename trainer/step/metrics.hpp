@@ -36,7 +36,9 @@ struct StepMetrics {
   std::int64_t tokens = 0;       ///< of the batch
   std::int64_t kept_tokens = 0;  ///< of those, tokens that the middle blocks see
   double mfu = 0;                ///< useful FLOP/s over the device's measured peak
-  std::string ids_hash = {};     ///< hash of the batch's clip ids
+  /// With several ranks: time that this rank waited for the others and for data on its way.
+  std::optional<double> comm_s = {};
+  std::string ids_hash = {};  ///< hash of the batch's clip ids
 };
 
 /// The line of metrics.jsonl, without the line break. Numbers parse back to the same bits; a value

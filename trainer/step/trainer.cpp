@@ -9,10 +9,15 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
 #include "eflow/core/base/stopwatch.hpp"
+#include "eflow/core/comm/communicator.hpp"
 #include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/trace_range.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/ranks/gradient_sum.hpp"
+#include "eflow/trainer/ranks/slice_gather.hpp"
+#include "eflow/trainer/ranks/step_report.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -47,45 +52,87 @@ std::string list_of(const std::vector<std::int64_t>& values) {
   return text;
 }
 
-/// Copies tensors by name. Throws InvalidArgument listing every mismatch before it changes
-/// anything.
-void assign_all(const nn::NamedTensors& targets, const nn::NamedTensors& sources) {
-  std::map<std::string, Tensor> by_name(sources.begin(), sources.end());
+/// Throws InvalidArgument listing every mismatch between the names and shapes of two states.
+void require_same(const std::vector<std::pair<std::string, TensorSpec>>& expected,
+                  const std::map<std::string, Tensor>& found) {
   std::string problems;
-  for (const auto& [name, target] : targets) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end()) {
+  for (const auto& [name, spec] : expected) {
+    const auto at = found.find(name);
+    if (at == found.end()) {
       problems += str("\n  ", name, ": missing");
-    } else if (found->second.shape() != target.shape()) {
-      problems +=
-          str("\n  ", name, ": expected ", target.shape(), ", found ", found->second.shape());
+    } else if (at->second.shape() != spec.shape) {
+      problems += str("\n  ", name, ": expected ", spec.shape, ", found ", at->second.shape());
     }
   }
-  if (sources.size() > targets.size())
-    problems += str("\n  ", sources.size() - targets.size(), " surplus names");
+  if (found.size() > expected.size())
+    problems += str("\n  ", found.size() - expected.size(), " surplus names");
   if (!problems.empty())
     throw InvalidArgument("[trainer] the state belongs to another model:" + problems);
-  for (const auto& [name, target] : targets) Tensor(target).assign(by_name.at(name));
+}
+
+void assign_all(const std::string& prefix, const nn::NamedTensors& targets,
+                const std::map<std::string, Tensor>& sources) {
+  for (const auto& [name, target] : targets) target.assign(sources.at(prefix + name));
+}
+
+/// The number of shards and the ranks that `options` mean, checked.
+TrainerOptions checked(TrainerOptions options, int ranks) {
+  if (options.shards == 0) options.shards = ranks;
+  if (options.shards < 1 || options.batch % options.shards != 0) {
+    throw InvalidArgument(str("[trainer] shards: expected a divisor of the batch size ",
+                              options.batch, ", found ", options.shards));
+  }
+  const std::int64_t share = options.batch / options.shards;
+  if (options.accumulation < 1 || share % options.accumulation != 0) {
+    throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the ",
+                              options.shards == 1 ? "batch size " : "clips of a shard, ", share,
+                              ", found ", options.accumulation));
+  }
+  return options;
 }
 
 }  // namespace
+
+struct Trainer::Division {
+  Division(const TrainerOptions& options, const nn::NamedTensors& parameters,
+           const nn::NamedTensors& averages)
+      : ranks(options.ranks != nullptr ? options.ranks : &alone),
+        gradients(parameters, options.shards == 0 ? ranks->size() : options.shards, ranks),
+        own_averages(own_part(gradients.layout(), averages, ranks->rank())) {
+    if (ranks->size() == 1) return;
+    // Of a divided average, Ema knows this rank's part only.
+    for (std::size_t i = 0; i < averages.size(); ++i) {
+      averages[i].second.set_requires_grad(false);
+      note_use(averages[i].second, MemoryUse::kAverages);
+      averages[i].second.assign(parameters[i].second);
+    }
+  }
+
+  comm::Communicator alone;
+  comm::Communicator* ranks;
+  GradientSum gradients;
+  nn::NamedTensors own_averages;
+};
 
 Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
                  const io::ClipSource* source, const TrainerOptions& options)
     : model_(model),
       average_(average),
       objective_(std::move(objective)),
-      options_(options),
+      options_(checked(options, options.ranks != nullptr ? options.ranks->size() : 1)),
+      division_(std::make_unique<Division>(options_, model->parameters(), average->parameters())),
       source_schedule_(shares_of(options.others)),
-      optimizer_(model->parameters(), options.adamw),
-      ema_(average->parameters(), model->parameters(), options.ema),
+      optimizer_(division_->gradients.own(), options.adamw),
+      ema_(division_->own_averages, division_->gradients.own(), options.ema),
       update_(&optimizer_, &ema_) {
-  if (options.accumulation < 1 || options.batch % options.accumulation != 0) {
-    throw InvalidArgument(str("[trainer] accumulation: expected a divisor of the batch size ",
-                              options.batch, ", found ", options.accumulation));
-  }
   streams_.push_back({source, nullptr, {}});
   for (const StepShare& other : options.others) streams_.push_back({other.source, nullptr, {}});
+}
+
+Trainer::~Trainer() = default;
+
+std::int64_t Trainer::own_parts() const {
+  return division_->gradients.shards().count() * options_.accumulation;
 }
 
 soflow::Batch Trainer::next_part(std::int64_t i) {
@@ -94,8 +141,11 @@ soflow::Batch Trainer::next_part(std::int64_t i) {
   if (!loader) {
     null_context = read_null_context(*source);
     const io::LoaderOptions reading{
-        .batch_size = options_.batch / options_.accumulation,
-        .first_step = source_schedule_.before(turn, step_) * options_.accumulation};
+        .batch_size = options_.batch / (options_.shards * options_.accumulation),
+        .first_step = source_schedule_.before(turn, step_) * own_parts(),
+        .every = options_.shards * options_.accumulation,
+        .skip = division_->gradients.shards().first * options_.accumulation,
+        .take = own_parts()};
     loader = std::make_unique<io::Loader>(*source, io::SampleOrder(source->size(), options_.seed),
                                           reading);
   }
@@ -107,7 +157,8 @@ soflow::Batch Trainer::next_part(std::int64_t i) {
   if (source->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
   if (!host.context.empty()) part.context = Tensor::from(host.context, host.context_shape);
   part.null_context = null_context;
-  const std::int64_t first = step_ * options_.batch + i * count;
+  const std::int64_t before = division_->gradients.shards().first * options_.accumulation + i;
+  const std::int64_t first = step_ * options_.batch + before * count;
   for (std::int64_t k = 0; k < count; ++k) part.indices.push_back(first + k);
   ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());
   return part;
@@ -117,34 +168,41 @@ StepMetrics Trainer::step() {
   Stopwatch whole, watch;
   StepMetrics m;
   GatheredWork gathered(default_device());
-  Tensor loss_sum = Tensor::zeros({1}, DType::kF64);
+  GradientSum& gradients = division_->gradients;
+  std::vector<Tensor> losses;  // of this rank's shards
   std::vector<soflow::SampleRecord> samples;
   std::vector<soflow::Batch> parts;
   ids_.clear();
   times_ = {};
+  const double waited = division_->ranks->waited_seconds();
   model_->clear_gradients();
   if (start_) {
-    for (std::int64_t i = 0; i < options_.accumulation; ++i) parts.push_back(next_part(i));
+    for (std::int64_t i = 0; i < own_parts(); ++i) parts.push_back(next_part(i));
     times_.data_wait += watch.lap();
     ranged("start", [&] { start_(parts, step_); });
     times_.forward += watch.lap();
   }
-  for (std::int64_t i = 0; i < options_.accumulation; ++i) {
+  for (std::int64_t i = 0; i < own_parts(); ++i) {
     if (!start_) parts.push_back(next_part(i));  // x0, c
     const soflow::Batch& part = start_ ? parts[static_cast<std::size_t>(i)] : parts.back();
     times_.data_wait += watch.lap();
     const soflow::StepLoss loss = ranged("forward", [&] {
       return objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
     });
-    loss_sum = loss_sum + reshape(cast(loss.total.detach(), DType::kF64), {1});
+    if (i % options_.accumulation == 0) losses.push_back(Tensor::zeros({1}, DType::kF64));
+    losses.back() = losses.back() + reshape(cast(loss.total.detach(), DType::kF64), {1});
     times_.forward += watch.lap();
     ranged("backward", [&] { backward(loss.total); });  // accumulates dL/dtheta
+    if ((i + 1) % options_.accumulation == 0)
+      gradients.take(gradients.shards().first + i / options_.accumulation);
     times_.backward += watch.lap();
     samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
     if (!second_learner_ && !start_) parts.clear();
   }
   m.lr = options_.learning_rate.at(step_);
-  const Tensor squares = update_.squared_norm();
+  const Tensor loss_sum = total_loss(losses, &samples);
+  gradients.finish(step_ + 1);
+  const Tensor squares = squared_norm();
   whole_ = false;
   // theta and its average. A norm that is not finite makes the device skip the update; adding
   // loss_sum * 0 extends that to the loss. The host reads both only below.
@@ -153,6 +211,9 @@ StepMetrics Trainer::step() {
   m.grad_norm = std::sqrt(squares.item());
   require_finite(m, samples);
   model_->clear_gradients();
+  share_slices(gradients.layout(), model_->parameters(), division_->ranks, {"weights", step_ + 1});
+  average_is_whole_ = division_->ranks->size() == 1;
+  if (options_.average_in_loss) gather_average();
   m.fake_mse = second_learner_ ? second_learner_->step(parts, step_) : kNone;
   gathered.finish();
   times_.optimizer = watch.lap();
@@ -160,9 +221,44 @@ StepMetrics Trainer::step() {
   whole_ = true;
   record(samples, &m);
   m.data_wait_s = times_.data_wait;
+  if (division_->ranks->size() > 1) m.comm_s = division_->ranks->waited_seconds() - waited;
   m.step_s = whole.lap();
   m.samples_per_s = static_cast<double>(options_.batch) / m.step_s;
   return m;
+}
+
+Tensor Trainer::total_loss(const std::vector<Tensor>& losses,
+                           std::vector<soflow::SampleRecord>* samples) {
+  if (options_.shards == 1) return losses.at(0);
+  StepReport own{.ids = ids_, .samples = *samples};
+  for (const Tensor& loss : losses) own.losses.push_back(loss.item());
+  StepReport all = merged(own, division_->ranks, step_ + 1);
+  ids_ = std::move(all.ids);
+  *samples = std::move(all.samples);
+  return Tensor::full({1}, all.loss(), DType::kF64);
+}
+
+Tensor Trainer::squared_norm() {
+  comm::Communicator& ranks = *division_->ranks;
+  if (ranks.size() == 1) return update_.squared_norm();
+  const std::vector<double> own = update_.block_squares().to_vector<double>();
+  const FlatLayout& layout = division_->gradients.layout();
+  std::vector<std::vector<double>> parts;
+  std::vector<std::span<std::byte>> bytes;
+  for (int r = 0; r < ranks.size(); ++r)
+    parts.emplace_back(static_cast<std::size_t>(layout.blocks(r)));
+  for (std::vector<double>& part : parts) bytes.push_back(std::as_writable_bytes(std::span(part)));
+  ranks.all_gather(std::as_bytes(std::span(own)), bytes, {"gradient norm", step_ + 1}).wait();
+  std::vector<double> all;
+  for (const std::vector<double>& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return ParameterList::total_of(Tensor::from(all, {static_cast<std::int64_t>(all.size())}));
+}
+
+void Trainer::gather_average() const {
+  if (average_is_whole_) return;
+  share_slices(division_->gradients.layout(), average_->parameters(), division_->ranks,
+               {"moving average", step_});
+  average_is_whole_ = true;
 }
 
 void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* m) const {
@@ -197,16 +293,54 @@ void Trainer::require_finite(const StepMetrics& metrics,
 }
 
 nn::NamedTensors Trainer::state() const {
+  gather_average();
   nn::NamedTensors all;
   append("model.", model_->state(), &all);
   append("ema.", average_->state(), &all);
-  append("adamw.", optimizer_.state(), &all);
+  if (division_->ranks->size() == 1) {
+    append("adamw.", optimizer_.state(), &all);
+  } else {
+    const nn::NamedTensors like = model_->parameters();
+    const FlatLayout& layout = division_->gradients.layout();
+    for (const auto& [moment, own] : {std::pair("m.", optimizer_.first_moments()),
+                                      std::pair("v.", optimizer_.second_moments())}) {
+      append(std::string("adamw.") + moment,
+             collect_slices(layout, own, like, division_->ranks, {"moments", step_}), &all);
+    }
+  }
   if (second_learner_) append("", second_learner_->state(), &all);
-  return all;
+  return division_->ranks->is_first() ? all : nn::NamedTensors();
+}
+
+std::vector<std::pair<std::string, TensorSpec>> Trainer::state_specs() const {
+  std::vector<std::pair<std::string, TensorSpec>> specs;
+  const auto add = [&](const std::string& prefix, const nn::NamedTensors& tensors) {
+    for (const auto& [name, tensor] : tensors) specs.emplace_back(prefix + name, tensor.spec());
+  };
+  add("model.", model_->state());
+  add("ema.", average_->state());
+  add("adamw.m.", model_->parameters());
+  add("adamw.v.", model_->parameters());
+  if (second_learner_) add("", second_learner_->state());
+  return specs;
 }
 
 void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps) {
-  assign_all(this->state(), state);
+  const std::map<std::string, Tensor> sources(state.begin(), state.end());
+  require_same(state_specs(), sources);
+  assign_all("model.", model_->state(), sources);
+  assign_all("ema.", average_->state(), sources);
+  const FlatLayout& layout = division_->gradients.layout();
+  for (const auto& [prefix, own] : {std::pair("adamw.m.", optimizer_.first_moments()),
+                                    std::pair("adamw.v.", optimizer_.second_moments())}) {
+    nn::NamedTensors whole;  // of which this rank takes its part
+    for (const auto& [name, parameter] : model_->parameters())
+      whole.emplace_back(name, sources.at(prefix + name));
+    const nn::NamedTensors parts = own_part(layout, whole, division_->ranks->rank());
+    for (std::size_t i = 0; i < own.size(); ++i) own[i].second.assign(parts[i].second);
+  }
+  if (second_learner_) assign_all("", second_learner_->state(), sources);
+  average_is_whole_ = true;
   step_ = steps;
   whole_ = true;
   optimizer_.set_steps(steps);

@@ -19,6 +19,10 @@
 
 EFLOW_EXPORT_BEGIN
 
+namespace eflow::comm {
+class Communicator;
+}  // namespace eflow::comm
+
 namespace eflow::trainer {
 
 /// The function to minimise: the loss of one micro-batch of the step that follows `step` finished
@@ -39,7 +43,15 @@ struct StepShare {
 
 struct TrainerOptions {
   std::int64_t batch = 32;        ///< clips per step
-  std::int64_t accumulation = 1;  ///< micro-batches per step; must divide `batch`
+  std::int64_t accumulation = 1;  ///< micro-batches per shard; must divide batch / shards
+  /// Shards of the batch, by sample index. A shard's gradient is its own backward pass, and shards
+  /// are added over a fixed tree, so the result depends on their number but not on that of the ranks
+  /// that work on them. 0: one per rank.
+  std::int64_t shards = 1;
+  /// The ranks that take this step together; nullptr: this process alone. Must outlive the trainer.
+  comm::Communicator* ranks = nullptr;
+  /// Whether the objective evaluates the moving average, which several ranks then gather each step.
+  bool average_in_loss = false;
   std::uint64_t seed = 1;
   nn::LearningRate learning_rate = {};
   nn::AdamWOptions adamw = {};
@@ -62,6 +74,7 @@ class Trainer {
   /// Clips are read in the keyed random order of (seed, position). Throws InvalidArgument.
   Trainer(nn::Module* model, nn::Module* average, Objective objective, const io::ClipSource* source,
           const TrainerOptions& options);
+  ~Trainer();
 
   /// Registers a second learner that steps after each of the trainer's steps. It must outlive the
   /// trainer.
@@ -73,7 +86,8 @@ class Trainer {
 
   /// One step: batch -> loss -> gradients -> clip -> AdamW -> EMA. Fills StepMetrics except tokens,
   /// kept_tokens, mfu and eval_mse. If the loss or gradient norm is not finite, throws NumericError
-  /// and leaves weights, moments and averages unchanged.
+  /// and leaves weights, moments and averages unchanged. With several ranks, all must call it; it
+  /// throws comm::PeerError if another rank is lost.
   StepMetrics step();
 
   /// Times of the last step.
@@ -86,8 +100,16 @@ class Trainer {
   /// Shape [C, T, H, W] of the last step's clips.
   [[nodiscard]] const Shape& clip_shape() const { return clip_shape_; }
   /// Everything needed to resume, except steps(): tensors named "model.*", "ema.*", "adamw.m.*" and
-  /// "adamw.v.*", and those of the attached second learner.
+  /// "adamw.v.*", and those of the attached second learner. With several ranks, all must call it;
+  /// rank 0 gets the tensors, the others nothing.
   [[nodiscard]] nn::NamedTensors state() const;
+  /// Names, shapes and dtypes of state(), without values.
+  [[nodiscard]] std::vector<std::pair<std::string, TensorSpec>> state_specs() const;
+  /// Makes the moving average complete on all ranks, each of which updates a part of it. All must
+  /// call it before they evaluate the average.
+  void gather_average() const;
+  /// Micro-batches of a step on this rank.
+  [[nodiscard]] std::int64_t own_parts() const;
   /// Restores the state() of a trainer that had finished `steps` steps. Throws InvalidArgument
   /// listing missing and surplus names and differing shapes; nothing has then changed.
   void load_state(const nn::NamedTensors& state, std::int64_t steps);
@@ -95,6 +117,12 @@ class Trainer {
  private:
   /// Reads micro-batch `i` of the step and appends its clip ids to ids_.
   [[nodiscard]] soflow::Batch next_part(std::int64_t i);
+  /// The loss of the step from those of this rank's shards, f64 [1]. With several shards, completes
+  /// `samples` and ids_ by those of the other ranks.
+  [[nodiscard]] Tensor total_loss(const std::vector<Tensor>& losses,
+                                  std::vector<soflow::SampleRecord>* samples);
+  /// Sum of squares of the gradient, f64 [1].
+  [[nodiscard]] Tensor squared_norm();
   void record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* metrics) const;
   /// If the loss or gradient norm is not finite, rolls back the step counters and throws.
   void require_finite(const StepMetrics& metrics, const std::vector<soflow::SampleRecord>& samples);
@@ -110,13 +138,16 @@ class Trainer {
   };
   std::vector<Stream> streams_;
   TrainerOptions options_;
+  struct Division;  ///< of the work over ranks
+  std::unique_ptr<Division> division_;
   SourceSchedule source_schedule_;
   nn::AdamW optimizer_;
   nn::Ema ema_;
   nn::FusedUpdate update_;
   SecondLearner* second_learner_ = nullptr;
   StepStart start_;
-  std::vector<std::int64_t> ids_;  ///< clip ids of the current step, in order
+  std::vector<std::int64_t> ids_;         ///< clip ids of the current step, in order
+  mutable bool average_is_whole_ = true;  ///< on this rank; completed when it is asked for
   Shape clip_shape_;
   StepTimes times_;
   std::int64_t step_ = 0;

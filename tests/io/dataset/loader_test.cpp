@@ -70,6 +70,30 @@ BOOST_AUTO_TEST_CASE(content_is_independent_of_threads_and_depth) {
   }
 }
 
+/// Steps of six batches, divided over three ranks in parts of 1, 2 and 3.
+BOOST_AUTO_TEST_CASE(ranks_take_their_parts_of_each_step) {
+  const Numbers source(23);
+  const SampleOrder order(23, 9);
+  for (const auto& [skip, take] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {1, 2}, {3, 3}}) {
+    for (const std::int64_t first_step : {0, 4}) {
+      Loader loader(source, order,
+                    {.batch_size = 2,
+                     .first_step = first_step * take,
+                     .every = 6,
+                     .skip = skip,
+                     .take = take});
+      for (std::int64_t step = first_step; step < first_step + 5; ++step) {
+        for (std::int64_t part = 0; part < take; ++part) {
+          const Batch batch = loader.next();
+          const std::int64_t position = (step * 6 + skip + part) * 2;
+          BOOST_TEST(batch.ids[0] == order.index_at(position));
+          BOOST_TEST(batch.ids[1] == order.index_at(position + 1));
+        }
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(threads_read_one_data_set) {
   const test::TempDir dir;
   test::make_dataset(dir / "set", DType::kBF16, 23);
@@ -124,6 +148,15 @@ BOOST_AUTO_TEST_CASE(waiting_is_reported) {
   static_cast<void>(loader.next());
   BOOST_TEST(loader.last_wait_seconds() > 0.01);
   BOOST_TEST(loader.total_wait_seconds() == loader.last_wait_seconds());
+}
+
+BOOST_AUTO_TEST_CASE(wrong_parts) {
+  const Numbers source(23);
+  for (const auto& [every, skip, take] :
+       {std::tuple{1, 1, 1}, std::tuple{4, 2, 3}, std::tuple{4, -1, 2}, std::tuple{4, 0, 0}}) {
+    const io::LoaderOptions options{.every = every, .skip = skip, .take = take};
+    BOOST_CHECK_THROW(Loader(source, SampleOrder(23, 1), options), InvalidArgument);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(wrong_options) {

@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <new>
 
+#include "eflow/core/comm/communicator.hpp"
+
 using namespace eflow;
 using namespace eflow::trainer;
 
@@ -16,6 +18,7 @@ BOOST_AUTO_TEST_CASE(kinds) {
   BOOST_TEST(exit_code_of(DeviceError("")) == 5);
   BOOST_TEST(exit_code_of(std::bad_alloc()) == 5);
   BOOST_TEST(exit_code_of(NumericError("")) == 6);
+  BOOST_TEST(exit_code_of(comm::PeerError("")) == 7);
   BOOST_TEST(exit_code_of(NoSpaceError("")) == 8);
   BOOST_TEST(exit_code_of(IoError("")) == 8);
   BOOST_TEST(exit_code_of(ShapeError("")) == 70);

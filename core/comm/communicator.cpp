@@ -1,0 +1,309 @@
+#include "eflow/core/comm/communicator.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "eflow/core/base/number_text.hpp"
+
+namespace eflow::comm {
+namespace {
+
+constexpr int kHeaderTag = 0;
+constexpr std::uint64_t kTags = 16384;  // payload tags, reused in turn
+
+int payload_tag(std::uint64_t sequence) {
+  return 1 + static_cast<int>(sequence % kTags);
+}
+
+/// Copies as much of the text as fits, with a final zero.
+template <std::size_t n>
+void put(const std::string& text, char (&field)[n]) {
+  std::strncpy(field, text.c_str(), n - 1);
+}
+
+std::string quoted(const char* what, std::int64_t step) {
+  return step > 0 ? str("'", what, "' of step ", step) : str("'", what, "'");
+}
+
+std::string seconds_text(std::chrono::milliseconds time) {
+  return fixed_text(std::chrono::duration<double>(time).count(), 1);
+}
+
+}  // namespace
+
+/// Sent before the bytes of each message.
+struct Communicator::Header {
+  enum Kind : std::int64_t { kCall, kFailure };
+  std::int64_t kind = kCall;
+  std::uint64_t sequence = 0;
+  std::int64_t step = 0;
+  std::uint64_t bytes = 0;
+  char what[64] = {};
+  char reason[512] = {};  ///< of a failure
+};
+
+struct Pending::State {
+  struct Arrival {
+    Incoming message;
+    Communicator::Header header;
+    std::unique_ptr<Request> request;  ///< of the header, then of the bytes
+    enum { kHeader, kBytes, kDone } stage = kHeader;
+  };
+  std::uint64_t sequence = 0;
+  Call call;
+  std::vector<Communicator::Header> headers;
+  std::vector<std::unique_ptr<Request>> sends;
+  std::vector<Arrival> arrivals;
+  bool complete = false;
+};
+
+void Pending::wait() {
+  if (!state_) return;
+  communicator_->wait(state_);
+  state_.reset();
+}
+
+Communicator::Communicator() : places_(1), last_seen_(1) {}
+
+Communicator::Communicator(std::unique_ptr<Channel> channel, std::chrono::milliseconds deadline)
+    : channel_(std::move(channel)),
+      rank_(channel_->rank()),
+      size_(channel_->size()),
+      deadline_(deadline),
+      places_(static_cast<std::size_t>(size_)),
+      last_seen_(static_cast<std::size_t>(size_)) {
+  places_ = gather(channel_->place(), {"names of the ranks"});
+}
+
+Communicator::~Communicator() = default;
+
+std::string Communicator::name_of(int rank) const {
+  const std::string& place = places_.at(static_cast<std::size_t>(rank));
+  return place.empty() ? str("rank ", rank) : str("rank ", rank, " (", place, ")");
+}
+
+Pending Communicator::exchange(std::vector<Outgoing> sends, std::vector<Incoming> receives,
+                               const Call& call) {
+  if (failed_) throw PeerError("[ranks] the communicator failed before");
+  if (size_ == 1) return {};
+  auto state = std::make_shared<Pending::State>();
+  state->sequence = next_++;
+  state->call = call;
+  std::size_t sent = 0, received = 0;
+  state->headers.resize(sends.size());
+  for (std::size_t i = 0; i < sends.size(); ++i) {
+    const auto& [to, bytes] = sends[i];
+    if (to < 0 || to >= size_ || to == rank_)
+      throw InvalidArgument(str("[ranks] ", rank_, " of ", size_, " cannot send to ", to));
+    Header& header = state->headers[i];
+    header.sequence = state->sequence;
+    header.step = call.step;
+    header.bytes = bytes.size();
+    put(call.what, header.what);
+    sent += bytes.size();
+    state->sends.push_back(
+        channel_->send(to, kHeaderTag, std::as_bytes(std::span<const Header>(&header, 1))));
+    if (!bytes.empty())
+      state->sends.push_back(channel_->send(to, payload_tag(state->sequence), bytes));
+  }
+  state->arrivals.resize(receives.size());
+  for (std::size_t i = 0; i < receives.size(); ++i) {
+    auto& arrival = state->arrivals[i];
+    arrival.message = receives[i];
+    const int from = receives[i].from;
+    if (from < 0 || from >= size_ || from == rank_)
+      throw InvalidArgument(str("[ranks] ", rank_, " of ", size_, " cannot receive from ", from));
+    received += receives[i].bytes.size();
+    arrival.request = channel_->receive(
+        from, kHeaderTag, std::as_writable_bytes(std::span<Header>(&arrival.header, 1)));
+  }
+  log_.begin(state->sequence, call, sent, received);
+  active_.push_back(state);
+  return {this, std::move(state)};
+}
+
+bool Communicator::poll(Pending::State* state) {
+  for (auto& arrival : state->arrivals) {
+    using Arrival = Pending::State::Arrival;
+    if (arrival.stage == Arrival::kDone || !arrival.request->done()) continue;
+    const auto& [from, bytes] = arrival.message;
+    if (arrival.stage == Arrival::kHeader) {
+      check(*state, from, bytes.size(), arrival.header);
+      last_seen_[static_cast<std::size_t>(from)] = quoted(arrival.header.what, arrival.header.step);
+      arrival.stage = bytes.empty() ? Arrival::kDone : Arrival::kBytes;
+      if (!bytes.empty())
+        arrival.request = channel_->receive(from, payload_tag(state->sequence), bytes);
+    } else {
+      arrival.stage = Arrival::kDone;
+    }
+  }
+  const bool arrived = std::all_of(state->arrivals.begin(), state->arrivals.end(), [](auto& a) {
+    return a.stage == Pending::State::Arrival::kDone;
+  });
+  const bool left = std::all_of(state->sends.begin(), state->sends.end(),
+                                [](auto& request) { return request->done(); });
+  if (arrived && left && !state->complete) {
+    state->complete = true;
+    log_.end(state->sequence);
+  }
+  return state->complete;
+}
+
+void Communicator::poll_all() {
+  for (const auto& state : active_) poll(state.get());
+  std::erase_if(active_, [](const auto& state) { return state->complete; });
+}
+
+void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
+  const auto start = std::chrono::steady_clock::now();
+  for (int polls = 0;; ++polls) {
+    if (failed_) throw PeerError("[ranks] the communicator failed before");
+    poll_all();
+    const auto waited = std::chrono::steady_clock::now() - start;
+    if (state->complete) {
+      waited_ += std::chrono::duration<double>(waited).count();
+      return;
+    }
+    if (waited > deadline_)
+      fail_late(*state, std::chrono::duration_cast<std::chrono::milliseconds>(waited));
+    channel_->rest(polls);
+  }
+}
+
+void Communicator::check(const Pending::State& state, int from, std::size_t bytes,
+                         const Header& header) {
+  if (header.kind == Header::kFailure) {
+    fail(str(name_of(from), " ended: ", header.reason, "; ", name_of(rank_), " was waiting in ",
+             quoted(state.call.what, state.call.step)));
+  }
+  const Call& call = state.call;
+  if (header.sequence == state.sequence && header.step == call.step && header.bytes == bytes &&
+      std::strncmp(header.what, call.what, sizeof header.what - 1) == 0)
+    return;
+  fail(str("the ranks called different operations: ", name_of(rank_), " ",
+           quoted(call.what, call.step), " (call ", state.sequence, ", expecting ", bytes,
+           " bytes), ", name_of(from), " ", quoted(header.what, header.step), " (call ",
+           header.sequence, ", sending ", header.bytes, " bytes)"));
+}
+
+void Communicator::fail_late(const Pending::State& state, std::chrono::milliseconds waited) {
+  std::string late;
+  for (const auto& arrival : state.arrivals) {
+    if (arrival.stage == Pending::State::Arrival::kDone) continue;
+    const int from = arrival.message.from;
+    const std::string& seen = last_seen_[static_cast<std::size_t>(from)];
+    const bool joined = arrival.stage == Pending::State::Arrival::kBytes;
+    late += str(late.empty() ? "" : ", ", name_of(from),
+                joined ? " (joined, but its data did not arrive)"
+                       : str(" (last seen in ", seen.empty() ? "no operation" : seen, ")"));
+  }
+  if (late.empty()) late = "its own messages to leave";
+  fail(str(name_of(rank_), " waited ", seconds_text(waited), " s in ",
+           quoted(state.call.what, state.call.step), " (call ", state.sequence, ") for ", late));
+}
+
+void Communicator::fail(const std::string& reason) {
+  const std::string text = "[ranks] " + reason;
+  leave(reason);
+  if (on_failure) {
+    try {
+      on_failure(text + "\nthe last collectives of " + name_of(rank_) + ":\n" + log_.text());
+    } catch (const std::exception&) {  // the error itself must reach the caller
+    }
+  }
+  throw PeerError(text);
+}
+
+void Communicator::leave(const std::string& reason) noexcept {
+  if (failed_ || size_ == 1) return;
+  failed_ = true;
+  try {
+    // The last messages of this rank: its memory must outlive them, so it is never freed.
+    auto& sends = *new std::vector<std::unique_ptr<Request>>;
+    auto& header = *new Header;
+    header.kind = Header::kFailure;
+    header.sequence = next_;
+    put("failure", header.what);
+    put(reason, header.reason);
+    for (int to = 0; to < size_; ++to) {
+      if (to == rank_) continue;
+      sends.push_back(
+          channel_->send(to, kHeaderTag, std::as_bytes(std::span<const Header>(&header, 1))));
+    }
+    for (auto& request : sends) static_cast<void>(request->done());
+  } catch (const std::exception&) {  // they will notice at their deadline
+  }
+}
+
+Pending Communicator::broadcast(std::span<std::byte> bytes, int root, const Call& call) {
+  if (rank_ != root) return exchange({}, {{root, bytes}}, call);
+  std::vector<Outgoing> sends;
+  for (int to = 0; to < size_; ++to) {
+    if (to != rank_) sends.push_back({to, bytes});
+  }
+  return exchange(std::move(sends), {}, call);
+}
+
+Pending Communicator::all_gather(std::span<const std::byte> mine,
+                                 const std::vector<std::span<std::byte>>& all, const Call& call) {
+  const std::vector<std::span<const std::byte>> to(static_cast<std::size_t>(size_), mine);
+  return all_to_all(to, all, call);
+}
+
+Pending Communicator::all_to_all(const std::vector<std::span<const std::byte>>& to,
+                                 const std::vector<std::span<std::byte>>& from, const Call& call) {
+  const auto count = static_cast<std::size_t>(size_), me = static_cast<std::size_t>(rank_);
+  if (to.size() != count || from.size() != count || to[me].size() != from[me].size()) {
+    throw InvalidArgument(str("[ranks] ", quoted(call.what, call.step),
+                              ": expected a part for each of ", size_,
+                              " ranks, and the same size for the own one"));
+  }
+  if (!to[me].empty() && to[me].data() != from[me].data())
+    std::memcpy(from[me].data(), to[me].data(), to[me].size());
+  std::vector<Outgoing> sends;
+  std::vector<Incoming> receives;
+  // Rank r begins with its next neighbour, so that not all send to rank 0 first.
+  for (int k = 1; k < size_; ++k) {
+    const int after = (rank_ + k) % size_, before = (rank_ + size_ - k) % size_;
+    sends.push_back({after, to[static_cast<std::size_t>(after)]});
+    receives.push_back({before, from[static_cast<std::size_t>(before)]});
+  }
+  return exchange(std::move(sends), std::move(receives), call);
+}
+
+void Communicator::barrier(const Call& call) {
+  const std::vector<std::span<std::byte>> nothing(static_cast<std::size_t>(size_));
+  all_gather({}, nothing, call).wait();
+}
+
+std::vector<std::string> Communicator::gather(const std::string& mine, const Call& call) {
+  std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
+  std::vector<std::span<std::byte>> parts;
+  for (std::uint64_t& size : sizes)
+    parts.push_back(std::as_writable_bytes(std::span<std::uint64_t>(&size, 1)));
+  const std::uint64_t own = mine.size();
+  all_gather(std::as_bytes(std::span<const std::uint64_t>(&own, 1)), parts, call).wait();
+  std::vector<std::string> texts;
+  for (const std::uint64_t size : sizes) texts.emplace_back(size, '\0');
+  parts.clear();
+  for (std::string& text : texts)
+    parts.push_back(std::as_writable_bytes(std::span<char>(text.data(), text.size())));
+  all_gather(std::as_bytes(std::span<const char>(mine.data(), mine.size())), parts, call).wait();
+  return texts;
+}
+
+std::string Communicator::broadcast(const std::string& text, int root, const Call& call) {
+  std::uint64_t size = text.size();
+  broadcast(std::as_writable_bytes(std::span<std::uint64_t>(&size, 1)), root, call).wait();
+  std::string result = rank_ == root ? text : std::string(size, '\0');
+  broadcast(std::as_writable_bytes(std::span<char>(result.data(), result.size())), root, call)
+      .wait();
+  return result;
+}
+
+bool Communicator::any(bool mine, const Call& call) {
+  const std::vector<std::string> all = gather(mine ? "1" : "0", call);
+  return std::any_of(all.begin(), all.end(), [](const std::string& one) { return one == "1"; });
+}
+
+}  // namespace eflow::comm

@@ -1,0 +1,24 @@
+#pragma once
+// Exchanges of slices: from values of which each rank has its slice to whole ones.
+
+#include "eflow/core/comm/communicator.hpp"
+#include "eflow/trainer/ranks/flat_layout.hpp"
+
+namespace eflow::trainer {
+
+/// The row of all values; `own` is the row of this rank's slice. Throws PeerError.
+[[nodiscard]] Tensor gather_rows(const FlatLayout& layout, const Tensor& own,
+                                 comm::Communicator* ranks, const comm::Call& call);
+
+/// Copies the slice of each rank's tensors into those of all others, so that all are equal. The
+/// tensors are those of the layout. Does nothing with one rank. Throws PeerError.
+void share_slices(const FlatLayout& layout, const nn::NamedTensors& tensors,
+                  comm::Communicator* ranks, const comm::Call& call);
+
+/// Whole tensors of which each rank has own_part() only. `like`: names and shapes. All ranks call
+/// it; rank 0 gets the tensors, the others nothing. Throws PeerError.
+[[nodiscard]] nn::NamedTensors collect_slices(const FlatLayout& layout, const nn::NamedTensors& own,
+                                              const nn::NamedTensors& like,
+                                              comm::Communicator* ranks, const comm::Call& call);
+
+}  // namespace eflow::trainer
