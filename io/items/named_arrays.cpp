@@ -134,6 +134,7 @@ void read_named_arrays(const NamedArrays& file, const ArrayKeys& wanted, const s
   item.clip = file.read(keys.clip);
   if (!keys.label.empty()) item.label = file.read_label(keys.label);
   add_metadata_info(file.metadata(), where, item);
+  if (!item.latent_space.empty()) item.layout = "CTHW";  // our own scripts wrote it
   const std::vector<std::string> contexts = context_names(names, keys.context);
   if (contexts.empty()) return;
   if (!item.captions.empty() && item.captions.size() != contexts.size()) {

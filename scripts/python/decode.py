@@ -2,10 +2,10 @@
 """Decodes latents with a Wan VAE (a folder of diffusers) into videos.
 
     eflow sample --run runs/mine --prompts prompts.safetensors --out samples
-    decode.py samples/latents.safetensors --vae Wan2.1-T2V-1.3B-Diffusers/vae --out videos
+    decode.py samples/samples.safetensors --vae Wan2.1-T2V-1.3B-Diffusers/vae --out videos
 
-Latents are [N, C, T, H, W] or [C, T, H, W], in the VAE's own units as `eflow sample` writes them (--normalised: with mean 0
-and std 1), from a .safetensors or .npy file. Writes OUT/00000.mp4, ... and OUT/frames.npy, u8 [N, T, H, W, 3].
+Latents are [N, C, T, H, W] or [C, T, H, W], in the VAE's own units, as `eflow sample` writes them (--normalised: with mean
+0 and std 1), from a .safetensors or .npy file. Writes OUT/00000.mp4, ... and OUT/frames.npy, u8 [N, T, H, W, 3].
 Needs torch and diffusers, and av for videos (--npy-only: not).
 """
 import argparse

@@ -107,7 +107,7 @@ def main():
     parser.add_argument("--frames", type=int, default=81, help="of a clip; the VAE may need a few less")
     parser.add_argument("--fps", type=float, default=0, help="resample to it; default: every frame")
     parser.add_argument("--clips-per-video", type=int, default=0, help="at most; default: all")
-    parser.add_argument("--space", default="", help="name of the latent space; default: wan2.1 if the VAE has its statistics")
+    parser.add_argument("--space", default="", help="name of the latent space; default: wan2.1 if the VAE has its statistics, else the folder's name")
     parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32", help="of the written latents")
     parser.add_argument("--compute", choices=("f32", "bf16", "f16"), default="f32")
     parser.add_argument("--device", default="cpu")
@@ -120,7 +120,7 @@ def main():
     if args.size and any(side % vae.spatial for side in args.size):
         raise SystemExit(f"--size: both sides must be multiples of {vae.spatial}")
     is_wan = np.allclose(vae.mean.ravel(), WAN_MEAN) if vae.mean.size == len(WAN_MEAN) else False
-    space = args.space or ("wan2.1" if is_wan else "")
+    space = args.space or ("wan2.1" if is_wan else pathlib.Path(args.vae).resolve().name)
     args.out.mkdir(parents=True, exist_ok=True)
     if not is_wan:
         statistics = {"name": space, "mean": vae.mean.ravel().tolist(), "std": vae.std.ravel().tolist()}
@@ -137,7 +137,7 @@ def main():
                 if any(side % vae.spatial for side in clip.shape[1:3]):
                     raise ValueError(f"frames of {clip.shape[2]} x {clip.shape[1]} pixels; both must be multiples of {vae.spatial}: pass --size")
                 latents = vae.encode(clip)
-                write_item(args.out / f"{name}-{found:04d}.safetensors", latents, args.dtype, captions=captions, latent_space=space or None,
+                write_item(args.out / f"{name}-{found:04d}.safetensors", latents, args.dtype, captions=captions, latent_space=space,
                            normalised=False, fps=fps, width=clip.shape[2], height=clip.shape[1], frames=len(clip))
                 found += 1
             if found == 0:
