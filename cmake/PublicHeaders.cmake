@@ -117,11 +117,13 @@ set(EFLOW_DETAIL_soflow
 set(EFLOW_DETAIL_io
   io/dataset/order.hpp
   io/dataset/prompts.hpp
+  io/media/latent_rgb.hpp
   io/shard/clip_record.hpp
   io/shard/manifest.hpp)
 set(EFLOW_DETAIL_trainer
   trainer/config/clip_format.hpp
   trainer/config/model_config.hpp
+  trainer/data/batch_mix.hpp
   trainer/data/data_info.hpp
   trainer/data/source_schedule.hpp
   trainer/options/options.hpp

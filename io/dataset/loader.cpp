@@ -4,7 +4,9 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <thread>
+#include <utility>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/stopwatch.hpp"
@@ -31,7 +33,6 @@ struct Loader::State {
   const ClipSource& source;
   const SampleOrder order;
   const LoaderOptions options;
-  const Shape shape;  // [B, C, T, H, W]
 
   std::mutex mutex;
   std::condition_variable room, ready;
@@ -47,6 +48,7 @@ struct Loader::State {
   ~State();
   void start();
   void run();
+  [[nodiscard]] std::vector<std::int64_t> positions_of(std::int64_t step) const;
   void fill(Batch& batch, std::int64_t step) const;
   [[nodiscard]] bool has_room() const { return next_to_read < next_to_deliver + options.depth; }
 };
@@ -74,10 +76,9 @@ void check(const ClipSource& source, const SampleOrder& order, const LoaderOptio
 Loader::State::State(const ClipSource& s, SampleOrder o, LoaderOptions opts)
     : source(s),
       order(o),
-      options(opts),
-      shape(with_batch(opts.batch_size, s.clip_shape())),
-      next_to_read(opts.first_step),
-      next_to_deliver(opts.first_step) {}
+      options(std::move(opts)),
+      next_to_read(options.first_step),
+      next_to_deliver(options.first_step) {}
 
 void Loader::State::start() {
   for (int i = 0; i < options.threads; ++i) threads.emplace_back([this] { run(); });
@@ -115,27 +116,35 @@ void Loader::State::run() {
   }
 }
 
+std::vector<std::int64_t> Loader::State::positions_of(std::int64_t step) const {
+  const LoaderOptions& o = options;
+  if (o.positions) return o.positions(step);
+  const std::int64_t number = step / o.take * o.every + o.skip + step % o.take;
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(o.batch_size));
+  std::iota(positions.begin(), positions.end(), number * o.batch_size);
+  return positions;
+}
+
 void Loader::State::fill(Batch& batch, std::int64_t step) const {
+  const std::vector<std::int64_t> positions = positions_of(step);
+  const std::size_t size = positions.size();
+  const auto count = static_cast<std::int64_t>(size);
   const auto per_clip = static_cast<std::size_t>(element_count(source.clip_shape()));
-  const auto size = static_cast<std::size_t>(options.batch_size);
   batch.step = step;
-  batch.shape = shape;
+  batch.shape = with_batch(count, source.clip_shape());
   batch.clips.resize(size * per_clip);
   batch.labels.resize(size);
   batch.ids.resize(size);
   const Shape context = source.context_shape();
   const std::size_t per_context =
       context.rank() == 0 ? 0 : static_cast<std::size_t>(element_count(context));
-  batch.context_shape = context.rank() == 0 ? Shape{} : with_batch(options.batch_size, context);
+  batch.context_shape = context.rank() == 0 ? Shape{} : with_batch(count, context);
   batch.context.resize(size * per_context);
-  const LoaderOptions& o = options;
-  const std::int64_t number = step / o.take * o.every + o.skip + step % o.take;
   for (std::size_t i = 0; i < size; ++i) {
-    const std::int64_t position = number * options.batch_size + static_cast<std::int64_t>(i);
-    const std::int64_t id = batch.ids[i] = order.index_at(position);
+    const std::int64_t id = batch.ids[i] = order.index_at(positions[i]);
     batch.labels[i] = source.read(id, std::span(batch.clips).subspan(i * per_clip, per_clip));
     if (per_context > 0) {
-      source.read_context(id, order.draw_at(position),
+      source.read_context(id, order.draw_at(positions[i]),
                           std::span(batch.context).subspan(i * per_context, per_context));
     }
   }

@@ -4,6 +4,7 @@
 // is a loader's entire state.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct LoaderOptions {
   /// Of every `every` consecutive batches, the loader delivers `take`, after the first `skip`: one
   /// rank's part of a step that is divided over ranks.
   std::int64_t every = 1, skip = 0, take = 1;
+  /// Positions of the order that make up a delivered batch, of any number; replaces the fields
+  /// above but first_step. Called by the readers. Empty: consecutive positions.
+  std::function<std::vector<std::int64_t>(std::int64_t batch)> positions{};
   int threads = 1;  ///< background readers, >= 1
   int depth = 2;    ///< most batches in preparation or ready, >= 1; bounds the memory
 };

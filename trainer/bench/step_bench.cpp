@@ -106,7 +106,7 @@ StepBench bench_step(const Config& config, const io::ClipSource& source, std::in
       gemm_seconds(dit, config.train.batch / config.train.accumulation * dit.grid().count(), passes,
                    config.train.precision) *
       static_cast<double>(config.train.accumulation);
-  bench.gflop = batch * step_flops(dit, objective.options(), 0) / 1e9;
+  bench.gflop = batch * step_flops(dit, objective.options(), 0, describe(source).text.length) / 1e9;
   bench.parameters = model->parameter_count();
   bench.tokens = config.train.batch * dit.grid().count();
   return bench;

@@ -42,8 +42,10 @@ Options data_options(DataConfig& c) {
       {"data.eval_share", &c.eval_share, between(0.001, 0.5),
        "Share of data.dir that 'split' and 'last' withhold from training."},
       {"data.buckets", &c.buckets,
-       "Clips of other lengths or sizes for a share of the steps: 'DIR[@FRAMES]:SHARE, ...'; "
-       "@1:0.1 uses single frames of data.dir in a tenth of the steps."},
+       "Clips of other lengths or sizes that take a share of every batch: 'DIR[@FRAMES]:SHARE, "
+       "...'; images:0.1 makes a tenth of each batch clips of the data set 'images', @first:0.1 "
+       "the "
+       "first frames of data.dir's clips, @1:0.1 any single frames of them."},
       {"data.context_length", &c.context_length, between(0, 65536), "tokens",
        "Length to which zero rows extend a clip's text; 0: as the data set says."},
       {"data.clip", &c.clip, "CxTxHxW of the clips that --dry-run assumes if data.dir is empty."},
@@ -150,7 +152,10 @@ Options train_options(Config& config) {
       {"train.recompute", &config.model.recompute,
        "Recompute each block in the backward pass: less memory, a third more time."},
       {"train.init_from", &c.init_from,
-       "Run or checkpoint whose averaged weights initialise a new run."},
+       "Run or checkpoint that initialises a new run; stages set it to the previous stage."},
+      {"train.init_state", named(&c.init_state, kInitStateNames),
+       "What is taken from train.init_from: its averaged weights, while moments and average start "
+       "anew; or all of weights, moments and average."},
       {"train.freeze", &c.freeze,
        "Names of weights that are not trained; * matches any text: 'encoder.*,patch.*'."},
   };
@@ -350,6 +355,10 @@ std::string_view name_of(ObjectiveKind kind) {
       return "anyflow-on-policy";
   }
   throw InvalidArgument("[config] unknown ObjectiveKind");
+}
+
+std::string_view name_of(InitState state) {
+  return enum_name(state, kInitStateNames);
 }
 
 std::string_view name_of(ModelCondition condition) {

@@ -68,6 +68,15 @@ struct ModelConfig : nn::DiTConfig {
   ModelCondition condition = ModelCondition::kAuto;  ///< checked by check_condition()
 };
 
+/// What a new run takes over from train.init_from.
+enum class InitState {
+  kAverage,  ///< the averaged weights; moments and average start anew
+  kAll,      ///< weights, moments and average, with their numbers of updates
+};
+/// Names by enumerator value.
+inline constexpr std::array<std::string_view, 2> kInitStateNames = {"average", "all"};
+[[nodiscard]] std::string_view name_of(InitState state);
+
 /// [train]; train.recompute is model.recompute.
 struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, threads = 0;
@@ -76,6 +85,7 @@ struct TrainConfig {
   std::uint64_t seed = 1;
   DType precision = DType::kF32;  ///< of the blocks
   std::string init_from = {}, freeze = {};
+  InitState init_state = InitState::kAverage;
 };
 
 /// Which losses a run trains.

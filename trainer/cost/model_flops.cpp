@@ -45,7 +45,8 @@ double attention_flops(const nn::DiTConfig& c, nn::AttentionKind kind, double to
 
 }  // namespace
 
-ForwardFlops forward_flops(const nn::DiTConfig& c, std::int64_t middle_tokens) {
+ForwardFlops forward_flops(const nn::DiTConfig& c, std::int64_t middle_tokens,
+                           std::int64_t text_tokens) {
   const double width = static_cast<double>(c.dim), hidden = static_cast<double>(c.hidden);
   const double patch = static_cast<double>(c.patch_values());
   const double tokens = static_cast<double>(c.grid().count());
@@ -55,6 +56,8 @@ ForwardFlops forward_flops(const nn::DiTConfig& c, std::int64_t middle_tokens) {
                    2 * (256 * width + width * width) * (c.gap_embedding ? 2 : 1) +
                    2 * width * 6 * width;
   if (c.long_residual) flops.products += 2 * tokens * 2 * width * width;
+  const double text = c.context_dim > 0 ? static_cast<double>(text_tokens) : 0;
+  flops.products += 2 * text * (static_cast<double>(c.context_dim) + width) * width;
   for (std::int64_t i = 0; i < c.blocks(); ++i) {
     const bool middle = i >= c.encoder && i < c.encoder + c.middle;
     const double n = middle ? kept : tokens;
@@ -63,6 +66,9 @@ ForwardFlops forward_flops(const nn::DiTConfig& c, std::int64_t middle_tokens) {
                                     : 2 * width * hidden;
     flops.products += 2 * n * (4 * width * width + feed_forward);
     flops.attention += attention_flops(c, c.attention_of(i), n, n / tokens);
+    if (n == 0 || text == 0) continue;
+    flops.products += 2 * 2 * (n + text) * width * width;  // cross-attention: q and out, k and v
+    flops.attention += 4 * n * text * width;
   }
   return flops;
 }
@@ -98,9 +104,10 @@ double on_policy_passes(const soflow::AnyFlowOptions& first_stage, const std::ve
 }
 
 double step_flops(const nn::DiTConfig& config, const soflow::ObjectiveOptions& objective,
-                  std::int64_t step) {
-  const double full = forward_flops(config, objective.kept_at(step)).total();
-  return passes_per_clip(objective, step, {full, forward_flops(config, 0).total()});
+                  std::int64_t step, std::int64_t text_tokens) {
+  const double full = forward_flops(config, objective.kept_at(step), text_tokens).total();
+  const double weak = forward_flops(config, 0, text_tokens).total();
+  return passes_per_clip(objective, step, {full, weak});
 }
 
 }  // namespace eflow::trainer

@@ -20,14 +20,16 @@ struct ForwardFlops {
 };
 
 /// FLOP of one forward pass of one clip of which `middle_tokens` tokens go through the middle
-/// blocks (-1: all; 0: none, which is the weak path).
+/// blocks (-1: all; 0: none, which is the weak path), with a context of `text_tokens`.
 [[nodiscard]] ForwardFlops forward_flops(const nn::DiTConfig& config,
-                                         std::int64_t middle_tokens = -1);
+                                         std::int64_t middle_tokens = -1,
+                                         std::int64_t text_tokens = 0);
 
 /// FLOP per clip of a training step, forward and backward, under that step's token dropping and
 /// loss pattern. `step`: finished steps.
 [[nodiscard]] double step_flops(const nn::DiTConfig& config,
-                                const soflow::ObjectiveOptions& objective, std::int64_t step);
+                                const soflow::ObjectiveOptions& objective, std::int64_t step,
+                                std::int64_t text_tokens = 0);
 
 /// Forward passes per clip in a step of AnyFlow's first stage (a backward pass counts as two):
 /// three for the map, two for the finite difference, one for guidance. Causal models need twice as

@@ -28,12 +28,16 @@ BucketSpec parse_bucket(const std::string& entry) {
   const auto colon = entry.rfind(':'), at = entry.substr(0, colon).rfind('@');
   BucketSpec spec;
   bool ok = colon != std::string::npos && read_number(entry.substr(colon + 1), &spec.share);
-  if (ok && at != std::string::npos)
-    ok = read_number(entry.substr(at + 1, colon - at - 1), &spec.frames) && spec.frames > 0;
+  if (ok && at != std::string::npos) {
+    const std::string frames = entry.substr(at + 1, colon - at - 1);
+    spec.first = frames == "first";
+    if (spec.first) spec.frames = 1;
+    ok = spec.first || (read_number(frames, &spec.frames) && spec.frames > 0);
+  }
   if (ok) spec.dir = entry.substr(0, std::min(at, colon));
   if (ok && (!spec.dir.empty() || spec.frames > 0)) return spec;
   throw InvalidArgument(
-      str("data.buckets: expected DIR[@FRAMES]:SHARE, such as images:0.1, or @1:0.1 "
+      str("data.buckets: expected DIR[@FRAMES]:SHARE, such as images:0.1, or @first:0.1 "
           "for single frames of the run's own clips; found '",
           entry, "'"));
 }
@@ -77,14 +81,14 @@ Shape cut_shape(const BucketSpec& spec, const Shape& clip) {
   return shape;
 }
 
-FramesOfSource::FramesOfSource(const io::ClipSource* whole, std::int64_t frames)
-    : whole_(whole), shape_(cut_shape({.frames = frames}, whole->clip_shape())) {}
+FramesOfSource::FramesOfSource(const io::ClipSource* whole, std::int64_t frames, bool first)
+    : whole_(whole), shape_(cut_shape({.frames = frames}, whole->clip_shape())), first_(first) {}
 
 std::int32_t FramesOfSource::read(std::int64_t index, std::span<float> clip) const {
   const Shape all = whole_->clip_shape();
   std::vector<float> values(static_cast<std::size_t>(element_count(all)));
   const std::int32_t label = whole_->read(index, values);
-  const std::int64_t frame = all[2] * all[3], begin = index % (all[1] - shape_[1] + 1);
+  const std::int64_t frame = all[2] * all[3], begin = first_ ? 0 : index % (all[1] - shape_[1] + 1);
   for (std::int64_t c = 0; c < all[0]; ++c) {
     const auto from = values.begin() + (c * all[1] + begin) * frame;
     std::copy(from, from + shape_[1] * frame, clip.begin() + c * shape_[1] * frame);
@@ -92,17 +96,18 @@ std::int32_t FramesOfSource::read(std::int64_t index, std::span<float> clip) con
   return label;
 }
 
-std::vector<Bucket> open_buckets(const std::vector<BucketSpec>& specs, const io::ClipSource& own) {
+std::vector<Bucket> open_buckets(const std::vector<BucketSpec>& specs, const io::ClipSource& own,
+                                 std::int64_t context_length) {
   std::vector<Bucket> buckets;
   for (const BucketSpec& spec : specs) {
     Bucket bucket{.source = &own, .share = spec.share};
     if (!spec.dir.empty()) {
-      bucket.set = open_dataset(spec.dir);
+      bucket.set = open_dataset(spec.dir, context_length);
       bucket.source = bucket.set.get();
       require_same_format(own, *bucket.source, spec.dir);
     }
     if (spec.frames > 0) {
-      bucket.cut = std::make_unique<FramesOfSource>(bucket.source, spec.frames);
+      bucket.cut = std::make_unique<FramesOfSource>(bucket.source, spec.frames, spec.first);
       bucket.source = bucket.cut.get();
     }
     buckets.push_back(std::move(bucket));

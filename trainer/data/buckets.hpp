@@ -1,7 +1,7 @@
 #pragma once
 // Buckets: additional clips, of other lengths or resolutions than those of data.dir, each taking a
-// fixed share of the training steps. A single image is a clip of one frame. All clips of one step
-// come from one bucket, so a batch always has a single shape.
+// fixed share of every batch. A single image is a clip of one frame. Clips of one shape go through
+// the network together.
 
 #include <memory>
 #include <string>
@@ -15,11 +15,13 @@ namespace eflow::trainer {
 struct BucketSpec {
   std::string dir = {};     ///< a packed data set; empty: the run's own clips
   std::int64_t frames = 0;  ///< consecutive frames cut from each clip; 0: the whole clip
-  double share = 0;         ///< fraction of the steps
+  /// Only the first frame: of latents of a causal video encoder, only that encodes an image.
+  bool first = false;
+  double share = 0;  ///< fraction of every batch
 };
 
-/// Parses "DIR[@FRAMES]:SHARE, ...": "@1:0.1" spends a tenth of the steps on single frames of the
-/// run's own clips. Throws InvalidArgument naming data.buckets.
+/// Parses "DIR[@FRAMES]:SHARE, ...": "@1:0.1" makes a tenth of every batch single frames of the
+/// run's own clips, "@first:0.1" their first frames. Throws InvalidArgument naming data.buckets.
 [[nodiscard]] std::vector<BucketSpec> parse_buckets(const std::string& text);
 
 /// Shape of the bucket's clips if cut from clips of shape `clip` [C, T, H, W]. Throws
@@ -28,11 +30,11 @@ struct BucketSpec {
 
 /// A run of consecutive frames of each clip of another source, which must outlive it. The first
 /// frame is the clip's index modulo the number of possible start frames, so that the cuts cover the
-/// whole length of the clips. Thread-safe if the wrapped source is.
+/// whole length of the clips, or frame 0 if `first`. Thread-safe if the wrapped source is.
 class FramesOfSource final : public io::ClipSource {
  public:
   /// Throws InvalidArgument if the clips of `whole` are shorter than `frames`.
-  FramesOfSource(const io::ClipSource* whole, std::int64_t frames);
+  FramesOfSource(const io::ClipSource* whole, std::int64_t frames, bool first = false);
   [[nodiscard]] std::int64_t size() const override { return whole_->size(); }
   [[nodiscard]] Shape clip_shape() const override { return shape_; }
   [[nodiscard]] std::int64_t class_count() const override { return whole_->class_count(); }
@@ -49,6 +51,7 @@ class FramesOfSource final : public io::ClipSource {
  private:
   const io::ClipSource* whole_;
   Shape shape_;
+  bool first_;
 };
 
 /// An open bucket. Owns the sources it had to open; `source` is the one to read.
@@ -62,6 +65,7 @@ struct Bucket {
 /// Opens the buckets. `own` holds the run's clips and must outlive the result. Throws DataError if
 /// a data set is missing or differs from `own` in channels, classes or context.
 [[nodiscard]] std::vector<Bucket> open_buckets(const std::vector<BucketSpec>& specs,
-                                               const io::ClipSource& own);
+                                               const io::ClipSource& own,
+                                               std::int64_t context_length = 0);
 
 }  // namespace eflow::trainer

@@ -28,6 +28,7 @@ DataInfo describe(const io::ClipSource& source) {
   if (const auto* set = dynamic_cast<const io::Dataset*>(&source)) {
     const io::DatasetSpec& spec = set->manifest().spec;
     info.latent = spec.latent;
+    info.rgb = io::read_latent_rgb(set->directory(), shape[0]);
     if (spec.text) {
       info.text.encoder = spec.text->encoder;
       info.text.encoder_hash = spec.text->encoder_hash;
@@ -52,6 +53,7 @@ std::string to_json(const DataInfo& info) {
     json["latent"] = {
         {"name", info.latent.name}, {"mean", info.latent.mean}, {"std", info.latent.std}};
   }
+  if (info.rgb.defined()) json["latent_rgb"] = info.rgb.rows;
   return json.dump(2) + "\n";
 }
 
@@ -78,6 +80,8 @@ DataInfo data_info_from_json(const std::string& text, const std::string& where) 
       info.latent.mean = latent.at("mean").get<std::vector<double>>();
       info.latent.std = latent.at("std").get<std::vector<double>>();
     }
+    if (json.contains("latent_rgb"))
+      info.rgb.rows = json.at("latent_rgb").get<std::vector<double>>();
     return info;
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(str("[data info] ", where, ": ", error.what()));

@@ -9,6 +9,7 @@
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
 #include "eflow/io/dataset/clip_source.hpp"
+#include "eflow/io/media/latent_rgb.hpp"
 #include "eflow/io/shard/manifest.hpp"
 #include "eflow/trainer/config/clip_format.hpp"
 
@@ -32,6 +33,7 @@ struct DataInfo {
   std::string fingerprint = {};  ///< hash of the data set's manifest; empty if it has none
   TextInfo text = {};            ///< text.null is stored by checkpoints, not by to_json()
   io::LatentSpace latent = {};   ///< the network's values are (latent - mean) / std
+  io::LatentRgb rgb = {};        ///< for pictures of latents; may be undefined
 };
 
 /// Facts about a source. The fingerprint stays empty, and so do the text encoder and the latent

@@ -26,6 +26,7 @@ int data_import(const Arguments& arguments);
 int data_captions(const Arguments& arguments);
 int data_merge(const Arguments& arguments);
 int data_stats(const Arguments& arguments);
+int data_rgb(const Arguments& arguments);
 int data_info(const Arguments& arguments);
 int data_verify(const Arguments& arguments);
 int train(const Arguments& arguments);

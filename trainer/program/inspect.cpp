@@ -47,13 +47,16 @@ std::string describe_model(const nn::DiTConfig& c) {
 int inspect_preset(const std::string& name) {
   const nn::DiTConfig config = nn::preset(name);
   const auto parameters = nn::parameter_count(config);
-  const auto flops = trainer::forward_flops(config);
+  constexpr std::int64_t kTextLength = 512;
+  const auto flops = trainer::forward_flops(config, -1, kTextLength);
   std::printf(
-      "preset %s: %lld parameters (%s)\n%sforward pass of one clip: %.4g GFLOP, %.3g %% of them in "
+      "preset %s: %lld parameters (%s)\n%sforward pass of one clip%s: %.4g GFLOP, %.3g %% of them "
+      "in "
       "attention\n",
       name.c_str(), static_cast<long long>(parameters),
       describe_count(static_cast<double>(parameters)).c_str(), describe_model(config).c_str(),
-      flops.total() / 1e9, 100 * flops.attention / flops.total());
+      config.context_dim > 0 ? " with 512 tokens of text" : "", flops.total() / 1e9,
+      100 * flops.attention / flops.total());
   return 0;
 }
 

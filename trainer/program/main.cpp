@@ -26,6 +26,7 @@ const std::vector<Command>& commands() {
       {"data captions", "list the captions of clips for a text encoder", data_captions, false},
       {"data merge", "join packed data sets", data_merge, false},
       {"data stats", "measure channels, captions and duplicates", data_stats, false},
+      {"data rgb", "fit colours to latents, for pictures of them", data_rgb, false},
       {"data info", "describe a data set", data_info, false},
       {"data verify", "check every byte of a data set", data_verify, false},
       {"train", "train a generator", train},

@@ -67,7 +67,7 @@ struct SampleFlags {
 void write(trainer::GeneratedClips clips, const trainer::DataInfo& data,
            const std::vector<std::string>& captions, const std::filesystem::path& out) {
   trainer::make_directories(out);
-  trainer::write_pictures(clips, data.fps, out / "sheet.png", out / "clips.webp");
+  trainer::write_pictures(clips, data.fps, out / "sheet.png", out / "clips.webp", data.rgb);
   trainer::undo_normalisation(data.latent, &clips);
   const auto bytes = std::as_bytes(std::span(clips.values));
   io::write_npy(out / "samples.npy", DType::kF32, clips.shape, bytes);

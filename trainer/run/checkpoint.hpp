@@ -29,7 +29,9 @@ struct WeightsOrigin {
 
 /// What a run stores with its state, besides its configuration and data.
 struct RunHistory {
-  std::optional<WeightsOrigin> init = {};     ///< train.init_from
+  std::optional<WeightsOrigin> init = {};  ///< train.init_from
+  /// Updates of the optimizer before the run's first step; train.init_state = all.
+  std::int64_t earlier_updates = 0;
   std::optional<WeightsOrigin> teacher = {};  ///< anyflow.teacher
   std::string pending_metrics = {};           ///< lines that could not be written to metrics.jsonl
 };

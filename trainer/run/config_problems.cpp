@@ -101,6 +101,9 @@ class Rules {
     require(!on_policy || !c_.train.init_from.empty(),
             "train.init_from: expected the run that objective.kind = anyflow-on-policy starts "
             "from, or an earlier stage; found nothing");
+    require(!on_policy || c_.train.init_state == InitState::kAverage,
+            "train.init_state: expected average with objective.kind = anyflow-on-policy, whose "
+            "learned score starts anew; found all");
     require(
         c_.anyflow.teacher != "exact" || c_.data.exact.enabled,
         "anyflow.teacher: 'exact' needs an exactly known flow; expected exact.kind, found none");

@@ -10,8 +10,14 @@
 namespace eflow::trainer {
 namespace {
 
-/// The channels to show: the first three if there are as many, otherwise the first.
-GeneratedClips visible(const GeneratedClips& clips) {
+/// What to show: colours if there is a map to them, otherwise the first three channels if there are
+/// as many, otherwise the first.
+GeneratedClips visible(const GeneratedClips& clips, const io::LatentRgb& rgb) {
+  if (rgb.defined()) {
+    GeneratedClips coloured{.shape = clips.shape, .values = rgb.apply(clips.values, clips.shape)};
+    coloured.shape[1] = 3;
+    return coloured;
+  }
   const std::int64_t channels = clips.shape[1], shown = channels >= 3 ? 3 : 1;
   if (channels == shown) return clips;
   GeneratedClips part;
@@ -28,8 +34,8 @@ GeneratedClips visible(const GeneratedClips& clips) {
 }  // namespace
 
 void write_pictures(const GeneratedClips& clips, double fps, const std::filesystem::path& sheet_png,
-                    const std::filesystem::path& clips_webp) {
-  const GeneratedClips shown = visible(clips);
+                    const std::filesystem::path& clips_webp, const io::LatentRgb& rgb) {
+  const GeneratedClips shown = visible(clips, rgb);
   io::write_png(sheet_png, io::contact_sheet(shown.values, shown.shape));
   io::write_webp(clips_webp, io::montage(shown.values, shown.shape), {.ms_per_frame = 1000 / fps});
 }
@@ -51,7 +57,7 @@ void write_preview(const nn::VideoDiT& model, const Config& config, const DataIn
   request.seed = config.sample.seed;
   request.stream = is_causal(config);
   const auto clips = sample_clips(model, request);
-  write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp");
+  write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp", data.rgb);
 }
 
 }  // namespace eflow::trainer

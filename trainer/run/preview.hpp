@@ -12,10 +12,10 @@ EFLOW_EXPORT_BEGIN
 namespace eflow::trainer {
 
 /// Writes a contact sheet (one row per clip, frames from left to right) and an animation at `fps`
-/// frames per second. Clips with 2 channels show the first, with more than 3 the first three.
-/// Throws IoError, NoSpaceError.
+/// frames per second. Latents are shown in the colours of `rgb`; without it, clips with 2 channels
+/// show the first, with more than 3 the first three. Throws IoError, NoSpaceError.
 void write_pictures(const GeneratedClips& clips, double fps, const std::filesystem::path& sheet_png,
-                    const std::filesystem::path& clips_webp);
+                    const std::filesystem::path& clips_webp, const io::LatentRgb& rgb = {});
 
 /// Samples the clips that the [sample] section describes and writes STEM.png and STEM.webp. Seed
 /// and labels are the same at every step of a run. `contexts` [sample.count, L, E] are those of the

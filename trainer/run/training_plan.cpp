@@ -31,37 +31,40 @@ std::string describe_flops(double flops) {
 /// The cost model: forward passes per clip (a backward pass counts as two), relative to plain flow
 /// matching.
 std::string describe_passes(const nn::DiTConfig& model, const soflow::ObjectiveOptions& objective,
-                            std::int64_t step) {
-  const double full = forward_flops(model, objective.kept_at(step)).total();
-  const double weak = forward_flops(model, 0).total() / full;
+                            std::int64_t step, std::int64_t text) {
+  const double full = forward_flops(model, objective.kept_at(step), text).total();
+  const double weak = forward_flops(model, 0, text).total() / full;
   const double passes = passes_per_clip(objective, step, {1, weak});
-  std::ostringstream text;
-  text.imbue(std::locale::classic());
-  text.precision(3);
-  text << passes << " forwards per clip, " << passes / 3 << " times plain flow matching";
+  std::ostringstream line;
+  line.imbue(std::locale::classic());
+  line.precision(3);
+  line << passes << " forwards per clip, " << passes / 3 << " times plain flow matching";
   if (objective.guidance.kind == soflow::Unconditional::kWeakPath)
-    text << " (a weak-path forward counts as " << weak << ")";
-  return text.str();
+    line << " (a weak-path forward counts as " << weak << ")";
+  return line.str();
 }
 
 /// Cost of a step of an AnyFlow stage.
-std::string describe_anyflow(const Config& config, const nn::DiTConfig& model) {
+std::string describe_anyflow(const Config& config, const nn::DiTConfig& model,
+                             std::int64_t text_tokens) {
   const double passes = anyflow_passes(config, model);
   std::ostringstream text;
   text.imbue(std::locale::classic());
   text.precision(3);
   text << "each step    "
        << describe_flops(static_cast<double>(config.train.batch) * passes *
-                         forward_flops(model).total())
+                         forward_flops(model, -1, text_tokens).total())
        << ", " << passes << " forwards per clip, " << passes / 3 << " times plain flow matching\n";
   return text.str();
 }
 
 std::string describe_step(const Config& config, const nn::DiTConfig& model,
-                          const soflow::ObjectiveOptions& objective, std::int64_t step) {
-  const double flops = static_cast<double>(config.train.batch) * step_flops(model, objective, step);
+                          const soflow::ObjectiveOptions& objective, std::int64_t step,
+                          std::int64_t text) {
+  const double flops =
+      static_cast<double>(config.train.batch) * step_flops(model, objective, step, text);
   return str(describe_flops(flops), ", ", objective.kept_at(step), " of ", model.grid().count(),
-             " tokens in the middle blocks, ", describe_passes(model, objective, step), "\n");
+             " tokens in the middle blocks, ", describe_passes(model, objective, step, text), "\n");
 }
 
 std::string describe_model(const nn::DiTConfig& model) {
@@ -72,7 +75,8 @@ std::string describe_model(const nn::DiTConfig& model) {
 }
 
 /// One line per bucket.
-std::string describe_buckets(const Config& config, const nn::DiTConfig& model) {
+std::string describe_buckets(const Config& config, const nn::DiTConfig& model,
+                             std::int64_t text_tokens) {
   std::string text;
   for (const BucketSpec& spec : parse_buckets(config.data.buckets)) {
     const Shape own{model.channels, model.frames, model.height, model.width};
@@ -82,18 +86,18 @@ std::string describe_buckets(const Config& config, const nn::DiTConfig& model) {
     nn::check(other);
     const auto objective = objective_options(config, other);
     static_cast<void>(soflow::EFlowObjective(objective));
-    text += str("bucket       ", std::llround(100 * spec.share), " % of the steps on clips ", clip,
-                ": ", describe_step(config, other, objective, 0));
+    text += str("bucket       ", std::llround(100 * spec.share), " % of each batch are clips ",
+                clip, ": ", describe_step(config, other, objective, 0, text_tokens));
   }
   return text;
 }
 
 std::string describe_steps(const Config& config, const nn::DiTConfig& model,
-                           const soflow::ObjectiveOptions& objective) {
-  if (config.objective.kind != ObjectiveKind::kEFlow) return describe_anyflow(config, model);
-  return str("first step   ", describe_step(config, model, objective, 0), "last step    ",
-             describe_step(config, model, objective, config.train.iterations - 1),
-             describe_buckets(config, model));
+                           const soflow::ObjectiveOptions& objective, std::int64_t text) {
+  if (config.objective.kind != ObjectiveKind::kEFlow) return describe_anyflow(config, model, text);
+  return str("first step   ", describe_step(config, model, objective, 0, text), "last step    ",
+             describe_step(config, model, objective, config.train.iterations - 1, text),
+             describe_buckets(config, model, text));
 }
 
 /// Bytes on one device.
@@ -152,10 +156,19 @@ ClipFormat format_without_data(const Config& config) {
 }
 
 /// "9 classes", "0 classes, text of width 4096"
-std::string describe_condition(const ClipFormat& clips) {
+std::string describe_condition(const ClipFormat& clips, std::int64_t text_tokens) {
   const std::string text =
-      clips.context_dim > 0 ? str(", text of width ", clips.context_dim) : std::string();
+      clips.context_dim > 0 ? str(", text of ", text_tokens, " tokens, width ", clips.context_dim)
+                            : std::string();
   return str(clips.classes, " classes", text);
+}
+
+/// Tokens of a text when neither the configuration nor a data set says so: Wan's.
+constexpr std::int64_t kUsualTextLength = 512;
+
+/// Whether a dry run takes the clips from data.clip, as data.dir is empty or does not exist yet.
+bool assumes_clips(const DataConfig& data) {
+  return data.dir.empty() || (!data.clip.empty() && !std::filesystem::exists(data.dir));
 }
 
 /// describe_unused() as lines.
@@ -164,14 +177,14 @@ std::string unused(const Config& config, const ClipFormat& clips) {
   return text.empty() ? text : text + "\n";
 }
 
-std::string describe_costs(const Config& config, const nn::DiTConfig& model) {
+std::string describe_costs(const Config& config, const nn::DiTConfig& model, std::int64_t text) {
   const auto objective = objective_options(config, model);
   static_cast<void>(soflow::EFlowObjective(objective));  // throws if the drop options do not fit
   const TrainingMemory memory = memory_of(config, model);
   const double kept = static_cast<double>(config.checkpoint.keep + 1);
   return str("batch        ", config.train.batch, " clips in ", config.train.accumulation,
              config.train.accumulation == 1 ? " micro-batch\n" : " micro-batches\n",
-             describe_steps(config, model, objective), "memory       ",
+             describe_steps(config, model, objective, text), "memory       ",
              describe_bytes(memory.state), " of state, about ", describe_bytes(memory.activations),
              " of activations", config.model.recompute ? " (blocks are recomputed)" : "", "\n",
              "disk         ", describe_bytes(memory.checkpoint * kept), " of checkpoints\n");
@@ -183,12 +196,15 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
                               const std::string& resume) {
   const Config config = resolved(given);
   const std::string steps = str("steps        ", config.train.iterations);
-  if (config.data.dir.empty() && !config.data.exact.enabled) {
+  if (!config.data.exact.enabled && assumes_clips(config.data)) {
+    const std::int64_t text =
+        config.data.context_length > 0 ? config.data.context_length : kUsualTextLength;
     const ClipFormat clips = format_without_data(config);
     check_condition(config, clips);
     const nn::DiTConfig model = dit_config(config, clips);
-    return str("data         none; clips ", clips.shape(), ", ", describe_condition(clips), "\n",
-               describe_model(model), describe_costs(config, model), steps, "\n",
+    return str("data         ", config.data.dir.empty() ? "none" : config.data.dir + " (missing)",
+               "; clips ", clips.shape(), ", ", describe_condition(clips, text), "\n",
+               describe_model(model), describe_costs(config, model, text), steps, "\n",
                unused(config, clips));
   }
   const DataSets data = open_data(config.data);
@@ -199,10 +215,11 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   const auto checkpoint = find_checkpoint(resume, RunDirectory(out), say);
   if (checkpoint) check_fits(*checkpoint, config, data.info, say);
   const nn::DiTConfig model = dit_config(config, data.info.clips);
+  const std::int64_t text = data.info.text.length;
   return notes + str("data         ", data.info.training_clips, " clips ", data.info.clips.shape(),
-                     ", ", describe_condition(data.info.clips), "\n", "held out     ",
+                     ", ", describe_condition(data.info.clips, text), "\n", "held out     ",
                      data.held_out ? data.held_out->size() : 0, " clips\n", describe_model(model),
-                     describe_costs(config, model), steps, ", now at ",
+                     describe_costs(config, model, text), steps, ", now at ",
                      checkpoint ? checkpoint->step() : 0, "\n", unused(config, data.info.clips));
 }
 

@@ -67,7 +67,8 @@ DataSets open_for_training(const Config& config) {
 struct Parts {
   Parts(const Config& config, comm::Communicator* ranks)
       : data(open_for_training(config)),
-        buckets(open_buckets(parse_buckets(config.data.buckets), *data.training)),
+        buckets(open_buckets(parse_buckets(config.data.buckets), *data.training,
+                             config.data.context_length)),
         model(make_model(config, data.info.clips)),
         average(make_model(config, data.info.clips)),
         objective(objective_options(config, model->config())),
@@ -184,24 +185,32 @@ void start_from(const io::Checkpoint& checkpoint, const Config& config, const Sa
                 Parts* parts) {
   check_fits(checkpoint, config, parts->data.info, say);
   try {
-    parts->trainer.load_state(load_trainer_state(checkpoint), checkpoint.step());
+    parts->trainer.load_state(load_trainer_state(checkpoint), checkpoint.step(),
+                              info_of(checkpoint).history.earlier_updates);
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
   }
 }
 
-/// Starts a new run from the averaged weights of another one (train.init_from).
-WeightsOrigin init_from(const std::filesystem::path& run, Parts* parts) {
+/// Starts a new run from another one (train.init_from): from its averaged weights, or from its whole
+/// state, as train.init_state says. Fills what the run's history notes about it.
+void init_from(const TrainConfig& config, Parts* parts, RunHistory* history) {
+  const std::filesystem::path& run = config.init_from;
   const io::Checkpoint checkpoint = newest_checkpoint(run);
-  const nn::NamedTensors weights = load_tensors(checkpoint, "ema.");
   try {
-    parts->model->load_state(weights);
-    parts->average->load_state(weights);
+    if (config.init_state == InitState::kAll) {
+      history->earlier_updates = checkpoint.step() + info_of(checkpoint).history.earlier_updates;
+      parts->trainer.load_state(load_trainer_state(checkpoint), 0, history->earlier_updates);
+    } else {
+      const nn::NamedTensors weights = load_tensors(checkpoint, "ema.");
+      parts->model->load_state(weights);
+      parts->average->load_state(weights);
+    }
     if (parts->on_policy) parts->on_policy->begin();
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str("train.init_from: ", checkpoint.path().string(), ": ", error.what()));
   }
-  return {run.string(), checkpoint.step(), checkpoint.digest("ema/")};
+  history->init = WeightsOrigin{run.string(), checkpoint.step(), checkpoint.digest("ema/")};
 }
 
 /// True every `every` steps and at the last one; never if `every` is 0.
@@ -310,7 +319,7 @@ class Run {
       history_ = info_of(*checkpoint).history;
       last_checkpoint_ = checkpoint->path();
     } else if (!config_.train.init_from.empty()) {
-      history_.init = init_from(config_.train.init_from, parts_.get());
+      init_from(config_.train, parts_.get(), &history_);
     }
     if (parts_->on_policy) {
       check_teacher(history_.teacher, parts_->on_policy->teacher());
@@ -437,16 +446,22 @@ class Run {
 
   /// Fills tokens, kept_tokens and mfu.
   void fill_costs(StepMetrics* metrics) const {
-    const nn::DiTConfig model = parts_->model->config().for_clips(parts_->trainer.clip_shape());
-    soflow::ObjectiveOptions objective = parts_->objective.options();
-    objective.grid = model.grid();
-    const std::int64_t batch = config_.train.batch, done = metrics->step - 1;
-    metrics->tokens = batch * objective.grid.count();
-    metrics->kept_tokens = batch * objective.kept_at(done);
-    const double flops = config_.objective.kind == ObjectiveKind::kEFlow
-                             ? step_flops(model, objective, done)
-                             : forward_flops(model).total() * anyflow_passes(config_, model);
-    metrics->mfu = static_cast<double>(batch) * flops / metrics->step_s / peak_;
+    const std::int64_t done = metrics->step - 1;
+    metrics->tokens = metrics->kept_tokens = 0;
+    double flops = 0;
+    for (const auto& [shape, count] : parts_->trainer.last_clips()) {
+      const nn::DiTConfig model = parts_->model->config().for_clips(shape);
+      soflow::ObjectiveOptions objective = parts_->objective.options();
+      objective.grid = model.grid();
+      metrics->tokens += count * objective.grid.count();
+      metrics->kept_tokens += count * objective.kept_at(done);
+      const std::int64_t text = parts_->data.info.text.length;
+      flops += static_cast<double>(count) *
+               (config_.objective.kind == ObjectiveKind::kEFlow
+                    ? step_flops(model, objective, done, text)
+                    : forward_flops(model, -1, text).total() * anyflow_passes(config_, model));
+    }
+    metrics->mfu = flops / metrics->step_s / peak_;
   }
 
   /// Warns if rounding errors probably dominate the consistency loss (soflow/objective/drift_alarm.hpp).

@@ -121,7 +121,7 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       objective_(std::move(objective)),
       options_(checked(options, options.ranks != nullptr ? options.ranks->size() : 1)),
       division_(std::make_unique<Division>(options_, model->parameters(), average->parameters())),
-      source_schedule_(shares_of(options.others)),
+      mix_(shares_of(options.others), options_.batch, options_.seed),
       optimizer_(division_->gradients.own(), options.adamw),
       ema_(division_->own_averages, division_->gradients.own(), options.ema),
       update_(&optimizer_, &ema_) {
@@ -135,33 +135,46 @@ std::int64_t Trainer::own_parts() const {
   return division_->gradients.shards().count() * options_.accumulation;
 }
 
-soflow::Batch Trainer::next_part(std::int64_t i) {
-  const std::size_t turn = source_schedule_.at(step_);
-  auto& [source, loader, null_context] = streams_[turn];
-  if (!loader) {
-    null_context = read_null_context(*source);
-    const io::LoaderOptions reading{
-        .batch_size = options_.batch / (options_.shards * options_.accumulation),
-        .first_step = source_schedule_.before(turn, step_) * own_parts(),
-        .every = options_.shards * options_.accumulation,
-        .skip = division_->gradients.shards().first * options_.accumulation,
-        .take = own_parts()};
-    loader = std::make_unique<io::Loader>(*source, io::SampleOrder(source->size(), options_.seed),
-                                          reading);
+BatchMix::Part Trainer::part_of_unit(std::size_t source, std::int64_t unit) const {
+  const std::int64_t size = options_.batch / (options_.shards * options_.accumulation);
+  const std::int64_t before = division_->gradients.shards().first * options_.accumulation;
+  return mix_.part(source, unit / own_parts(), (before + unit % own_parts()) * size, size);
+}
+
+std::vector<soflow::Batch> Trainer::next_parts(std::int64_t i) {
+  const std::int64_t unit = step_ * own_parts() + i;
+  std::vector<soflow::Batch> parts;
+  for (std::size_t j = 0; j < streams_.size(); ++j) {
+    auto& [source, loader, null_context] = streams_[j];
+    if (!loader) {
+      null_context = read_null_context(*source);
+      io::LoaderOptions reading{.first_step = unit};
+      reading.positions = [this, j](std::int64_t at) { return part_of_unit(j, at).positions; };
+      loader = std::make_unique<io::Loader>(*source, io::SampleOrder(source->size(), options_.seed),
+                                            reading);
+    }
+    const io::Batch host = loader->next();
+    if (host.ids.empty()) continue;
+    soflow::Batch part;
+    part.x0 = Tensor::from(host.clips, host.shape);
+    if (source->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
+    if (!host.context.empty()) part.context = Tensor::from(host.context, host.context_shape);
+    part.null_context = null_context;
+    for (const std::int64_t place : part_of_unit(j, unit).places)
+      part.indices.push_back(step_ * options_.batch + place);
+    ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());
+    parts.push_back(std::move(part));
   }
-  const io::Batch host = loader->next();
-  const auto count = static_cast<std::int64_t>(host.ids.size());
-  clip_shape_ = source->clip_shape();
-  soflow::Batch part;
-  part.x0 = Tensor::from(host.clips, host.shape);
-  if (source->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
-  if (!host.context.empty()) part.context = Tensor::from(host.context, host.context_shape);
-  part.null_context = null_context;
-  const std::int64_t before = division_->gradients.shards().first * options_.accumulation + i;
-  const std::int64_t first = step_ * options_.batch + before * count;
-  for (std::int64_t k = 0; k < count; ++k) part.indices.push_back(first + k);
-  ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());
-  return part;
+  return parts;
+}
+
+std::vector<std::pair<Shape, std::int64_t>> Trainer::last_clips() const {
+  std::vector<std::pair<Shape, std::int64_t>> clips;
+  for (std::size_t j = 0; step_ > 0 && j < streams_.size(); ++j) {
+    const std::int64_t count = mix_.count(j, step_ - 1);
+    if (count > 0) clips.emplace_back(streams_[j].source->clip_shape(), count);
+  }
+  return clips;
 }
 
 StepMetrics Trainer::step() {
@@ -176,28 +189,34 @@ StepMetrics Trainer::step() {
   times_ = {};
   const double waited = division_->ranks->waited_seconds();
   model_->clear_gradients();
+  std::vector<std::vector<soflow::Batch>> units;  // of this rank, if a hook needs all at once
   if (start_) {
-    for (std::int64_t i = 0; i < own_parts(); ++i) parts.push_back(next_part(i));
+    for (std::int64_t i = 0; i < own_parts(); ++i) {
+      units.push_back(next_parts(i));
+      parts.insert(parts.end(), units.back().begin(), units.back().end());
+    }
     times_.data_wait += watch.lap();
     ranged("start", [&] { start_(parts, step_); });
     times_.forward += watch.lap();
   }
   for (std::int64_t i = 0; i < own_parts(); ++i) {
-    if (!start_) parts.push_back(next_part(i));  // x0, c
-    const soflow::Batch& part = start_ ? parts[static_cast<std::size_t>(i)] : parts.back();
+    const auto unit = start_ ? units[static_cast<std::size_t>(i)] : next_parts(i);  // x0, c
     times_.data_wait += watch.lap();
-    const soflow::StepLoss loss = ranged("forward", [&] {
-      return objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
-    });
     if (i % options_.accumulation == 0) losses.push_back(Tensor::zeros({1}, DType::kF64));
-    losses.back() = losses.back() + reshape(cast(loss.total.detach(), DType::kF64), {1});
-    times_.forward += watch.lap();
-    ranged("backward", [&] { backward(loss.total); });  // accumulates dL/dtheta
+    for (const soflow::Batch& part : unit) {
+      const soflow::StepLoss loss = ranged("forward", [&] {
+        return objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
+      });
+      losses.back() = losses.back() + reshape(cast(loss.total.detach(), DType::kF64), {1});
+      times_.forward += watch.lap();
+      ranged("backward", [&] { backward(loss.total); });  // accumulates dL/dtheta
+      times_.backward += watch.lap();
+      samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
+    }
     if ((i + 1) % options_.accumulation == 0)
       gradients.take(gradients.shards().first + i / options_.accumulation);
     times_.backward += watch.lap();
-    samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
-    if (!second_learner_ && !start_) parts.clear();
+    if (second_learner_ && !start_) parts.insert(parts.end(), unit.begin(), unit.end());
   }
   m.lr = options_.learning_rate.at(step_);
   const Tensor loss_sum = total_loss(losses, &samples);
@@ -277,8 +296,8 @@ void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetri
 void Trainer::require_finite(const StepMetrics& metrics,
                              const std::vector<soflow::SampleRecord>& samples) {
   if (std::isfinite(metrics.loss) && std::isfinite(metrics.grad_norm)) return;
-  optimizer_.set_steps(step_);
-  ema_.set_updates(step_);
+  optimizer_.set_steps(earlier_updates_ + step_);
+  ema_.set_updates(earlier_updates_ + step_);
   whole_ = true;
   std::vector<std::int64_t> culprits;
   for (const auto& sample : samples) {
@@ -325,7 +344,8 @@ std::vector<std::pair<std::string, TensorSpec>> Trainer::state_specs() const {
   return specs;
 }
 
-void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps) {
+void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps,
+                         std::int64_t earlier_updates) {
   const std::map<std::string, Tensor> sources(state.begin(), state.end());
   require_same(state_specs(), sources);
   assign_all("model.", model_->state(), sources);
@@ -343,8 +363,9 @@ void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps) {
   average_is_whole_ = true;
   step_ = steps;
   whole_ = true;
-  optimizer_.set_steps(steps);
-  ema_.set_updates(steps);
+  earlier_updates_ = earlier_updates;
+  optimizer_.set_steps(earlier_updates + steps);
+  ema_.set_updates(earlier_updates + steps);
   if (second_learner_) second_learner_->go_on_after(steps);
   for (Stream& stream : streams_) stream.loader.reset();
 }

@@ -13,7 +13,7 @@
 #include "eflow/nn/optim/fused_update.hpp"
 #include "eflow/nn/optim/schedule.hpp"
 #include "eflow/soflow/objective/objective.hpp"
-#include "eflow/trainer/data/source_schedule.hpp"
+#include "eflow/trainer/data/batch_mix.hpp"
 #include "eflow/trainer/step/metrics.hpp"
 #include "eflow/trainer/step/second_learner.hpp"
 
@@ -35,7 +35,7 @@ using Objective = std::function<soflow::StepLoss(const soflow::Batch& part, std:
 /// Called with all micro-batches of a step before its first loss. step: finished steps.
 using StepStart = std::function<void(const std::vector<soflow::Batch>& parts, std::int64_t step)>;
 
-/// Clips of another shape, used in a share of the steps.
+/// Clips of another shape, which take a share of every batch.
 struct StepShare {
   const io::ClipSource* source = nullptr;
   double share = 0;
@@ -57,7 +57,8 @@ struct TrainerOptions {
   nn::AdamWOptions adamw = {};
   nn::EmaOptions ema = {};
   double clip = 1;  ///< maximum gradient norm; 0: no clipping
-  /// Further sources and their shares of the steps (data/source_schedule.hpp). They must outlive the trainer.
+  /// Further sources and their shares of every batch (data/batch_mix.hpp). They must outlive the
+  /// trainer.
   std::vector<StepShare> others = {};
 };
 
@@ -97,8 +98,8 @@ class Trainer {
   [[nodiscard]] bool is_whole() const { return whole_; }
   /// Number of finished steps.
   [[nodiscard]] std::int64_t steps() const { return step_; }
-  /// Shape [C, T, H, W] of the last step's clips.
-  [[nodiscard]] const Shape& clip_shape() const { return clip_shape_; }
+  /// The clips of the last step, over all ranks: their shapes [C, T, H, W] and numbers, by source.
+  [[nodiscard]] std::vector<std::pair<Shape, std::int64_t>> last_clips() const;
   /// Everything needed to resume, except steps(): tensors named "model.*", "ema.*", "adamw.m.*" and
   /// "adamw.v.*", and those of the attached second learner. With several ranks, all must call it;
   /// rank 0 gets the tensors, the others nothing.
@@ -110,13 +111,18 @@ class Trainer {
   void gather_average() const;
   /// Micro-batches of a step on this rank.
   [[nodiscard]] std::int64_t own_parts() const;
-  /// Restores the state() of a trainer that had finished `steps` steps. Throws InvalidArgument
+  /// Restores the state() of a trainer that had finished `steps` steps, after `earlier_updates` of
+  /// the runs that it began from. Throws InvalidArgument
   /// listing missing and surplus names and differing shapes; nothing has then changed.
-  void load_state(const nn::NamedTensors& state, std::int64_t steps);
+  void load_state(const nn::NamedTensors& state, std::int64_t steps,
+                  std::int64_t earlier_updates = 0);
 
  private:
-  /// Reads micro-batch `i` of the step and appends its clip ids to ids_.
-  [[nodiscard]] soflow::Batch next_part(std::int64_t i);
+  /// Reads micro-batch `i` of the step, one part per source that has clips in it, and appends its
+  /// clip ids to ids_.
+  [[nodiscard]] std::vector<soflow::Batch> next_parts(std::int64_t i);
+  /// The clips of a source in micro-batch `unit` of this rank, counted over all steps.
+  [[nodiscard]] BatchMix::Part part_of_unit(std::size_t source, std::int64_t unit) const;
   /// The loss of the step from those of this rank's shards, f64 [1]. With several shards, completes
   /// `samples` and ids_ by those of the other ranks.
   [[nodiscard]] Tensor total_loss(const std::vector<Tensor>& losses,
@@ -140,7 +146,7 @@ class Trainer {
   TrainerOptions options_;
   struct Division;  ///< of the work over ranks
   std::unique_ptr<Division> division_;
-  SourceSchedule source_schedule_;
+  BatchMix mix_;
   nn::AdamW optimizer_;
   nn::Ema ema_;
   nn::FusedUpdate update_;
@@ -148,9 +154,9 @@ class Trainer {
   StepStart start_;
   std::vector<std::int64_t> ids_;         ///< clip ids of the current step, in order
   mutable bool average_is_whole_ = true;  ///< on this rank; completed when it is asked for
-  Shape clip_shape_;
   StepTimes times_;
   std::int64_t step_ = 0;
+  std::int64_t earlier_updates_ = 0;  ///< of the optimizer, before the first step
   bool whole_ = true;
 };
 

@@ -165,6 +165,46 @@ BOOST_AUTO_TEST_CASE(samples_are_judged_by_what_their_captions_say) {
           "expected hair (2), act (3), found attribute 0 (2), attribute 1 (3)", 3);
 }
 
+BOOST_AUTO_TEST_CASE(the_three_stages_of_t2v_are_one_run_through_kills) {
+  const WithText folder;
+  // Latents of the layout that t2v.ini expects, with images as first frames, at a small size.
+  std::vector<float> latents(12 * 16 * 3 * 8 * 8);
+  for (std::size_t i = 0; i < latents.size(); ++i)
+    latents[i] = static_cast<float>(i * 37 % 101) / 50 - 1;
+  io::write_npy(folder.path() / "latents.npy", DType::kF32, {12, 16, 3, 8, 8}, bytes_of(latents));
+  write_table(folder.path() / "t5.safetensors", 12, kWidth);
+  done("data pack --range any --layout NCTHW --videos " + folder.in("latents.npy") + " --text " +
+       folder.in("t5.safetensors") + " --out " + folder.in("latents"));
+  std::string small =
+      "train --config " EFLOW_CONFIGS
+      "/t2v.ini --model.dim=48 --model.heads=2 --model.encoder=1 --model.middle=1 "
+      "--model.decoder=1 --data.context_length=5 --checkpoint.every=1 --checkpoint.keep=2 "
+      "--sample.every=0 --eval.every=0 --train.threads=1 ";
+  for (const std::string stage : {"stage1", "stage2", "stage3"}) {
+    small += " --" + stage + ".train.iterations=4 --" + stage + ".train.batch=10 --" + stage +
+             ".train.accumulation=2 --" + stage + ".data.dir=" + folder.in("latents");
+  }
+  done(small + " --out " + folder.in("whole"));
+  // Killed in the second stage, then in the third, then finished by the same command.
+  for (const std::string at : {"stage-2", "stage-3"}) {
+    const pid_t pid = start_eflow(small + " --out " + folder.in("parts"));
+    const auto lines = folder.path() / "parts" / at / "metrics.jsonl";
+    for (int i = 0; i < 6000 && content_of(lines).find("\"step\":2,") == std::string::npos; ++i)
+      usleep(10000);
+    kill(pid, SIGKILL);
+    wait_for(pid);
+  }
+  done(small + " --out " + folder.in("parts"));
+  for (const std::string stage : {"stage-1", "stage-2", "stage-3"}) {
+    const auto whole = losses_of(folder.path() / "whole" / stage);
+    BOOST_TEST(whole.size() == 4u);
+    BOOST_TEST(whole == losses_of(folder.path() / "parts" / stage),
+               boost::test_tools::per_element());
+  }
+  done("sample --run " + folder.in("parts") + " --steps 1 --prompts " + folder.in("latents") +
+       " --count 2 --out " + folder.in("clips"));
+}
+
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
   const WithText folder;
   const std::string pack =
