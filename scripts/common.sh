@@ -28,7 +28,7 @@ need_packages() {
 
 readonly kBuildPackages=(g++ cmake ninja-build pkg-config libboost-program-options-dev libhdf5-dev
   libzstd-dev libxxhash-dev nlohmann-json3-dev libpng-dev libwebp-dev libeigen3-dev)
-readonly kTestPackages=(libboost-test-dev libopenmpi-dev openmpi-bin python3-h5py python3-numpy hdf5-tools)
+readonly kTestPackages=(libarchive-dev libavcodec-dev libavformat-dev libboost-test-dev libopenmpi-dev libswscale-dev openmpi-bin python3-h5py python3-numpy hdf5-tools)
 
 # configure PRESET [-DX=Y ...]: uses ccache if available.
 configure() {

@@ -109,10 +109,12 @@ DType dtype_of_descriptor(std::string_view descriptor, const std::string& path) 
   if (descriptor == "<i8") return DType::kI64;
   if (descriptor == "<f4") return DType::kF32;
   if (descriptor == "<f8") return DType::kF64;
-  throw InvalidArgument(str("[npy] ", path, " holds '", descriptor,
-                            "'; only little-endian u1, i4, i8, f4 and f8 are supported. Convert "
-                            "it in Python: ",
-                            conversion_of(descriptor)));
+  throw InvalidArgument(str(
+      "[npy] ", path, " holds '", descriptor,
+      "'; only little-endian u1, i4, i8, f4 and f8 are supported. Convert "
+      "it in Python: ",
+      conversion_of(descriptor),
+      descriptor == "<f2" || descriptor == "|V2" ? ". `eflow data import` packs it as it is" : ""));
 }
 
 Element element_of_descriptor(std::string_view descriptor, const std::string& path,

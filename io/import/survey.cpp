@@ -4,6 +4,8 @@
 #include <array>
 
 #include "eflow/io/import/clip_convert.hpp"
+#include "eflow/io/shard/json_fields.hpp"
+#include "eflow/io/shard/shard_records.hpp"
 
 namespace eflow::io {
 namespace {
@@ -60,8 +62,13 @@ void add_captions(const std::vector<ResolvedCaption>& captions, const Item& item
 /// Examines one item; returns the number of its bucket.
 std::int32_t examine(Item& item, std::int64_t index, const ImportOptions& options,
                      const CaptionTable* table, Survey& survey) {
+  if (!is_utf8(item.source)) throw InvalidArgument("[import] its name is not UTF-8");
   const ClipWalk walk = walk_of(item, options.pack.layout);
   const auto captions = resolve_captions(item, index, table);
+  if (std::ssize(captions) > kMaxCaptionsPerClip)
+    throw InvalidArgument(str("[import] it has more than ", kMaxCaptionsPerClip, " captions"));
+  for (const ResolvedCaption& caption : captions)  // finds values that are not finite
+    if (caption.own) static_cast<void>(record_of(caption, table, DType::kF32));
   ChannelStats stats;
   measure(item, walk, options.pack.float_range.value_or(FloatRange::kAny), stats);
   std::int32_t number = 0;
