@@ -12,6 +12,7 @@
 #include "eflow/jit/cache/mem_cache.hpp"
 #include "eflow/jit/cuda/driver.hpp"
 #include "eflow/jit/cuda/launch.hpp"
+#include "eflow/jit/cuda/nvrtc.hpp"
 #include "eflow/jit/host/module.hpp"
 #include "eflow/jit/host/parallel.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
@@ -155,8 +156,12 @@ struct Runtime::State {
           cuda->table, cuda->loaded, kernel, time, out,
           [&](const Artifact& a, const BuildRequest& request) {
             out.resources = a.resources;
-            return std::make_shared<const CudaModule>(
-                cuda->context, a.image, builder.definitions().source(kernel), request.title());
+            KernelSource source = builder.definitions().source(kernel);
+            // What the text's tiles take, besides the static memory that the assembler reports.
+            const std::int64_t tiles = a.resources.shared - parse_resources(a.log).shared;
+            source.shared_bytes = std::max(source.shared_bytes, tiles);
+            return std::make_shared<const CudaModule>(cuda->context, a.image, source,
+                                                      request.title());
           },
           [](const CudaModule& module) { return module.kernel(); });
     } else {

@@ -5,6 +5,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/stopwatch.hpp"
 #include "eflow/jit/cuda/nvrtc_library.hpp"
+#include "eflow/jit/cuda/tile_bytes.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
 #include "eflow/jit/kernel/request_check.hpp"
@@ -115,7 +116,8 @@ class Nvrtc final : public Compiler {
       throw CompileError(str("[jit] ", request.title(), " ", what, " with ", toolchain_, " (",
                              library_.error_string(code), "):\n", log));
     }
-    const Resources resources = parse_resources(log);
+    Resources resources = parse_resources(log);
+    resources.shared += tile_bytes(program.ptx(), request.title());
     std::string warnings = parse_warnings(log);
     const double seconds = stopwatch.seconds();
     return {program.cubin(), std::move(log), resources, seconds, std::move(warnings)};

@@ -9,11 +9,48 @@ namespace {
 
 using Samples = std::vector<std::vector<double>>;
 
-int fastest_of(const std::vector<MedianInterval>& at, double equal) {
-  double least = at[0].median;
-  for (const MedianInterval& i : at) least = std::min(least, i.median);
+/// Fewer samples have no interval of 95 %.
+constexpr std::size_t kLeastSamples = 6;
+/// Samples after which many candidates are halved.
+constexpr std::size_t kRungs[] = {2, 4, 8};
+/// A halved candidate is slower than the leader by more than this share.
+constexpr double kNearLeader = 0.1;
+
+double median_of_first(const std::vector<double>& samples, std::size_t count) {
+  return median_interval({samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count)})
+      .median;
+}
+
+/// Whether each candidate survived all halvings. It depends on the samples alone, so a race that is
+/// resumed continues with the same candidates.
+std::vector<bool> unhalved(const Samples& samples, int incumbent, const RaceOptions& o) {
+  std::vector<bool> in(samples.size(), true);
+  for (const std::size_t rung : kRungs) {
+    std::vector<double> medians;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (!in[i]) continue;
+      if (samples[i].size() < rung) return in;  // the round is not complete
+      medians.push_back(median_of_first(samples[i], rung));
+    }
+    if (static_cast<int>(medians.size()) <= o.most_unhalved) return in;
+    std::sort(medians.begin(), medians.end());
+    const double limit = std::max(medians[medians.size() / 2], medians.front() * (1 + kNearLeader));
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (in[i] && static_cast<int>(i) != incumbent)
+        in[i] = median_of_first(samples[i], rung) <= limit;
+    }
+  }
+  return in;
+}
+
+/// The first candidate whose median is the least of all in the race, within `equal`.
+int fastest_of(const std::vector<MedianInterval>& at, const std::vector<bool>& in, double equal) {
+  double least = 0;
   for (std::size_t i = 0; i < at.size(); ++i) {
-    if (at[i].median <= least * (1 + equal)) return static_cast<int>(i);
+    if (in[i] && (least == 0 || at[i].median < least)) least = at[i].median;
+  }
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    if (in[i] && at[i].median <= least * (1 + equal)) return static_cast<int>(i);
   }
   return 0;
 }
@@ -28,12 +65,14 @@ std::vector<MedianInterval> intervals(const Samples& samples) {
 /// all, within `equal`.
 std::vector<int> still_in(const Samples& samples, int incumbent, const RaceOptions& o) {
   const std::vector<MedianInterval> at = intervals(samples);
+  const std::vector<bool> in = unhalved(samples, incumbent, o);
   double reach = at[0].high;
   for (std::size_t i = 0; i < at.size(); ++i) {
     if (static_cast<int>(samples[i].size()) >= o.min_rounds) reach = std::min(reach, at[i].high);
   }
   std::vector<int> out;
   for (std::size_t i = 0; i < at.size(); ++i) {
+    if (!in[i]) continue;
     const bool few = static_cast<int>(samples[i].size()) < o.min_rounds;
     if (few || at[i].low <= reach * (1 + o.equal) || static_cast<int>(i) == incumbent)
       out.push_back(static_cast<int>(i));
@@ -52,11 +91,15 @@ void one_round(Samples& samples, std::vector<int> order, int round, const Race& 
 RaceResult judge(const Samples& samples, int incumbent, const RaceOptions& o) {
   const std::vector<MedianInterval> at = intervals(samples);
   RaceResult out;
-  out.fastest = fastest_of(at, o.equal);
+  out.fastest = fastest_of(at, unhalved(samples, incumbent, o), o.equal);
   const MedianInterval& was = at[static_cast<std::size_t>(incumbent)];
   const MedianInterval& now = at[static_cast<std::size_t>(out.fastest)];
-  out.separated = out.fastest == incumbent || now.high < was.low;
-  const bool better = now.high < was.low && now.median < was.median * (1 - o.hysteresis);
+  const auto enough = [&](int i) {
+    return samples[static_cast<std::size_t>(i)].size() >= kLeastSamples;
+  };
+  const bool disjoint = enough(incumbent) && enough(out.fastest) && now.high < was.low;
+  out.separated = out.fastest == incumbent || disjoint;
+  const bool better = disjoint && now.median < was.median * (1 - o.hysteresis);
   out.best = better ? out.fastest : incumbent;
   out.gain = better ? 1 - now.median / was.median : 0;
   return out;
@@ -71,9 +114,12 @@ std::size_t fewest(const Samples& samples) {
 /// Whether more rounds cannot change the answer: incumbent and fastest are separated, and no other
 /// candidate remains.
 bool decided(const Samples& samples, int incumbent, const RaceOptions& o) {
-  if (static_cast<int>(fewest(samples)) < std::min(o.min_rounds, o.max_rounds)) return false;
-  const RaceResult now = judge(samples, incumbent, o);
   const std::vector<int> running = still_in(samples, incumbent, o);
+  const auto least = static_cast<std::size_t>(std::min(o.min_rounds, o.max_rounds));
+  for (const int i : running) {
+    if (samples[static_cast<std::size_t>(i)].size() < least) return false;
+  }
+  const RaceResult now = judge(samples, incumbent, o);
   return now.separated && std::all_of(running.begin(), running.end(),
                                       [&](int i) { return i == incumbent || i == now.fastest; });
 }
@@ -93,19 +139,23 @@ MedianInterval median_interval(std::vector<double> samples) {
 
 RaceResult run_race(Samples& samples, int incumbent, const Race& race, const RaceOptions& options) {
   const double begin = race.now();
+  const double budget = options.budget_seconds > 0
+                            ? options.budget_seconds
+                            : 20 + 0.25 * static_cast<double>(samples.size());
   std::vector<int> all(samples.size());
   std::iota(all.begin(), all.end(), 0);
   bool timed = fewest(samples) > 0;
   int round = 0;
   for (; round < options.max_rounds; ++round) {
     if (timed && decided(samples, incumbent, options)) break;
-    if (timed && race.now() - begin >= options.budget_seconds) break;
+    if (timed && race.now() - begin >= budget) break;
     one_round(samples, timed ? still_in(samples, incumbent, options) : all, round, race);
     timed = true;
     if (race.after_round) race.after_round();
   }
   RaceResult out = judge(samples, incumbent, options);
   out.rounds = round;
+  out.complete = round == options.max_rounds || decided(samples, incumbent, options);
   return out;
 }
 

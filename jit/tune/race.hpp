@@ -1,8 +1,9 @@
 #pragma once
 // race: finds the fastest of several candidates from noisy timings. All remaining candidates are
 // timed in turn, round after round, so that a temporary slowdown of the machine affects all of
-// them. A candidate drops out when its confidence interval lies above the leader's. Independent of
-// kernels: the clock is a function, which tests replace.
+// them. A candidate drops out when its confidence interval lies above the leader's. Many candidates
+// are first halved by their first samples (successive halving [Jamieson & Talwalkar, AISTATS 2016]).
+// Independent of kernels: the clock is a function, which tests replace.
 
 #include <functional>
 #include <vector>
@@ -23,9 +24,14 @@ struct MedianInterval {
 [[nodiscard]] MedianInterval median_interval(std::vector<double> samples);
 
 struct RaceOptions {
-  int min_rounds = 7;          ///< rounds before a candidate may drop out
-  int max_rounds = 60;         ///< rounds after which unseparated candidates count as equal
-  double budget_seconds = 20;  ///< time limit with the same effect, checked after each round
+  int min_rounds = 7;   ///< rounds before a candidate may drop out by its interval
+  int max_rounds = 60;  ///< rounds after which unseparated candidates count as equal
+  /// Time limit, checked after each round; the race is then incomplete. 0: 20 s and a quarter of a
+  /// second for each candidate.
+  double budget_seconds = 0;
+  /// While more candidates than this remain, the slower half of them leaves after 2, 4 and 8 samples,
+  /// except those within a tenth of the leader.
+  int most_unhalved = 16;
   /// The incumbent is replaced only by a candidate that is faster by more than this share, with
   /// disjoint intervals.
   double hysteresis = 0.03;
@@ -36,10 +42,11 @@ struct RaceResult {
   int best = 0;     ///< the winner: the incumbent unless it was beaten with confidence
   int fastest = 0;  ///< the candidate with the least median, significant or not
   double gain = 0;  ///< 1 - time of best / time of the incumbent
-  /// Whether the intervals of the incumbent and the fastest are disjoint, or both are the same
-  /// candidate.
+  /// Whether the intervals of the incumbent and the fastest are disjoint, of at least 6 samples each,
+  /// or both are the same candidate.
   bool separated = false;
-  int rounds = 0;  ///< rounds run by this call
+  bool complete = false;  ///< whether more rounds could not change the answer, or none are allowed
+  int rounds = 0;         ///< rounds run by this call
 };
 
 /// The callbacks of a race.

@@ -46,13 +46,16 @@ class Tuning {
   TuneOutcome run() {
     const FileLock lock = database_.lock(record_.key.device, record_.key.arch);
     const bool finished = take_over();
-    if (finished && !has_new()) return {record_, true, false, 0};
+    if (finished && !has_new()) return {record_, true, false, true, 0};
     prepare_new();
     check_new();
     TuneOutcome out;
     const std::vector<int> runners = choose_runners(finished);
     race(runners, out);
-    record_.finished = true;
+    record_.finished = out.complete;
+    if (!out.complete)
+      say("  the time limit ended the race before it was decided: the record is unfinished and not "
+          "used; run it again to continue");
     record_.at = utc_now();
     database_.put(record_);
     out.record = record_;
@@ -218,6 +221,7 @@ class Tuning {
         1 -
         median_interval(record_.configs[static_cast<std::size_t>(record_.best)].us).median / was;
     out.separated = result.separated;
+    out.complete = result.complete;
     out.rounds = result.rounds;
   }
 

@@ -30,7 +30,8 @@ struct TuneOutcome {
   /// Whether the confidence intervals of the best and the default config are disjoint; false if
   /// this run measured nothing.
   bool separated = false;
-  int rounds = 0;  ///< rounds of the race
+  bool complete = false;  ///< false if the time limit cut the race; the record is then unfinished
+  int rounds = 0;         ///< rounds of the race
 };
 
 /// Tunes the workload's subject or, if it has none, `kernel`, which must be defined in `runtime`

@@ -61,7 +61,7 @@
 //   load(tile, view)                before (the old contents may still be in use) and after
 //   pipeline                        before the loop and once per step, twice with a single stage
 //   store                           after, so the block may read what was stored
-//   as_At, col_max, col_min, col_sum, col_dot, and as_A unless T is bf16 on sm_80 or later
+//   as_At, col_max, col_min, col_sum, col_dot, and as_A unless T is bf16 or f16 on sm_80 on
 //                                   before and after their trip through shared memory
 // All other primitives are free of barriers.
 //
@@ -70,9 +70,13 @@
 // exp2_sub of NaN is NaN. Which NaN is not defined.
 //
 // Memory. The tiles of a block fit its scratch memory (CPU: 4 MiB, otherwise the launch is refused;
-// GPU: the definition's shared_bytes, otherwise the launch traps). Its sums fit a thread's stack
+// GPU: a block's shared memory, otherwise prepare() refuses the kernel; a launch has what the text
+// allocates at most, so tiles are allocated outside of loops). Its sums fit a thread's stack
 // (CPU: 2 MiB, otherwise the text does not compile) or its registers (GPU; more would spill). Tiles
-// hold float, double or bf16; load converts other types to these.
+// hold float, double, bf16, f16 or i8; load converts other types to these. Sums are float, double for
+// tiles of double, and i32 for tiles of i8.
+//
+// matrix_join.h adds reductions and scans with a join of the text's own, and transposition.
 //
 // Masking. A masked score is kMasked, and a running maximum starts at kLowestMax > kMasked. A row
 // whose scores are all masked thus keeps the maximum kLowestMax, and its exponentials and their sum

@@ -17,7 +17,7 @@ EFLOW_FN void refuse_product() {
   // Sizes and roles agree, so it is the types that differ.
   static_assert(!kRoles || kLeftK != kRightK || kSumsM != kLeftM || kSumsN != kRightN,
                 "the operands of a product have the same element type, and sums have its compute "
-                "type: float for bf16 and float, double for double");
+                "type: float for bf16, f16 and float, double for double, i32 for i8");
 }
 
 #define EFLOW_REFUSED(name, a_rows, a_columns, a_use, b_rows, b_columns, b_use, k_a, m_a, k_b, \

@@ -12,10 +12,16 @@
 // numbers is NaN, on every target; so are max_pack and min_pack. Which NaN is not defined. Without
 // numbers, a sum is 0, a maximum the lowest C (-infinity) and a minimum the highest.
 //
-// Types: memory holds bf16, float, double or integers; load<C> and store convert by value, integers
-// as C++ does (a number that does not fit the integer is undefined). bf16 is a type of its own: a
-// short or unsigned short in memory is an integer. Elementary functions take float and double, as
-// packs or single numbers.
+// Types: memory holds float, double, bf16, f16, e4m3, e5m2 (base/small_floats.h) or integers of 8 to
+// 64 bits; load<C> and store convert by value, integers as C++ does (a number that does not fit the
+// integer is undefined). bf16 is a type of its own: a short or unsigned short in memory is an integer.
+// What is loaded or stored in each<C> has C's size, so that packs have the same number of elements;
+// anything else does not compile. Elementary functions take float and double, as packs or single
+// numbers.
+//
+// lanes.h adds masks, indices and atomic additions; scan.h reductions and scans with a join; row.h
+// rows kept in registers; kernels_src/random_each.h random numbers. docs/kernels/vocabulary.md lists
+// all words.
 //
 // Sums run in a fixed order for a given instruction set, so results do not depend on the number of
 // threads.

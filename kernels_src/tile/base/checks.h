@@ -26,8 +26,23 @@ struct ColumnsOfSums {
 /// The type of a tile's elements.
 template <class T>
 struct TileElement {
-  static_assert(kIsFloat<T> || kIsBf16<T>,
-                "the elements of a tile are float, double or bf16; load converts other types");
+  static_assert(kIsFloat<T> || kIsBf16<T> || kSameType<T, f16> || kSameType<T, i8>,
+                "the elements of a tile are float, double, bf16, f16 or i8; load converts other "
+                "types, and bf16 holds every fp8 number");
+};
+/// Bytes of a number in each<C> against those of a number that is loaded or stored there: packs of
+/// both must have the same number of elements.
+template <int kEach, int kUsed>
+struct LanesOfPack {
+  static_assert(kEach == kUsed,
+                "the packs of a call of each<C> all have C's number of elements, so their numbers "
+                "have C's size: LanesOfPack<bytes of C, bytes of the number>");
+};
+/// A number that atomic additions exist for.
+template <class T>
+struct AtomicNumber {
+  static_assert(kIsFloat<T> || (kIsInteger<T> && sizeof(T) >= 4),
+                "add_to and add_at take float, double and integers of 32 or 64 bits");
 };
 /// The role of an operand.
 template <bool kFits>

@@ -42,6 +42,61 @@ EFLOW_FN double log(double x) {
   return __builtin_log(x);
 }
 
+template <class V>
+EFLOW_FN V rsqrt(V x) {
+  return 1 / sqrt(x);
+}
+
+/// |x|, also of integers. NaN remains.
+template <class V>
+EFLOW_FN V abs(V x) {
+  return x <= V{} ? V{} - x : x;
+}
+
+/// The largest integer that is not above x.
+template <class V>
+EFLOW_FN V floor(V x) {
+  if constexpr (kIsF32<V>) {
+    return per_lane(x, [](float v) { return __builtin_floorf(v); });
+  } else {
+    return per_lane(x, [](double v) { return __builtin_floor(v); });
+  }
+}
+
+/// a b + c, rounded once.
+template <class V>
+EFLOW_FN V fma(V a, V b, V c) {
+  if constexpr (kIsFloat<V>) {
+    if constexpr (kIsF32<V>)
+      return __builtin_fmaf(a, b, c);
+    else
+      return __builtin_fma(a, b, c);
+  } else {
+    for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(LaneOf<V>)); ++l)
+      a[l] = fma<LaneOf<V>>(a[l], b[l], c[l]);
+    return a;
+  }
+}
+
+/// x^y, as the C library's. y: as x, or a single number.
+template <class V, class Y>
+EFLOW_FN V pow(V x, Y y) {
+  if constexpr (kIsFloat<V>) {
+    if constexpr (kIsF32<V>)
+      return __builtin_powf(x, y);
+    else
+      return __builtin_pow(x, y);
+  } else {
+    for (int l = 0; l < static_cast<int>(sizeof(V) / sizeof(LaneOf<V>)); ++l) {
+      if constexpr (kIsFloat<Y>)
+        x[l] = pow<LaneOf<V>>(x[l], y);
+      else
+        x[l] = pow<LaneOf<V>>(x[l], y[l]);
+    }
+    return x;
+  }
+}
+
 /// 2^f for f in [-1/2, 1/2]: minimax polynomial of degree 6.
 template <class V>
 EFLOW_FN V exp2_fraction(V f) {
@@ -152,6 +207,33 @@ EFLOW_FN V tanh(V x) {
         x + x * q * (-0.333333333f + q * (0.133333333f + q * (-0.0539682540f + q * 0.0218694885f)));
     const V y = q < V{} + 0.0625f ? near : far;
     return x != x ? x : y;
+  }
+}
+
+/// The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x. Minimax polynomials
+/// in x, and beyond .93 in the logarithm of 1 - erf; at most 2 units in the last place off.
+template <class V>
+EFLOW_FN V erf(V x) {
+  if constexpr (!kIsF32<V>) {
+    return per_lane(x, [](double v) { return __builtin_erf(v); });
+  } else {
+    const V t = abs(x), s = x * x;
+    V p = V{} - 1.72853470e-5f;
+    p = p * t + 3.83197126e-4f;
+    const V q = t * -3.88396438e-3f + 2.42546219e-2f;
+    p = p * s + q;
+    p = p * t - 1.06777877e-1f;
+    p = p * t - 6.34846687e-1f;
+    p = p * t - 1.28717512e-1f;
+    const V far = 1.0f - exp(p * t - t);
+    V r = V{} - 5.96761703e-4f;
+    r = r * s + 4.99119423e-3f;
+    r = r * s - 2.67681349e-2f;
+    r = r * s + 1.12819925e-1f;
+    r = r * s - 3.76125336e-1f;
+    r = r * s + 1.28379166e-1f;
+    const V near = r * x + x;
+    return t > V{} + 0.927734375f ? (x < V{} ? -far : far) : near;
   }
 }
 

@@ -29,6 +29,11 @@
 #define __builtin_cosf ::cosf
 #define __builtin_cos ::cos
 #define __builtin_tanh ::tanh
+#define __builtin_floorf ::floorf
+#define __builtin_floor ::floor
+#define __builtin_erf ::erf
+#define __builtin_powf ::powf
+#define __builtin_pow ::pow
 #define __builtin_fmaf ::fmaf
 #define __builtin_fma ::fma
 #define __builtin_inff() ::__int_as_float(0x7f800000)
@@ -48,6 +53,8 @@ using u8 = unsigned char;
 using u16 = unsigned short;
 using u32 = unsigned int;
 using u64 = unsigned long long;
+using i8 = signed char;
+using i16 = short;
 using i32 = int;
 using i64 = long long;
 
@@ -58,13 +65,38 @@ struct bf16 {
   u16 bits;
 };
 
-/// Compute type of a stored type: float for bf16 and float, double for double, integers themselves.
+/// IEEE half precision.
+struct f16 {
+  u16 bits;
+};
+/// 8-bit floats [Micikevicius et al., "FP8 formats for deep learning", arXiv 2209.05433]: 4 bits of
+/// exponent and 3 of fraction, without infinities, at most 448; 5 and 2 bits, at most 57344.
+struct e4m3 {
+  u8 bits;
+};
+struct e5m2 {
+  u8 bits;
+};
+
+/// Compute type of a stored type: float for all floats but double, integers themselves.
 template <class T>
 struct ComputeOf {
   using type = T;
 };
 template <>
 struct ComputeOf<bf16> {
+  using type = float;
+};
+template <>
+struct ComputeOf<f16> {
+  using type = float;
+};
+template <>
+struct ComputeOf<e4m3> {
+  using type = float;
+};
+template <>
+struct ComputeOf<e5m2> {
   using type = float;
 };
 template <class T>
@@ -81,6 +113,18 @@ inline constexpr bool kIsBf16 = kSameType<T, bf16>;
 /// Whether T is a type that sums and elementary functions are computed in.
 template <class T>
 inline constexpr bool kIsFloat = kSameType<T, float> || kSameType<T, double>;
+/// Whether T is stored in fewer bits than float and is none of bf16 (base/small_floats.h).
+template <class T>
+inline constexpr bool kIsSmallFloat = kSameType<T, f16> || kSameType<T, e4m3> || kSameType<T, e5m2>;
+/// Whether T is an integer, and whether it is a single number: no pack, and none of the stored
+/// floats above, which are converted before they are computed with.
+template <class T>
+inline constexpr bool kIsInteger =
+    kSameType<T, bool> || kSameType<T, char> || kSameType<T, i8> || kSameType<T, u8> ||
+    kSameType<T, i16> || kSameType<T, u16> || kSameType<T, i32> || kSameType<T, u32> ||
+    kSameType<T, long> || kSameType<T, unsigned long> || kSameType<T, i64> || kSameType<T, u64>;
+template <class T>
+inline constexpr bool kIsNumber = kIsFloat<T> || kIsInteger<T>;
 
 /// The block of the launch that a text works on: a thread block on a GPU, one task of the thread
 /// pool on the CPU.

@@ -25,6 +25,10 @@ template <class T>
 struct OperandOf {
   using type = Compute<T>;
 };
+template <>
+struct OperandOf<i8> {
+  using type = i32;
+};
 #if defined(__AVX512BF16__)
 template <>
 struct OperandOf<bf16> {

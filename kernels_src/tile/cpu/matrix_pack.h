@@ -72,7 +72,7 @@ EFLOW_FN QuadWords quad_words(const T* p) {
 /// Four consecutive operands along k; requires along == 1.
 template <class E, class T>
 EFLOW_FN Quad<E> quad_along(const T* p) {
-  Quad<E> q;
+  Quad<E> q{};
   if constexpr (kIsBf16<T> && kSameType<E, float>) {
     const QuadWords words = quad_words(p) << 16;
     __builtin_memcpy(&q, &words, sizeof q);

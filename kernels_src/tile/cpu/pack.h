@@ -2,7 +2,8 @@
 // Packs as vectors of the machine's native width. Compilers lower wider ones through memory, which
 // costs a factor of 60.
 
-#include "eflow/kernels_src/tile/base/types.h"
+#include "eflow/kernels_src/tile/base/checks.h"
+#include "eflow/kernels_src/tile/base/small_floats.h"
 
 // Placed before a loop whose iterations are independent.
 #if defined(__clang__)
@@ -58,6 +59,7 @@ struct IntsOf<float> {
 /// Elements [first, first + kLanes).
 template <class C>
 struct FullLanes {
+  using Number = C;
   Index first;
   static constexpr Index count = kLanes<C>;
   static constexpr bool full = true;
@@ -65,10 +67,16 @@ struct FullLanes {
 /// Elements [first, first + count), count < kLanes: the tail of a range.
 template <class C>
 struct TailLanes {
+  using Number = C;
   Index first;
   Index count;
   static constexpr bool full = false;
 };
+
+/// Refuses numbers of another size than those that each<C> counts in packs of.
+template <class C, class L>
+inline constexpr bool kFitsLanes =
+    sizeof(LanesOfPack<sizeof(typename L::Number), sizeof(C)>) > 0;
 
 template <class C>
 EFLOW_FN Pack<C> splat(C value) {
@@ -113,6 +121,8 @@ EFLOW_FN T narrow(C x) {
     __builtin_memcpy(&u, &f, 4);
     const u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     return T{static_cast<u16>(f != f ? (u >> 16) | 0x40u : rounded)};
+  } else if constexpr (kIsSmallFloat<T>) {
+    return narrow_small<T>(static_cast<float>(x));
   } else {
     return static_cast<T>(x);
   }
@@ -124,6 +134,7 @@ typedef u32 Words __attribute__((vector_size(kVectorBytes)));
 /// Elements p[i], converted to C; lanes beyond the range are 0.
 template <class C, class T, class L>
 EFLOW_FN Pack<C> load(const T* p, L i) {
+  static_assert(kFitsLanes<C, L>);
   Pack<C> v{};
   if constexpr (!L::full) {
     for (Index l = 0; l < i.count; ++l) v[l] = static_cast<C>(widen(p[i.first + l]));
@@ -134,6 +145,11 @@ EFLOW_FN Pack<C> load(const T* p, L i) {
     __builtin_memcpy(&half, p + i.first, sizeof half);
     const Words words = __builtin_convertvector(half, Words) << 16;
     __builtin_memcpy(&v, &words, sizeof v);
+  } else if constexpr (kIsSmallFloat<T> && kSameType<C, float>) {
+    typedef decltype(T::bits) Stored __attribute__((vector_size(kVectorBytes / 4 * sizeof(T))));
+    Stored stored;
+    __builtin_memcpy(&stored, p + i.first, sizeof stored);
+    v = widen_bits<T, Pack<float>>(__builtin_convertvector(stored, Words));
   } else if constexpr (kSameType<T, float> && kSameType<C, double>) {
     typedef T Half __attribute__((vector_size(kVectorBytes / 2)));
     Half half;
@@ -148,6 +164,7 @@ EFLOW_FN Pack<C> load(const T* p, L i) {
 /// Elements p[i * stride], converted to C; lanes beyond the range are 0.
 template <class C, class T, class L>
 EFLOW_FN Pack<C> load_strided(const T* p, L i, Index stride) {
+  static_assert(kFitsLanes<C, L>);
   if (stride == 1) return load<C>(p, i);
   Pack<C> v{};
   if (stride == 0) return splat<C>(static_cast<C>(widen(*p)));
@@ -158,6 +175,7 @@ EFLOW_FN Pack<C> load_strided(const T* p, L i, Index stride) {
 template <class T, class L, class V>
 EFLOW_FN void store(T* p, L i, V v) {
   using C = Bare<decltype(v[0])>;
+  static_assert(kFitsLanes<C, L>);
   if constexpr (!L::full) {
     for (Index l = 0; l < i.count; ++l) p[i.first + l] = narrow<T>(v[l]);
   } else if constexpr (kSameType<T, C>) {
@@ -169,6 +187,10 @@ EFLOW_FN void store(T* p, L i, V v) {
     const Words quiet = (u >> 16) | 0x40u;
     const HalfWords half = __builtin_convertvector(v != v ? quiet : rounded, HalfWords);
     __builtin_memcpy(p + i.first, &half, sizeof half);
+  } else if constexpr (kIsSmallFloat<T> && kSameType<C, float>) {
+    typedef decltype(T::bits) Stored __attribute__((vector_size(kVectorBytes / 4 * sizeof(T))));
+    const Stored stored = __builtin_convertvector(narrow_bits<T, Words>(v), Stored);
+    __builtin_memcpy(p + i.first, &stored, sizeof stored);
   } else {
     for (Index l = 0; l < L::count; ++l) p[i.first + l] = narrow<T>(v[l]);
   }
@@ -186,6 +208,20 @@ struct PackPair {
   Pack<C> even, odd;
 };
 
+/// For many lanes: element by element.
+template <class V>
+EFLOW_FN auto pairs_of(V a, V b) {
+  using C = Bare<decltype(a[0])>;
+  const V both[2] = {a, b};
+  C v[2 * kLanes<C>];
+  __builtin_memcpy(v, both, sizeof v);
+  PackPair<C> out;
+  for (Index l = 0; l < kLanes<C>; ++l) {
+    out.even[l] = v[2 * l];
+    out.odd[l] = v[2 * l + 1];
+  }
+  return out;
+}
 template <class C>
 EFLOW_FN PackPair<C> load_pairs(const auto* p, FullLanes<C> i) {
   const Pack<C> a = load<C>(p, FullLanes<C>{2 * i.first});
@@ -199,8 +235,10 @@ EFLOW_FN PackPair<C> load_pairs(const auto* p, FullLanes<C> i) {
             __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)};
   } else if constexpr (kLanes<C> == 4) {
     return {__builtin_shufflevector(a, b, 0, 2, 4, 6), __builtin_shufflevector(a, b, 1, 3, 5, 7)};
-  } else {
+  } else if constexpr (kLanes<C> == 2) {
     return {__builtin_shufflevector(a, b, 0, 2), __builtin_shufflevector(a, b, 1, 3)};
+  } else {
+    return pairs_of(a, b);
   }
 }
 template <class C>
@@ -211,6 +249,14 @@ EFLOW_FN PackPair<C> load_pairs(const auto* p, TailLanes<C> i) {
     v.odd[l] = static_cast<C>(widen(p[2 * (i.first + l) + 1]));
   }
   return v;
+}
+
+template <class C, class T>
+EFLOW_FN void store_pairs(T* p, TailLanes<C> i, const PackPair<C>& v) {
+  for (Index l = 0; l < i.count; ++l) {
+    p[2 * (i.first + l)] = narrow<T>(v.even[l]);
+    p[2 * (i.first + l) + 1] = narrow<T>(v.odd[l]);
+  }
 }
 
 template <class C>
@@ -229,22 +275,17 @@ EFLOW_FN void store_pairs(auto* p, FullLanes<C> i, const PackPair<C>& v) {
   } else if constexpr (kLanes<C> == 4) {
     store(p, low, __builtin_shufflevector(a, b, 0, 4, 1, 5));
     store(p, high, __builtin_shufflevector(a, b, 2, 6, 3, 7));
-  } else {
+  } else if constexpr (kLanes<C> == 2) {
     store(p, low, __builtin_shufflevector(a, b, 0, 2));
     store(p, high, __builtin_shufflevector(a, b, 1, 3));
+  } else {
+    store_pairs(p, TailLanes<C>{i.first, kLanes<C>}, v);
   }
 }
-template <class C, class T>
-EFLOW_FN void store_pairs(T* p, TailLanes<C> i, const PackPair<C>& v) {
-  for (Index l = 0; l < i.count; ++l) {
-    p[2 * (i.first + l)] = narrow<T>(v.even[l]);
-    p[2 * (i.first + l) + 1] = narrow<T>(v.odd[l]);
-  }
-}
-
 /// The element indices themselves, as C.
 template <class C, class L>
 EFLOW_FN Pack<C> iota(L i) {
+  static_assert(kFitsLanes<C, L>);
   Pack<C> v;
   for (Index l = 0; l < kLanes<C>; ++l) v[l] = static_cast<C>(l);
   return v + static_cast<C>(i.first);
@@ -254,7 +295,9 @@ template <class C, class F>
 EFLOW_FN void each(Index begin, Index end, F&& f) {
   Index i = begin;
   for (; i + kLanes<C> <= end; i += kLanes<C>) f(FullLanes<C>{i});
-  if (i < end) f(TailLanes<C>{i, end - i});
+  if (i >= end) return;
+  if (end - i >= kLanes<C>) __builtin_unreachable();  // g++ warns of stores past a pack without it
+  f(TailLanes<C>{i, end - i});
 }
 
 /// Calls f(l) for l = 0 .. kCount - 1 with f written for single numbers: vectorised over lanes
@@ -284,7 +327,11 @@ EFLOW_FN auto halves_of(V v) {
   struct Halves {
     Half low, high;
   };
-  if constexpr (kCount == 16) {
+  if constexpr (kCount > 16) {
+    Halves halves;
+    __builtin_memcpy(&halves, &v, sizeof v);
+    return halves;
+  } else if constexpr (kCount == 16) {
     return Halves{__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7),
                   __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)};
   } else if constexpr (kCount == 8) {

@@ -12,6 +12,7 @@
 //   of 16 x 8 bf16 B     b[0..1] = pairs along k at (2t, g), (2t + 8, g)
 //   of 16 x 8 tf32 A     a[0..3] = (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4)
 //   of 8 x 8 tf32 B      b[0..1] = (t, g), (t + 4, g)
+// and f16 as bf16.
 
 #include "eflow/kernels_src/tile/base/types.h"
 
@@ -32,13 +33,20 @@ EFLOW_FN void block_barrier() {
   __syncthreads();
 }
 
-/// Dynamic shared memory of the launch, in bytes.
-EFLOW_FN Index shared_bytes() {
-  u32 bytes;
-  asm("mov.u32 %0, %%dynamic_smem_size;" : "=r"(bytes));
-  return bytes;
+/// Needs `bytes` bytes of dynamic shared memory; ends the launch with an error if it has fewer. The
+/// comment tells the host how many a launch must have (jit/cuda/tile_bytes.hpp): the compiler knows
+/// the number where a text allocates its tiles before its loops.
+EFLOW_FN void need_shared_bytes(u32 bytes) {
+  asm volatile(
+      "{\n"
+      ".reg .pred too_few;\n"
+      ".reg .u32 given;\n"
+      "mov.u32 given, %%dynamic_smem_size;\n"
+      "setp.lt.u32 too_few, given, %0; // eflow_tiles %0\n"
+      "@too_few trap;\n"
+      "}" ::"r"(bytes));
 }
-/// Ends the launch with an error: a tile begins or ends outside the dynamic shared memory.
+/// Ends the launch with an error.
 EFLOW_FN void trap_without_room() {
   asm volatile("trap;");
 }
@@ -47,6 +55,15 @@ EFLOW_FN void trap_without_room() {
 template <class C>
 EFLOW_FN C shuffle_xor(C value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+
+/// *p += x, atomically, in memory that all blocks share.
+template <class T>
+EFLOW_FN void atomic_add(T* p, T x) {
+  if constexpr (sizeof(T) == 8 && kIsInteger<T>)
+    atomicAdd(reinterpret_cast<u64*>(p), static_cast<u64>(x));
+  else
+    atomicAdd(p, x);
 }
 
 /// 2^x with an error of at most 2 units in the last place; results below 2^-126 are flushed to 0.
@@ -60,6 +77,13 @@ EFLOW_FN float exp2_instruction(float x) {
 EFLOW_FN u32 bf16_pair(float low, float high) {
   u32 pair;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+
+/// The same for f16.
+EFLOW_FN u32 f16_pair(float low, float high) {
+  u32 pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
   return pair;
 }
 
@@ -92,9 +116,15 @@ EFLOW_FN void load_matrices_transposed(u32 (&out)[4], const void* row) {
                : "memory");
 }
 
-/// c += A B: 16 x 8 sums over 16 of k for bf16, over 8 of k for tf32.
+/// c += A B: 16 x 8 sums over 16 of k for bf16 and f16, over 8 of k for tf32.
 EFLOW_FN void multiply_bf16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+EFLOW_FN void multiply_f16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));

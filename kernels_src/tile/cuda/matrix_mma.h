@@ -1,8 +1,9 @@
 #pragma once
 // Products of tiles on a GPU.
 // - bf16: wgmma where the shape allows (cuda/matrix_warpgroup.h), otherwise one mma.sync per step.
+// - f16: one mma.sync per step.
 // - f32: three tf32 products of the high and low parts of each number, exact to about 2^-22.
-// - f64, and all types before sm_80: scalar multiply-adds of the elements that a thread holds.
+// - f64, i8, and all types before sm_80: scalar multiply-adds of the elements that a thread holds.
 //
 // A step is the extent of one instruction along k: two 16-byte chunks of a row.
 
@@ -10,9 +11,12 @@
 
 namespace EFLOW_TEXT {
 
+/// Stored floats of 16 bits.
 template <class T>
-inline constexpr bool kInstructions = kArch >= 80 && (kIsBf16<T> || kSameType<T, float>);
-/// Elements along k per step: 16 for bf16, 8 for f32.
+inline constexpr bool kIsHalf = kIsBf16<T> || kSameType<T, f16>;
+template <class T>
+inline constexpr bool kInstructions = kArch >= 80 && (kIsHalf<T> || kSameType<T, float>);
+/// Elements along k per step: 16 for bf16 and f16, 8 for f32.
 template <class T>
 inline constexpr int kStep = 32 / static_cast<int>(sizeof(T));
 
@@ -63,7 +67,7 @@ EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, M, K, Use::kLeft>& a, int r
 template <class T, int K, int M>
 EFLOW_FN Fragment<T, 4> left_fragment(const STile<T, K, M, Use::kRight>& a, int row, int k) {
   const int lane = lane_index();
-  if constexpr (kIsBf16<T>) {
+  if constexpr (kIsHalf<T>) {
     u32 words[4];
     load_matrices_transposed(
         words, a.p + a.chunk(k * 16 + lane % 8 + lane / 16 * 8, row / 8 + lane / 8 % 2));
@@ -88,7 +92,7 @@ EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, N, K, Use::kRightT>& b, in
 template <class T, int K, int N>
 EFLOW_FN Fragment<T, 4> right_fragment(const STile<T, K, N, Use::kRight>& b, int column, int k) {
   const int lane = lane_index();
-  if constexpr (kIsBf16<T>) {
+  if constexpr (kIsHalf<T>) {
     u32 words[4];
     load_matrices_transposed(words, b.p + b.chunk(k * 16 + lane % 16, column / 8 + lane / 16));
     return fragment_of<T>(words);
@@ -107,6 +111,8 @@ EFLOW_FN void multiply(float (&c)[4], const Fragment<T, 4>& a, const Fragment<T,
   const int i = 2 * half;
   if constexpr (kIsBf16<T>) {
     multiply_bf16(c, a.v, b.v[i], b.v[i + 1]);
+  } else if constexpr (kIsHalf<T>) {
+    multiply_f16(c, a.v, b.v[i], b.v[i + 1]);
   } else {
     multiply_tf32(c, a.rest, b.v[i], b.v[i + 1]);
     multiply_tf32(c, a.v, b.rest[i], b.rest[i + 1]);
@@ -237,11 +243,11 @@ EFLOW_FN void set_AtB(Acc<C, M, N>& acc, A a, B b) {
 }
 
 /// Sums as operand A without leaving the registers: a lane's share of 16 columns of sums is exactly
-/// its share of one bf16 step of A.
-template <int M, int K>
+/// its share of one step of A of 16 bits.
+template <class T, int M, int K>
 struct LeftSums {
   static constexpr int kSteps = (K + 15) / 16;
-  Fragment<bf16, 4> v[Strips<M>::kOwn][kSteps];
+  Fragment<T, 4> v[Strips<M>::kOwn][kSteps];
 };
 /// One of a lane's sums; 0 beyond the valid columns, whose contents are undefined.
 template <class C, int R, int N>
@@ -249,13 +255,14 @@ EFLOW_FN float valid_sum(const Acc<C, R, N>& acc, int own, int strip, int e) {
   if (strip >= acc.kColumnStrips) return 0;
   return column_of(strip) + e % 2 < N ? acc.v[own][strip][e] : 0.0f;
 }
-template <class C, int M, int K>
-EFLOW_FN Fragment<bf16, 4> left_sums(const Acc<C, M, K>& acc, int own, int k) {
-  Fragment<bf16, 4> out;
+template <class T, class C, int M, int K>
+EFLOW_FN Fragment<T, 4> left_sums(const Acc<C, M, K>& acc, int own, int k) {
+  Fragment<T, 4> out;
   EFLOW_UNROLL
   for (int i = 0; i < 4; ++i) {
     const int strip = 2 * k + i / 2, e = 2 * (i % 2);
-    out.v[i] = bf16_pair(valid_sum(acc, own, strip, e), valid_sum(acc, own, strip, e + 1));
+    const float low = valid_sum(acc, own, strip, e), high = valid_sum(acc, own, strip, e + 1);
+    out.v[i] = kIsBf16<T> ? bf16_pair(low, high) : f16_pair(low, high);
   }
   return out;
 }
@@ -284,15 +291,15 @@ EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
   block_barrier();
 }
 
-/// The sums as operand A of mma_AB: in registers for bf16, otherwise through the tile.
+/// The sums as operand A of mma_AB: in registers for types of 16 bits, otherwise through the tile.
 template <class T, class C, int R, int N>
 EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
-  if constexpr (kInstructions<T> && kIsBf16<T>) {
-    LeftSums<R, N> out;
+  if constexpr (kInstructions<T> && kIsHalf<T>) {
+    LeftSums<T, R, N> out;
     EFLOW_UNROLL
     for (int own = 0; own < Strips<R>::kOwn; ++own) {
       EFLOW_UNROLL
-      for (int k = 0; k < out.kSteps; ++k) out.v[own][k] = left_sums(acc, own, k);
+      for (int k = 0; k < out.kSteps; ++k) out.v[own][k] = left_sums<T>(acc, own, k);
     }
     return out;
   } else {
@@ -300,16 +307,16 @@ EFLOW_FN auto as_A(STile<T, R, N, Use::kLeft> tile, const Acc<C, R, N>& acc) {
     return tile;
   }
 }
-template <int M, int N, int K>
-EFLOW_FN void mma_AB(Acc<float, M, N>& acc, const LeftSums<M, K>& a,
-                     STile<bf16, K, N, Use::kRight> b) {
-  constexpr int kSteps = LeftSums<M, K>::kSteps;
-  if constexpr (kByWarpgroup<bf16, M>) {
+template <class T, int M, int N, int K>
+EFLOW_FN void mma_AB(Acc<float, M, N>& acc, const LeftSums<T, M, K>& a,
+                     STile<T, K, N, Use::kRight> b) {
+  constexpr int kSteps = LeftSums<T, M, K>::kSteps;
+  if constexpr (kByWarpgroup<T, M>) {
     using Registers = u32[4];
     multiply_by_warpgroup<kSteps, false>(
         acc, [&](int own, int, int k) -> const Registers& { return a.v[own][k].v; }, b);
   } else {
-    multiply_steps<bf16, kSteps>(
+    multiply_steps<T, kSteps>(
         acc, [&](int own, int k) { return a.v[own][k]; },
         [&](int column, int k) { return right_fragment(b, column, k); });
   }

@@ -87,6 +87,9 @@ EFLOW_FN Neighbours<T> neighbours(C low, C high) {
   if constexpr (kIsBf16<T> && kArch >= 80) {
     const u32 pair = bf16_pair(low, high);
     __builtin_memcpy(&out, &pair, sizeof out);
+  } else if constexpr (kSameType<T, f16> && kArch >= 80) {
+    const u32 pair = f16_pair(low, high);
+    __builtin_memcpy(&out, &pair, sizeof out);
   } else {
     out = {narrow<T>(low), narrow<T>(high)};
   }

@@ -19,9 +19,9 @@ namespace EFLOW_TEXT {
 /// Bump allocator over the block's shared memory. An Arena passed by value releases the callee's
 /// allocations on return. Reuse is safe, because load() and pipeline() begin with a barrier.
 struct Arena {
-  char* next;
-  const char* begin;
-  EFLOW_FN explicit Arena(const Block& block) : next(block.scratch), begin(block.scratch) {}
+  char* begin;
+  u32 used = 0;
+  EFLOW_FN explicit Arena(const Block& block) : begin(block.scratch) {}
 };
 /// The most shared memory that a block has on any supported GPU.
 inline constexpr Index kMostSharedBytes = 227 << 10;
@@ -79,13 +79,13 @@ struct Ring {
   }
 };
 
-/// Traps if the launch did not ask for the memory: KernelDefinition::shared_bytes is too small.
+/// Asks the launch for the memory.
 template <Index kBytes>
 EFLOW_FN char* take(Arena& arena) {
   static_assert(sizeof(TileFits<kBytes, kMostSharedBytes>) > 0);
-  char* const p = arena.next;
-  arena.next += kBytes;
-  if (arena.next - arena.begin > shared_bytes()) trap_without_room();
+  char* const p = arena.begin + arena.used;
+  arena.used += static_cast<u32>(kBytes);
+  need_shared_bytes(arena.used);
   return p;
 }
 template <class T, int R, int C, Use kUse>

@@ -3,6 +3,8 @@
 // and the reductions are collective: every thread of the block calls them, and each call ends with
 // a barrier, so later calls see earlier stores.
 
+#include "eflow/kernels_src/tile/base/checks.h"
+#include "eflow/kernels_src/tile/base/small_floats.h"
 #include "eflow/kernels_src/tile/cuda/block.h"
 
 namespace EFLOW_TEXT {
@@ -21,11 +23,18 @@ struct IntsOf {
 };
 
 /// This thread's element.
+template <class C>
 struct Lane {
+  using Number = C;
   Index first;
   static constexpr Index count = 1;
   static constexpr bool full = true;
 };
+
+/// Refuses numbers of another size than those that each<C> counts in packs of: they fit here, but
+/// not on the CPU.
+template <class C, class L>
+inline constexpr bool kFitsLanes = sizeof(LanesOfPack<sizeof(typename L::Number), sizeof(C)>) > 0;
 
 template <class C>
 EFLOW_FN C splat(C value) {
@@ -62,29 +71,44 @@ EFLOW_FN T narrow(C x) {
     __builtin_memcpy(&u, &f, sizeof u);
     const u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     return T{static_cast<u16>(f != f ? (u >> 16) | 0x40u : rounded)};
+  } else if constexpr (kIsSmallFloat<T>) {
+    return narrow_small<T>(static_cast<float>(x));
   } else {
     return static_cast<T>(x);
   }
 }
 
-template <class C, class T>
-EFLOW_FN C load(const T* p, Lane i) {
+template <class C, class T, class E>
+EFLOW_FN C load(const T* p, Lane<E> i) {
+  static_assert(kFitsLanes<C, Lane<E>>);
   return static_cast<C>(widen(p[i.first]));
 }
-template <class C, class T>
-EFLOW_FN C load_strided(const T* p, Lane i, Index stride) {
+template <class C, class T, class E>
+EFLOW_FN C load_strided(const T* p, Lane<E> i, Index stride) {
+  static_assert(kFitsLanes<C, Lane<E>>);
   return static_cast<C>(widen(p[i.first * stride]));
 }
-template <class T, class C>
-EFLOW_FN void store(T* p, Lane i, C v) {
-  p[i.first] = narrow<T>(v);
+/// A number of each<E>. C++ computes integers of 8 and 16 bits as int; they wrap as E, as packs do.
+template <class E, class C>
+EFLOW_FN auto number_of(C v) {
+  if constexpr (kIsInteger<E> && sizeof(E) < sizeof(int) && kSameType<C, int>) {
+    return static_cast<E>(v);
+  } else {
+    static_assert(kFitsLanes<C, Lane<E>>);
+    return v;
+  }
 }
-template <class T, class C>
-EFLOW_FN void store_strided(T* p, Lane i, C v, Index stride) {
-  p[i.first * stride] = narrow<T>(v);
+template <class T, class C, class E>
+EFLOW_FN void store(T* p, Lane<E> i, C v) {
+  p[i.first] = narrow<T>(number_of<E>(v));
 }
-template <class C>
-EFLOW_FN C iota(Lane i) {
+template <class T, class C, class E>
+EFLOW_FN void store_strided(T* p, Lane<E> i, C v, Index stride) {
+  p[i.first * stride] = narrow<T>(number_of<E>(v));
+}
+template <class C, class E>
+EFLOW_FN C iota(Lane<E> i) {
+  static_assert(kFitsLanes<C, Lane<E>>);
   return static_cast<C>(i.first);
 }
 
@@ -94,18 +118,18 @@ struct PackPair {
   C even, odd;
 };
 template <class C, class T>
-EFLOW_FN PackPair<C> load_pairs(const T* p, Lane i) {
+EFLOW_FN PackPair<C> load_pairs(const T* p, Lane<C> i) {
   return {static_cast<C>(widen(p[2 * i.first])), static_cast<C>(widen(p[2 * i.first + 1]))};
 }
 template <class C, class T>
-EFLOW_FN void store_pairs(T* p, Lane i, const PackPair<C>& v) {
+EFLOW_FN void store_pairs(T* p, Lane<C> i, const PackPair<C>& v) {
   p[2 * i.first] = narrow<T>(v.even);
   p[2 * i.first + 1] = narrow<T>(v.odd);
 }
 
 template <class C, class F>
 EFLOW_FN void each(Index begin, Index end, F&& f) {
-  for (Index i = begin + thread_index(); i < end; i += kThreads) f(Lane{i});
+  for (Index i = begin + thread_index(); i < end; i += kThreads) f(Lane<C>{i});
   block_barrier();
 }
 
@@ -151,11 +175,11 @@ EFLOW_FN void each_value(Index begin, Index end, F&& value, Put&& put) {
   for (; i + (kInFlight - 1) * kThreads < end; i += kInFlight * kThreads) {
     C v[kInFlight];
     EFLOW_UNROLL
-    for (int j = 0; j < kInFlight; ++j) v[j] = value(Lane{i + j * kThreads});
+    for (int j = 0; j < kInFlight; ++j) v[j] = value(Lane<C>{i + j * kThreads});
     EFLOW_UNROLL
-    for (int j = 0; j < kInFlight; ++j) put(Lane{i + j * kThreads}, v[j]);
+    for (int j = 0; j < kInFlight; ++j) put(Lane<C>{i + j * kThreads}, v[j]);
   }
-  for (; i < end; i += kThreads) put(Lane{i}, value(Lane{i}));
+  for (; i < end; i += kThreads) put(Lane<C>{i}, value(Lane<C>{i}));
   block_barrier();
 }
 
@@ -163,24 +187,24 @@ EFLOW_FN void each_value(Index begin, Index end, F&& value, Put&& put) {
 struct Team {
   template <class C, class F>
   EFLOW_FN void each(Index begin, Index end, F&& f) const {
-    for (Index i = begin + lane_index(); i < end; i += 32) f(Lane{i});
+    for (Index i = begin + lane_index(); i < end; i += 32) f(Lane<C>{i});
   }
   template <class C, class F>
   EFLOW_FN C sum(Index begin, Index end, F&& f) const {
     C sum = 0;
-    for (Index i = begin + lane_index(); i < end; i += 32) sum += f(Lane{i});
+    for (Index i = begin + lane_index(); i < end; i += 32) sum += f(Lane<C>{i});
     return join(sum, [](C a, C b) { return a + b; });
   }
   template <class C, class F>
   EFLOW_FN C max(Index begin, Index end, F&& f) const {
     C best = lowest_of<C>();
-    for (Index i = begin + lane_index(); i < end; i += 32) best = max_pack<C>(f(Lane{i}), best);
+    for (Index i = begin + lane_index(); i < end; i += 32) best = max_pack<C>(f(Lane<C>{i}), best);
     return join(best, [](C a, C b) { return max_pack(a, b); });
   }
   template <class C, class F>
   EFLOW_FN C min(Index begin, Index end, F&& f) const {
     C best = highest_of<C>();
-    for (Index i = begin + lane_index(); i < end; i += 32) best = min_pack<C>(f(Lane{i}), best);
+    for (Index i = begin + lane_index(); i < end; i += 32) best = min_pack<C>(f(Lane<C>{i}), best);
     return join(best, [](C a, C b) { return min_pack(a, b); });
   }
 
@@ -209,7 +233,7 @@ EFLOW_FN void each_cell(Index first, Index last, Index begin, Index end, Start&&
   const Index count = (last - first) * width;
   for (Index n = thread_index(); n < count; n += kThreads) {
     const Division at = divide(n, width);
-    f(start(first + at.quotient), Lane{begin + at.remainder});
+    f(start(first + at.quotient), Lane<C>{begin + at.remainder});
   }
   block_barrier();
 }
@@ -220,7 +244,7 @@ template <class C, class F, class Put>
 EFLOW_FN void sum_columns(Index begin, Index end, Index rows, F&& f, Put&& put) {
   EFLOW_SHARED C parts[kWarps][32];
   for (Index at = begin; at < end; at += 32) {
-    const Lane i{at + lane_index()};
+    const Lane<C> i{at + lane_index()};
     C total = 0;
     if (i.first < end) {
       for (Index r = warp_index(); r < rows; r += kWarps) total += f(i, r);
@@ -239,7 +263,7 @@ EFLOW_FN void sum_columns(Index begin, Index end, Index rows, F&& f, Put&& put) 
 template <class C, class F>
 EFLOW_FN C sum_each(Index begin, Index end, F&& f) {
   C sum = 0;
-  for (Index i = begin + thread_index(); i < end; i += kThreads) sum += f(Lane{i});
+  for (Index i = begin + thread_index(); i < end; i += kThreads) sum += f(Lane<C>{i});
   return reduce_block(sum, [](C a, C b) { return a + b; });
 }
 
@@ -247,14 +271,14 @@ template <class C, class F>
 EFLOW_FN C max_each(Index begin, Index end, F&& f) {
   C best = lowest_of<C>();
   for (Index i = begin + thread_index(); i < end; i += kThreads)
-    best = max_pack<C>(f(Lane{i}), best);
+    best = max_pack<C>(f(Lane<C>{i}), best);
   return reduce_block(best, [](C a, C b) { return max_pack(a, b); });
 }
 template <class C, class F>
 EFLOW_FN C min_each(Index begin, Index end, F&& f) {
   C best = highest_of<C>();
   for (Index i = begin + thread_index(); i < end; i += kThreads)
-    best = min_pack<C>(f(Lane{i}), best);
+    best = min_pack<C>(f(Lane<C>{i}), best);
   return reduce_block(best, [](C a, C b) { return min_pack(a, b); });
 }
 

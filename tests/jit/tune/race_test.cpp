@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE race
 #include "eflow/jit/tune/race.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <random>
 
@@ -101,6 +102,65 @@ BOOST_AUTO_TEST_CASE(two_runs_agree) {
     clock.random.seed(seed);
     BOOST_TEST(clock.race(0, kPatient).best == 1, "seed " << seed);
   }
+}
+
+/// A space of 252 configurations, as of a matrix product: a few good ones, many bad ones.
+std::vector<double> large_space() {
+  std::vector<double> medians;
+  for (int i = 0; i < 252; ++i)
+    medians.push_back(1 + 0.02 * (i * 37 % 63) + (i % 5 == 0 ? 0.5 : 0));
+  medians[0] = 1.6;  // the default
+  return medians;
+}
+
+BOOST_AUTO_TEST_CASE(a_large_space_is_halved) {
+  std::vector<double> winners;
+  for (unsigned seed = 1; seed <= 9; ++seed) {
+    FakeClock clock{large_space()};
+    clock.random.seed(seed);
+    const RaceResult r = clock.race(0, kPatient);
+    BOOST_TEST(r.complete);
+    BOOST_TEST(r.separated);
+    winners.push_back(clock.medians[static_cast<std::size_t>(r.best)]);
+    int calls = 0;
+    for (const int c : clock.calls) calls += c;
+    BOOST_TEST(calls < 252 * 8);  // without halving at least 252 * 7, and most of them much longer
+  }
+  const auto [least, most] = std::minmax_element(winners.begin(), winners.end());
+  BOOST_TEST(*most <= *least * 1.02);
+  BOOST_TEST(*least == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_halved_race_goes_on_with_the_same_candidates) {
+  FakeClock clock{large_space()};
+  std::vector<std::vector<double>> samples(252);
+  for (int run = 0; run < 20; ++run)
+    (void)clock.race(samples, 0, {.max_rounds = 1, .budget_seconds = 1e9});
+  int long_ones = 0;
+  for (const auto& s : samples) long_ones += s.size() > 8;
+  BOOST_TEST(long_ones < 64);
+  BOOST_TEST(long_ones > 0);
+}
+
+BOOST_AUTO_TEST_CASE(few_samples_separate_nothing) {
+  FakeClock clock{{1.0, 0.5}, 0.001};
+  const RaceResult five = clock.race(0, {.max_rounds = 5, .budget_seconds = 1e9});
+  BOOST_TEST(five.fastest == 1);
+  BOOST_TEST(!five.separated);
+  BOOST_TEST(five.best == 0);
+  BOOST_TEST(five.gain == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_race_that_was_cut_says_so) {
+  FakeClock slow{{100.0, 50.0}};
+  BOOST_TEST(!slow.race(0, {.budget_seconds = 1}).complete);
+  BOOST_TEST(slow.race(0, kPatient).complete);
+  // The budget grows with the number of candidates.
+  FakeClock many{std::vector<double>(400, 0.05)};
+  const RaceResult r = many.race(0);
+  BOOST_TEST(many.elapsed > 100);
+  BOOST_TEST(many.elapsed < 180);
+  BOOST_TEST(!r.complete);
 }
 
 BOOST_AUTO_TEST_CASE(budget_and_rounds_end_a_race) {

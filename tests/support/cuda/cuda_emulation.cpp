@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "eflow/tests/support/cuda/copy_engine.hpp"
+#include "eflow/tests/support/half.hpp"
 
 namespace eflow::emulated {
 namespace {
@@ -180,6 +181,7 @@ class Machine {
   }
   void load_matrices(MatrixLoad* const* all);
   void product_bf16(Product* const* all);
+  void product_f16(Product* const* all);
   void product_tf32(Product* const* all);
   void product_of_group(GroupProduct* const* all);
 
@@ -285,6 +287,8 @@ class Machine {
       fail(std::string(what) + " at byte " + std::to_string(at - scratch_) + " of " +
            std::to_string(launch_.shared_bytes) + " of shared memory");
   }
+  template <class F>
+  void product_of_halves(Product* const* all, F value);
   /// 16 x 8 sums of a 16 x k and a k x 8 matrix, in the lanes' order.
   template <int kDepth>
   void multiply(Product* const* all, const float (&a)[16][kDepth], const float (&b)[kDepth][8]);
@@ -385,17 +389,25 @@ void Machine::multiply(Product* const* all, const float (&a)[16][kDepth],
   }
 }
 
-void Machine::product_bf16(Product* const* all) {
+/// Of halves: value(word, 0 or 1) is the number in its lower or upper half.
+template <class F>
+void Machine::product_of_halves(Product* const* all, F value) {
   float a[16][16], b[16][8];
   for (int l = 0; l < kLanes; ++l) {
     const int g = l / 4, t = l % 4;
     for (int e = 0; e < 2; ++e) {
-      for (int i = 0; i < 4; ++i)
-        a[g + i % 2 * 8][2 * t + i / 2 * 8 + e] = half_of(all[l]->a[i], e);
-      for (int i = 0; i < 2; ++i) b[2 * t + i * 8 + e][g] = half_of(all[l]->b[i], e);
+      for (int i = 0; i < 4; ++i) a[g + i % 2 * 8][2 * t + i / 2 * 8 + e] = value(all[l]->a[i], e);
+      for (int i = 0; i < 2; ++i) b[2 * t + i * 8 + e][g] = value(all[l]->b[i], e);
     }
   }
   multiply(all, a, b);
+}
+void Machine::product_bf16(Product* const* all) {
+  product_of_halves(all, half_of);
+}
+void Machine::product_f16(Product* const* all) {
+  product_of_halves(all,
+                    [](unsigned word, int half) { return test::f16_value(word >> 16 * half); });
 }
 
 void Machine::product_tf32(Product* const* all) {
@@ -478,6 +490,10 @@ void load_matrices(unsigned* out, const void* row, bool transposed) {
 void multiply_bf16(float* c, const unsigned* a, unsigned b0, unsigned b1) {
   Product mine{c, a, {b0, b1}};
   machine->together("mma bf16", mine, &Machine::product_bf16);
+}
+void multiply_f16(float* c, const unsigned* a, unsigned b0, unsigned b1) {
+  Product mine{c, a, {b0, b1}};
+  machine->together("mma f16", mine, &Machine::product_f16);
 }
 void multiply_tf32(float* c, const unsigned* a, unsigned b0, unsigned b1) {
   Product mine{c, a, {b0, b1}};

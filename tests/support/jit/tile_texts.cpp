@@ -11,7 +11,8 @@ const std::vector<jit::TextFile>& tile_texts() {
     };
     std::vector<jit::TextFile> out;
     for (const auto& [path, text] : all) {
-      if (path.find("tile_matrix") != path.npos) out.push_back({path, text});
+      if (path.find("tile_matrix") != path.npos || path.find("vocabulary") != path.npos)
+        out.push_back({path, text});
     }
     return out;
   }();

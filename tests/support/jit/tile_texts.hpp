@@ -8,7 +8,7 @@
 
 namespace eflow::test {
 
-/// The text and the test headers that it includes.
+/// The text, vocabulary_text.h, and the test headers that they include.
 [[nodiscard]] const std::vector<jit::TextFile>& tile_texts();
 
 /// Definitions of its kernels "tile_product_128", ... for blocks of `threads` threads. Their Specs

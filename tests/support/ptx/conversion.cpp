@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "eflow/tests/support/half.hpp"
 #include "eflow/tests/support/ptx/scalar.hpp"
 
 namespace eflow::ptx {
@@ -94,6 +95,10 @@ Run decode_conversion(Instruction& in, const std::string& name, std::vector<std:
   if (to.kind == 'x' && take(words, "rn"))
     return lanewise<u32, [](float a, float b) { return bf16_bits(a) << 16 | bf16_bits(b); }, float,
                     float>;
+  if (to.kind == 'y' && take(words, "rn"))
+    return lanewise<
+        u32, [](float a, float b) { return u32{test::f16_bits(a)} << 16 | test::f16_bits(b); },
+        float, float>;
   if (to.kind == 'h' && take(words, "rn")) return lanewise<std::uint16_t, bf16_bits, float>;
   if (to.kind == 't' && take(words, "rna")) return lanewise<u32, tf32, float>;
   if (of == Type{'f', 32}) return from_float<float>(to, words);

@@ -10,6 +10,7 @@ namespace {
 std::optional<Type> type_of(const std::string& word) {
   if (word == "pred") return Type{'p', 1};
   if (word == "bf16x2") return Type{'x', 32};
+  if (word == "f16x2") return Type{'y', 32};
   if (word == "bf16" || word == "tf32") return Type{word[0] == 'b' ? 'h' : 't', 16};
   if (word.size() < 2 || word.find_first_of("usbf") != 0) return std::nullopt;
   for (const int bits : {8, 16, 32, 64}) {

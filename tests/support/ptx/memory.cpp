@@ -1,4 +1,4 @@
-// Loads, stores, addresses and asynchronous copies: ld st cvta cp.async.
+// Loads, stores, atomic additions, addresses and asynchronous copies: ld st atom red cvta cp.async.
 #include "eflow/tests/support/ptx/scalar.hpp"
 
 namespace eflow::ptx {
@@ -77,6 +77,34 @@ Run decode_access(Instruction& in, bool is_load, std::vector<std::string>& words
   }
 }
 
+/// Lane by lane; `returns`: operand 0 receives the old value.
+template <class T, bool returns>
+void add_atomically(Warp& warp, const Instruction& in, u32 lanes) {
+  Lanes at, scratch, out{};
+  warp.addresses(in.operands.at(returns ? 1 : 0), in.space, at);
+  const u64* const x = warp.read(in.operands.at(returns ? 2 : 1), scratch);
+  each_lane(lanes, [&](int lane) {
+    const auto l = static_cast<std::size_t>(lane);
+    T value;
+    warp.load(in, at[l], lane, &value, sizeof value);
+    out[l] = bits_of(value);
+    value += as<T>(x[l]);
+    warp.store(in, at[l], lane, &value, sizeof value);
+  });
+  if (returns) warp.assign(in.operands[0], out, lanes);
+}
+template <bool returns>
+Run decode_atomic(Instruction& in, std::vector<std::string>& words) {
+  in.space = space_of(words);
+  take(words, "relaxed");
+  take(words, "gpu");
+  if (!take(words, "add") || in.operands.size() != (returns ? 3u : 2u)) return nullptr;
+  if (in.type == Type{'f', 32}) return add_atomically<float, returns>;
+  if (in.type == Type{'f', 64}) return add_atomically<double, returns>;
+  if (in.type.kind == 'f') return nullptr;
+  return in.type.bits == 64 ? add_atomically<u64, returns> : add_atomically<u32, returns>;
+}
+
 /// Between generic addresses and those of a state space. option: the space.
 template <bool to>
 void convert_address(Warp& warp, const Instruction& in, u32 lanes) {
@@ -133,6 +161,8 @@ Run decode_memory(Instruction& in, const std::string& name, std::vector<std::str
   if (name == "ld") return decode_access(in, true, words);
   if (name == "st") return decode_access(in, false, words);
   if (name == "cp") return decode_copy(in, words);
+  if (name == "atom") return decode_atomic<true>(in, words);
+  if (name == "red") return decode_atomic<false>(in, words);
   if (name == "cvta") {
     const bool to = take(words, "to");
     in.option = static_cast<int>(space_of(words));

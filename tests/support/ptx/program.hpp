@@ -25,7 +25,7 @@ inline constexpr u64 kWindowMask = u64{0xff} << 56;
 
 enum class Space { kGeneric, kGlobal, kShared, kLocal, kParam };
 
-/// Of an operand or an instruction: u, s, b, f or p (predicate), and bits; bf16x2 is b, 32.
+/// Of an operand or an instruction: u, s, b, f or p (predicate), and bits; bf16x2 is x, f16x2 y.
 struct Type {
   char kind = 0;
   int bits = 0;

@@ -1,6 +1,8 @@
-// Instructions that the lanes of a warp execute together: shfl.sync ldmatrix mma.sync bar.warp.sync.
+// Instructions that the lanes of a warp execute together: shfl.sync ldmatrix mma.sync
+// bar.warp.sync trap.
 #include <bit>
 
+#include "eflow/tests/support/half.hpp"
 #include "eflow/tests/support/ptx/scalar.hpp"
 
 namespace eflow::ptx {
@@ -99,28 +101,33 @@ float tf32_value(u64 bits) {
   return as<float>(bits & 0xffffe000u);
 }
 
-/// D = A B + C: 16 x 8 sums over 16 of k in bf16, or over 8 in tf32. With g = lane / 4 and
+/// D = A B + C: 16 x 8 sums over 16 of k in bf16 or f16, or over 8 in tf32. With g = lane / 4 and
 /// t = lane % 4, a lane holds
 ///   C and D      (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
 ///   A in bf16    pairs at (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8)
 ///   B in bf16    pairs along k at (2t, g), (2t + 8, g)
 ///   A in tf32    (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4)
 ///   B in tf32    (t, g), (t + 4, g)
-template <bool bf16>
+enum class Factor { kBf16, kF16, kTf32 };
+template <Factor factor>
 void multiply(Warp& warp, const Instruction& in, u32 lanes) {
   warp.require_whole_warp(in, lanes);
   ++warp.block().counts.products;
-  constexpr std::size_t kDepth = bf16 ? 16 : 8;
+  constexpr bool halves = factor != Factor::kTf32;
+  constexpr std::size_t kDepth = halves ? 16 : 8;
+  const auto value = [](u64 bits) {
+    return factor == Factor::kBf16 ? bf16_value(bits) : test::f16_value(as<u32>(bits));
+  };
   float a[16][kDepth], b[kDepth][8];
   Lanes scratch, out[4];
   for (std::size_t i = 0; i < 4; ++i) {
     const u64* const x = warp.read(in.operands[1].parts[i], scratch);
     for (std::size_t l = 0; l < kLanes; ++l) {
       const std::size_t row = l / 4 + i % 2 * 8;
-      if constexpr (bf16) {
+      if constexpr (halves) {
         const std::size_t k = l % 4 * 2 + i / 2 * 8;
-        a[row][k] = bf16_value(x[l]);
-        a[row][k + 1] = bf16_value(x[l] >> 16);
+        a[row][k] = value(x[l]);
+        a[row][k + 1] = value(x[l] >> 16);
       } else {
         a[row][l % 4 + i / 2 * 4] = tf32_value(x[l]);
       }
@@ -129,10 +136,10 @@ void multiply(Warp& warp, const Instruction& in, u32 lanes) {
   for (std::size_t i = 0; i < 2; ++i) {
     const u64* const x = warp.read(in.operands[2].parts[i], scratch);
     for (std::size_t l = 0; l < kLanes; ++l) {
-      if constexpr (bf16) {
+      if constexpr (halves) {
         const std::size_t k = l % 4 * 2 + i * 8;
-        b[k][l / 4] = bf16_value(x[l]);
-        b[k + 1][l / 4] = bf16_value(x[l] >> 16);
+        b[k][l / 4] = value(x[l]);
+        b[k + 1][l / 4] = value(x[l] >> 16);
       } else {
         b[l % 4 + i * 4][l / 4] = tf32_value(x[l]);
       }
@@ -153,8 +160,9 @@ Run decode_mma(const Instruction& in) {
   if (in.operands.size() != 4) return nullptr;
   std::string shape;
   for (std::size_t i = 1; i < in.words.size(); ++i) shape += "." + in.words[i];
-  if (shape == ".sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") return multiply<true>;
-  if (shape == ".sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32") return multiply<false>;
+  if (shape == ".sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") return multiply<Factor::kBf16>;
+  if (shape == ".sync.aligned.m16n8k16.row.col.f32.f16.f16.f32") return multiply<Factor::kF16>;
+  if (shape == ".sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32") return multiply<Factor::kTf32>;
   return nullptr;
 }
 
@@ -167,6 +175,10 @@ void warp_barrier(Warp& warp, const Instruction& in, u32 lanes) {
   });
 }
 
+void trap(Warp& warp, const Instruction& in, u32 lanes) {
+  warp.fail(in, std::countr_zero(lanes), "trap: a tile does not fit, or a row is too wide");
+}
+
 }  // namespace
 
 Run decode_warp(Instruction& in, const std::string& name, std::vector<std::string>& words) {
@@ -176,6 +188,7 @@ Run decode_warp(Instruction& in, const std::string& name, std::vector<std::strin
     words.clear();
     return decode_mma(in);
   }
+  if (name == "trap") return trap;
   if (name == "bar" && take(words, "warp") && take(words, "sync")) return warp_barrier;
   return nullptr;
 }

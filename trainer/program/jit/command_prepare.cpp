@@ -92,8 +92,8 @@ void prepare_one(const Work::Item& item, Work& work, KernelBuilder& builder, con
     const std::lock_guard lock(work.mutex);
     work.spilling += a.resources.spill_stores + a.resources.spill_loads > 0;
     work.made.push_back({item.kernel, std::string(short_text_path(source.text)),
-                         builtin().contains(item.kernel.spec), item.target.arch,
-                         source.shared_bytes, a.resources, a.seconds});
+                         builtin().contains(item.kernel.spec), item.target.arch, a.resources,
+                         a.seconds});
     out << describe_built(request, built) << '\n';
   } catch (const Error& e) {
     const std::lock_guard lock(work.mutex);

@@ -20,7 +20,7 @@ struct Cell {
     ++kernels;
     registers = std::max(registers, k.resources.registers);
     spilled = std::max(spilled, k.resources.spill_stores + k.resources.spill_loads);
-    shared = std::max(shared, k.dynamic_shared + k.resources.shared);
+    shared = std::max<std::int64_t>(shared, k.resources.shared);
     most_seconds = std::max(most_seconds, k.seconds);
   }
   [[nodiscard]] std::string text() const {

@@ -16,7 +16,6 @@ struct ReportedKernel {
   std::string text = "";  ///< root text
   bool builtin = false;
   std::string arch = "";
-  std::int64_t dynamic_shared = 0;  ///< bytes per block
   Resources resources = {};
   double seconds = 0;  ///< duration of the original compile, also for a cached artifact
 };

@@ -3,6 +3,7 @@
 // texts that run on an emulated GPU. tests/support/cuda/cuda_emulation.cpp implements the same
 // functions. EFLOW_EMULATED_ARCH is the architecture.
 
+#include "eflow/kernels_src/tile/base/small_floats.h"
 #include "eflow/kernels_src/tile/base/types.h"
 #include "eflow/tests/support/cuda/cuda_emulation_calls.h"
 
@@ -22,8 +23,8 @@ EFLOW_FN void block_barrier() {
   emulated::block_barrier();
 }
 
-EFLOW_FN Index shared_bytes() {
-  return emulated::shared_bytes();
+EFLOW_FN void need_shared_bytes(u32 bytes) {
+  if (bytes > emulated::shared_bytes()) emulated::trap_without_room();
 }
 EFLOW_FN void trap_without_room() {
   emulated::trap_without_room();
@@ -38,6 +39,12 @@ EFLOW_FN C shuffle_xor(C value, int mask) {
   return value;
 }
 
+// One block runs at a time, and its threads change only where they wait.
+template <class T>
+EFLOW_FN void atomic_add(T* p, T x) {
+  *p += x;
+}
+
 EFLOW_FN float exp2_instruction(float x) {
   return x < -126.0f ? 0.0f : __builtin_exp2f(x);
 }
@@ -49,6 +56,9 @@ EFLOW_FN u32 rounded_bits(float x, int dropped) {
 }
 EFLOW_FN u32 bf16_pair(float low, float high) {
   return rounded_bits(low, 16) >> 16 | (rounded_bits(high, 16) & 0xffff0000u);
+}
+EFLOW_FN u32 f16_pair(float low, float high) {
+  return narrow_bits<f16, u32>(low) | narrow_bits<f16, u32>(high) << 16;
 }
 EFLOW_FN u32 tf32_bits(float x) {
   return rounded_bits(x, 13) & 0xffffe000u;
@@ -62,6 +72,9 @@ EFLOW_FN void load_matrices_transposed(u32 (&out)[4], const void* row) {
 }
 EFLOW_FN void multiply_bf16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
   emulated::multiply_bf16(c, a, b0, b1);
+}
+EFLOW_FN void multiply_f16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+  emulated::multiply_f16(c, a, b0, b1);
 }
 EFLOW_FN void multiply_tf32(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
   emulated::multiply_tf32(c, a, b0, b1);
