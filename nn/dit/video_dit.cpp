@@ -39,7 +39,7 @@ VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
     positions_ =
         parameter("positions", {config.grid().count(), dim}, normal_init(config.position_scale));
   }
-  if (config.gap_embedding) {
+  if (config.gap != GapInput::kNone) {
     gap_ = std::make_unique<ScalarEmbedder>(child("gap"), dim, config.time_scale);
   }
   if (config.guidance_embedding) {
@@ -169,7 +169,7 @@ Tensor VideoDiT::condition_vector(const Tensor& t, const Tensor& s,
                                   const Condition& condition) const {
   const std::int64_t batch = t.size(0);
   Tensor e = time_(t);
-  if (gap_) e = e + (*gap_)(t - s);
+  if (gap_) e = e + (*gap_)(config_.gap == GapInput::kEnd ? s : t - s);
   if (guidance_) {
     const Tensor w = condition.guidance.defined() ? condition.guidance
                                                   : Tensor::zeros({batch}, t.dtype(), t.device());

@@ -60,7 +60,7 @@ class VideoDiT : public Module {
   void check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
                     const Condition& condition) const;
   void check_causal(const Tensor& x, const Condition& condition) const;
-  /// e = E_t(t) + E_gap(t - s) + E_w(w) + E_y(y)
+  /// e = E_t(t) + E_gap(t - s) + E_w(w) + E_y(y); DiTConfig::gap chooses the input of E_gap.
   [[nodiscard]] Tensor condition_vector(const Tensor& t, const Tensor& s,
                                         const Condition& condition) const;
   [[nodiscard]] Tensor labels_of(const Condition& condition, std::int64_t batch) const;

@@ -113,7 +113,13 @@ Options model_options(ModelConfig& c) {
       {"model.position_scale", &c.position_scale, between(1e-4, 10),
        "Standard deviation of the position table's initial values."},
       {"model.time_scale", &c.time_scale, between(1e-3, 1e4),
-       "Factor on t and t - s before the sinusoidal embedding."},
+       "Factor on times before the sinusoidal embedding; 1000 in Wan and AnyFlow."},
+      {"model.gap", named(&c.gap, nn::kGapNames),
+       "Input of the second time embedder: t - s, s (AnyFlow's released weights), or no second "
+       "embedder, for flow matching alone."},
+      {"model.long_residual", &c.long_residual,
+       "Fuse the encoder's output with the middle's before the decoder; needed for token dropping "
+       "and the weak path."},
       {"model.prediction", named(&c.prediction, nn::kPredictionNames),
        "What the head predicts; use 'data' if a patch has many values relative to model.dim."},
       {"model.time_floor", &c.time_floor, between(1e-4, 1),

@@ -20,6 +20,7 @@ class Rules {
 
   std::vector<std::string> broken() && {
     sizes();
+    network();
     objective();
     anyflow();
     data();
@@ -58,6 +59,23 @@ class Rules {
     require(c_.optim.lr.warmup <= c_.train.iterations,
             "optim.warmup: expected at most train.iterations = ", c_.train.iterations, ", found ",
             c_.optim.lr.warmup);
+  }
+
+  /// Losses that the network has no parts for.
+  void network() {
+    const ModelConfig& m = c_.model;
+    const bool velocities = c_.objective.kind == ObjectiveKind::kEFlow &&
+                            c_.objective.fm_share == 1 && c_.mva.share == 0;
+    require(
+        m.gap != nn::GapInput::kNone || velocities,
+        "model.gap: expected t-s or s, as only flow matching (objective.kind = eflow, "
+        "objective.fm_share = 1, mva.share = 0) trains a network that does not see s; found none");
+    require(m.long_residual || c_.drop.kind == soflow::DropKind::kNone,
+            "model.long_residual: expected true with drop.tokens = ", name_of(c_.drop.kind),
+            ", as the fusion fills in dropped tokens; found false");
+    require(m.long_residual || c_.guidance.kind != soflow::Unconditional::kWeakPath,
+            "model.long_residual: expected true with guidance.kind = weak, as the weak path feeds "
+            "the fusion; found false");
   }
 
   void objective() {

@@ -13,7 +13,8 @@ namespace {
 DiTConfig xl_softmax() {
   DiTConfig c = preset("XL");
   c.attention = AttentionKind::kSoftmax;
-  c.long_residual = c.gap_embedding = c.guidance_embedding = false;
+  c.long_residual = c.guidance_embedding = false;
+  c.gap = GapInput::kNone;
   return c;
 }
 
@@ -21,7 +22,8 @@ DiTConfig xl_softmax() {
 BOOST_AUTO_TEST_CASE(xl_has_the_parameters_of_the_paper) {
   DiTConfig c = xl_softmax();
   BOOST_TEST(parameter_count(c) == 457'007'680);
-  c.long_residual = c.gap_embedding = c.guidance_embedding = true;
+  c.long_residual = c.guidance_embedding = true;
+  c.gap = GapInput::kInterval;
   BOOST_TEST(parameter_count(c) == 462'911'680);
   c.attention = AttentionKind::kGated;
   c.gates = GateKind::kChannel;
@@ -89,6 +91,9 @@ BOOST_AUTO_TEST_CASE(predicting_velocity_requires_width_for_a_patch) {
 BOOST_AUTO_TEST_CASE(names_are_parsed_back) {
   BOOST_TEST((prediction_kind("data") == Prediction::kData));
   BOOST_TEST((prediction_kind("velocity") == Prediction::kVelocity));
+  BOOST_TEST((gap_input("t-s") == GapInput::kInterval));
+  BOOST_TEST((gap_input("s") == GapInput::kEnd));
+  BOOST_TEST((gap_input("none") == GapInput::kNone));
   BOOST_CHECK_THROW(static_cast<void>(prediction_kind("noise")), InvalidArgument);
 }
 

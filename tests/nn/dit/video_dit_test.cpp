@@ -85,6 +85,36 @@ BOOST_AUTO_TEST_CASE(every_input_matters) {
   BOOST_TEST(!changes([](Inputs& i) { i.c.guidance = Tensor::zeros({2}, DType::kF64); }));
 }
 
+/// E(t) + E_gap(t - s) at (t, s) is E(t) + E_gap(s) at (t, t - s), and no gap is a velocity.
+BOOST_AUTO_TEST_CASE(the_gap_embedder_sees_its_input) {
+  DiTConfig c = small();
+  const auto interval = trained(c);
+  c.gap = GapInput::kEnd;
+  VideoDiT end(kScope, c);
+  end.load_state(interval->state());
+  Inputs in, moved;
+  moved.s = moved.t - moved.s;
+  BOOST_TEST(test::distance(in.run(*interval), moved.run(end)) < 1e-14);
+  BOOST_TEST(test::distance(in.run(*interval), in.run(end)) > 1e-6);
+  c.gap = GapInput::kNone;
+  const auto none = trained(c);
+  BOOST_TEST(test::distance(in.run(*none), moved.run(*none)) == 0);
+  BOOST_TEST(none->state().size() + 4 == interval->state().size());
+}
+
+/// A factor on times is the same model at scaled times.
+BOOST_AUTO_TEST_CASE(times_are_scaled_before_they_are_embedded) {
+  DiTConfig c = small();
+  const auto plain = trained(c);
+  c.time_scale = 8;
+  VideoDiT scaled(kScope, c);
+  scaled.load_state(plain->state());
+  Inputs in, eighth;
+  eighth.t = in.t / 8.0;
+  eighth.s = in.s / 8.0;
+  BOOST_TEST(test::distance(in.run(*plain), eighth.run(scaled)) < 1e-13);
+}
+
 BOOST_AUTO_TEST_CASE(the_null_class_is_the_last) {
   const auto model = trained(small());
   Inputs none, null;
@@ -174,6 +204,7 @@ const Variant kVariants[] = {
     {"interleaved", [](DiTConfig& c, Inputs&) { c.softmax_every = 1; }},
     {"data head", [](DiTConfig& c, Inputs&) { c.prediction = Prediction::kData; }},
     {"positions", [](DiTConfig& c, Inputs&) { c.position_table = true; }},
+    {"end as gap", [](DiTConfig& c, Inputs&) { c.gap = GapInput::kEnd; }},
     {"no residual", [](DiTConfig& c, Inputs&) { c.long_residual = false; }},
     {"kept tokens",
      [](DiTConfig&, Inputs& in) {
