@@ -48,12 +48,9 @@ std::optional<Tensor> sample_stream(const nn::VideoDiT& model, const Tensor& x1,
 
 RollOut simulated_stream(const nn::VideoDiT& model, const OnPolicyOptions& options) {
   return [&model, options](const Tensor& x1, const RandomKey& choice, const nn::Condition& c) {
-    return *by_chunks(model, x1, c,
-                      [&](const Network& network, const Tensor& noise, std::int64_t chunk) {
-                        RandomKey key = choice;
-                        key.purpose += 100 * static_cast<std::uint32_t>(chunk);
-                        return std::optional(simulated_rollout(network, options)(noise, key, c));
-                      });
+    return *by_chunks(model, x1, c, [&](const Network& network, const Tensor& noise, std::int64_t) {
+      return std::optional(simulated_rollout(network, options)(noise, choice, c));
+    });
   };
 }
 

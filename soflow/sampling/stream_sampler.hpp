@@ -19,7 +19,8 @@ namespace eflow::soflow {
                                                   const nn::Condition& condition,
                                                   const SampleOptions& options = {});
 
-/// Like simulated_rollout(), with n and k drawn per chunk. The model must outlive the result.
+/// Like simulated_rollout(), chunk by chunk with the same n and k. The model must outlive the result.
+/// [AnyFlow, causal variant]
 [[nodiscard]] RollOut simulated_stream(const nn::VideoDiT& model, const OnPolicyOptions& options);
 
 }  // namespace eflow::soflow

@@ -82,6 +82,29 @@ BOOST_AUTO_TEST_CASE(gradients_stay_within_a_chunk) {
   BOOST_TEST(test::largest(narrow(x1.grad(), 2, 3, 1)) > 0);
 }
 
+/// All chunks of a rollout simulate step k of the same n-step sampler.
+BOOST_AUTO_TEST_CASE(a_rollout_has_one_step_for_all_chunks) {
+  const Model model;
+  const OnPolicyOptions options{.rollouts = {1, 2, 3, 4, 5, 6, 7}, .shift = 3};
+  const RollOut roll = simulated_stream(model.net, options);
+  const Tensor x1 = test::values({1, 2, 4, 4, 4}, 1);
+  for (std::uint64_t step = 0; step < 6; ++step) {
+    const RandomKey choice{.seed = 1, .purpose = 30, .step = step};
+    const auto [n, k] = draw_simulated_step(options.rollouts, choice);
+    nn::ClipStream stream(model.net, {});
+    std::vector<Tensor> chunks;
+    while (!stream.done()) {
+      const Network network = [&](const Tensor& x, const Tensor& t, const Tensor& s,
+                                  const nn::Condition&) { return stream(x, t, s); };
+      const Tensor noise = contiguous(narrow(x1, 2, stream.first_frame(), stream.next_shape(1)[2]));
+      const Tensor x = roll_out(network, noise, backward_simulation_times(n, k, 3), {});
+      stream.remember(x);
+      chunks.push_back(x);
+    }
+    BOOST_TEST(test::distance(roll(x1, choice, {}), concat(chunks, 2)) == 0, "n, k " << n << k);
+  }
+}
+
 /// Causal forward training passes the clean clips as a condition in every call.
 BOOST_AUTO_TEST_CASE(causal_training_passes_the_clean_clips) {
   Batch batch;
