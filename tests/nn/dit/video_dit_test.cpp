@@ -102,6 +102,67 @@ BOOST_AUTO_TEST_CASE(the_gap_embedder_sees_its_input) {
   BOOST_TEST(none->state().size() + 4 == interval->state().size());
 }
 
+Tensor times_of_frames(const std::vector<double>& times) {
+  return Tensor::from(times, {2, 2});
+}
+
+/// Times per frame: equal ones are one time per sample; a frame with its own changes the clip.
+BOOST_AUTO_TEST_CASE(token_frames_can_have_times_of_their_own) {
+  for (const Prediction prediction : {Prediction::kVelocity, Prediction::kData}) {
+    DiTConfig c = small();
+    c.prediction = prediction;
+    c.guidance_embedding = true;
+    const auto model = trained(c);
+    for (const bool drop : {false, true}) {
+      Inputs in, each;
+      in.c.guidance = each.c.guidance = Tensor::from(std::vector<double>{3, 4}, {2});
+      if (drop) in.c.kept = each.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+      each.t = times_of_frames({0.7, 0.7, 0.02, 0.02});
+      each.s = times_of_frames({0.3, 0.3, 0.01, 0.01});
+      BOOST_TEST(test::distance(in.run(*model), each.run(*model)) < 1e-12);
+      each.t = times_of_frames({0.7, 0.5, 0.02, 0.02});
+      const Tensor first = narrow(in.run(*model), 0, 0, 1), other = each.run(*model);
+      BOOST_TEST(test::distance(first, narrow(other, 0, 0, 1)) > 1e-6);
+      BOOST_TEST(test::distance(narrow(in.run(*model), 0, 1, 1), narrow(other, 0, 1, 1)) < 1e-12);
+    }
+  }
+}
+
+/// Known frames are clean in the network, their solution is exact, and the noise in their place has
+/// no influence on the others.
+BOOST_AUTO_TEST_CASE(known_frames_are_given) {
+  const auto model = trained(small());
+  Inputs in, other;
+  const Tensor given = test::values({2, 3, 2, 4, 4}, 4);
+  for (Inputs* each : {&in, &other}) {
+    each->c.given = given;
+    each->c.known = times_of_frames({1, 0, 0, 0});  // the first frame of the first clip
+  }
+  const Tensor noise =
+      concat({test::values({1, 3, 1, 4, 4}, 5), narrow(narrow(in.x, 0, 0, 1), 2, 1, 1)}, 2);
+  other.x = concat({noise, narrow(in.x, 0, 1, 1)}, 0);
+  const Tensor F = in.run(*model), F_other = other.run(*model);
+  BOOST_TEST(test::distance(narrow(F, 2, 1, 1), narrow(F_other, 2, 1, 1)) < 1e-12);
+  const auto first = [](const Tensor& clips) { return narrow(narrow(clips, 0, 0, 1), 2, 0, 1); };
+  const auto solution = [&](const Inputs& i, const Tensor& f) {
+    return first(i.x) - first(f) * 0.7;
+  };
+  BOOST_TEST(test::distance(solution(in, F), first(given)) < 1e-12);
+  BOOST_TEST(test::distance(solution(other, F_other), first(given)) < 1e-12);
+  // The network sees the frame at time 0.
+  Inputs clean;
+  clean.t = times_of_frames({0, 0.7, 0.02, 0.02});
+  clean.s = times_of_frames({0, 0.3, 0.01, 0.01});
+  const Tensor start = concat({first(given), narrow(narrow(in.x, 0, 0, 1), 2, 1, 1)}, 2);
+  clean.x = concat({start, narrow(in.x, 0, 1, 1)}, 0);
+  BOOST_TEST(test::distance(narrow(clean.run(*model), 2, 1, 1), narrow(F, 2, 1, 1)) < 1e-12);
+  // Without known frames, `given` has no influence.
+  Inputs nothing;
+  nothing.c.given = given;
+  nothing.c.known = times_of_frames({0, 0, 0, 0});
+  BOOST_TEST(test::distance(nothing.run(*model), Inputs().run(*model)) < 1e-12);
+}
+
 /// A factor on times is the same model at scaled times.
 BOOST_AUTO_TEST_CASE(times_are_scaled_before_they_are_embedded) {
   DiTConfig c = small();
@@ -227,6 +288,18 @@ const Variant kVariants[] = {
        c.sparse_block = 1;
        in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
      }},
+    {"times of frames",
+     [](DiTConfig& c, Inputs& in) {
+       c.guidance_embedding = true;
+       in.t = times_of_frames({0.7, 0.2, 0.02, 0.5});
+       in.s = times_of_frames({0.3, 0.1, 0.01, 0.4});
+     }},
+    {"given frames and kept tokens",
+     [](DiTConfig&, Inputs& in) {
+       in.c.given = test::values({2, 3, 2, 4, 4}, 4);
+       in.c.known = times_of_frames({1, 0, 0, 1});
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
     {"text", with_context},
     {"recomputed text",
      [](DiTConfig& c, Inputs& in) {
@@ -324,6 +397,13 @@ BOOST_AUTO_TEST_CASE(wrong_inputs_are_refused) {
   refuses([](Inputs& i) { i.x = test::values({2, 3, 4, 4}, 1); });
   refuses([](Inputs& i) { i.t = test::values({3}, 1); });
   refuses([](Inputs& i) { i.s = test::values({2, 1}, 1); });
+  refuses([](Inputs& i) { i.t = test::values({2, 2}, 1); });  // s has one time per sample
+  refuses([](Inputs& i) { i.t = i.s = test::values({2, 3}, 1); });
+  refuses([](Inputs& i) { i.c.given = i.x; });  // which frames are known?
+  refuses([](Inputs& i) {
+    i.c.given = i.x;
+    i.c.known = test::values({2, 3}, 1);
+  });
   refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{4, 0}, {2}); });
   refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{1}, {1}); });
 
