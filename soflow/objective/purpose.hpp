@@ -32,6 +32,7 @@ enum Purpose : std::uint32_t {
   kFakeRollOutNoise = 35,
   kFakeTime = 36,
   kFakeNoise = 37,
+  kGivenFrames = 38,  ///< number of first frames that a sample is given
 };
 
 }  // namespace eflow::soflow

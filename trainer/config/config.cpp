@@ -211,6 +211,11 @@ Options objective_options(Config& config) {
       {"objective.s_mean", &c.s.mean, between(-10, 10), "Mean of logit s."},
       {"objective.s_std", &c.s.deviation, between(0.01, 10), "Standard deviation of logit s."},
       {"objective.s_shift", &c.s.shift, between(0.01, 100), "Shift k of s."},
+      {"objective.given_share", &c.given.share, between(0, 1),
+       "Share of clips that train with their first frames given, so that sampling can start from "
+       "an image or continue a clip."},
+      {"objective.given_frames", &c.given.most, between(1, 4096), "token frames",
+       "Most first frames that such a clip is given; the number is drawn from 1 up."},
   };
 }
 

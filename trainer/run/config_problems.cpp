@@ -4,6 +4,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/trainer/config/config.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 
@@ -99,6 +100,14 @@ class Rules {
     require(c_.mva.share <= o.fm_share,
             "mva.share: expected at most objective.fm_share = ", o.fm_share, ", found ",
             c_.mva.share);
+    require(o.given.share == 0 || !is_causal(c_),
+            "objective.given_share: expected 0 with model.chunk_frames = ", c_.model.chunk_frames,
+            ", as a chunk-causal run is given earlier chunks without it; found ", o.given.share);
+    require(o.given.share == 0 || c_.anyflow.teacher != "exact" ||
+                o.kind != ObjectiveKind::kAnyFlowOnPolicy,
+            "objective.given_share: expected 0 with anyflow.teacher = exact, as the exact flow "
+            "knows no given frames; found ",
+            o.given.share);
     require(2 * jumps.min_jump <= jumps.nodes,
             "mva.min_jump: expected at most mva.nodes / 2 = ", jumps.nodes / 2, ", found ",
             jumps.min_jump);
