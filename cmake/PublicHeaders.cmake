@@ -109,6 +109,7 @@ set(EFLOW_DETAIL_soflow
   soflow/exact/exact_flow.hpp
   soflow/exact/line_flow.hpp
   soflow/objective/batch.hpp
+  soflow/objective/given_frames.hpp
   soflow/objective/guidance.hpp
   soflow/objective/loss_groups.hpp
   soflow/objective/losses.hpp

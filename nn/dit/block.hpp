@@ -18,7 +18,7 @@ namespace eflow::nn {
 
 /// Inputs shared by the blocks of a stage.
 struct BlockInputs {
-  Tensor modulation = {};   ///< [B, 6, D], of SharedModulation
+  Tensor modulation = {};   ///< [R, 6, D], of SharedModulation; R as for BranchModulation
   TokenLayout layout = {};  ///< of the stage's tokens
   Tensor context = {};      ///< [B, L, D] for cross-attention, else undefined
 };

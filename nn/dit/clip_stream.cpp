@@ -19,14 +19,26 @@ std::vector<std::int64_t> chunk_lengths(std::int64_t frames, std::int64_t chunk)
   return lengths;
 }
 
-ClipStream::ClipStream(const VideoDiT& model, Condition condition)
+ClipStream::ClipStream(const VideoDiT& model, Condition condition, std::int64_t frames)
     : model_(model), condition_(std::move(condition)) {
   const DiTConfig& config = model.config();
   if (config.chunk_frames == 0) {
     throw InvalidArgument(
         "[clip_stream] the model is not chunk-causal; build it with chunk_frames above 0");
   }
-  lengths_ = chunk_lengths(config.grid().t, config.chunk_frames);
+  if (frames == 0) frames = config.frames;
+  if (frames < 0 || frames % config.patch.t != 0) {
+    throw InvalidArgument(str("[clip_stream] expected a multiple of the patch's ", config.patch.t,
+                              " frames, found ", frames));
+  }
+  if (config.position_table && frames > config.frames) {
+    throw InvalidArgument(str("[clip_stream] the model's position table ends after ", config.frames,
+                              " frames; expected at most as many, found ", frames,
+                              "; only a model without a table (position_table = false) streams "
+                              "longer clips"));
+  }
+  token_frames_ = frames / config.patch.t;
+  lengths_ = chunk_lengths(token_frames_, config.chunk_frames);
   layers_.resize(static_cast<std::size_t>(config.blocks()));
 }
 
@@ -42,7 +54,7 @@ Tensor ClipStream::run(const Tensor& x, const Tensor& t, const Tensor& s,
   const Shape expected = next_shape(x.size(0));
   if (x.shape() != expected)
     throw ShapeError(str("[clip_stream] chunk ", chunk_, ": expected ", expected, ", found ", x));
-  return model_.chunk(x, t, s, condition_, token_frame_, layers);
+  return model_.chunk(x, t, s, condition_, {token_frame_, token_frames_}, layers);
 }
 
 Tensor ClipStream::operator()(const Tensor& x, const Tensor& t, const Tensor& s) const {

@@ -23,9 +23,11 @@ namespace eflow::nn {
 
 class ClipStream {
  public:
-  /// Streams clips of model.config()'s size. The model must outlive the stream. Throws
-  /// InvalidArgument if the model has no chunks (DiTConfig::chunk_frames = 0).
-  ClipStream(const VideoDiT& model, Condition condition);
+  /// Streams clips of `frames` frames, of any length, which 0 stands for model.config()'s; height
+  /// and width are the config's. The model must outlive the stream. Throws InvalidArgument if the
+  /// model has no chunks (DiTConfig::chunk_frames = 0), if the patch does not divide `frames`, or if
+  /// a position table ends before them.
+  ClipStream(const VideoDiT& model, Condition condition, std::int64_t frames = 0);
 
   /// Shape of the next chunk, [B, C, frames, H, W].
   [[nodiscard]] Shape next_shape(std::int64_t batch) const;
@@ -50,6 +52,7 @@ class ClipStream {
   Condition condition_;
   std::vector<std::int64_t> lengths_;
   std::vector<LayerStream> layers_;
+  std::int64_t token_frames_ = 0;  ///< of the clip
   std::int64_t chunk_ = 0, token_frame_ = 0;
 };
 

@@ -27,6 +27,10 @@ struct Condition {
   /// [B, C, T, H, W], the clips without noise. If defined, the pass is chunk-causal
   /// (DiTConfig::chunk_frames).
   Tensor clean = {};
+  /// [B, C, T, H, W] and [B, T / patch.t]: clips of which some token frames are known, those with a
+  /// 1 (else 0). They enter the network without noise, at time 0, and the solution F leads them to
+  /// `given`. Both are defined or neither.
+  Tensor given = {}, known = {};
 };
 
 }  // namespace eflow::nn

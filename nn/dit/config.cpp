@@ -28,6 +28,14 @@ void check_velocity_fits(const DiTConfig& c) {
 
 }  // namespace
 
+std::string_view name_of(GapInput gap) {
+  return enum_name(gap, kGapNames);
+}
+
+GapInput gap_input(std::string_view name) {
+  return enum_from_name<GapInput>("gap", name, kGapNames);
+}
+
 std::string_view name_of(Prediction prediction) {
   return enum_name(prediction, kPredictionNames);
 }

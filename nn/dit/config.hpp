@@ -28,13 +28,23 @@ enum class FeedForwardKind {
   kMix,    ///< Mix-FFN: includes a convolution over the frame
 };
 
+/// The input of the second time embedder, whose output is added to that of t.
+enum class GapInput {
+  kInterval,  ///< t - s
+  kEnd,       ///< s, as in AnyFlow's released weights
+  kNone,      ///< no second embedder: F(x, t), a velocity, for plain flow matching
+};
+
 /// Names by enumerator value.
+inline constexpr std::array<std::string_view, 3> kGapNames = {"t-s", "s", "none"};
 inline constexpr std::array<std::string_view, 2> kPredictionNames = {"velocity", "data"};
 inline constexpr std::array<std::string_view, 2> kFeedForwardNames = {"plain", "mix"};
 
+[[nodiscard]] std::string_view name_of(GapInput gap);
 [[nodiscard]] std::string_view name_of(Prediction prediction);
 [[nodiscard]] std::string_view name_of(FeedForwardKind kind);
 /// Inverses of name_of(). Throw InvalidArgument and list the known names.
+[[nodiscard]] GapInput gap_input(std::string_view name);
 [[nodiscard]] Prediction prediction_kind(std::string_view name);
 [[nodiscard]] FeedForwardKind feed_forward_kind(std::string_view name);
 
@@ -59,13 +69,13 @@ struct DiTConfig {
   double sparse_share = 0.2;       ///< kSla, kVsa: share of key blocks selected per query block
   FeedForwardKind feed_forward = FeedForwardKind::kPlain;
 
-  std::int64_t classes = 0;         ///< excluding the null class; 0: no labels
-  std::int64_t context_dim = 0;     ///< E, width of context tokens; 0: no cross-attention
-  bool gap_embedding = true;        ///< embed t - s; false for plain flow matching
-  bool guidance_embedding = false;  ///< embed the guidance scale w
-  bool position_table = false;      ///< add a learned vector per token, in addition to RoPE
-  double position_scale = 0.02;     ///< standard deviation of its initial values
-  double time_scale = 1;            ///< factor on t and t - s before their embeddings; Wan: 1000
+  std::int64_t classes = 0;            ///< excluding the null class; 0: no labels
+  std::int64_t context_dim = 0;        ///< E, width of context tokens; 0: no cross-attention
+  GapInput gap = GapInput::kInterval;  ///< input of the second time embedder
+  bool guidance_embedding = false;     ///< embed the guidance scale w
+  bool position_table = false;         ///< add a learned vector per token, in addition to RoPE
+  double position_scale = 0.02;        ///< standard deviation of its initial values
+  double time_scale = 1;  ///< factor on t and the gap before their embeddings; Wan: 1000
 
   Prediction prediction = Prediction::kVelocity;
   double time_floor = 0.05;  ///< kData: lower bound of the division by t

@@ -13,7 +13,7 @@ namespace eflow::nn {
 class DiTHead : public Module {
  public:
   DiTHead(const Scope& scope, std::int64_t width, std::int64_t patch_values);
-  /// x [B, N, D], e [B, D] -> [B, N, patch_values]
+  /// x [B, N, D], e [R, D] -> [B, N, patch_values]; R as for BranchModulation.
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& e) const;
 
  private:

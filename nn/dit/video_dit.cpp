@@ -17,6 +17,38 @@ const DiTConfig& checked(const DiTConfig& config) {
   return config;
 }
 
+/// One value per token frame [B, frames] as a factor of the clips [B, C, T, H, W]; one per sample
+/// [B] likewise.
+Tensor frame_factors(const Tensor& values, std::int64_t patch_t) {
+  const std::int64_t batch = values.size(0);
+  if (values.rank() == 1) return reshape(values, {batch, 1, 1, 1, 1});
+  const std::int64_t frames = values.size(1);
+  const Tensor each = broadcast_to(reshape(values, {batch, frames, 1}), {batch, frames, patch_t});
+  return reshape(each, {batch, 1, frames * patch_t, 1, 1});
+}
+
+/// [B, ...] -> [rows, ...] with each entry repeated rows / B times in a row.
+Tensor repeated(const Tensor& values, std::int64_t rows) {
+  const std::int64_t batch = values.size(0);
+  if (batch == rows) return values;
+  const Tensor each = reshape(values, {batch, 1, -1});
+  const Tensor all = broadcast_to(each, {batch, rows / batch, each.size(2)});
+  return reshape(all, {rows, -1});
+}
+
+/// The modulation of the kept tokens, one row per token, from one row per frame [B frames, 6, D].
+Tensor at_tokens(const Tensor& modulation, const Tensor& kept, std::int64_t tokens_per_frame) {
+  const std::int64_t batch = kept.size(0), width = modulation.size(2);
+  std::vector<std::int64_t> frames = kept.to_vector<std::int64_t>();
+  for (std::int64_t& id : frames) id /= tokens_per_frame;
+  const std::int64_t per_sample = modulation.size(0) / batch;
+  for (std::size_t i = 0; i < frames.size(); ++i)
+    frames[i] += static_cast<std::int64_t>(i) / kept.size(1) * per_sample;
+  const Tensor ids = Tensor::from(frames, {batch * kept.size(1)}, kept.device());
+  const Tensor table = reshape(modulation, {modulation.size(0), 6 * width});
+  return reshape(embedding(table, ids), {batch * kept.size(1), 6, width});
+}
+
 /// Concatenates the labels of a batch with themselves.
 Tensor doubled_labels(const Tensor& labels) {
   std::vector<std::int64_t> ids = labels.to_vector<std::int64_t>();
@@ -39,7 +71,7 @@ VideoDiT::VideoDiT(const Scope& where, const DiTConfig& config)
     positions_ =
         parameter("positions", {config.grid().count(), dim}, normal_init(config.position_scale));
   }
-  if (config.gap_embedding) {
+  if (config.gap != GapInput::kNone) {
     gap_ = std::make_unique<ScalarEmbedder>(child("gap"), dim, config.time_scale);
   }
   if (config.guidance_embedding) {
@@ -96,6 +128,29 @@ Tensor VideoDiT::operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                             const Condition& condition) const {
   check_inputs(x, t, s, condition);
   if (condition.clean.defined()) return run_causal(x, t, s, condition);
+  return condition.given.defined() ? run_given(x, t, s, condition) : run_whole(x, t, s, condition);
+}
+
+// The solution of a known frame is exact: x_t = (1 - t) x0 + t x1 and x0 give F = (x_t - x0) / t.
+Tensor VideoDiT::run_given(const Tensor& x, const Tensor& t, const Tensor& s,
+                           const Condition& condition) const {
+  constexpr double kLeastTime = 1e-6;  // there x is x0 up to rounding
+  check_given(x, condition);
+  const Tensor known = frame_factors(condition.known, config_.patch.t), unknown = 1 - known;
+  const auto of_frames = [&](const Tensor& time) {
+    const Tensor row = time.rank() == 2 ? time : reshape(time, {time.size(0), 1});
+    return row * (1 - condition.known);
+  };
+  Condition rest = condition;
+  rest.given = rest.known = {};
+  const Tensor F =
+      run_whole(known * condition.given + unknown * x, of_frames(t), of_frames(s), rest);
+  const Tensor rate = reciprocal(clamp_min(frame_factors(t, config_.patch.t), kLeastTime));
+  return unknown * F + known * ((x - condition.given) * rate);
+}
+
+Tensor VideoDiT::run_whole(const Tensor& x, const Tensor& t, const Tensor& s,
+                           const Condition& condition) const {
   const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
   const Tensor e = condition_vector(t, s, condition);
   return to_velocity(evaluate(x, e, layout_of(grid), condition), x, t);
@@ -142,10 +197,12 @@ Tensor VideoDiT::run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
 }
 
 Tensor VideoDiT::chunk(const Tensor& x, const Tensor& t, const Tensor& s,
-                       const Condition& condition, std::int64_t first_frame,
+                       const Condition& condition, const ChunkPlace& place,
                        std::vector<LayerStream>* layers) const {
-  const Grid3 all = config_.grid(), grid{x.size(2) / config_.patch.t, all.h, all.w};
-  const std::int64_t begin = first_frame * all.h * all.w, tokens = grid.count();
+  Grid3 all = config_.grid();
+  all.t = place.frames;
+  const Grid3 grid{x.size(2) / config_.patch.t, all.h, all.w};
+  const std::int64_t begin = place.first * all.h * all.w, tokens = grid.count();
   TokenLayout layout = layout_of(all);
   layout.grid = grid;
   layout.rope = {narrow(layout.rope.cos, 0, begin, tokens),
@@ -167,15 +224,16 @@ TokenLayout VideoDiT::layout_of(const Grid3& grid) const {
 
 Tensor VideoDiT::condition_vector(const Tensor& t, const Tensor& s,
                                   const Condition& condition) const {
-  const std::int64_t batch = t.size(0);
-  Tensor e = time_(t);
-  if (gap_) e = e + (*gap_)(t - s);
+  const std::int64_t batch = t.size(0), rows = t.count();
+  const auto flat = [&](const Tensor& times) { return reshape(times, {rows}); };
+  Tensor e = time_(flat(t));
+  if (gap_) e = e + (*gap_)(flat(config_.gap == GapInput::kEnd ? s : t - s));
   if (guidance_) {
     const Tensor w = condition.guidance.defined() ? condition.guidance
                                                   : Tensor::zeros({batch}, t.dtype(), t.device());
-    e = e + (*guidance_)(w);
+    e = e + repeated((*guidance_)(w), rows);
   }
-  if (classes_) e = e + (*classes_)(labels_of(condition, batch));
+  if (classes_) e = e + repeated((*classes_)(labels_of(condition, batch)), rows);
   return e;
 }
 
@@ -215,6 +273,10 @@ Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
   BlockInputs sparse = dense;
   sparse.layout.rope = dense.layout.rope.at(condition.kept);
   sparse.layout.positions = condition.kept;
+  if (dense.modulation.size(0) != encoded.size(0)) {
+    const Grid3& grid = dense.layout.grid;
+    sparse.modulation = at_tokens(dense.modulation, condition.kept, grid.h * grid.w);
+  }
   const Tensor deep = run(middle_, gather_tokens(encoded, condition.kept), sparse);
   return scatter_tokens(deep, condition.kept, mask_, encoded.size(1));
 }
@@ -222,7 +284,16 @@ Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
 Tensor VideoDiT::to_velocity(const Tensor& prediction, const Tensor& x, const Tensor& t) const {
   if (config_.prediction == Prediction::kVelocity) return prediction;
   const Tensor rate = reciprocal(clamp_min(t, config_.time_floor));
-  return (x - prediction) * reshape(rate, {t.size(0), 1, 1, 1, 1});
+  return (x - prediction) * frame_factors(rate, config_.patch.t);
+}
+
+void VideoDiT::check_given(const Tensor& x, const Condition& condition) const {
+  const Shape frames{x.size(0), x.size(2) / config_.patch.t};
+  const Tensor& known = condition.known;
+  if (condition.given.shape() == x.shape() && known.defined() && known.shape() == frames) return;
+  throw ShapeError(str("[video_dit] expected given clips ", x.shape(), " and known frames ", frames,
+                       ", found ", condition.given.shape(), " and ",
+                       known.defined() ? str(known.shape()) : "nothing"));
 }
 
 void VideoDiT::check_causal(const Tensor& x, const Condition& condition) const {
@@ -239,6 +310,10 @@ void VideoDiT::check_causal(const Tensor& x, const Condition& condition) const {
   if (condition.kept.defined())
     throw InvalidArgument(
         "[video_dit] a chunk-causal pass cannot drop tokens; leave condition.kept undefined");
+  if (condition.given.defined())
+    throw InvalidArgument(
+        "[video_dit] a chunk-causal pass takes no given frames: remember them as earlier chunks "
+        "(ClipStream); leave condition.given undefined");
 }
 
 void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
@@ -260,8 +335,11 @@ void VideoDiT::check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
       throw ShapeError(str("[video_dit] expected ", what, " ", batch, ", found ", rows.shape()));
     }
   };
-  check_rows("t", t);
-  check_rows("s", s);
+  const Shape of_frames{x.size(0), x.size(2) / c.patch.t};
+  if (t.shape() != s.shape() || (t.shape() != batch && t.shape() != of_frames)) {
+    throw ShapeError(str("[video_dit] expected times t and s ", batch, " or ", of_frames,
+                         ", found ", t.shape(), " and ", s.shape()));
+  }
   check_rows("labels", condition.labels);
   check_rows("guidance", condition.guidance);
   if (context_in_ && !condition.context.defined()) {

@@ -28,18 +28,23 @@ class VideoDiT : public Module {
   VideoDiT(const Scope& scope, const DiTConfig& config);
 
   /// Returns F(x, t, s | c), the mean velocity from time t to s; x + (s - t) F is the solution at
-  /// s. x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W]. Clips of other sizes
-  /// than config()'s are accepted if the patch divides them and the model has no position table.
+  /// s. x [B, C, T, H, W]; t, s [B] in [0, 1], 1 = noise -> [B, C, T, H, W]. t and s may also be
+  /// [B, T / patch.t], with times of their own for each token frame. Clips of other sizes than
+  /// config()'s are accepted if the patch divides them and the model has no position table.
   /// Differentiable. Throws ShapeError for wrong shapes, InvalidArgument for a condition that the
   /// model does not support. [Eq. 2]
   [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition = {}) const;
 
-  /// Returns F of one chunk of frames x [B, C, frames, H, W] that starts at token frame
-  /// first_frame. layers: each layer's memory of the earlier chunks, updated if it asks to
-  /// remember. Used by ClipStream.
+  /// The part of a clip that a chunk covers.
+  struct ChunkPlace {
+    std::int64_t first = 0;   ///< its first token frame
+    std::int64_t frames = 0;  ///< token frames of the whole clip
+  };
+  /// Returns F of one chunk of frames x [B, C, frames, H, W]. layers: each layer's memory of the
+  /// earlier chunks, updated if it asks to remember. Used by ClipStream.
   [[nodiscard]] Tensor chunk(const Tensor& x, const Tensor& t, const Tensor& s,
-                             const Condition& condition, std::int64_t first_frame,
+                             const Condition& condition, const ChunkPlace& place,
                              std::vector<LayerStream>* layers) const;
 
   /// Compiles the kernels of later calls, so that none of them waits for the compiler: with the
@@ -60,7 +65,9 @@ class VideoDiT : public Module {
   void check_inputs(const Tensor& x, const Tensor& t, const Tensor& s,
                     const Condition& condition) const;
   void check_causal(const Tensor& x, const Condition& condition) const;
-  /// e = E_t(t) + E_gap(t - s) + E_w(w) + E_y(y)
+  void check_given(const Tensor& x, const Condition& condition) const;
+  /// [R, D], one row per entry of t and s [B] or [B, frames]:
+  /// e = E_t(t) + E_gap(t - s) + E_w(w) + E_y(y); DiTConfig::gap chooses the input of E_gap.
   [[nodiscard]] Tensor condition_vector(const Tensor& t, const Tensor& s,
                                         const Condition& condition) const;
   [[nodiscard]] Tensor labels_of(const Condition& condition, std::int64_t batch) const;
@@ -70,6 +77,12 @@ class VideoDiT : public Module {
   [[nodiscard]] Tensor evaluate(const Tensor& x, const Tensor& e, const TokenLayout& layout,
                                 const Condition& condition,
                                 std::vector<LayerStream>* layers = nullptr) const;
+  /// A pass over whole clips.
+  [[nodiscard]] Tensor run_whole(const Tensor& x, const Tensor& t, const Tensor& s,
+                                 const Condition& condition) const;
+  /// The same with some frames given (Condition::given).
+  [[nodiscard]] Tensor run_given(const Tensor& x, const Tensor& t, const Tensor& s,
+                                 const Condition& condition) const;
   /// A chunk-causal pass over noisy clips x and the clean clips of the condition; returns the noisy
   /// half.
   [[nodiscard]] Tensor run_causal(const Tensor& x, const Tensor& t, const Tensor& s,

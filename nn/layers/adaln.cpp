@@ -7,12 +7,24 @@
 
 namespace eflow::nn {
 
+namespace {
+
+/// Divides the tokens of each sample evenly: [B, N, D] -> [rows, B N / rows, D].
+Tensor in_rows(const Tensor& x, std::int64_t rows) {
+  return x.size(0) == rows ? x : reshape(x, {rows, -1, x.size(2)});
+}
+
+}  // namespace
+
 Tensor BranchModulation::input(const Tensor& x, DType compute) const {
-  return modulated_layer_norm(x, scale, shift, kNormEps, compute);
+  const Tensor y = modulated_layer_norm(in_rows(x, scale.size(0)), scale, shift, kNormEps, compute);
+  return reshape(y, x.shape());
 }
 
 Tensor BranchModulation::residual(const Tensor& x, const Tensor& y) const {
-  return mul_add(reshape(gate, {gate.size(0), 1, gate.size(1)}), y, x);
+  const std::int64_t rows = gate.size(0);
+  const Tensor factor = reshape(gate, {rows, 1, gate.size(1)});
+  return reshape(mul_add(factor, in_rows(y, rows), in_rows(x, rows)), x.shape());
 }
 
 SharedModulation::SharedModulation(const Scope& scope, std::int64_t width)

@@ -10,7 +10,9 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
-/// The modulation of one residual branch; each [B, D].
+/// The modulation of one residual branch; each [R, D]. With R = B, a row belongs to a sample. With R
+/// a multiple of B, the tokens of a sample are divided evenly, in order, among R / B rows: one per
+/// frame, or one per token.
 struct BranchModulation {
   Tensor shift = {}, scale = {}, gate = {};
   /// Returns LN(x) (1 + scale) + shift in dtype `compute`. x [B, N, D]

@@ -104,6 +104,8 @@ struct Passes {
     const auto dropped =
         draw_dropped(options.label_drop, options.key(kLabelDrop, step), batch.indices);
     conditioned = condition_of(batch, dropped, options.null_label);
+    for (nn::Condition* each : {&conditioned, &unconditioned})
+      give_frames(options.given, options.key(kGivenFrames, step), batch, each);
     if (options.causal) conditioned.clean = unconditioned.clean = batch.x0;
     for (const bool drop : dropped) inverse_g.push_back(drop ? 1 : 1 / options.guidance);
   }

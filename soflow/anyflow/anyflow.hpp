@@ -15,6 +15,7 @@
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/objective/batch.hpp"
+#include "eflow/soflow/objective/given_frames.hpp"
 #include "eflow/soflow/objective/loss_groups.hpp"
 #include "eflow/soflow/objective/times.hpp"
 
@@ -29,6 +30,7 @@ struct AnyFlowOptions {
   double label_drop = 0.1;       ///< probability that a sample trains unconditioned, unguided
   std::int64_t null_label = -1;  ///< label id that stands for "no label"
   bool causal = false;           ///< chunk-causal: each chunk sees the clean chunks before it
+  GivenFrames given = {};        ///< not with `causal`, where earlier chunks are given
   std::uint64_t seed = 0;
 
   [[nodiscard]] RandomKey key(std::uint32_t purpose, std::int64_t step_now) const {

@@ -38,14 +38,16 @@ Tensor OnPolicyObjective::noise(const Batch& batch, std::uint32_t purpose,
                        batch.x0.dtype(), batch.x0.device());
 }
 
-nn::Condition OnPolicyObjective::conditioned(const Batch& batch) const {
-  return condition_of(batch, std::vector<bool>(batch.size(), false), -1);
+nn::Condition OnPolicyObjective::conditioned(const Batch& batch, std::int64_t step) const {
+  nn::Condition c = condition_of(batch, std::vector<bool>(batch.size(), false), -1);
+  give_frames(options_.given, options_.key(kGivenFrames, step), batch, &c);
+  return c;
 }
 
 StepLoss OnPolicyObjective::student(const RollOut& student, const Scores& scores,
                                     const Batch& batch, std::int64_t step,
                                     std::int64_t batch_total) const {
-  const nn::Condition c = conditioned(batch);
+  const nn::Condition c = conditioned(batch, step);
   const Tensor x = student(noise(batch, kRollOutNoise, step), options_.key(kRollOut, step), c);
   Tensor g;
   {
@@ -64,7 +66,7 @@ StepLoss OnPolicyObjective::student(const RollOut& student, const Scores& scores
 
 StepLoss OnPolicyObjective::fake(const RollOut& student, const Scores& scores, const Batch& batch,
                                  std::int64_t step, std::int64_t batch_total) const {
-  const nn::Condition c = conditioned(batch);
+  const nn::Condition c = conditioned(batch, step);
   const Tensor x = [&] {
     const NoGrad off;
     return student(noise(batch, kFakeRollOutNoise, step), options_.key(kFakeRollOut, step), c);

@@ -8,6 +8,7 @@
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/anyflow/on_policy.hpp"
 #include "eflow/soflow/objective/batch.hpp"
+#include "eflow/soflow/objective/given_frames.hpp"
 #include "eflow/soflow/objective/loss_groups.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -17,6 +18,7 @@ namespace eflow::soflow {
 struct OnPolicyOptions {
   std::vector<int> rollouts = {2, 4, 8, 16, 50};  ///< step counts n to simulate, equally likely
   double shift = 5;                               ///< of the rollout grids and of the scores' times
+  GivenFrames given = {};                         ///< of rollouts and scores
   std::uint64_t seed = 0;
 
   [[nodiscard]] RandomKey key(std::uint32_t purpose, std::int64_t step) const {
@@ -54,7 +56,7 @@ class OnPolicyObjective {
 
  private:
   [[nodiscard]] Tensor noise(const Batch& batch, std::uint32_t purpose, std::int64_t step) const;
-  [[nodiscard]] nn::Condition conditioned(const Batch& batch) const;
+  [[nodiscard]] nn::Condition conditioned(const Batch& batch, std::int64_t step) const;
 
   OnPolicyOptions options_;
 };

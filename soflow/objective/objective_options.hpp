@@ -5,6 +5,7 @@
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/nn/layers/grid.hpp"
+#include "eflow/soflow/objective/given_frames.hpp"
 #include "eflow/soflow/objective/guidance.hpp"
 #include "eflow/soflow/objective/loss_groups.hpp"
 #include "eflow/soflow/objective/losses.hpp"
@@ -33,6 +34,7 @@ struct ObjectiveOptions {
   MvaOptions mva = {};
   TokenDrop drop = {};
   DropSchedule drop_schedule = {};
+  GivenFrames given = {};
   nn::Grid3 grid = {};          ///< tokens of a clip; required for token dropping
   nn::Patch patch = {0, 0, 0};  ///< derives the grid from each batch's clips; empty: use `grid`
   std::uint64_t seed = 0;

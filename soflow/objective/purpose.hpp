@@ -22,8 +22,8 @@ enum Purpose : std::uint32_t {
   kExactData = 28,     ///< clips of an exactly known flow; `step` is the stream within a clip
   kExactNoise = 29,    ///< x1 of the exact errors
   // On-policy distillation. The first four are the student's rollout and the point at which the
-  // scores are evaluated, the last four the fake score's own rollout and training point. Chunk c of
-  // a clip uses these purposes + 100 c.
+  // scores are evaluated, the last four the fake score's own rollout and training point. All chunks
+  // of a clip share them.
   kRollOut = 30,
   kRollOutNoise = 31,
   kScoreTime = 32,
@@ -32,6 +32,7 @@ enum Purpose : std::uint32_t {
   kFakeRollOutNoise = 35,
   kFakeTime = 36,
   kFakeNoise = 37,
+  kGivenFrames = 38,  ///< number of first frames that a sample is given
 };
 
 }  // namespace eflow::soflow

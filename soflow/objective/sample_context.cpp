@@ -25,6 +25,9 @@ SampleContext::SampleContext(const ObjectiveOptions& options, Batch batch, std::
   full_ = condition_of(batch_, dropped_, guidance.null_label);
   unconditional_ =
       condition_of(batch_, std::vector<bool>(batch_.size(), true), guidance.null_label);
+  const RandomKey given = options_.key(kGivenFrames, step);
+  give_frames(options_.given, given, batch_, &full_);
+  give_frames(options_.given, given, batch_, &unconditional_);
   if (options_.drops_at(step)) {
     full_.kept = draw_kept(options_.drop, options_.grid_of(batch_.x0),
                            options_.key(kTokenDrop, step), batch_.indices, batch_.x0.device());

@@ -115,7 +115,13 @@ Options model_options(ModelConfig& c) {
       {"model.position_scale", &c.position_scale, between(1e-4, 10),
        "Standard deviation of the position table's initial values."},
       {"model.time_scale", &c.time_scale, between(1e-3, 1e4),
-       "Factor on t and t - s before the sinusoidal embedding."},
+       "Factor on times before the sinusoidal embedding; 1000 in Wan and AnyFlow."},
+      {"model.gap", named(&c.gap, nn::kGapNames),
+       "Input of the second time embedder: t - s, s (AnyFlow's released weights), or no second "
+       "embedder, for flow matching alone."},
+      {"model.long_residual", &c.long_residual,
+       "Fuse the encoder's output with the middle's before the decoder; needed for token dropping "
+       "and the weak path."},
       {"model.prediction", named(&c.prediction, nn::kPredictionNames),
        "What the head predicts; use 'data' if a patch has many values relative to model.dim."},
       {"model.time_floor", &c.time_floor, between(1e-4, 1),
@@ -210,6 +216,11 @@ Options objective_options(Config& config) {
       {"objective.s_mean", &c.s.mean, between(-10, 10), "Mean of logit s."},
       {"objective.s_std", &c.s.deviation, between(0.01, 10), "Standard deviation of logit s."},
       {"objective.s_shift", &c.s.shift, between(0.01, 100), "Shift k of s."},
+      {"objective.given_share", &c.given.share, between(0, 1),
+       "Share of clips that train with their first frames given, so that sampling can start from "
+       "an image or continue a clip."},
+      {"objective.given_frames", &c.given.most, between(1, 4096), "token frames",
+       "Most first frames that such a clip is given; the number is drawn from 1 up."},
   };
 }
 

@@ -108,6 +108,7 @@ struct ObjectiveConfig {
   soflow::LogitNormal scm_t = {.deviation = 0};  ///< deviation = 0: as t
   soflow::LogitNormal s = {.mean = -1, .deviation = 0.8, .shift = 1};
   bool cfg_decay = false;
+  soflow::GivenFrames given = {};
 };
 
 /// [drop]: kind (the key drop.tokens) and ratio, and in which steps tokens are dropped.

@@ -53,7 +53,7 @@ ForwardFlops forward_flops(const nn::DiTConfig& c, std::int64_t middle_tokens,
   const double kept = middle_tokens < 0 ? tokens : static_cast<double>(middle_tokens);
   ForwardFlops flops;
   flops.products = 2 * tokens * 2 * patch * width +
-                   2 * (256 * width + width * width) * (c.gap_embedding ? 2 : 1) +
+                   2 * (256 * width + width * width) * (c.gap != nn::GapInput::kNone ? 2 : 1) +
                    2 * width * 6 * width;
   if (c.long_residual) flops.products += 2 * tokens * 2 * width * width;
   const double text = c.context_dim > 0 ? static_cast<double>(text_tokens) : 0;

@@ -13,6 +13,7 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/prompt_source.hpp"
 #include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/given_frames.hpp"
 #include "eflow/trainer/program/progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
 #include "eflow/trainer/run/preview.hpp"
@@ -27,9 +28,9 @@ using trainer::named;
 using trainer::Option;
 
 struct SampleFlags {
-  std::string run, out, label, prompts, caption, negative;
+  std::string run, out, label, prompts, caption, negative, first_frame, continued;
   soflow::Sampler sampler = soflow::Sampler::kRenoise;
-  std::int64_t steps = 4, count = 9, seed = 1;
+  std::int64_t steps = 4, count = 9, seed = 1, frames = 0, continue_frames = 0;
   double shift = 0, guidance = 0, steer = 1;
 
   std::vector<Option> options() {
@@ -52,6 +53,16 @@ struct SampleFlags {
          "Re-noising, deterministic composition, Euler steps of the velocity, or halfway between "
          "the first two."},
         {"seed", &seed, at_least(0), "Seed of the noise."},
+        {"frames", &frames, between(0, 1e6), "frames",
+         "Length of the clips, the given frames included; 0: as trained. A chunk-causal run "
+         "generates clips of any length."},
+        {"first_frame", &first_frame,
+         "Image to video: a .npy or .safetensors file of one frame, or of one for each clip."},
+        {"continue", &continued,
+         "A .npy or .safetensors file of the frames that the clips begin with, such as "
+         "samples.npy; for one clip or for --count clips."},
+        {"continue_frames", &continue_frames, between(0, 1e6), "frames",
+         "Use the last K frames of --continue; 0: all of them."},
         {"shift", &shift, between(0, 100),
          "Shift k of the sampling times; 0: as for the run's previews."},
         {"guidance", &guidance, between(0, 20),
@@ -139,6 +150,22 @@ void check_fits(const std::set<std::string>& given, const trainer::CheckpointInf
   }
 }
 
+/// Reads the frames that the clips begin with. One image is one frame for a patch of one frame.
+trainer::GivenClips given_frames(const SampleFlags& flags, const std::set<std::string>& given,
+                                 const trainer::ClipFormat& clips) {
+  if (flags.continued.empty())
+    refuse_given(given, {"continue_frames"}, "has no effect without --continue");
+  if (!flags.continued.empty())
+    refuse_given(given, {"first_frame"}, "has no effect with --continue");
+  if (!flags.continued.empty())
+    return read_given_frames(flags.continued, clips, flags.continue_frames);
+  if (flags.first_frame.empty()) return {};
+  trainer::GivenClips frame = read_given_frames(flags.first_frame, clips, 0);
+  if (frame.shape[2] == 1) return frame;
+  throw InvalidArgument(str(flags.first_frame, ": expected one frame, found ", frame.shape[2],
+                            "; use --continue for several"));
+}
+
 }  // namespace
 
 int sample(const Arguments& arguments) {
@@ -177,6 +204,8 @@ int sample(const Arguments& arguments) {
   request.steer_from = generator.info().config.guidance.kind;
   request.stream = trainer::is_causal(generator.info().config);
   request.seed = static_cast<std::uint64_t>(flags.seed);
+  request.frames = flags.frames;
+  request.given = given_frames(flags, given, data.clips);
   const std::int64_t total = trainer::evaluations(request, generator.model().config());
   std::optional<trainer::Progress> progress(std::in_place, trainer::Console::errors(), "sampling",
                                             total, 0, std::max<std::int64_t>(1, total / 4));

@@ -4,6 +4,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/trainer/config/config.hpp"
+#include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 
@@ -20,6 +21,7 @@ class Rules {
 
   std::vector<std::string> broken() && {
     sizes();
+    network();
     objective();
     anyflow();
     data();
@@ -60,6 +62,23 @@ class Rules {
             c_.optim.lr.warmup);
   }
 
+  /// Losses that the network has no parts for.
+  void network() {
+    const ModelConfig& m = c_.model;
+    const bool velocities = c_.objective.kind == ObjectiveKind::kEFlow &&
+                            c_.objective.fm_share == 1 && c_.mva.share == 0;
+    require(
+        m.gap != nn::GapInput::kNone || velocities,
+        "model.gap: expected t-s or s, as only flow matching (objective.kind = eflow, "
+        "objective.fm_share = 1, mva.share = 0) trains a network that does not see s; found none");
+    require(m.long_residual || c_.drop.kind == soflow::DropKind::kNone,
+            "model.long_residual: expected true with drop.tokens = ", name_of(c_.drop.kind),
+            ", as the fusion fills in dropped tokens; found false");
+    require(m.long_residual || c_.guidance.kind != soflow::Unconditional::kWeakPath,
+            "model.long_residual: expected true with guidance.kind = weak, as the weak path feeds "
+            "the fusion; found false");
+  }
+
   void objective() {
     const ObjectiveConfig& o = c_.objective;
     const soflow::GuidanceOptions& g = c_.guidance;
@@ -81,6 +100,14 @@ class Rules {
     require(c_.mva.share <= o.fm_share,
             "mva.share: expected at most objective.fm_share = ", o.fm_share, ", found ",
             c_.mva.share);
+    require(o.given.share == 0 || !is_causal(c_),
+            "objective.given_share: expected 0 with model.chunk_frames = ", c_.model.chunk_frames,
+            ", as a chunk-causal run is given earlier chunks without it; found ", o.given.share);
+    require(o.given.share == 0 || c_.anyflow.teacher != "exact" ||
+                o.kind != ObjectiveKind::kAnyFlowOnPolicy,
+            "objective.given_share: expected 0 with anyflow.teacher = exact, as the exact flow "
+            "knows no given frames; found ",
+            o.given.share);
     require(2 * jumps.min_jump <= jumps.nodes,
             "mva.min_jump: expected at most mva.nodes / 2 = ", jumps.nodes / 2, ", found ",
             jumps.min_jump);

@@ -5,6 +5,7 @@
 
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
+#include "eflow/soflow/objective/given_frames.hpp"
 #include "eflow/soflow/sampling/stream_sampler.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/config/model_config.hpp"
@@ -23,6 +24,61 @@ void check_labels(const SampleRequest& request, std::int64_t classes) {
     throw InvalidArgument(
         str("[sample] label: expected a number from 0 to ", classes - 1, ", found ", label));
   }
+}
+
+/// Checks the length of the clips and the frames that they start from.
+void check_frames(const SampleRequest& request, const nn::DiTConfig& model) {
+  const std::int64_t frames = request.frames > 0 ? request.frames : model.frames;
+  if (request.frames < 0 || frames % model.patch.t != 0) {
+    throw InvalidArgument(str("[sample] frames: expected a multiple of the patch's ", model.patch.t,
+                              " frames, found ", request.frames));
+  }
+  if (model.position_table && !request.stream && frames != model.frames) {
+    throw InvalidArgument(str("[sample] frames: expected ", model.frames,
+                              ", as the model has a position table; found ", frames));
+  }
+  if (request.given.values.empty()) return;
+  const Shape& given = request.given.shape;
+  const auto count = static_cast<std::int64_t>(request.labels.size());
+  const bool fits = given.rank() == 5 && (given[0] == 1 || given[0] == count) &&
+                    given[1] == model.channels && given[3] == model.height &&
+                    given[4] == model.width &&
+                    element_count(given) == static_cast<std::int64_t>(request.given.values.size());
+  if (!fits) {
+    throw InvalidArgument(str("[sample] given frames: expected [1 or ", count, ", ", model.channels,
+                              ", frames, ", model.height, ", ", model.width, "], found ", given,
+                              " with ", request.given.values.size(), " values"));
+  }
+  if (given[2] < 1 || given[2] >= frames || given[2] % model.patch.t != 0) {
+    throw InvalidArgument(str("[sample] given frames: expected fewer than the ", frames,
+                              " frames of the clip and a multiple of the patch's ", model.patch.t,
+                              ", found ", given[2]));
+  }
+}
+
+/// The given frames of clips begin .. begin + length - 1, [length, C, K, H, W].
+Tensor given_rows(const GivenClips& given, std::int64_t begin, std::int64_t length) {
+  Shape one = given.shape;
+  one[0] = 1;
+  const std::int64_t size = element_count(one);
+  std::vector<float> rows;
+  for (std::int64_t i = begin; i < begin + length; ++i) {
+    const auto first = given.values.begin() + (given.shape[0] == 1 ? 0 : i * size);
+    rows.insert(rows.end(), first, first + size);
+  }
+  one[0] = length;
+  return Tensor::from(rows, one);
+}
+
+/// Tells a network of whole clips which frames it knows.
+void give(const Tensor& first, std::int64_t frames, std::int64_t patch_t,
+          nn::Condition* condition) {
+  Shape rest = first.shape();
+  rest[2] = frames - first.size(2);
+  condition->given = concat({first, Tensor::zeros(rest, first.dtype(), first.device())}, 2);
+  const std::vector<std::int64_t> counts(static_cast<std::size_t>(first.size(0)),
+                                         first.size(2) / patch_t);
+  condition->known = soflow::first_frames_known(counts, frames / patch_t, first);
 }
 
 /// Labels as a tensor [n]; -1 becomes the network's null label, `classes`.
@@ -50,12 +106,12 @@ bool trains(const Config& config, soflow::Unconditional from) {
   return config.guidance.label_drop > 0 && (maps || config.anyflow.cotrain);
 }
 
-/// The same for the run and those that it began from, as far as they still exist.
-bool has_trained(const Config& config, soflow::Unconditional from) {
+/// Whether `holds` for the run or for one that it began from, as far as they still exist.
+bool in_history(const Config& config, const std::function<bool(const Config&)>& holds) {
   constexpr int kMostRuns = 100;
   Config now = config;
   for (int i = 0; i < kMostRuns; ++i) {
-    if (trains(now, from)) return true;
+    if (holds(now)) return true;
     if (now.train.init_from.empty()) return false;
     try {
       now = info_of(newest_checkpoint(now.train.init_from)).config;
@@ -82,7 +138,7 @@ void check_steering(const CheckpointInfo& info, soflow::Unconditional from,
         "[sample] steer: expected 1, as the model takes neither labels nor text, so there is no "
         "null condition to steer from");
   }
-  if (has_trained(info.config, from)) return;
+  if (in_history(info.config, [&](const Config& c) { return trains(c, from); })) return;
   throw InvalidArgument(str("[sample] steer: expected 1, as the run never trained its ",
                             weak ? "weak path" : "null condition",
                             ": guidance.kind = ", name_of(info.config.guidance.kind),
@@ -104,6 +160,17 @@ void undo_normalisation(const io::LatentSpace& latent, GeneratedClips* clips) {
   }
 }
 
+void check_continuing(const CheckpointInfo& info) {
+  if (is_causal(info.config)) return;
+  const auto gives = [](const Config& c) { return c.objective.given.share > 0; };
+  if (in_history(info.config, gives)) return;
+  throw InvalidArgument(
+      "[sample] given frames: expected none, as the run was never trained with given frames: "
+      "objective.given_share = 0; train with objective.given_share above 0, or a chunk-causal "
+      "model "
+      "(model.chunk_frames)");
+}
+
 std::vector<std::int64_t> cycle_labels(std::int64_t count, std::int64_t classes) {
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < count; ++i) labels.push_back(classes > 0 ? i % classes : -1);
@@ -111,11 +178,10 @@ std::vector<std::int64_t> cycle_labels(std::int64_t count, std::int64_t classes)
 }
 
 std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& model) {
-  const auto chunks = [&] {
-    const auto lengths = nn::chunk_lengths(model.grid().t, model.chunk_frames);
-    return static_cast<std::int64_t>(lengths.size());
-  };
-  const std::int64_t steps = request.steps * (request.stream ? chunks() : 1);
+  const std::int64_t frames = request.frames > 0 ? request.frames : model.frames;
+  const std::int64_t given = request.given.values.empty() ? 0 : request.given.shape[2];
+  const std::int64_t steps =
+      request.steps * (request.stream ? soflow::chunks_to_sample(model, frames, given) : 1);
   const auto count = static_cast<std::int64_t>(request.labels.size());
   return (count + request.part - 1) / request.part * steps;
 }
@@ -148,6 +214,7 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
                                            const SampleRequest& request) {
   const nn::DiTConfig& config = model.config();
   check_labels(request, config.classes);
+  check_frames(request, config);
   const auto count = static_cast<std::int64_t>(request.labels.size());
   soflow::Network network = std::cref(model);
   if (request.steer != 1)
@@ -160,7 +227,8 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
         "sampling time");
   const std::int64_t total = evaluations(request, config);
   GeneratedClips clips;
-  clips.shape = {count, config.channels, config.frames, config.height, config.width};
+  const std::int64_t frames = request.frames > 0 ? request.frames : config.frames;
+  clips.shape = {count, config.channels, frames, config.height, config.width};
   clips.labels = request.labels;
   for (std::int64_t begin = 0, p = 0; begin < count; begin += request.part, ++p) {
     const std::int64_t length = std::min(request.part, count - begin);
@@ -184,8 +252,11 @@ std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
     options.progress = [&](int done, int steps) {
       return !request.progress || request.progress(p * steps + done, total);
     };
+    const Tensor given =
+        request.given.values.empty() ? Tensor() : given_rows(request.given, begin, length);
+    if (given.defined() && !request.stream) give(given, frames, config.patch.t, &condition);
     const Tensor x1 = soflow::sample_noise(shape, request.seed, ids);
-    const auto x = request.stream ? soflow::sample_stream(model, x1, ids, condition, options)
+    const auto x = request.stream ? soflow::sample_stream(model, x1, ids, condition, options, given)
                                   : soflow::sample(network, x1, ids, condition, options);
     if (!x) return std::nullopt;
     const auto values = x->to_vector<float>();
@@ -211,6 +282,7 @@ std::optional<GeneratedClips> Generator::sample(SampleRequest request) const {
   if (!request.null_context.defined()) request.null_context = null_context_of(info_.data);
   if (request.steer != 1 && !request.stream)
     check_steering(info_, request.steer_from, request.sampler);
+  if (!request.given.values.empty()) check_continuing(info_);
   return sample_clips(*model_, request);
 }
 

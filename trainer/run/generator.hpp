@@ -29,6 +29,12 @@ struct GeneratedClips {
 /// Turns a network's values of latents into the data set's: value * std + mean per channel.
 void undo_normalisation(const io::LatentSpace& latent, GeneratedClips* clips);
 
+/// First frames that samples start from: one image, or the end of a clip.
+struct GivenClips {
+  Shape shape = {};                ///< [n, C, K, H, W], n = 1 for the same frames in all samples
+  std::vector<float> values = {};  ///< contiguous, as in GeneratedClips; empty: no given frames
+};
+
 struct SampleRequest {
   std::vector<std::int64_t> labels = {};  ///< one per clip; -1: no label
   /// For models that take text: returns the contexts [count, L, E] of the clips from `first` on.
@@ -45,6 +51,8 @@ struct SampleRequest {
   /// without guidance. It doubles the number of evaluations; 1: off.
   double steer = 1;
   soflow::Unconditional steer_from = soflow::Unconditional::kNullCondition;
+  std::int64_t frames = 0;  ///< of the clips, the given ones included; 0: as trained
+  GivenClips given = {};
   bool stream = false;  ///< generate chunk by chunk; only for causal models (is_causal())
   std::uint64_t seed = 1;
   std::int64_t first_id = 0;  ///< id of clip 0; the noise is a function of (seed, id)
@@ -56,9 +64,10 @@ struct SampleRequest {
 /// Total number of sampling steps over all batches and chunks: the unit of SampleRequest::progress.
 [[nodiscard]] std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& model);
 
-/// Samples clips from any model, on the default device. Labels are in [0, classes) or -1. Returns nothing if cancelled. Throws InvalidArgument for an empty request, a
-/// label out of range, or `steer` together with `stream`. May be called from one thread at a time
-/// per model.
+/// Samples clips from any model, on the default device. Labels are in [0, classes) or -1. Returns
+/// nothing if cancelled. Throws InvalidArgument for an empty request, a label out of range, a length or
+/// given frames that do not fit the model, or `steer` together with `stream`. May be called from one
+/// thread at a time per model.
 [[nodiscard]] std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
                                                          const SampleRequest& request);
 
@@ -70,8 +79,8 @@ class Generator {
   [[nodiscard]] static Generator load(const std::filesystem::path& run_or_checkpoint);
 
   /// As sample_clips(), but sets SampleRequest::stream by whether the run is causal and
-  /// null_context, if undefined, to the run's, and throws
-  /// InvalidArgument for a `steer` that the run's training does not support (check_steering()).
+  /// null_context, if undefined, to the run's, and throws InvalidArgument for a `steer` or given
+  /// frames that the run's training does not support (check_steering(), check_continuing()).
   [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const;
   [[nodiscard]] const nn::VideoDiT& model() const { return *model_; }
   [[nodiscard]] const CheckpointInfo& info() const { return info_; }
@@ -87,6 +96,10 @@ class Generator {
 /// trained it. The weak path is trained at s = t only, which Sampler::kEuler evaluates.
 void check_steering(const CheckpointInfo& info, soflow::Unconditional from,
                     soflow::Sampler sampler);
+
+/// Throws InvalidArgument unless the run generates chunk by chunk, or it, or one that it began from,
+/// was trained with given first frames.
+void check_continuing(const CheckpointInfo& info);
 
 /// The newest good checkpoint of a run (of its last stage, if it has stages), or the checkpoint
 /// itself. Throws CheckpointError.

@@ -44,6 +44,12 @@ soflow::MvaOptions mva_options(const Config& config) {
 
 }  // namespace
 
+soflow::GivenFrames given_frames(const Config& config, const nn::DiTConfig& network) {
+  soflow::GivenFrames given = config.objective.given;
+  given.patch_t = network.patch.t;
+  return given;
+}
+
 soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTConfig& network) {
   const ObjectiveConfig& c = config.objective;
   soflow::ObjectiveOptions options;
@@ -58,6 +64,7 @@ soflow::ObjectiveOptions objective_options(const Config& config, const nn::DiTCo
   options.drop = config.drop;
   options.drop_schedule = {step_at(config, config.drop.until), config.drop.dense_every};
   if (options.drop_schedule.until == 0) options.drop.kind = soflow::DropKind::kNone;
+  options.given = given_frames(config, network);
   options.grid = network.grid();
   options.patch = network.patch;
   options.seed = config.train.seed;
@@ -70,6 +77,7 @@ soflow::AnyFlowOptions anyflow_options(const Config& config, const nn::DiTConfig
           .label_drop = is_conditional(network) ? config.guidance.label_drop : 0,
           .null_label = network.classes,
           .causal = is_causal(config),
+          .given = given_frames(config, network),
           .seed = config.train.seed};
 }
 

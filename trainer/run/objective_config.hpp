@@ -16,6 +16,8 @@ namespace eflow::trainer {
 /// Returns the options of objective.kind = anyflow and of anyflow-on-policy's cotraining.
 [[nodiscard]] soflow::AnyFlowOptions anyflow_options(const Config& config,
                                                      const nn::DiTConfig& network);
+/// Returns the first frames that clips of a run are trained with.
+[[nodiscard]] soflow::GivenFrames given_frames(const Config& config, const nn::DiTConfig& network);
 /// Parses anyflow.rollouts ("2,4,8"). Throws InvalidArgument.
 [[nodiscard]] std::vector<int> parse_rollouts(const std::string& text);
 /// Returns the forward passes per clip and step of the AnyFlow stage that objective.kind names; a

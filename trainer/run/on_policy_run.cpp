@@ -18,9 +18,10 @@
 namespace eflow::trainer {
 namespace {
 
-soflow::OnPolicyOptions on_policy_options(const Config& config) {
+soflow::OnPolicyOptions on_policy_options(const Config& config, const nn::DiTConfig& network) {
   return {.rollouts = parse_rollouts(config.anyflow.rollouts),
           .shift = config.objective.t.shift,
+          .given = given_frames(config, network),
           .seed = config.train.seed};
 }
 
@@ -63,7 +64,7 @@ OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::V
       batch_(config.train.batch),
       cotrain_(config.anyflow.cotrain),
       forward_(anyflow_options(config, student->config())),
-      objective_(on_policy_options(config)),
+      objective_(on_policy_options(config, student->config())),
       roll_out_(is_causal(config)
                     ? soflow::simulated_stream(*student, objective_.options())
                     : soflow::simulated_rollout(std::cref(*student), objective_.options())) {

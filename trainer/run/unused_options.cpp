@@ -90,6 +90,8 @@ class Reasons {
     unless(c_.mva.share > 0, value_of("mva.share"),
            {"mva.from", "mva.nodes", "mva.shift", "mva.to_data", "mva.min_jump", "mva.weight"});
     unless(c_.mva.from < 1, value_of("mva.from"), {"mva.share"});
+    unless(c_.objective.given.share > 0, value_of("objective.given_share"),
+           {"objective.given_frames"});
     unless(c_.optim.lr.curve != nn::Curve::kConstant, value_of("optim.schedule"), {"optim.lr_end"});
   }
 

@@ -3,6 +3,7 @@
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/tests/support/warnings.hpp"
@@ -13,7 +14,8 @@ namespace {
 DiTConfig xl_softmax() {
   DiTConfig c = preset("XL");
   c.attention = AttentionKind::kSoftmax;
-  c.long_residual = c.gap_embedding = c.guidance_embedding = false;
+  c.long_residual = c.guidance_embedding = false;
+  c.gap = GapInput::kNone;
   return c;
 }
 
@@ -21,11 +23,45 @@ DiTConfig xl_softmax() {
 BOOST_AUTO_TEST_CASE(xl_has_the_parameters_of_the_paper) {
   DiTConfig c = xl_softmax();
   BOOST_TEST(parameter_count(c) == 457'007'680);
-  c.long_residual = c.gap_embedding = c.guidance_embedding = true;
+  c.long_residual = c.guidance_embedding = true;
+  c.gap = GapInput::kInterval;
   BOOST_TEST(parameter_count(c) == 462'911'680);
   c.attention = AttentionKind::kGated;
   c.gates = GateKind::kChannel;
   BOOST_TEST(parameter_count(c) / 100'000 == 5293);
+}
+
+/// The presets' gates are per channel, the reading of Eq. 7 that is closer to every published count.
+BOOST_AUTO_TEST_CASE(presets_have_the_sizes_of_the_paper) {
+  const std::pair<const char*, double> published[] = {
+      {"B", 128e6}, {"XL", 529e6}, {"XXL", 3e9}, {"1.5B", 1.5e9}};
+  const auto error = [](const DiTConfig& c, double count) {
+    return std::abs(static_cast<double>(parameter_count(c)) / count - 1);
+  };
+  for (const auto& [name, count] : published) {
+    DiTConfig c = preset(name);
+    BOOST_TEST((c.gates == GateKind::kChannel));
+    const double channel = error(c, count);
+    for (const GateKind gates : {GateKind::kToken, GateKind::kHead}) {
+      c.gates = gates;
+      BOOST_TEST(channel < error(c, count), name);
+    }
+  }
+  BOOST_TEST(error(preset("XL"), 529e6) < 0.001);
+  BOOST_TEST(error(preset("B"), 128e6) < 0.06);
+}
+
+/// W_g maps each token to 2, 2H or 2D gates, with biases.
+BOOST_AUTO_TEST_CASE(gates_have_one_projection_per_block) {
+  DiTConfig c = preset("XL");
+  const std::int64_t glga_blocks = 28 - 3, dim = 1152, heads = 16;
+  const auto count = [&](GateKind gates) {
+    c.gates = gates;
+    return parameter_count(c);
+  };
+  const std::int64_t token = count(GateKind::kToken);
+  BOOST_TEST(count(GateKind::kHead) - token == glga_blocks * 2 * (heads - 1) * (dim + 1));
+  BOOST_TEST(count(GateKind::kChannel) - token == glga_blocks * 2 * (dim - 1) * (dim + 1));
 }
 
 BOOST_DATA_TEST_CASE(presets_can_be_built, boost::unit_test::data::make(preset_names()), name) {
@@ -89,6 +125,9 @@ BOOST_AUTO_TEST_CASE(predicting_velocity_requires_width_for_a_patch) {
 BOOST_AUTO_TEST_CASE(names_are_parsed_back) {
   BOOST_TEST((prediction_kind("data") == Prediction::kData));
   BOOST_TEST((prediction_kind("velocity") == Prediction::kVelocity));
+  BOOST_TEST((gap_input("t-s") == GapInput::kInterval));
+  BOOST_TEST((gap_input("s") == GapInput::kEnd));
+  BOOST_TEST((gap_input("none") == GapInput::kNone));
   BOOST_CHECK_THROW(static_cast<void>(prediction_kind("noise")), InvalidArgument);
 }
 

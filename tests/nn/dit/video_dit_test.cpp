@@ -85,6 +85,97 @@ BOOST_AUTO_TEST_CASE(every_input_matters) {
   BOOST_TEST(!changes([](Inputs& i) { i.c.guidance = Tensor::zeros({2}, DType::kF64); }));
 }
 
+/// E(t) + E_gap(t - s) at (t, s) is E(t) + E_gap(s) at (t, t - s), and no gap is a velocity.
+BOOST_AUTO_TEST_CASE(the_gap_embedder_sees_its_input) {
+  DiTConfig c = small();
+  const auto interval = trained(c);
+  c.gap = GapInput::kEnd;
+  VideoDiT end(kScope, c);
+  end.load_state(interval->state());
+  Inputs in, moved;
+  moved.s = moved.t - moved.s;
+  BOOST_TEST(test::distance(in.run(*interval), moved.run(end)) < 1e-14);
+  BOOST_TEST(test::distance(in.run(*interval), in.run(end)) > 1e-6);
+  c.gap = GapInput::kNone;
+  const auto none = trained(c);
+  BOOST_TEST(test::distance(in.run(*none), moved.run(*none)) == 0);
+  BOOST_TEST(none->state().size() + 4 == interval->state().size());
+}
+
+Tensor times_of_frames(const std::vector<double>& times) {
+  return Tensor::from(times, {2, 2});
+}
+
+/// Times per frame: equal ones are one time per sample; a frame with its own changes the clip.
+BOOST_AUTO_TEST_CASE(token_frames_can_have_times_of_their_own) {
+  for (const Prediction prediction : {Prediction::kVelocity, Prediction::kData}) {
+    DiTConfig c = small();
+    c.prediction = prediction;
+    c.guidance_embedding = true;
+    const auto model = trained(c);
+    for (const bool drop : {false, true}) {
+      Inputs in, each;
+      in.c.guidance = each.c.guidance = Tensor::from(std::vector<double>{3, 4}, {2});
+      if (drop) in.c.kept = each.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+      each.t = times_of_frames({0.7, 0.7, 0.02, 0.02});
+      each.s = times_of_frames({0.3, 0.3, 0.01, 0.01});
+      BOOST_TEST(test::distance(in.run(*model), each.run(*model)) < 1e-12);
+      each.t = times_of_frames({0.7, 0.5, 0.02, 0.02});
+      const Tensor first = narrow(in.run(*model), 0, 0, 1), other = each.run(*model);
+      BOOST_TEST(test::distance(first, narrow(other, 0, 0, 1)) > 1e-6);
+      BOOST_TEST(test::distance(narrow(in.run(*model), 0, 1, 1), narrow(other, 0, 1, 1)) < 1e-12);
+    }
+  }
+}
+
+/// Known frames are clean in the network, their solution is exact, and the noise in their place has
+/// no influence on the others.
+BOOST_AUTO_TEST_CASE(known_frames_are_given) {
+  const auto model = trained(small());
+  Inputs in, other;
+  const Tensor given = test::values({2, 3, 2, 4, 4}, 4);
+  for (Inputs* each : {&in, &other}) {
+    each->c.given = given;
+    each->c.known = times_of_frames({1, 0, 0, 0});  // the first frame of the first clip
+  }
+  const Tensor noise =
+      concat({test::values({1, 3, 1, 4, 4}, 5), narrow(narrow(in.x, 0, 0, 1), 2, 1, 1)}, 2);
+  other.x = concat({noise, narrow(in.x, 0, 1, 1)}, 0);
+  const Tensor F = in.run(*model), F_other = other.run(*model);
+  BOOST_TEST(test::distance(narrow(F, 2, 1, 1), narrow(F_other, 2, 1, 1)) < 1e-12);
+  const auto first = [](const Tensor& clips) { return narrow(narrow(clips, 0, 0, 1), 2, 0, 1); };
+  const auto solution = [&](const Inputs& i, const Tensor& f) {
+    return first(i.x) - first(f) * 0.7;
+  };
+  BOOST_TEST(test::distance(solution(in, F), first(given)) < 1e-12);
+  BOOST_TEST(test::distance(solution(other, F_other), first(given)) < 1e-12);
+  // The network sees the frame at time 0.
+  Inputs clean;
+  clean.t = times_of_frames({0, 0.7, 0.02, 0.02});
+  clean.s = times_of_frames({0, 0.3, 0.01, 0.01});
+  const Tensor start = concat({first(given), narrow(narrow(in.x, 0, 0, 1), 2, 1, 1)}, 2);
+  clean.x = concat({start, narrow(in.x, 0, 1, 1)}, 0);
+  BOOST_TEST(test::distance(narrow(clean.run(*model), 2, 1, 1), narrow(F, 2, 1, 1)) < 1e-12);
+  // Without known frames, `given` has no influence.
+  Inputs nothing;
+  nothing.c.given = given;
+  nothing.c.known = times_of_frames({0, 0, 0, 0});
+  BOOST_TEST(test::distance(nothing.run(*model), Inputs().run(*model)) < 1e-12);
+}
+
+/// A factor on times is the same model at scaled times.
+BOOST_AUTO_TEST_CASE(times_are_scaled_before_they_are_embedded) {
+  DiTConfig c = small();
+  const auto plain = trained(c);
+  c.time_scale = 8;
+  VideoDiT scaled(kScope, c);
+  scaled.load_state(plain->state());
+  Inputs in, eighth;
+  eighth.t = in.t / 8.0;
+  eighth.s = in.s / 8.0;
+  BOOST_TEST(test::distance(in.run(*plain), eighth.run(scaled)) < 1e-13);
+}
+
 BOOST_AUTO_TEST_CASE(the_null_class_is_the_last) {
   const auto model = trained(small());
   Inputs none, null;
@@ -174,6 +265,7 @@ const Variant kVariants[] = {
     {"interleaved", [](DiTConfig& c, Inputs&) { c.softmax_every = 1; }},
     {"data head", [](DiTConfig& c, Inputs&) { c.prediction = Prediction::kData; }},
     {"positions", [](DiTConfig& c, Inputs&) { c.position_table = true; }},
+    {"end as gap", [](DiTConfig& c, Inputs&) { c.gap = GapInput::kEnd; }},
     {"no residual", [](DiTConfig& c, Inputs&) { c.long_residual = false; }},
     {"kept tokens",
      [](DiTConfig&, Inputs& in) {
@@ -194,6 +286,18 @@ const Variant kVariants[] = {
      [](DiTConfig& c, Inputs& in) {
        c.attention = AttentionKind::kVsa;
        c.sparse_block = 1;
+       in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
+     }},
+    {"times of frames",
+     [](DiTConfig& c, Inputs& in) {
+       c.guidance_embedding = true;
+       in.t = times_of_frames({0.7, 0.2, 0.02, 0.5});
+       in.s = times_of_frames({0.3, 0.1, 0.01, 0.4});
+     }},
+    {"given frames and kept tokens",
+     [](DiTConfig&, Inputs& in) {
+       in.c.given = test::values({2, 3, 2, 4, 4}, 4);
+       in.c.known = times_of_frames({1, 0, 0, 1});
        in.c.kept = ids_of({0, 3, 5, 2, 3, 7});
      }},
     {"text", with_context},
@@ -293,6 +397,13 @@ BOOST_AUTO_TEST_CASE(wrong_inputs_are_refused) {
   refuses([](Inputs& i) { i.x = test::values({2, 3, 4, 4}, 1); });
   refuses([](Inputs& i) { i.t = test::values({3}, 1); });
   refuses([](Inputs& i) { i.s = test::values({2, 1}, 1); });
+  refuses([](Inputs& i) { i.t = test::values({2, 2}, 1); });  // s has one time per sample
+  refuses([](Inputs& i) { i.t = i.s = test::values({2, 3}, 1); });
+  refuses([](Inputs& i) { i.c.given = i.x; });  // which frames are known?
+  refuses([](Inputs& i) {
+    i.c.given = i.x;
+    i.c.known = test::values({2, 3}, 1);
+  });
   refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{4, 0}, {2}); });
   refuses([](Inputs& i) { i.c.labels = Tensor::from(std::vector<std::int64_t>{1}, {1}); });
 

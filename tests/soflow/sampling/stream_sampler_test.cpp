@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/anyflow/anyflow.hpp"
@@ -55,6 +56,53 @@ BOOST_AUTO_TEST_CASE(later_noise_does_not_reach_earlier_frames) {
   BOOST_TEST(test::distance(narrow(a, 2, 3, 1), narrow(b, 2, 3, 1)) > 1e-6);
 }
 
+/// A stream may be longer than the clips that the model was built for; its beginning is that of a
+/// short one, and a model that was built for long clips makes the same.
+BOOST_AUTO_TEST_CASE(streams_are_as_long_as_their_noise) {
+  const Model model;
+  const Tensor x1 = test::values({1, 2, 9, 4, 4}, 1);
+  const Tensor long_clip = *sample_stream(model.net, x1, {0}, {});
+  BOOST_TEST(long_clip.shape() == x1.shape());
+  const Tensor start = *sample_stream(model.net, contiguous(narrow(x1, 2, 0, 3)), {0}, {});
+  BOOST_TEST(test::distance(narrow(long_clip, 2, 0, 3), start) < 1e-12);
+  nn::DiTConfig config = small();
+  config.frames = 9;
+  nn::VideoDiT built(nn::Scope({.seed = 1}, DType::kF64), config);
+  built.load_state(model.net.state());
+  BOOST_TEST(test::distance(long_clip, *sample_stream(built, x1, {0}, {})) < 1e-12);
+  config = small();
+  config.position_table = true;
+  const nn::VideoDiT table(nn::Scope({.seed = 1}, DType::kF64), config);
+  BOOST_CHECK_THROW(static_cast<void>(sample_stream(table, x1, {0}, {})), InvalidArgument);
+}
+
+/// Given frames are returned as they are, and what follows is what follows them in a stream that
+/// made them itself.
+BOOST_AUTO_TEST_CASE(streams_continue_given_frames) {
+  const Model model;
+  const Tensor x1 = test::values({1, 2, 6, 4, 4}, 1);
+  const Tensor whole = *sample_stream(model.net, x1, {0}, {});
+  for (const std::int64_t frames : {1, 3, 5}) {
+    const Tensor given = contiguous(narrow(whole, 2, 0, frames));
+    SampleOptions options;
+    int calls = 0;
+    options.progress = [&](int, int steps) {
+      BOOST_TEST(steps == 4 * (frames == 1 ? 3 : frames == 3 ? 2 : 1));
+      return ++calls > 0;
+    };
+    const Tensor other =
+        concat({test::values({1, 2, frames, 4, 4}, 2), narrow(x1, 2, frames, 6 - frames)}, 2);
+    BOOST_TEST(test::distance(*sample_stream(model.net, other, {0}, {}, options, given), whole) <
+               1e-12);
+    BOOST_TEST(calls == 4 * chunks_to_sample(small(), 6, frames));
+  }
+  for (const std::int64_t frames : {2, 4, 7}) {
+    const Tensor given = test::values({1, 2, frames, 4, 4}, 3);
+    BOOST_CHECK_THROW(static_cast<void>(sample_stream(model.net, x1, {0}, {}, {}, given)),
+                      InvalidArgument);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(progress_counts_all_chunks_and_can_stop) {
   const Model model;
   std::vector<int> seen;
@@ -80,6 +128,29 @@ BOOST_AUTO_TEST_CASE(gradients_stay_within_a_chunk) {
   backward(sum(square(narrow(y, 2, 3, 1))));
   BOOST_TEST(test::largest(narrow(x1.grad(), 2, 0, 3)) == 0);
   BOOST_TEST(test::largest(narrow(x1.grad(), 2, 3, 1)) > 0);
+}
+
+/// All chunks of a rollout simulate step k of the same n-step sampler.
+BOOST_AUTO_TEST_CASE(a_rollout_has_one_step_for_all_chunks) {
+  const Model model;
+  const OnPolicyOptions options{.rollouts = {1, 2, 3, 4, 5, 6, 7}, .shift = 3};
+  const RollOut roll = simulated_stream(model.net, options);
+  const Tensor x1 = test::values({1, 2, 4, 4, 4}, 1);
+  for (std::uint64_t step = 0; step < 6; ++step) {
+    const RandomKey choice{.seed = 1, .purpose = 30, .step = step};
+    const auto [n, k] = draw_simulated_step(options.rollouts, choice);
+    nn::ClipStream stream(model.net, {});
+    std::vector<Tensor> chunks;
+    while (!stream.done()) {
+      const Network network = [&](const Tensor& x, const Tensor& t, const Tensor& s,
+                                  const nn::Condition&) { return stream(x, t, s); };
+      const Tensor noise = contiguous(narrow(x1, 2, stream.first_frame(), stream.next_shape(1)[2]));
+      const Tensor x = roll_out(network, noise, backward_simulation_times(n, k, 3), {});
+      stream.remember(x);
+      chunks.push_back(x);
+    }
+    BOOST_TEST(test::distance(roll(x1, choice, {}), concat(chunks, 2)) == 0, "n, k " << n << k);
+  }
 }
 
 /// Causal forward training passes the clean clips as a condition in every call.

@@ -99,6 +99,25 @@ BOOST_AUTO_TEST_CASE(rules_between_values) {
   BOOST_TEST(problems_of(config).size() == 3u);
 }
 
+/// A network without an embedding of s is a velocity; one without a fusion has no weak path.
+BOOST_AUTO_TEST_CASE(losses_need_their_parts_of_the_network) {
+  const auto problems = [](const std::string& text) {
+    return problems_of(parse_config(text, "parts.ini"));
+  };
+  const std::string velocities = "[model]\ngap = none\n[objective]\nfm_share = 1\n";
+  BOOST_TEST(problems(velocities).empty());
+  BOOST_TEST(problems(velocities + "[mva]\nshare = 0.25\n").size() == 1u);
+  BOOST_TEST(problems("[model]\ngap = none\n").size() == 1u);
+  BOOST_TEST(problems("[model]\ngap = none\n[objective]\nfm_share = 1\nkind = anyflow\n").size() ==
+             1u);
+  BOOST_TEST(problems("[model]\ngap = s\n").empty());
+  BOOST_TEST(problems("[model]\nlong_residual = off\n").empty());
+  BOOST_TEST(problems("[model]\nlong_residual = off\n[guidance]\nkind = weak\n").size() == 1u);
+  const auto drops = problems("[model]\nlong_residual = off\n[drop]\ntokens = groups-3d\n");
+  BOOST_REQUIRE(drops.size() == 1u);
+  BOOST_TEST(contains(drops[0], "model.long_residual: expected true with drop.tokens = groups-3d"));
+}
+
 BOOST_AUTO_TEST_CASE(small_jumps_need_f32) {
   Config config;
   config.objective.ratio.end = 0.002;

@@ -41,6 +41,7 @@ BOOST_AUTO_TEST_CASE(each_setting_without_effect_has_its_reason) {
       {"[guidance]\nkind = weak\n[objective]\nlabel_drop = 0.3\n",
        "objective.label_drop = 0.3 (guidance.kind = weak)"},
       {"[drop]\ndense_every = 10\n", "drop.dense_every = 10 (drop.tokens = none)"},
+      {"[objective]\ngiven_frames = 2\n", "objective.given_frames = 2 (objective.given_share = 0)"},
       {"[mva]\nfrom = 0.8\n", "mva.from = 0.8 (mva.share = 0)"},
       {"[anyflow]\nrollouts = 4\n", "anyflow.rollouts = 4 (objective.kind = eflow)"},
       {"[sample]\nguidance = 3\n", "sample.guidance = 3 (guidance.embed = false)"},
