@@ -10,21 +10,27 @@
 namespace eflow::trainer {
 namespace {
 
+/// Pixel frames per latent frame of a causal encoder, 1 + r (T - 1) = T'; 0 if there is no such r
+/// that is a power of two.
+std::int64_t causal_ratio(std::int64_t latent_frames, std::int64_t pixel_frames) {
+  if (latent_frames < 2 || (pixel_frames - 1) % (latent_frames - 1) != 0) return 0;
+  const std::int64_t ratio = (pixel_frames - 1) / (latent_frames - 1);
+  return (ratio & (ratio - 1)) == 0 ? ratio : 0;
+}
+
 /// The pixel frames [first, last) of latent frame t.
 std::pair<std::int64_t, std::int64_t> frames_of(std::int64_t t, std::int64_t latent_frames,
                                                 std::int64_t pixel_frames) {
-  if (pixel_frames % latent_frames == 0) {
-    const std::int64_t step = pixel_frames / latent_frames;
-    return {t * step, (t + 1) * step};
-  }
-  if (t == 0) return {0, 1};
-  const std::int64_t step = (pixel_frames - 1) / (latent_frames - 1);
-  return {1 + (t - 1) * step, 1 + t * step};
+  if (const std::int64_t ratio = causal_ratio(latent_frames, pixel_frames); ratio > 0)
+    return t == 0 ? std::pair<std::int64_t, std::int64_t>{0, 1}
+                  : std::pair{1 + (t - 1) * ratio, 1 + t * ratio};
+  const std::int64_t step = pixel_frames / latent_frames;
+  return {t * step, (t + 1) * step};
 }
 
 void check(const io::ClipSource& latents, const io::ClipSource& pixels) {
   const Shape z = latents.clip_shape(), x = pixels.clip_shape();
-  const bool time = x[1] % z[1] == 0 || (z[1] > 1 && (x[1] - 1) % (z[1] - 1) == 0);
+  const bool time = x[1] % z[1] == 0 || causal_ratio(z[1], x[1]) > 0;
   if (x[0] == 3 && time && x[2] % z[2] == 0 && x[3] % z[3] == 0 && latents.size() == pixels.size())
     return;
   throw InvalidArgument(str("[latent rgb] ", latents.size(), " latents ", z, " and ", pixels.size(),

@@ -15,9 +15,9 @@ struct LatentRgbFit {
 };
 
 /// Clip i of `latents` must encode clip i of `pixels` [3, T', H', W']. Pixels are averaged over the
-/// patch of a latent; latent frame 0 stands for pixel frame 0 and the others for equal shares of
-/// the rest, as causal encoders have it, unless T' is a multiple of T. Uses at most `clips` clips.
-/// Throws InvalidArgument if the two do not fit each other.
+/// patch of a latent. If T' = 1 + r (T - 1) with a power of two r, latent frame 0 stands for pixel
+/// frame 0 and the others for r each, as causal encoders have it; otherwise each stands for T' / T.
+/// Uses at most `clips` clips. Throws InvalidArgument if the two do not fit each other.
 [[nodiscard]] LatentRgbFit fit_latent_rgb(const io::ClipSource& latents,
                                           const io::ClipSource& pixels, std::int64_t clips);
 

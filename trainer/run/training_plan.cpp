@@ -74,6 +74,12 @@ std::string describe_model(const nn::DiTConfig& model) {
              grid.count(), "\n");
 }
 
+/// A run whose batch is a share of this one's.
+Config with_share(Config config, double share) {
+  config.train.batch = std::llround(share * static_cast<double>(config.train.batch));
+  return config;
+}
+
 /// One line per bucket.
 std::string describe_buckets(const Config& config, const nn::DiTConfig& model,
                              std::int64_t text_tokens) {
@@ -86,8 +92,9 @@ std::string describe_buckets(const Config& config, const nn::DiTConfig& model,
     nn::check(other);
     const auto objective = objective_options(config, other);
     static_cast<void>(soflow::EFlowObjective(objective));
-    text += str("bucket       ", std::llround(100 * spec.share), " % of each batch are clips ",
-                clip, ": ", describe_step(config, other, objective, 0, text_tokens));
+    text +=
+        str("bucket       ", std::llround(100 * spec.share), " % of each batch are clips ", clip,
+            ": ", describe_step(with_share(config, spec.share), other, objective, 0, text_tokens));
   }
   return text;
 }
@@ -95,8 +102,11 @@ std::string describe_buckets(const Config& config, const nn::DiTConfig& model,
 std::string describe_steps(const Config& config, const nn::DiTConfig& model,
                            const soflow::ObjectiveOptions& objective, std::int64_t text) {
   if (config.objective.kind != ObjectiveKind::kEFlow) return describe_anyflow(config, model, text);
-  return str("first step   ", describe_step(config, model, objective, 0, text), "last step    ",
-             describe_step(config, model, objective, config.train.iterations - 1, text),
+  double share = 1;
+  for (const BucketSpec& spec : parse_buckets(config.data.buckets)) share -= spec.share;
+  const Config own = with_share(config, share);
+  return str("first step   ", describe_step(own, model, objective, 0, text), "last step    ",
+             describe_step(own, model, objective, config.train.iterations - 1, text),
              describe_buckets(config, model, text));
 }
 

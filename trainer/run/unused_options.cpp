@@ -1,5 +1,6 @@
 #include "eflow/trainer/run/unused_options.hpp"
 
+#include <filesystem>
 #include <initializer_list>
 #include <map>
 
@@ -47,7 +48,8 @@ class Reasons {
             "exact.own", "exact.spread", "exact.seed"});
     unless(d.exact.flow.kind == soflow::ExactKind::kGuided, exact, {"exact.own", "exact.spread"});
     unless(d.eval == "split", value_of("data.eval"), {"data.eval_share"});
-    unless(d.dir.empty(), "data.dir gives the clips", {"data.clip"});
+    unless(d.dir.empty() || !std::filesystem::exists(d.dir), "data.dir gives the clips",
+           {"data.clip"});
     unless(!d.exact.enabled, exact, {"data.clip"});
   }
 

@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_batch_is_divided_exactly) {
 }
 
 BOOST_AUTO_TEST_CASE(the_places_of_images_do_not_follow_the_loss_groups) {
-  const BatchMix mix({0.1}, 40, 5);
+  const BatchMix mix(std::vector<double>{0.1}, 40, 5);
   std::vector<std::int64_t> groups(4);
   for (std::int64_t step = 0; step < 500; ++step)
     for (const std::int64_t place : mix.part(1, step, 0, 40).places) ++groups[place % 4];

@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(the_three_stages_of_t2v_are_one_run_through_kills) {
        folder.in("t5.safetensors") + " --out " + folder.in("latents"));
   std::string small =
       "train --config " EFLOW_CONFIGS
-      "/t2v.ini --model.dim=48 --model.heads=2 --model.encoder=1 --model.middle=1 "
+      "/t2v.ini --model.dim=128 --model.heads=2 --model.encoder=1 --model.middle=1 "
       "--model.decoder=1 --data.context_length=5 --checkpoint.every=1 --checkpoint.keep=2 "
       "--sample.every=0 --eval.every=0 --train.threads=1 ";
   for (const std::string stage : {"stage1", "stage2", "stage3"}) {
