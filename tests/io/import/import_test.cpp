@@ -261,7 +261,12 @@ BOOST_AUTO_TEST_CASE(latent_statistics) {
     BOOST_TEST(channel.std() == 1, boost::test_tools::tolerance(1e-5));
   }
   BOOST_TEST(has(refusal(items, dir / "none", measured), "normalised already"));
-  BOOST_TEST(noted(pack(latents(7), dir / "raw"), "look unnormalised"));
+  BOOST_TEST(!noted(pack(latents(7), dir / "raw"), "look unnormalised"));
+  Item large = latent(0);
+  std::vector<float> values = exact_values(72, 0);
+  for (float& v : values) v *= 4;
+  large.clip = f32({4, 2, 3, 3}, values);
+  BOOST_TEST(noted(pack({large}, dir / "large"), "look unnormalised"));
 
   // By the name that the items carry.
   Item wan = latent(3, {16, 1, 2, 2});

@@ -3,7 +3,7 @@
 foreach(name captions fastvideo wan_vae)
   add_test(NAME scripts/python/${name}
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/run.sh ${CMAKE_CURRENT_LIST_DIR}/${name}_test.py)
-  set_tests_properties(scripts/python/${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS cpu TIMEOUT 600)
+  set_tests_properties(scripts/python/${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS cpu TIMEOUT 1200)
 endforeach()
 
 # The whole chain, from videos to decoded samples.
