@@ -35,6 +35,7 @@
 #include "eflow/trainer/step/freeze.hpp"
 #include "eflow/trainer/step/side_output.hpp"
 #include "eflow/trainer/step/trainer.hpp"
+#include "eflow/trainer/weights/fit_weights.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -190,13 +191,18 @@ void start_from(const io::Checkpoint& checkpoint, const Config& config, const Sa
   }
 }
 
-/// Starts a new run from the averaged weights of another one (train.init_from).
-WeightsOrigin init_from(const std::filesystem::path& run, Parts* parts) {
+/// Starts a new run from the averaged weights of another one (train.init_from), which may have other
+/// embedders.
+WeightsOrigin init_from(const std::filesystem::path& run, const Say& say, Parts* parts) {
   const io::Checkpoint checkpoint = newest_checkpoint(run);
-  const nn::NamedTensors weights = load_tensors(checkpoint, "ema.");
+  const CheckpointInfo from = info_of(checkpoint);
   try {
-    parts->model->load_state(weights);
-    parts->average->load_state(weights);
+    const FittedWeights fitted =
+        fit_weights(load_tensors(checkpoint, "ema."), dit_config(from.config, from.data.clips),
+                    parts->model->config(), from.config.sample.guidance);
+    for (const std::string& note : fitted.notes) say("train.init_from: " + note);
+    parts->model->load_state(fitted.weights);
+    parts->average->load_state(fitted.weights);
     if (parts->on_policy) parts->on_policy->begin();
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str("train.init_from: ", checkpoint.path().string(), ": ", error.what()));
@@ -310,7 +316,7 @@ class Run {
       history_ = info_of(*checkpoint).history;
       last_checkpoint_ = checkpoint->path();
     } else if (!config_.train.init_from.empty()) {
-      history_.init = init_from(config_.train.init_from, parts_.get());
+      history_.init = init_from(config_.train.init_from, tell, parts_.get());
     }
     if (parts_->on_policy) {
       check_teacher(history_.teacher, parts_->on_policy->teacher());
