@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(samples_are_asked_for_what_the_model_has) {
   refused(text + " --label 1", "--label needs a model with classes; this run's model takes text");
   refused(text + " --steer 3", "use the sampler euler");
   done(text + " --steer 3 --sampler euler");
-  BOOST_TEST(contains(done(text + " --guidance 3"), "conditioned on zeros"));
+  BOOST_TEST(contains(done(text + " --guidance 3"), "these clips have the null condition"));
   refused("eval --exact --clips 2 --steps 3 --run " + guided, "--steps has no effect with --exact");
 }
 
