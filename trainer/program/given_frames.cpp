@@ -85,10 +85,23 @@ Axes axes_of(const Shape& shape, const trainer::ClipFormat& c, const std::string
   return axes;
 }
 
+/// The network's values of latents, the inverse of undo_normalisation().
+void normalise(const io::LatentSpace& latent, trainer::GivenClips* given) {
+  const Shape& shape = given->shape;
+  const std::int64_t plane = shape[2] * shape[3] * shape[4];
+  for (std::size_t i = 0; i < given->values.size(); ++i) {
+    const auto c = static_cast<std::size_t>(static_cast<std::int64_t>(i) / plane % shape[1]);
+    const double std = latent.std.empty() ? 1 : latent.std[c];
+    const double mean = latent.mean.empty() ? 0 : latent.mean[c];
+    given->values[i] = static_cast<float>((given->values[i] - mean) / std);
+  }
+}
+
 }  // namespace
 
 trainer::GivenClips read_given_frames(const std::filesystem::path& path,
-                                      const trainer::ClipFormat& c, std::int64_t last) {
+                                      const trainer::DataInfo& data, std::int64_t last) {
+  const trainer::ClipFormat& c = data.clips;
   const Array array = path.extension() == ".safetensors" ? read_safetensors(path) : read_npy(path);
   const Axes axes = axes_of(array.shape, c, path.string());
   if (last > axes.frames) {
@@ -107,6 +120,7 @@ trainer::GivenClips read_given_frames(const std::filesystem::path& path,
             given.values.push_back(array.values[static_cast<std::size_t>(
                 clip + k * axes.channel + t * axes.frame + y * axes.row + x * axes.column)]);
   }
+  normalise(data.latent, &given);
   return given;
 }
 

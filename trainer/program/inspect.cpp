@@ -1,6 +1,7 @@
 // eflow inspect RUN | CHECKPOINT | SHARD | --preset NAME | --options | --specialisations: describes
 // one of these.
 
+#include <algorithm>
 #include <cstdio>
 
 #include "eflow/core/base/error.hpp"
@@ -86,9 +87,17 @@ int inspect_checkpoint(const std::string& path) {
           .c_str());
   for (std::size_t i = 0; i < info.data.class_names.size(); ++i)
     std::printf("label %zu: %s\n", i, info.data.class_names[i].c_str());
-  for (const auto& array : checkpoint.arrays()) {
-    if (array.name.rfind("model/", 0) == 0)
-      std::printf("  %s\n", str(array.name.substr(6), " ", array.shape, " ", array.dtype).c_str());
+  // An imported run holds averaged weights alone.
+  const auto& arrays = checkpoint.arrays();
+  const auto in = [](const char* group) {
+    return [group](const auto& array) { return array.name.starts_with(group); };
+  };
+  const std::string group =
+      std::any_of(arrays.begin(), arrays.end(), in("model/")) ? "model/" : "ema/";
+  for (const auto& array : arrays) {
+    if (!array.name.starts_with(group)) continue;
+    std::printf("  %s\n",
+                str(array.name.substr(group.size()), " ", array.shape, " ", array.dtype).c_str());
   }
   return 0;
 }

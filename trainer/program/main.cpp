@@ -35,6 +35,8 @@ const std::vector<Command>& commands() {
       {"eval frechet", "compute the Frechet distance between two files of features", eval_frechet,
        false},
       {"eval", "compare samples with the data, or a run with an exactly known flow", eval},
+      {"import", "make a run of public weights: Wan 2.1, AnyFlow", import_weights},
+      {"export", "write a run's weights as a transformer that diffusers loads", export_weights},
       {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect, false},
       {"bench step", "measure the parts of a training step", bench_step},
       {"bench glga", "measure the attention kernels", bench_glga},

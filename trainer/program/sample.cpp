@@ -152,15 +152,15 @@ void check_fits(const std::set<std::string>& given, const trainer::CheckpointInf
 
 /// Reads the frames that the clips begin with. One image is one frame for a patch of one frame.
 trainer::GivenClips given_frames(const SampleFlags& flags, const std::set<std::string>& given,
-                                 const trainer::ClipFormat& clips) {
+                                 const trainer::DataInfo& data) {
   if (flags.continued.empty())
     refuse_given(given, {"continue_frames"}, "has no effect without --continue");
   if (!flags.continued.empty())
     refuse_given(given, {"first_frame"}, "has no effect with --continue");
   if (!flags.continued.empty())
-    return read_given_frames(flags.continued, clips, flags.continue_frames);
+    return read_given_frames(flags.continued, data, flags.continue_frames);
   if (flags.first_frame.empty()) return {};
-  trainer::GivenClips frame = read_given_frames(flags.first_frame, clips, 0);
+  trainer::GivenClips frame = read_given_frames(flags.first_frame, data, 0);
   if (frame.shape[2] == 1) return frame;
   throw InvalidArgument(str(flags.first_frame, ": expected one frame, found ", frame.shape[2],
                             "; use --continue for several"));
@@ -205,7 +205,7 @@ int sample(const Arguments& arguments) {
   request.stream = trainer::is_causal(generator.info().config);
   request.seed = static_cast<std::uint64_t>(flags.seed);
   request.frames = flags.frames;
-  request.given = given_frames(flags, given, data.clips);
+  request.given = given_frames(flags, given, data);
   const std::int64_t total = trainer::evaluations(request, generator.model().config());
   std::optional<trainer::Progress> progress(std::in_place, trainer::Console::errors(), "sampling",
                                             total, 0, std::max<std::int64_t>(1, total / 4));

@@ -72,6 +72,12 @@ nn::NamedTensors load_trainer_state(const io::Checkpoint& checkpoint) {
   return state;
 }
 
+std::filesystem::path save_weights(io::CheckpointStore* store, const nn::NamedTensors& weights,
+                                   const Config& config, const DataInfo& data) {
+  const TensorBytes bytes("ema.", weights);
+  return store->save(0, bytes.arrays(), describe_run(config, data, {}).dump());
+}
+
 CheckpointInfo info_of(const io::Checkpoint& checkpoint) {
   const std::string where = checkpoint.path().string();
   try {

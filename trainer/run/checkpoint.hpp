@@ -54,6 +54,11 @@ std::filesystem::path save_checkpoint(io::CheckpointStore* store, std::int64_t s
                                       const nn::NamedTensors& state, const Config& config,
                                       const DataInfo& data, const RunHistory& history);
 
+/// Saves averaged weights alone as checkpoint 0: a run that samples and that train.init_from takes, but
+/// that cannot be resumed. Throws as save_checkpoint().
+std::filesystem::path save_weights(io::CheckpointStore* store, const nn::NamedTensors& weights,
+                                   const Config& config, const DataInfo& data);
+
 /// Reads the description. Throws CheckpointError if the checkpoint is not a training checkpoint or
 /// was written by an incompatible version.
 [[nodiscard]] CheckpointInfo info_of(const io::Checkpoint& checkpoint);

@@ -35,17 +35,22 @@ void require_same_clips(const Generator& teacher, const DataInfo& data) {
                             theirs.classes));
 }
 
+/// A network at guidance scale w if it takes one as an input, otherwise the network.
+soflow::Network at_scale(const nn::VideoDiT& model, double w) {
+  const soflow::Network network = std::cref(model);
+  if (!model.config().guidance_embedding) return network;
+  return [network, w](const Tensor& x, const Tensor& t, const Tensor& s, nn::Condition c) {
+    c.guidance = Tensor::full({x.size(0)}, w, x.dtype(), x.device());
+    return network(x, t, s, c);
+  };
+}
+
 /// The teacher's network at guidance scale w: passed as an input if the network takes one,
 /// otherwise applied with a second, unconditioned evaluation.
 soflow::Network guided_teacher(const Generator& teacher, double w) {
   const nn::VideoDiT& model = teacher.model();
-  const soflow::Network network = std::cref(model);
-  if (model.config().guidance_embedding) {
-    return [network, w](const Tensor& x, const Tensor& t, const Tensor& s, nn::Condition c) {
-      c.guidance = Tensor::full({x.size(0)}, w, x.dtype(), x.device());
-      return network(x, t, s, c);
-    };
-  }
+  const soflow::Network network = at_scale(model, w);
+  if (model.config().guidance_embedding) return network;
   const bool conditional = model.config().classes > 0 || model.config().context_dim > 0;
   if (w == 1 || !conditional) return network;
   return soflow::guided(network, w, teacher.info().config.guidance.kind, model.config().classes);
@@ -75,7 +80,8 @@ OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::V
     require_same_clips(*teacher_, data);
     fake_->load_state(teacher_->model().state());
   }
-  scores_.fake = std::cref(*fake_);
+  // Its embedding of the scale was trained at the teacher's scales, not at the null scale.
+  scores_.fake = at_scale(*fake_, config.anyflow.teacher_guidance);
   optimizer_.emplace(fake_->parameters(), trainer_options(config).adamw);
   gradients_.emplace(fake_->parameters(), shards_, ranks_);
 }

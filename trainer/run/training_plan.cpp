@@ -142,7 +142,8 @@ TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
 }
 
 /// The clip format of a dry run without data: data.clip ("CxTxHxW"), with the classes and context
-/// of model.preset. Throws InvalidArgument naming data.clip.
+/// of model.preset; text that only model.condition asks for is assumed to be as wide as UMT5's.
+/// Throws InvalidArgument naming data.clip.
 ClipFormat format_without_data(const Config& config) {
   long long c = 0, t = 0, h = 0, w = 0;
   int end = 0;
@@ -155,13 +156,16 @@ ClipFormat format_without_data(const Config& config) {
             "empty; found '",
             text, "'"));
   }
+  constexpr std::int64_t kAssumedTextWidth = 4096;
   ClipFormat clips{c, t, h, w, 0, 0};
-  if (config.model.preset == "custom") return clips;
   using enum ModelCondition;
   const ModelCondition condition = config.model.condition;
+  if (condition == kText || condition == kLabelText) clips.context_dim = kAssumedTextWidth;
+  if (config.model.preset == "custom") return clips;
   const nn::DiTConfig named = nn::preset(config.model.preset);
   if (condition != kNone && condition != kText) clips.classes = named.classes;
-  if (condition != kNone && condition != kLabel) clips.context_dim = named.context_dim;
+  if (condition != kNone && condition != kLabel && named.context_dim > 0)
+    clips.context_dim = named.context_dim;
   return clips;
 }
 

@@ -35,6 +35,7 @@
 #include "eflow/trainer/step/freeze.hpp"
 #include "eflow/trainer/step/side_output.hpp"
 #include "eflow/trainer/step/trainer.hpp"
+#include "eflow/trainer/weights/fit_weights.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -192,19 +193,24 @@ void start_from(const io::Checkpoint& checkpoint, const Config& config, const Sa
   }
 }
 
-/// Starts a new run from another one (train.init_from): from its averaged weights, or from its whole
-/// state, as train.init_state says. Fills what the run's history notes about it.
-void init_from(const TrainConfig& config, Parts* parts, RunHistory* history) {
+/// Starts a new run from another one (train.init_from): from its averaged weights, which may have
+/// other embedders, or from its whole state, as train.init_state says. Fills what the run's history
+/// notes about it.
+void init_from(const TrainConfig& config, const Say& say, Parts* parts, RunHistory* history) {
   const std::filesystem::path& run = config.init_from;
   const io::Checkpoint checkpoint = newest_checkpoint(run);
+  const CheckpointInfo from = info_of(checkpoint);
   try {
     if (config.init_state == InitState::kAll) {
-      history->earlier_updates = checkpoint.step() + info_of(checkpoint).history.earlier_updates;
+      history->earlier_updates = checkpoint.step() + from.history.earlier_updates;
       parts->trainer.load_state(load_trainer_state(checkpoint), 0, history->earlier_updates);
     } else {
-      const nn::NamedTensors weights = load_tensors(checkpoint, "ema.");
-      parts->model->load_state(weights);
-      parts->average->load_state(weights);
+      const FittedWeights fitted =
+          fit_weights(load_tensors(checkpoint, "ema."), dit_config(from.config, from.data.clips),
+                      parts->model->config(), from.config.sample.guidance);
+      for (const std::string& note : fitted.notes) say("train.init_from: " + note);
+      parts->model->load_state(fitted.weights);
+      parts->average->load_state(fitted.weights);
     }
     if (parts->on_policy) parts->on_policy->begin();
   } catch (const InvalidArgument& error) {
@@ -319,7 +325,7 @@ class Run {
       history_ = info_of(*checkpoint).history;
       last_checkpoint_ = checkpoint->path();
     } else if (!config_.train.init_from.empty()) {
-      init_from(config_.train, parts_.get(), &history_);
+      init_from(config_.train, tell, parts_.get(), &history_);
     }
     if (parts_->on_policy) {
       check_teacher(history_.teacher, parts_->on_policy->teacher());

@@ -68,6 +68,9 @@ BOOST_AUTO_TEST_CASE(a_model_takes_what_the_data_have) {
   refused("train --data " + folder.set() + " --model.preset=1.5B" + out,
           "model.preset = 1.5B takes text, but the data have labels (3 classes");
   refused("train --data " + folder.plain() + " --config " EFLOW_CONFIGS "/t2v.ini" + out,
+          "[stage1] sets data.dir = latents-256p, which overrides the command line's data.dir");
+  refused("train --data.context_length=0 --stage1.data.dir=" + folder.plain() +
+              " --config " EFLOW_CONFIGS "/t2v.ini" + out,
           "model.preset = 1.5B takes text, but the data have no condition");
   refused("train --data " + folder.plain() + " --model.preset=tiny --out " + folder.run(),
           "set model.condition = none to train a model that takes no condition");
@@ -102,7 +105,7 @@ BOOST_AUTO_TEST_CASE(samples_are_asked_for_what_the_model_has) {
   refused(text + " --label 1", "--label needs a model with classes; this run's model takes text");
   refused(text + " --steer 3", "use the sampler euler");
   done(text + " --steer 3 --sampler euler");
-  BOOST_TEST(contains(done(text + " --guidance 3"), "conditioned on zeros"));
+  BOOST_TEST(contains(done(text + " --guidance 3"), "these clips have the null condition"));
   refused("eval --exact --clips 2 --steps 3 --run " + guided, "--steps has no effect with --exact");
 }
 
@@ -206,4 +209,48 @@ BOOST_AUTO_TEST_CASE(accumulation_does_not_change_anyflow) {
           "--objective.kind=anyflow-on-policy --anyflow.teacher=exact "
           "--train.init-from=" +
               (folder.path() / "map-1").string());
+}
+
+/// An AnyFlow stage after an EFlow stage whose network takes the guidance scale: it begins with the
+/// same samples as that network at sample.guidance, and distils it on policy.
+BOOST_AUTO_TEST_CASE(anyflow_starts_from_a_guided_run) {
+  const WithSets folder;
+  const auto ini = (folder.path() / "guided.ini").string();
+  std::ofstream(ini)
+      << content_of(EFLOW_CONFIGS "/tiny.ini")
+      << "[objective]\nguidance = 2.5\n"
+         "[stage1]\ntrain.iterations = 6\nguidance.kind = weak\nguidance.embed = true\n"
+         "guidance.w_max = 4.5\n"
+         "[stage2]\ntrain.iterations = 1\nobjective.kind = anyflow\noptim.lr = 0\n"
+         "optim.warmup = 0\nobjective.guidance = 1\n"
+         "[stage3]\ntrain.iterations = 2\nobjective.kind = anyflow-on-policy\n"
+         "anyflow.teacher = stage-1\noptim.warmup = 0\nobjective.guidance = 1\n";
+  const std::string said = done("train --sample.every=0 --config " + ini + " --data " +
+                                folder.set() + " --out " + folder.run());
+  BOOST_TEST(contains(said,
+                      "train.init_from: the model does not take the guidance scale: the "
+                      "embedding of w = 4 is added to time.out.bias"),
+             said);
+  const auto samples = [&](const std::string& stage, const std::string& more) {
+    const std::string out = (folder.path() / (stage + more)).string();
+    done("sample --count 3 --steps 2 --sampler compose --run " + folder.run() + "/" + stage +
+         " --out '" + out + "' " + more);
+    const io::NpyFile file(std::filesystem::path(out) / "samples.npy");
+    std::vector<float> values(static_cast<std::size_t>(file.rows() * file.row_elements()));
+    file.read_rows(0, file.rows(), std::as_writable_bytes(std::span(values)));
+    return values;
+  };
+  const auto largest = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double most = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(double{a[i]} - b[i]));
+    return most;
+  };
+  const auto guided = samples("stage-1", "--guidance 4");
+  const auto map = samples("stage-2", "");
+  BOOST_TEST(largest(guided, map) < 1e-4);
+  BOOST_TEST(largest(guided, samples("stage-1", "--guidance 2.5")) > 1e-3);
+  // Weights of a model that reads them differently.
+  refused("train --sample.every=0 --config " EFLOW_CONFIGS "/tiny.ini --model.gap=s --data " +
+              folder.set() + " --out " + folder.run() + "-other --train.init_from=" + folder.run(),
+          "model.gap: the weights are of a model with t-s, this model has s", 4);
 }
