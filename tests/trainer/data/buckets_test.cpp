@@ -179,7 +179,8 @@ BOOST_AUTO_TEST_CASE(sources_that_do_not_fit_are_refused) {
   const Counting clips(4);
   BOOST_CHECK_THROW(static_cast<void>(open_buckets(parse_buckets("no such folder:0.1"), clips)),
                     DataError);
-  BOOST_CHECK_THROW(static_cast<void>(open_buckets(parse_buckets("@5:0.1"), clips)), InvalidArgument);
+  BOOST_CHECK_THROW(static_cast<void>(open_buckets(parse_buckets("@5:0.1"), clips)),
+                    InvalidArgument);
   const auto buckets = open_buckets(parse_buckets("@1:0.1"), clips);
   BOOST_TEST(buckets[0].source->clip_shape() == (Shape{1, 1, 1, 2}));
 }

@@ -81,6 +81,8 @@ BOOST_AUTO_TEST_CASE(a_model_takes_what_the_data_have) {
   refused("train --exact.kind=guided --data " + folder.set() + out,
           "data.dir: expected nothing, as exact.kind generates the clips");
   refused("bench step --config " EFLOW_CONFIGS "/t2v.ini --stage 1 --train.precision=f32",
+          "latents-256p: not a data set", 3);
+  refused("bench step --config " EFLOW_CONFIGS "/sprites-text.ini",
           "takes text, but the data have labels");
 }
 

@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(each_setting_without_effect_has_its_reason) {
       {"[sample]\nguidance = 3\n", "sample.guidance = 3 (guidance.embed = false)"},
       {"[sample]\nevery = 0\nsteps = 9\n", "sample.steps = 9 (sample.every = 0)"},
       {"[data]\neval = none\neval_share = 0.2\n", "data.eval_share = 0.2 (data.eval = none)"},
-      {"[data]\ndir = here\nclip = 3x4x16x16\n",
+      {"[data]\ndir = .\nclip = 3x4x16x16\n",
        "data.clip = 3x4x16x16 (data.dir gives the clips)"},
       {"[exact]\nframes = 8\n", "exact.frames = 8 (exact.kind = none)"},
       {"[model]\nattention = softmax\nwindow_frames = 3\n",
