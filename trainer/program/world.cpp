@@ -13,6 +13,7 @@
 #include "eflow/core/comm/mpi_channel.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/program/signals.hpp"
 #include "eflow/trainer/run/run_directory.hpp"
 
 namespace eflow::program {
@@ -63,6 +64,8 @@ void World::log_to(const std::filesystem::path& folder) {
     print_on_terminal(report.substr(0, report.find('\n')));
     write_file_atomically(file, report);
   };
+  ranks_->interrupted = stop_requested;
+  ranks_->on_interruption = [this](const std::string& situation) { print_on_terminal(situation); };
   if (!ranks_->is_first()) redirect_to(folder / ("log" + suffix));
 }
 
