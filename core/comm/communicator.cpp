@@ -29,6 +29,8 @@ std::string quoted(const char* what, std::int64_t step) {
 /// Longest time between two polls that counts as waiting. A process that was stopped for a while must
 /// not conclude that the others are late.
 constexpr double kLongestGap = 0.25;
+/// A longer gap means that this process was stopped: what it waits for then tells nothing.
+constexpr double kSuspended = 1;
 /// At the deadline, part of it, and at most this long, in which ranks that wait themselves can answer.
 /// Those that stay silent are the ones to name.
 constexpr double kAnswerShare = 0.2, kLongestAnswer = 5;
@@ -191,6 +193,7 @@ void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
     waited_ += gap;
     if (state->complete) return;
     waited += std::min(gap, kLongestGap);
+    if (gap > kSuspended) noted_interruption_ = true;
     if (waited > Seconds(deadline_).count()) {
       leave(describe_wait(*state, waited));  // an answer to all that wait for this rank
       const double patience = std::min(kAnswerShare * waited, kLongestAnswer);
