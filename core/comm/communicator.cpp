@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "eflow/core/base/number_text.hpp"
 
@@ -25,9 +26,16 @@ std::string quoted(const char* what, std::int64_t step) {
   return step > 0 ? str("'", what, "' of step ", step) : str("'", what, "'");
 }
 
-std::string seconds_text(std::chrono::milliseconds time) {
-  return fixed_text(std::chrono::duration<double>(time).count(), 1);
-}
+/// Longest time between two polls that counts as waiting. A process that was stopped for a while must
+/// not conclude that the others are late.
+constexpr double kLongestGap = 0.25;
+/// A longer gap means that this process was stopped: what it waits for then tells nothing.
+constexpr double kSuspended = 1;
+/// At the deadline, part of it, and at most this long, in which ranks that wait themselves can answer.
+/// Those that stay silent are the ones to name.
+constexpr double kAnswerShare = 0.2, kLongestAnswer = 5;
+/// How long a wait goes on after an interruption before it is reported.
+constexpr double kBeforeNote = 0.2;
 
 }  // namespace
 
@@ -52,9 +60,28 @@ struct Pending::State {
   std::uint64_t sequence = 0;
   Call call;
   std::vector<Communicator::Header> headers;
-  std::vector<std::unique_ptr<Request>> sends;
+  struct Departure {
+    int to;
+    std::unique_ptr<Request> request;
+  };
+  std::vector<Departure> sends;
   std::vector<Arrival> arrivals;
   bool complete = false;
+
+  /// Whether ranks that have not joined stay silent. The others are taken as arrived; `answer` becomes
+  /// what the first of them says.
+  bool hear(Communicator::Header* answer) {
+    bool silent = false;
+    for (Arrival& arrival : arrivals) {
+      if (arrival.stage != Arrival::kHeader) continue;
+      const bool spoke = arrival.request->done();
+      silent = silent || !spoke;
+      if (!spoke || arrival.header.kind != Communicator::Header::kFailure) continue;
+      if (answer->kind != Communicator::Header::kFailure) *answer = arrival.header;
+      arrival.stage = Arrival::kDone;
+    }
+    return silent;
+  }
 };
 
 void Pending::wait() {
@@ -101,10 +128,10 @@ Pending Communicator::exchange(std::vector<Outgoing> sends, std::vector<Incoming
     header.bytes = bytes.size();
     put(call.what, header.what);
     sent += bytes.size();
-    state->sends.push_back(
-        channel_->send(to, kHeaderTag, std::as_bytes(std::span<const Header>(&header, 1))));
+    const auto first = std::as_bytes(std::span<const Header>(&header, 1));
+    state->sends.push_back({to, channel_->send(to, kHeaderTag, first)});
     if (!bytes.empty())
-      state->sends.push_back(channel_->send(to, payload_tag(state->sequence), bytes));
+      state->sends.push_back({to, channel_->send(to, payload_tag(state->sequence), bytes)});
   }
   state->arrivals.resize(receives.size());
   for (std::size_t i = 0; i < receives.size(); ++i) {
@@ -141,7 +168,7 @@ bool Communicator::poll(Pending::State* state) {
     return a.stage == Pending::State::Arrival::kDone;
   });
   const bool left = std::all_of(state->sends.begin(), state->sends.end(),
-                                [](auto& request) { return request->done(); });
+                                [](auto& departure) { return departure.request->done(); });
   if (arrived && left && !state->complete) {
     state->complete = true;
     log_.end(state->sequence);
@@ -155,17 +182,35 @@ void Communicator::poll_all() {
 }
 
 void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
-  const auto start = std::chrono::steady_clock::now();
+  using Seconds = std::chrono::duration<double>;
+  auto last = std::chrono::steady_clock::now();
+  double waited = 0, since_interruption = 0;
   for (int polls = 0;; ++polls) {
     if (failed_) throw PeerError("[ranks] the communicator failed before");
     poll_all();
-    const auto waited = std::chrono::steady_clock::now() - start;
-    if (state->complete) {
-      waited_ += std::chrono::duration<double>(waited).count();
-      return;
+    const auto now = std::chrono::steady_clock::now();
+    const double gap = Seconds(now - std::exchange(last, now)).count();
+    waited_ += gap;
+    if (state->complete) return;
+    waited += std::min(gap, kLongestGap);
+    if (gap > kSuspended) noted_interruption_ = true;
+    if (waited > Seconds(deadline_).count()) {
+      leave(describe_wait(*state, waited));  // an answer to all that wait for this rank
+      const double patience = std::min(kAnswerShare * waited, kLongestAnswer);
+      Header answer;
+      for (int n = 0; state->hear(&answer); ++n) {
+        if (Seconds(std::chrono::steady_clock::now() - now).count() > patience) break;
+        channel_->rest(n);
+      }
+      const bool all_wait = answer.kind == Header::kFailure && !state->hear(&answer);
+      fail(all_wait ? std::string(answer.reason) : describe_wait(*state, waited));
     }
-    if (waited > deadline_)
-      fail_late(*state, std::chrono::duration_cast<std::chrono::milliseconds>(waited));
+    if (!noted_interruption_ && interrupted && interrupted()) {
+      since_interruption += gap;
+      noted_interruption_ = since_interruption > kBeforeNote;
+      if (noted_interruption_ && on_interruption)
+        on_interruption("[ranks] interrupted: " + describe_wait(*state, waited));
+    }
     channel_->rest(polls);
   }
 }
@@ -186,20 +231,25 @@ void Communicator::check(const Pending::State& state, int from, std::size_t byte
            header.sequence, ", sending ", header.bytes, " bytes)"));
 }
 
-void Communicator::fail_late(const Pending::State& state, std::chrono::milliseconds waited) {
+std::string Communicator::trace_of(int rank) const {
+  const std::string& seen = last_seen_[static_cast<std::size_t>(rank)];
+  return str(" (last seen in ", seen.empty() ? "no operation" : seen, ")");
+}
+
+std::string Communicator::describe_wait(const Pending::State& state, double waited) const {
+  using Arrival = Pending::State::Arrival;
   std::string late;
+  const auto add = [&](const std::string& one) { late += (late.empty() ? "" : ", ") + one; };
   for (const auto& arrival : state.arrivals) {
-    if (arrival.stage == Pending::State::Arrival::kDone) continue;
     const int from = arrival.message.from;
-    const std::string& seen = last_seen_[static_cast<std::size_t>(from)];
-    const bool joined = arrival.stage == Pending::State::Arrival::kBytes;
-    late += str(late.empty() ? "" : ", ", name_of(from),
-                joined ? " (joined, but its data did not arrive)"
-                       : str(" (last seen in ", seen.empty() ? "no operation" : seen, ")"));
+    if (arrival.stage == Arrival::kHeader) add(name_of(from) + trace_of(from));
+    if (arrival.stage == Arrival::kBytes) add(name_of(from) + " (joined, its data is on the way)");
   }
-  if (late.empty()) late = "its own messages to leave";
-  fail(str(name_of(rank_), " waited ", seconds_text(waited), " s in ",
-           quoted(state.call.what, state.call.step), " (call ", state.sequence, ") for ", late));
+  for (const auto& [to, request] : state.sends) {
+    if (late.empty() && !request->done()) add(name_of(to) + trace_of(to) + " to take data");
+  }
+  return str(name_of(rank_), " waited ", fixed_text(waited, 1), " s in ",
+             quoted(state.call.what, state.call.step), " (call ", state.sequence, ") for ", late);
 }
 
 void Communicator::fail(const std::string& reason) {

@@ -115,6 +115,11 @@ class Communicator {
   [[nodiscard]] bool failed() const { return failed_; }
   /// Called once, with the report for people, when an operation fails.
   std::function<void(const std::string& report)> on_failure;
+  /// If set: polled while this rank waits. Once it is true and the wait goes on, on_interruption is
+  /// called, once, with what is being waited for. A launcher that lost a rank sends the others a
+  /// signal, and a second later kills them: they can still say where they were.
+  std::function<bool()> interrupted;
+  std::function<void(const std::string& situation)> on_interruption;
 
  private:
   friend class Pending;
@@ -125,7 +130,10 @@ class Communicator {
   bool poll(Pending::State* state);
   void check(const Pending::State& state, int from, std::size_t bytes, const Header& header);
   [[noreturn]] void fail(const std::string& reason);
-  [[noreturn]] void fail_late(const Pending::State& state, std::chrono::milliseconds waited);
+  /// Who is waited for, since when, and what they did last.
+  [[nodiscard]] std::string describe_wait(const Pending::State& state, double waited) const;
+  /// "(last seen in 'weights' of step 4)"
+  [[nodiscard]] std::string trace_of(int rank) const;
 
   std::unique_ptr<Channel> channel_;
   int rank_ = 0, size_ = 1;
@@ -136,6 +144,7 @@ class Communicator {
   std::vector<std::shared_ptr<Pending::State>> active_;
   CallLog log_;
   double waited_ = 0;
+  bool noted_interruption_ = false;
   bool failed_ = false;
 };
 

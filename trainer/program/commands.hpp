@@ -30,6 +30,7 @@ int data_rgb(const Arguments& arguments);
 int data_info(const Arguments& arguments);
 int data_verify(const Arguments& arguments);
 int train(const Arguments& arguments);
+int launch(const Arguments& arguments);
 int sample(const Arguments& arguments);
 int eval(const Arguments& arguments);
 int eval_frechet(const Arguments& arguments);

@@ -30,6 +30,7 @@ const std::vector<Command>& commands() {
       {"data info", "describe a data set", data_info, false},
       {"data verify", "check every byte of a data set", data_verify, false},
       {"train", "train a generator", train},
+      {"launch", "start a training run on several ranks", launch},
       {"sample", "generate clips with a trained run", sample},
       {"eval train-features", "train the classifier that eval uses", eval_train_features},
       {"eval frechet", "compute the Frechet distance between two files of features", eval_frechet,
@@ -109,8 +110,9 @@ Arguments without_device(const Arguments& words) {
 }
 
 int dispatch(const Arguments& given) {
-  // eflow jit parses its own --device.
-  const Arguments words = !given.empty() && given[0] == "jit" ? given : without_device(given);
+  // eflow jit parses its own --device, and eflow launch passes it on.
+  const bool own_device = !given.empty() && (given[0] == "jit" || given[0] == "launch");
+  const Arguments words = own_device ? given : without_device(given);
   if (words.empty()) {
     print_commands();
     return trainer::kExitUsage;

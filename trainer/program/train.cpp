@@ -10,8 +10,8 @@
 #include "eflow/trainer/program/arguments.hpp"
 #include "eflow/trainer/program/console.hpp"
 #include "eflow/trainer/program/progress.hpp"
+#include "eflow/trainer/program/ranks/world.hpp"
 #include "eflow/trainer/program/signals.hpp"
-#include "eflow/trainer/program/world.hpp"
 #include "eflow/trainer/run/later_stages.hpp"
 #include "eflow/trainer/run/stages.hpp"
 #include "eflow/trainer/run/training_plan.hpp"
@@ -146,7 +146,7 @@ int train(const Arguments& arguments) {
   }
   if (flags.dry_run) return describe(stages, flags.resume);
   install_stop_signals();
-  World world(stages.front().config.train.deadline);
+  World world(stages.front().config.train.deadline, stop_requested);
   return world.guard([&] {
     world.log_to(flags.out);
     if (world.is_first()) trainer::check_later_stages(stages, flags.later_stages, say);

@@ -217,6 +217,30 @@ BOOST_AUTO_TEST_CASE(a_late_rank_is_named_with_what_it_did_last) {
   BOOST_CHECK_EQUAL(named, 3);
 }
 
+// Rank 0 waits for rank 2, and rank 1 for rank 0: only rank 2 is to blame.
+BOOST_AUTO_TEST_CASE(a_rank_that_waits_itself_is_not_blamed) {
+  std::atomic<int> right = 0;
+  const auto body = [&](Communicator& ranks) {
+    if (ranks.rank() == 2) return std::this_thread::sleep_for(6 * kShort);
+    try {
+      std::vector<int> value = {1};
+      if (ranks.rank() == 0) ranks.exchange({}, {{2, bytes_of(value)}}, {"first", 1}).wait();
+      if (ranks.rank() == 1) {
+        ranks.exchange({}, {}, {"first", 1}).wait();
+        ranks.barrier({"second", 1});
+      }
+    } catch (const PeerError& error) {
+      const std::string text = error.what();
+      if (contains(text, "for rank 2") && !contains(text, "for rank 0") &&
+          !contains(text, ", rank 0 ("))
+        ++right;
+      throw;
+    }
+  };
+  BOOST_CHECK_NE(error_of(3, body, kShort), "");
+  BOOST_CHECK_EQUAL(right, 2);
+}
+
 BOOST_AUTO_TEST_CASE(an_error_of_one_rank_reaches_all) {
   std::atomic<int> told = 0;
   const auto body = [&](Communicator& ranks) {
@@ -255,6 +279,23 @@ BOOST_AUTO_TEST_CASE(a_failed_communicator_refuses_and_reports_once) {
   run_ranks(2, body, std::chrono::seconds(20));
   BOOST_CHECK_EQUAL(reports, 2);
   BOOST_CHECK_EQUAL(refused, 2);
+}
+
+// A launcher that lost a rank interrupts the others: they say where they wait, and go on waiting.
+BOOST_AUTO_TEST_CASE(an_interrupted_wait_says_for_whom_once) {
+  std::atomic<int> said = 0;
+  run_ranks(2, [&](Communicator& ranks) {
+    ranks.interrupted = [] { return true; };
+    ranks.on_interruption = [&](const std::string& situation) {
+      if (contains(situation, "'slow' of step 2") && contains(situation, "rank 1")) ++said;
+    };
+    ranks.barrier({"quick", 1});
+    if (ranks.rank() == 1) std::this_thread::sleep_for(2 * kShort);
+    ranks.barrier({"slow", 2});
+    if (ranks.rank() == 1) std::this_thread::sleep_for(2 * kShort);
+    ranks.barrier({"slow again", 3});
+  });
+  BOOST_CHECK_EQUAL(said, 1);
 }
 
 BOOST_AUTO_TEST_CASE(the_log_keeps_the_last_calls) {

@@ -68,9 +68,10 @@ BOOST_AUTO_TEST_CASE(help_and_version_need_nothing) {
   BOOST_TEST(eflow_says("--help").code == 0);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   BOOST_TEST_MESSAGE("two calls took " << seconds.count() << " s");
-  for (const char* command : {"data synth", "data pack", "data info", "data verify", "train",
-                              "sample", "eval", "eval train-features", "eval frechet", "inspect",
-                              "bench step", "bench glga", "bench ladder", "plot", "jit"}) {
+  for (const char* command :
+       {"data synth", "data pack", "data info", "data verify", "train", "launch", "sample", "eval",
+        "eval train-features", "eval frechet", "inspect", "bench step", "bench glga",
+        "bench ladder", "plot", "jit"}) {
     const auto outcome = eflow_says(std::string(command) + " --help");
     BOOST_TEST(outcome.code == 0, command);
     BOOST_TEST(contains(outcome.text, "usage: eflow " + std::string(command)), outcome.text);

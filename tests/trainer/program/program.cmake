@@ -1,5 +1,5 @@
 # Tests that run the built program or an example need to know where it is.
-foreach(name cli configs continue data fit import odd_machine resume survival text weights)
+foreach(name cli configs continue data fit import odd_machine ranks resume survival text weights)
   target_compile_definitions(test.trainer.program.${name} PRIVATE
     EFLOW_PROGRAM="$<TARGET_FILE:eflow>"
     EFLOW_CONFIGS="${PROJECT_SOURCE_DIR}/configs")
@@ -13,3 +13,8 @@ if(TARGET example.010_sample)
   add_test(NAME examples/020_own_trainer COMMAND example.020_own_trainer)
   set_tests_properties(examples/010_sample examples/020_own_trainer PROPERTIES LABELS cpu TIMEOUT 300)
 endif()
+
+# Failures of ranks at random times; a longer series: rank_trials.py EFLOW CONFIG --trials 200.
+add_test(NAME trainer/program/rank_trials COMMAND ${CMAKE_CURRENT_LIST_DIR}/rank_trials.py
+  $<TARGET_FILE:eflow> ${PROJECT_SOURCE_DIR}/configs/tiny.ini --trials 20)
+set_tests_properties(trainer/program/rank_trials PROPERTIES SKIP_RETURN_CODE 77 LABELS cpu TIMEOUT 1200)

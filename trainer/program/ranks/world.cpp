@@ -1,4 +1,4 @@
-#include "eflow/trainer/program/world.hpp"
+#include "eflow/trainer/program/ranks/world.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+#include <utility>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/comm/mpi_channel.hpp"
@@ -44,7 +45,7 @@ constexpr std::chrono::milliseconds kGrace{1000};
 
 }  // namespace
 
-World::World(double deadline_seconds) {
+World::World(double deadline_seconds, std::function<bool()> stop) : stop_(std::move(stop)) {
   if (comm::launched_ranks() == 1) return;
   divide_machine();
   terminal_ = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
@@ -63,6 +64,8 @@ void World::log_to(const std::filesystem::path& folder) {
     print_on_terminal(report.substr(0, report.find('\n')));
     write_file_atomically(file, report);
   };
+  ranks_->interrupted = stop_;
+  ranks_->on_interruption = [this](const std::string& situation) { print_on_terminal(situation); };
   if (!ranks_->is_first()) redirect_to(folder / ("log" + suffix));
 }
 

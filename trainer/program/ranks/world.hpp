@@ -13,9 +13,10 @@ namespace eflow::program {
 class World {
  public:
   /// Connects to the other ranks, if there are any; divides the machine's processors and GPUs among
-  /// those on it. Call before anything uses a device. Throws InvalidArgument in a build without MPI,
+  /// those on it. Call before anything uses a device. `stop`: whether this process was asked to stop;
+  /// if it is, ranks that wait say for whom. Throws InvalidArgument in a build without MPI,
   /// PeerError.
-  explicit World(double deadline_seconds);
+  World(double deadline_seconds, std::function<bool()> stop);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -34,6 +35,7 @@ class World {
 
  private:
   void print_on_terminal(const std::string& line) const;
+  std::function<bool()> stop_;
   std::unique_ptr<comm::Communicator> ranks_;
   int terminal_ = 2;  ///< descriptor of the stderr that the process was started with
 };
