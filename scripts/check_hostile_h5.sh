@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Imports every file of a folder of hostile HDF5 files, each array that it seems to have, and fails if the program crashes, takes
-# more than 90 s or, in its own process, more than 1 GB: `eflow data import` reads such files in a process of its own.
+# Imports every file of a folder of hostile HDF5 files, and each array that it seems to have. Fails if the program crashes or takes
+# more than 90 s: `eflow data import` reads such files in a process of its own.
 #   scripts/check_hostile_h5.sh FOLDER [EFLOW]
 set -uo pipefail
 folder=${1:?usage: scripts/check_hostile_h5.sh FOLDER [EFLOW]}
@@ -24,11 +24,13 @@ import() {
   [ "$faults" -eq "$before" ] || { echo "FAULT: $1 $2: exit code $code"; tail -3 "$out/log"; }
 }
 
-for file in "$folder"/*.h5 "$folder"/*.hdf5; do
-  [ -f "$file" ] || continue
+for original in "$folder"/*; do
+  [ -f "$original" ] || continue
+  file=$out/$(basename "$original").h5  # files are told by their ends
+  ln -s "$(realpath "$original")" "$file"
   files=$((files + 1))
   import "$file" /no-such-array
-  sed -n 's/.*it has no array "[^"]*"; it has \(.*\)/\1/p' "$out/log" | tr ',' '\n' | sed 's/^ *//' | grep '^/' >"$out/arrays"
+  sed -n 's/.*it has no array "[^"]*"; it has \(.*\)/\1/p' "$out/log" | tr ',' '\n' | sed 's/^ *//' | grep -a '^/' >"$out/arrays"
   while read -r array; do import "$file" "$array"; done <"$out/arrays"
 done
 echo "$files files, $reads reads, $faults faults"

@@ -375,8 +375,7 @@ ImportReport Import::run() {
       table_ ? table_->table().clip_captions() : std::vector<std::vector<std::int64_t>>{};
   choose_bucket(survey);
   const Bucket& bucket = survey.buckets[static_cast<std::size_t>(plan_.bucket)];
-  if (!assigned.empty() && bucket.texts_only == 0 && bucket.text_widths.empty() &&
-      assigned.size() != survey.bucket_of_item.size()) {
+  if (bucket.by_number > 0 && assigned.size() != survey.bucket_of_item.size()) {
     throw InvalidArgument(str("[import] ", options_.text.string(), " assigns captions to ",
                               assigned.size(), " clips, but there are ",
                               survey.bucket_of_item.size()));

@@ -48,6 +48,7 @@ void add_label(const Item& item, Bucket& bucket) {
 
 void add_captions(const std::vector<ResolvedCaption>& captions, const Item& item, Bucket& bucket) {
   if (!captions.empty()) ++bucket.captioned;
+  if (!captions.empty() && item.captions.empty()) ++bucket.by_number;
   if (captions.empty() && !item.captions.empty()) ++bucket.texts_only;
   for (const ResolvedCaption& caption : captions) {
     bucket.longest = std::max(bucket.longest, caption.rows);

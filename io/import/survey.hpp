@@ -31,6 +31,7 @@ struct Bucket {
   std::int64_t smallest_label = 0, largest_label = 0;
   // Captions:
   std::int64_t captioned = 0;   ///< items with an embedding
+  std::int64_t by_number = 0;   ///< items to which the table assigns captions by their number
   std::int64_t texts_only = 0;  ///< items with captions but no embedding
   std::int64_t longest = 0;     ///< tokens
   std::set<std::int64_t> text_widths{};

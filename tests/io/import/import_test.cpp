@@ -303,6 +303,10 @@ BOOST_AUTO_TEST_CASE(captions_by_words_by_number_and_their_own) {
   BOOST_TEST(has(by_words.skipped.at(0).reason, "does not have the caption \"unknown words\""));
   const Dataset words(dir / "words");
   BOOST_TEST(words.captions(0) == 2);
+  // A table of the distinct captions assigns them to nobody here: fewer than there are clips.
+  std::vector<Item> same = latents(4);
+  for (Item& item : same) item.captions = {{"c2", {}}};
+  BOOST_TEST(pack(same, dir / "same", options).pack.clips == 4);
   BOOST_TEST(words.caption_rows(0, 1) == 2);
   words.read_context(1, 0, context);
   BOOST_TEST(std::vector<float>(context.begin(), context.begin() + 4) == exact_values(4, 5),

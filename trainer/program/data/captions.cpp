@@ -26,7 +26,7 @@ int data_captions(const Arguments& arguments) {
   parse(arguments, options, {"out"}, &inputs, 1 << 16);
   flags.clips_per_video = 1;  // all clips of a video have its captions
   if (inputs.empty()) throw InvalidArgument("eflow data captions: expected files or folders");
-  const auto source = flags.open(inputs, false);
+  const auto source = io::open_source(inputs, flags.open_options(false));
   std::string lines;
   std::int64_t clips = 0, captioned = 0, faults = 0;
   io::Item item;

@@ -153,8 +153,9 @@ struct ImportFlags {
 io::ImportReport import_clips(const ImportFlags& flags, const std::vector<std::string>& inputs) {
   std::stop_source stop;
   const io::ImportOptions options = flags.import_options(&stop);
+  const io::OpenOptions reading = flags.items.open_options(flags.dtype == "bf16");
   try {
-    const auto source = flags.items.open(inputs, flags.dtype == "bf16");
+    const auto source = io::open_source(inputs, reading);
     return io::import_items(*source, flags.out, options);
   } catch (const io::AmbiguousArray&) {
     throw;

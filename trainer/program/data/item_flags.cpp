@@ -50,8 +50,7 @@ std::vector<trainer::Option> ItemFlags::options() {
   };
 }
 
-std::unique_ptr<io::ItemSource> ItemFlags::open(const std::vector<std::string>& inputs,
-                                                bool two_bytes_are_bf16) const {
+io::OpenOptions ItemFlags::open_options(bool two_bytes_are_bf16) const {
   io::OpenOptions options;
   const bool labels_file = labels.ends_with(".npy");
   options.read.keys = {latents, context, labels_file ? "" : labels};
@@ -66,7 +65,7 @@ std::unique_ptr<io::ItemSource> ItemFlags::open(const std::vector<std::string>& 
     const auto sides = parse_sizes("size", size, 'x', 2);
     options.video.width = sides[0], options.video.height = sides[1];
   }
-  return io::open_source(inputs, options);
+  return options;
 }
 
 }  // namespace eflow::program

@@ -1,7 +1,6 @@
 #pragma once
 // The options of commands that read what users have: `eflow data import` and `eflow data captions`.
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,10 +16,9 @@ struct ItemFlags {
   double fps = 0;
 
   [[nodiscard]] std::vector<trainer::Option> options();
-  /// Opens the inputs. `two_bytes_are_bf16`: io::ReadOptions. Throws InvalidArgument for a size that
-  /// is none; IoError, CorruptData.
-  [[nodiscard]] std::unique_ptr<io::ItemSource> open(const std::vector<std::string>& inputs,
-                                                     bool two_bytes_are_bf16) const;
+  /// How inputs are to be read. `two_bytes_are_bf16`: io::ReadOptions. Throws InvalidArgument for a
+  /// size that is none.
+  [[nodiscard]] io::OpenOptions open_options(bool two_bytes_are_bf16) const;
 };
 
 /// Parses "832x480" or "16,21,60,104": numbers from 1 to 2^20 between `between`. Throws
