@@ -31,7 +31,8 @@ BOOST_AUTO_TEST_CASE(xl_has_the_parameters_of_the_paper) {
   BOOST_TEST(parameter_count(c) / 100'000 == 5293);
 }
 
-/// The presets' gates are per channel, the reading of Eq. 7 that is closer to every published count.
+/// Gates per channel are the reading of Eq. 7 that is closer to every published count. The presets
+/// have them, except for 1.5B, whose heads are too wide for their kernels.
 BOOST_AUTO_TEST_CASE(presets_have_the_sizes_of_the_paper) {
   const std::pair<const char*, double> published[] = {
       {"B", 128e6}, {"XL", 529e6}, {"XXL", 3e9}, {"1.5B", 1.5e9}};
@@ -40,7 +41,8 @@ BOOST_AUTO_TEST_CASE(presets_have_the_sizes_of_the_paper) {
   };
   for (const auto& [name, count] : published) {
     DiTConfig c = preset(name);
-    BOOST_TEST((c.gates == GateKind::kChannel));
+    BOOST_TEST((c.gates == (c.dim / c.heads < 128 ? GateKind::kChannel : GateKind::kToken)));
+    c.gates = GateKind::kChannel;
     const double channel = error(c, count);
     for (const GateKind gates : {GateKind::kToken, GateKind::kHead}) {
       c.gates = gates;
