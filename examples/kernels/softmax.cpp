@@ -5,7 +5,7 @@ namespace {
 
 double softmax_of(const DevicePtr& device, DType dtype, Index rows, Index width) {
   const int most = width <= 1024 ? static_cast<int>((width + 63) / 64 * 64) : 0;
-  const Kernel kernel(device, "softmax.h", "softmax<$t0, $c0>", dtype, {most});
+  const Kernel kernel(device, "softmax.h", "softmax_rows<$t0, $c0>", dtype, {most});
   const Tensor x = random({rows, width}, dtype, device, 1);
   const Tensor y = Tensor::empty({rows, width}, dtype, device);
   struct {

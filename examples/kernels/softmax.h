@@ -14,7 +14,7 @@ struct Softmax {
 
 /// Grid: ceil(rows / per_block). kMost: at least the width, or 0 for any width.
 template <class T, int kMost>
-void softmax(const Block& block, const Softmax<T>& a) {
+void softmax_rows(const Block& block, const Softmax<T>& a) {
   using C = Compute<T>;
   const Index first = block.x * a.per_block, last = min_of(first + a.per_block, a.rows);
   each_row(first, last, [&](Index r, Team team) {

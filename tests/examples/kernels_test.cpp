@@ -36,8 +36,8 @@ struct Used {
 };
 const std::vector<Used>& used() {
   static const std::vector<Used> all{{"vector_add", {}},
-                                     {"softmax", {256}},
-                                     {"softmax", {0}},
+                                     {"softmax_rows", {256}},
+                                     {"softmax_rows", {0}},
                                      {"dropout", {}},
                                      {"matmul", {64, 64, 32}},
                                      {"layer_norm", {256}},
@@ -65,14 +65,20 @@ BOOST_AUTO_TEST_CASE(on_the_cpu) {
 }
 
 BOOST_AUTO_TEST_CASE(on_a_gpu_that_interprets_ptx) {
-  if (!test::nvrtc()) return BOOST_TEST_MESSAGE("skipped: " << test::nvrtc().why);
+  if (!test::nvrtc()) {
+    BOOST_TEST_MESSAGE("skipped: " << test::nvrtc().why);
+    return;
+  }
   const test::PtxGpu gpu;
   run_all(gpu.device());
   BOOST_TEST(gpu.counts().products > 0);
 }
 
 BOOST_AUTO_TEST_CASE(no_architecture_spills) {
-  if (!test::nvrtc()) return BOOST_TEST_MESSAGE("skipped: " << test::nvrtc().why);
+  if (!test::nvrtc()) {
+    BOOST_TEST_MESSAGE("skipped: " << test::nvrtc().why);
+    return;
+  }
   jit::KernelBuilder& builder = default_device()->runtime().builder();
   std::size_t turn = 0;
   for (const std::string_view arch : jit::kDefaultArchs) {

@@ -31,6 +31,7 @@ inline std::uint16_t f16_bits(float x) {
   const unsigned sign = std::signbit(x) ? 0x8000u : 0u;
   if (x != x) return static_cast<std::uint16_t>(sign | 0x7e00u);
   const double all = std::abs(static_cast<double>(x));
+  if (all == 0) return static_cast<std::uint16_t>(sign);
   if (all >= 65520) return static_cast<std::uint16_t>(sign | 0x7c00u);
   int e = 0;
   std::frexp(all, &e);                       // all = m 2^e, m in [1/2, 1)

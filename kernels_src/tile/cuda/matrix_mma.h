@@ -251,9 +251,9 @@ struct LeftSums {
 };
 /// One of a lane's sums; 0 beyond the valid columns, whose contents are undefined.
 template <class C, int R, int N>
-EFLOW_FN float valid_sum(const Acc<C, R, N>& acc, int own, int strip, int e) {
-  if (strip >= acc.kColumnStrips) return 0;
-  return column_of(strip) + e % 2 < N ? acc.v[own][strip][e] : 0.0f;
+EFLOW_FN C valid_sum(const Acc<C, R, N>& acc, int own, int strip, int e) {
+  if (strip >= acc.kColumnStrips) return C(0);
+  return column_of(strip) + e % 2 < N ? acc.v[own][strip][e] : C(0);
 }
 template <class T, class C, int M, int K>
 EFLOW_FN Fragment<T, 4> left_sums(const Acc<C, M, K>& acc, int own, int k) {
@@ -267,7 +267,7 @@ EFLOW_FN Fragment<T, 4> left_sums(const Acc<C, M, K>& acc, int own, int k) {
   return out;
 }
 
-/// Stores sums to a tile, rounded; padding rows become 0. The first barrier waits for readers of
+/// Stores sums to a tile, rounded; padding becomes 0. The first barrier waits for readers of
 /// the old contents, the second makes the new contents visible to the block.
 template <class T, class C, int R, int N, Use kUse>
 EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
@@ -280,10 +280,11 @@ EFLOW_FN void put_sums(STile<T, R, N, kUse> tile, const Acc<C, R, N>& acc) {
       const int row = Rows::row(own, half);
       if (!Rows::exists(own)) continue;
       EFLOW_UNROLL
-      for (int strip = 0; strip < acc.kColumnStrips; ++strip) {
-        const C* const c = acc.v[own][strip] + 2 * half;
+      for (int strip = 0; strip < tile.kColumns / 8; ++strip) {
+        const C low = valid_sum(acc, own, strip, 2 * half),
+                high = valid_sum(acc, own, strip, 2 * half + 1);
         *reinterpret_cast<Neighbours<T>*>(tile.p + tile.offset(row, column_of(strip))) =
-            row < R ? neighbours<T>(c[0], c[1]) : neighbours<T>(C(0), C(0));
+            row < R ? neighbours<T>(low, high) : neighbours<T>(C(0), C(0));
       }
     }
   }

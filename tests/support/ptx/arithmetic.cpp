@@ -232,6 +232,8 @@ Run decode_function(Instruction& in, const std::string& name, std::vector<std::s
   }
   if (ftz && name == "ex2")
     return lanewise<float, [](float x) { return flush(std::exp2(flush(x))); }, float>;
+  if (ftz && name == "rcp")
+    return lanewise<float, [](float x) { return flush(1 / flush(x)); }, float>;
   if (ftz) return nullptr;
   if (name == "sqrt")
     return wide ? lanewise<double, [](double x) { return std::sqrt(x); }, double>
@@ -252,6 +254,22 @@ Run decode_function(Instruction& in, const std::string& name, std::vector<std::s
   return nullptr;
 }
 
+/// "dp2a.lo.s32.u32": the sum of c and the products of a's two halves with two bytes of b.
+template <class Half, class Byte, int first>
+u32 dot_halves(u32 a, u32 b, u32 c) {
+  for (int i = 0; i < 2; ++i) {
+    const auto half = static_cast<Half>(a >> 16 * i);
+    const auto byte = static_cast<Byte>(b >> 8 * (first + i));
+    c += static_cast<u32>(static_cast<std::int32_t>(half) * static_cast<std::int32_t>(byte));
+  }
+  return c;
+}
+template <class Half, class Byte>
+Run decode_dot(std::vector<std::string>& words) {
+  if (take(words, "lo")) return lanewise<u32, dot_halves<Half, Byte, 0>, u32, u32, u32>;
+  return take(words, "hi") ? lanewise<u32, dot_halves<Half, Byte, 2>, u32, u32, u32> : nullptr;
+}
+
 Run decode_product(Instruction& in, const std::string& name, std::vector<std::string>& words) {
   const bool add = name == "mad";
   if (take(words, "wide")) return wide_product(in.type, add);
@@ -269,6 +287,13 @@ Run decode_arithmetic(Instruction& in, const std::string& name, std::vector<std:
   {
     std::vector<std::string> left = words;
     if (const Run run = decode_carry(in, name, left)) return words = left, run;
+  }
+  if (name == "dp2a") {
+    const bool s = in.from.kind == 's';
+    if (in.type.kind == 's')
+      return s ? decode_dot<std::int16_t, std::int8_t>(words)
+               : decode_dot<std::uint16_t, std::int8_t>(words);
+    return s ? decode_dot<std::int16_t, u8>(words) : decode_dot<std::uint16_t, u8>(words);
   }
   if (name == "sqrt" || name == "rcp" || name == "rsqrt" || name == "ex2" || name == "lg2" ||
       name == "sin" || name == "cos" || name == "tanh")

@@ -206,21 +206,27 @@ class Parser {
           depth +=
               (all[i].kind == Statement::Kind::kOpen) - (all[i].kind == Statement::Kind::kClose);
           if (depth > 0) f.body.push_back(all[i]);
+          // Of a function that is called, whose names are the module's.
+          if (const auto inside = tokens(all[i].text); contains(inside, ".shared"))
+            share(inside, all[i].line);
         }
         --i;
         const std::string name = name_of(words);
         if (s.text.find(".entry") != std::string::npos) entry_ = name;
         functions_[name] = std::move(f);
       } else if (contains(words, ".shared")) {
-        const Variable v = variable_of(words, s.line);
-        if (v.bytes == 0)
-          dynamic_.push_back(v.name);
-        else
-          module_[v.name] = constant_of(reserve(program_.shared_bytes, v));
+        share(words, s.line);
       } else if (contains(words, ".global") || contains(words, ".const")) {
         define(words, s.line);
       }
     }
+  }
+  void share(const std::vector<std::string>& words, int line) {
+    const Variable v = variable_of(words, line);
+    if (v.bytes == 0)
+      dynamic_.push_back(v.name);
+    else
+      module_[v.name] = constant_of(reserve(program_.shared_bytes, v));
   }
   static bool contains(const std::vector<std::string>& words, const char* word) {
     return std::find(words.begin(), words.end(), word) != words.end();
