@@ -4,6 +4,8 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <cmath>
+#include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "eflow/io/checkpoint/checkpoint.hpp"
@@ -330,6 +332,55 @@ BOOST_AUTO_TEST_CASE(runs_on_an_exact_flow_are_measured_against_it) {
   BOOST_TEST(line.at("weak_velocity").size() == 6);
   BOOST_TEST(line.at("samples").size() == 12);
   BOOST_TEST(line.at("defect").at("random").get<double>() > 0);
+}
+
+/// A stage takes over averaged weights, or the whole state of the stage before it; resuming keeps it.
+BOOST_AUTO_TEST_CASE(a_stage_takes_over_what_it_is_told_to) {
+  const WithSet folder;
+  const auto arrays_of = [&](const std::string& stage, std::int64_t step) {
+    const auto path = folder.path() / "run" / stage / "checkpoints";
+    std::map<std::string, std::vector<float>> values;
+    for (const auto& array : io::Checkpoint(io::CheckpointStore(path).path_of(step)).load()) {
+      auto& into = values[array.name];
+      into.resize(array.bytes.size() / sizeof(float));
+      std::memcpy(into.data(), array.bytes.data(), array.bytes.size());
+    }
+    return values;
+  };
+  const auto far = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double most = 0;
+    for (std::size_t i = 0; i < a.size(); ++i)
+      most = std::max(most, std::abs(double{a[i]} - double{b[i]}));
+    return most;
+  };
+  for (const bool all : {false, true}) {
+    std::filesystem::remove_all(folder.path() / "run");
+    const std::string stages =
+        str("--train.iterations=3 --sample.every=0 --checkpoint.every=1 --optim.warmup=0 "
+            "--stage1.optim.lr=1e-2 --stage2.optim.lr=1e-9 --stage2.train.init_state=",
+            all ? "all" : "average");
+    const auto trained = eflow_says(train_words(folder.path(), stages));
+    BOOST_REQUIRE_MESSAGE(trained.code == 0, trained.text);
+    auto before = arrays_of("stage-1", 3), after = arrays_of("stage-2", 2);
+    double to_model = 0, to_average = 0;
+    std::int64_t lost = 0;  // second moments that do not hold those of stage 1
+    for (const auto& [name, values] : before) {
+      if (!name.starts_with("model/")) continue;
+      const std::string part = name.substr(6);
+      to_model = std::max(to_model, far(values, after.at(name)));
+      to_average = std::max(to_average, far(before.at("ema/" + part), after.at(name)));
+      // A step keeps beta2 >= .99 of a second moment and adds to it.
+      const auto &then = before.at("adamw/v." + part), &now = after.at("adamw/v." + part);
+      for (std::size_t i = 0; i < now.size(); ++i) lost += now[i] < 0.97f * then[i];
+    }
+    BOOST_TEST((all ? to_model : to_average) < 1e-6);
+    BOOST_TEST((all ? to_average : to_model) > 1e-4);
+    BOOST_TEST((lost == 0) == all);
+    const auto metadata =
+        io::Checkpoint(io::CheckpointStore(folder.path() / "run/stage-2/checkpoints").path_of(3))
+            .metadata();
+    BOOST_TEST(contains(metadata, "\"earlier_updates\":3") == all);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(stages_follow_each_other) {
