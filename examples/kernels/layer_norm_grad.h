@@ -1,7 +1,6 @@
 #pragma once
-// The gradient of layer_norm.h. The gradients of f and o are sums over all rows: each block writes the
-// sums of its rows, and layer_norm_sum_parts adds the blocks' sums in their order, so the result does
-// not depend on which block ran first.
+// The gradient of layer_norm.h. Those of f and o are sums over all rows: each block writes its sums, and
+// layer_norm_sum_parts adds them in their order, whichever block ran first.
 #include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
@@ -46,7 +45,6 @@ void layer_norm_grad(const Block& block, const LayerNormGrad<T>& a) {
   });
 }
 
-/// Grid: 1.
 template <class T>
 void layer_norm_sum_parts(const Block&, const LayerNormGrad<T>& a) {
   using C = Compute<T>;
