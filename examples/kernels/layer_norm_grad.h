@@ -23,8 +23,7 @@ void layer_norm_grad(const Block& block, const LayerNormGrad<T>& a) {
     return (load<C>(a.x + r * a.width, i) - a.mean[r]) * a.rstd[r];
   };
   each_row(first, last, [&](Index r, Team team) {
-    const T* const dy = a.dy + r * a.width;
-    const auto g = [&](auto i) { return load<C>(dy, i) * load<C>(a.f, i); };
+    const auto g = [&](auto i) { return load<C>(a.dy + r * a.width, i) * load<C>(a.f, i); };
     const C mean_g = team.template sum<C>(0, a.width, g) / C(a.width);
     const C mean_gx =
         team.template sum<C>(0, a.width, [&](auto i) { return g(i) * xhat(r, i); }) / C(a.width);
