@@ -1,7 +1,6 @@
 #pragma once
-// The gradient of layer_norm.h. The gradients of f and o are sums over all rows: each block writes the
-// sums of its rows, and layer_norm_sum_parts adds the blocks' sums in their order, so the result does
-// not depend on which block ran first.
+// The gradient of layer_norm.h. Those of f and o are sums over all rows: each block writes its sums, and
+// layer_norm_sum_parts adds them in their order, whichever block ran first.
 #include "eflow/kernels_src/tile/pack.h"
 
 namespace EFLOW_TEXT {
@@ -24,8 +23,7 @@ void layer_norm_grad(const Block& block, const LayerNormGrad<T>& a) {
     return (load<C>(a.x + r * a.width, i) - a.mean[r]) * a.rstd[r];
   };
   each_row(first, last, [&](Index r, Team team) {
-    const T* const dy = a.dy + r * a.width;
-    const auto g = [&](auto i) { return load<C>(dy, i) * load<C>(a.f, i); };
+    const auto g = [&](auto i) { return load<C>(a.dy + r * a.width, i) * load<C>(a.f, i); };
     const C mean_g = team.template sum<C>(0, a.width, g) / C(a.width);
     const C mean_gx =
         team.template sum<C>(0, a.width, [&](auto i) { return g(i) * xhat(r, i); }) / C(a.width);
@@ -46,7 +44,6 @@ void layer_norm_grad(const Block& block, const LayerNormGrad<T>& a) {
   });
 }
 
-/// Grid: 1.
 template <class T>
 void layer_norm_sum_parts(const Block&, const LayerNormGrad<T>& a) {
   using C = Compute<T>;
