@@ -1,5 +1,6 @@
 // Archives, as far as our code decides what is read: members of any names and sizes. libarchive
 // itself is fuzzed elsewhere.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -12,8 +13,8 @@ namespace {
 /// One member of a tar archive (ustar).
 std::string member(const std::string& name, const std::string& content) {
   std::string header(512, '\0');
-  const auto put = [&](std::size_t at, const std::string& text) {
-    header.replace(at, text.size(), text);
+  const auto put = [&](std::size_t at, std::string_view text) {
+    std::copy(text.begin(), text.end(), header.begin() + static_cast<std::ptrdiff_t>(at));
   };
   char size[13];
   std::snprintf(size, sizeof size, "%011o", static_cast<unsigned>(content.size()));
@@ -33,15 +34,19 @@ std::string member(const std::string& name, const std::string& content) {
   char checksum[8];
   std::snprintf(checksum, sizeof checksum, "%06o", sum);
   put(148, std::string(checksum, 7));
-  return header + content + std::string((512 - content.size() % 512) % 512, '\0');
+  header += content;
+  header.resize((header.size() + 511) / 512 * 512);
+  return header;
 }
 
 }  // namespace
 
 std::vector<std::string> seeds() {
   if (!io::has_archives()) return {""};
-  return {member("a/000.npy", "content") + member("a/000.json", R"({"caption": "x"})") +
-          std::string(1024, '\0')};
+  std::string archive = member("a/000.npy", "content");
+  archive += member("a/000.json", R"({"caption": "x"})");
+  archive.resize(archive.size() + 1024);
+  return {archive};
 }
 
 void run(std::string_view input) {
