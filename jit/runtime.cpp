@@ -260,6 +260,14 @@ void Runtime::add_text(std::string path, std::string text) {
   state_->builder.texts().add(std::move(path), std::move(text));
 }
 void Runtime::define(const KernelDefinition& definition) {
+  // A spec of a built-in kernel is looked up before any definition, so another text of its name would
+  // silently never run.
+  for (const auto& [spec, entry] : builtin_index(state_->isa)) {
+    if (definition.name != entry->text || definition.text == entry->file) continue;
+    throw InvalidArgument(str("[jit] define: '", definition.name, "' is the name of a built-in kernel (",
+                              entry->file, "), which would run instead of ", definition.text,
+                              "; choose another name"));
+  }
   state_->builder.definitions().add(definition);
 }
 

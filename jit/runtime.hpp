@@ -88,7 +88,8 @@ class Runtime {
   /// Adds a user's kernel text, which may include the library's ("eflow/kernels_src/tile/pack.h"). See
   /// KernelTexts::add.
   void add_text(std::string path, std::string text);
-  /// Adds a kernel definition. See KernelDefinitions::add.
+  /// Adds a kernel definition. See KernelDefinitions::add. Throws InvalidArgument if a built-in kernel
+  /// of another text has this name.
   void define(const KernelDefinition& definition);
 
   /// Makes all kernels launchable, compiling in parallel. Returns one result per kernel, in order;

@@ -259,7 +259,7 @@ BOOST_AUTO_TEST_CASE(the_command_tunes_shows_and_times_them) {
   const auto says = [](const std::string& text, const char* part) {
     BOOST_TEST(text.find(part) != std::string::npos, text);
   };
-  const std::vector<std::string> sizes{"--sizes", "m=40,n=24,k=16", "--budget-s", "0.05"};
+  const std::vector<std::string> sizes{"--sizes", "m=40,n=24,k=16", "--budget-s", "20"};
   std::vector<std::string> args{"tune", "run", "cublaslt<f32, f32>(0, 1)"};
   args.insert(args.end(), sizes.begin(), sizes.end());
   const std::string tuned = run(args);

@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(operands_that_do_not_fit_together_are_refused_with_both_num
   BOOST_TEST(contains(product("mma_AB", "T, 64, 64, Use::kLeft", "double, 64, 64, Use::kRight"),
                       "have the same element type"));
   BOOST_TEST(contains(product("mma_AB", "u16, 64, 64, Use::kLeft", "u16, 64, 64, Use::kRight"),
-                      "the elements of a tile are float, double or bf16"));
+                      "the elements of a tile are float, double, bf16, f16 or i8"));
   BOOST_TEST(contains(error_of("  const auto x = exp(load<i32>(\n"
                                "      reinterpret_cast<const i32*>(a.x), FullLanes<i32>{0}));\n"
                                "  a.y[0] = static_cast<float>(x[0]);\n"),

@@ -116,11 +116,17 @@ def end_of(job, limit):
     return time.monotonic() - start
 
 
-def accused(text):
-    """Ranks that the others say they waited for, or that the launcher reports."""
-    named = set(re.findall(r'waited [\d.]+ s in [^\n]*? for (?:rank \d+ [^\n]*?, )?rank (\d+)', text))
-    named |= set(re.findall(r'process rank (\d+) with PID', text))
-    return {int(rank) for rank in named}
+def blames(text, victim, kind):
+    """Whether the logs name the victim and nobody else. A stop: the others wait until the deadline and name who is silent; notes of ranks
+    that are merely interrupted, the stopped one among them, accuse nobody. A kill: the launcher names who was killed before the others
+    reach their deadline; their notes list everyone that they waited for, the victim among them."""
+    killed = {int(rank) for rank in re.findall(r'process rank (\d+) with PID', text)}
+    if killed:
+        return killed == {victim}
+    lines = [line for line in text.split('\n') if kind == 'a kill' or '[ranks] interrupted' not in line]
+    waits = re.findall(r'waited [\d.]+ s in [^\n]*? for (rank \d+ [^\n;]*)', '\n'.join(lines))
+    named = [{int(rank) for rank in re.findall(r'rank (\d+) \(', wait)} for wait in waits]
+    return bool(named) and all(victim in ranks if kind == 'a kill' else ranks == {victim} for ranks in named)
 
 
 def finish(args, folder, run, reference, chance):
@@ -173,7 +179,7 @@ def trial(kind, args, folder, run, reference, chance):
         os.kill(pids[victim], signal.SIGKILL if kind == 'a kill' else signal.SIGSTOP)
         seconds = end_of(job, DEADLINE + GRACE)
         if job.process.returncode != 0:  # 0: the run had just ended
-            require(accused(job.text()) == {victim}, f'rank {victim} of {count} is not the one that is named', job)
+            require(blames(job.text(), victim, kind), f'rank {victim} of {count} is not the one that is named', job)
             if kind == 'a stop':
                 require(job.process.returncode == 7, f'exit code {job.process.returncode}', job)
     finish(args, folder, run, reference, chance)

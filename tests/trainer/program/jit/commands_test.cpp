@@ -267,7 +267,7 @@ BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {
   for (const char* part : {"disk cache", "lookup of a prepared kernel", "ns", "launch of one"})
     BOOST_TEST(contains(costs, part), costs);
 
-  const std::string tuned = s.run({"tune", "run", "window<>(8)", "--budget-s", "0.5"});
+  const std::string tuned = s.run({"tune", "run", "window<>(8)", "--budget-s", "30"});
   BOOST_TEST(contains(tuned, "compiling 2 configs"), tuned);
   BOOST_TEST(contains(tuned, "* step="), tuned);
   BOOST_TEST(contains(s.run({"tune", "run", "window<>(8)"}), "--again yes measures again"));
