@@ -24,6 +24,9 @@ set(EFLOW_PUBLIC_jit
   jit/tune/workload.hpp)
 set(EFLOW_PUBLIC_core
   core/attention/glga.hpp
+  core/comm/communicator.hpp
+  core/comm/local_channel.hpp
+  core/comm/mpi_channel.hpp
   core/tensor/autograd.hpp
   core/tensor/device.hpp
   core/tensor/ops.hpp
@@ -79,6 +82,9 @@ set(EFLOW_DETAIL_jit
   jit/tune/bench.hpp
   jit/tune/race.hpp)
 set(EFLOW_DETAIL_core
+  core/comm/call.hpp
+  core/comm/call_log.hpp
+  core/comm/channel.hpp
   core/ops/parameter_list.hpp
   core/tensor/adamw_step.hpp
   core/tensor/device_ptr.hpp
@@ -156,12 +162,6 @@ set(EFLOW_SHARED_jit
   jit/kernel_builder.hpp
   jit/tune/tuning_target.hpp)
 set(EFLOW_SHARED_core
-  core/comm/call.hpp
-  core/comm/call_log.hpp
-  core/comm/channel.hpp
-  core/comm/communicator.hpp
-  core/comm/local_channel.hpp
-  core/comm/mpi_channel.hpp
   core/comm/shard_tree.hpp
   core/comm/tree_reduce.hpp
   core/tensor/kernel_registry.hpp
