@@ -264,9 +264,9 @@ void Runtime::define(const KernelDefinition& definition) {
   // silently never run.
   for (const auto& [spec, entry] : builtin_index(state_->isa)) {
     if (definition.name != entry->text || definition.text == entry->file) continue;
-    throw InvalidArgument(str("[jit] define: '", definition.name, "' is the name of a built-in kernel (",
-                              entry->file, "), which would run instead of ", definition.text,
-                              "; choose another name"));
+    throw InvalidArgument(
+        str("[jit] define: '", definition.name, "' is the name of a built-in kernel (", entry->file,
+            "), which would run instead of ", definition.text, "; choose another name"));
   }
   state_->builder.definitions().add(definition);
 }

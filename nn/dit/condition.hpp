@@ -16,8 +16,8 @@ enum class Path {
 };
 
 struct Condition {
-  Tensor labels = {};    ///< i64 [B]; undefined: no sample has a label
-  Tensor context = {};   ///< [B, L, E], text tokens
+  Tensor labels = {};   ///< i64 [B]; undefined: no sample has a label
+  Tensor context = {};  ///< [B, L, E], text tokens
   /// [L, E], the context of the null condition; undefined: zeros. Networks do not read it; guidance
   /// does.
   Tensor null_context = {};

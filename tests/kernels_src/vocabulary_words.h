@@ -44,10 +44,10 @@ inline constexpr int kVocabularyScratch = 64 << 10;
           f(exp2_sub_rows) f(exp2_sub_columns) f(mask_range) f(row_vmap) f(col_vmap) f(row_load) \
               f(col_load) f(row_reduce) f(col_reduce) f(row_scan) f(transpose)
 
-#define EFLOW_WORDS(f)                                                          \
-  EFLOW_WORDS_OF_MEMORY(f)                                                      \
-  EFLOW_WORDS_OF_INDICES(f) EFLOW_WORDS_OF_FLOATS(f) EFLOW_WORDS_OF_PRODUCTS(f) \
-      EFLOW_WORDS_OF_SUMS(f)
+#define EFLOW_WORDS(f)      \
+  EFLOW_WORDS_OF_MEMORY(f)  \
+  EFLOW_WORDS_OF_INDICES(f) \
+  EFLOW_WORDS_OF_FLOATS(f) EFLOW_WORDS_OF_PRODUCTS(f) EFLOW_WORDS_OF_SUMS(f)
 
 enum class Word {
 #define EFLOW_ENUMERATE(name) k_##name,

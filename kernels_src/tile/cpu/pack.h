@@ -75,8 +75,7 @@ struct TailLanes {
 
 /// Refuses numbers of another size than those that each<C> counts in packs of.
 template <class C, class L>
-inline constexpr bool kFitsLanes =
-    sizeof(LanesOfPack<sizeof(typename L::Number), sizeof(C)>) > 0;
+inline constexpr bool kFitsLanes = sizeof(LanesOfPack<sizeof(typename L::Number), sizeof(C)>) > 0;
 
 template <class C>
 EFLOW_FN Pack<C> splat(C value) {
