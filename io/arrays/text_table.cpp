@@ -1,6 +1,7 @@
 #include "eflow/io/arrays/text_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "eflow/core/base/error.hpp"
@@ -135,6 +136,21 @@ std::vector<float> TextTable::read(std::int64_t i) const {
   std::vector<float> values(static_cast<std::size_t>(rows(i) * width_));
   file_.read_floats("embeddings", (ends_[static_cast<std::size_t>(i)] - rows(i)) * width_, values);
   return values;
+}
+
+Hash128 TextTable::hash() const {
+  constexpr std::uint64_t kPiece = 1 << 20;
+  const FileDescriptor file = open_read(path());
+  const std::uint64_t size = std::filesystem::file_size(path());
+  std::vector<std::byte> piece;
+  Hash128 chain;
+  for (std::uint64_t at = 0; at < size; at += kPiece) {
+    piece.resize(std::min(kPiece, size - at));
+    read_at(file, path(), at, piece);
+    const std::array<Hash128, 2> link{chain, hash128(piece)};
+    chain = hash128(std::as_bytes(std::span(link)));
+  }
+  return chain;
 }
 
 std::vector<std::string> TextTable::prompt_names() const {

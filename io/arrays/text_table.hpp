@@ -12,6 +12,7 @@
 
 #include "eflow/core/base/dtype.hpp"
 #include "eflow/core/base/export.hpp"
+#include "eflow/core/base/hash.hpp"
 #include "eflow/io/arrays/safetensors.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -56,6 +57,8 @@ class TextTable {
   /// Reads a named prompt: rows * width() values.
   [[nodiscard]] std::vector<float> read_prompt(const std::string& name) const;
 
+  /// Hash of the whole file, which is read piece by piece.
+  [[nodiscard]] Hash128 hash() const;
   [[nodiscard]] std::string encoder() const { return file_.metadata("encoder"); }
   [[nodiscard]] std::string encoder_hash() const { return file_.metadata("encoder_hash"); }
 

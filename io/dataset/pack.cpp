@@ -7,8 +7,6 @@
 #include <array>
 #include <limits>
 
-#include "eflow/core/base/atomic_file.hpp"
-#include "eflow/core/base/bfloat16.hpp"
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
 #include "eflow/io/arrays/text_table.hpp"
@@ -139,38 +137,12 @@ class Captions {
 
   /// Hash of the table's file; "" if there is none.
   [[nodiscard]] std::string key() const {
-    return table_ ? str("-", to_hex(hash_of_file(table_->path()))) : std::string();
+    return table_ ? str("-", to_hex(table_->hash())) : std::string();
   }
 
  private:
   [[nodiscard]] CaptionRecord record(std::int64_t i) const {
-    const std::vector<float> values = table_->read(i);
-    CaptionRecord out{table_->caption(i), table_->rows(i), {}};
-    if (table_->dtype() == DType::kBF16) {
-      const std::vector<bfloat16> halves(values.begin(), values.end());
-      const auto bytes = std::as_bytes(std::span(halves));
-      out.embedding.assign(bytes.begin(), bytes.end());
-    } else {
-      const auto bytes = std::as_bytes(std::span(values));
-      out.embedding.assign(bytes.begin(), bytes.end());
-    }
-    return out;
-  }
-
-  /// Hash of a file, chained by MiB so that memory stays bounded.
-  static Hash128 hash_of_file(const std::filesystem::path& path) {
-    constexpr std::uint64_t kStep = 1 << 20;
-    const FileDescriptor file = open_read(path);
-    const std::uint64_t size = std::filesystem::file_size(path);
-    std::vector<std::byte> bytes;
-    Hash128 chain;
-    for (std::uint64_t at = 0; at < size; at += kStep) {
-      bytes.resize(std::min(kStep, size - at));
-      read_at(file, path, at, bytes);
-      const std::array<Hash128, 2> link{chain, hash128(bytes)};
-      chain = hash128(std::as_bytes(std::span(link)));
-    }
-    return chain;
+    return make_caption(table_->caption(i), table_->rows(i), table_->read(i), table_->dtype());
   }
 
   std::optional<TextTable> table_;

@@ -9,22 +9,6 @@
 namespace eflow::io {
 namespace {
 
-/// Hashes a file piece by piece.
-Hash128 hash_of_file(const std::filesystem::path& path) {
-  constexpr std::uint64_t kPiece = 8 << 20;
-  const FileDescriptor file = open_read(path);
-  const std::uint64_t size = std::filesystem::file_size(path);
-  std::vector<std::byte> piece(std::min(size, kPiece));
-  Hash128 chain;
-  for (std::uint64_t at = 0; at < size; at += piece.size()) {
-    piece.resize(std::min(size - at, kPiece));
-    read_at(file, path, at, piece);
-    const std::array<Hash128, 2> link{chain, hash128(piece)};
-    chain = hash128(std::as_bytes(std::span(link)));
-  }
-  return chain;
-}
-
 std::string shortened(const std::string& text) {
   return text.size() <= 80 ? text : text.substr(0, 77) + "...";
 }
@@ -39,8 +23,7 @@ std::vector<float> values_of(const ResolvedCaption& caption, const CaptionTable*
 
 }  // namespace
 
-CaptionTable::CaptionTable(const std::filesystem::path& path)
-    : table_(path), hash_(hash_of_file(path)) {
+CaptionTable::CaptionTable(const std::filesystem::path& path) : table_(path), hash_(table_.hash()) {
   for (std::int64_t i = 0; i < table_.size(); ++i) numbers_.emplace(table_.caption(i), i);
 }
 
@@ -74,22 +57,7 @@ std::vector<ResolvedCaption> resolve_captions(const Item& item, std::int64_t ind
 }
 
 CaptionRecord record_of(const ResolvedCaption& caption, const CaptionTable* table, DType dtype) {
-  const std::vector<float> values = values_of(caption, table);
-  CaptionRecord out{caption.text, caption.rows, {}};
-  out.embedding.resize(values.size() * size_of(dtype));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      throw InvalidArgument(str("[import] the embedding of \"", shortened(caption.text),
-                                "\" has the value ", values[i]));
-    }
-    if (dtype == DType::kBF16) {
-      const bfloat16 half(values[i]);
-      std::memcpy(out.embedding.data() + 2 * i, &half, 2);
-    } else {
-      std::memcpy(out.embedding.data() + 4 * i, &values[i], 4);
-    }
-  }
-  return out;
+  return make_caption(caption.text, caption.rows, values_of(caption, table), dtype);
 }
 
 }  // namespace eflow::io

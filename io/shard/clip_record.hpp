@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "eflow/core/base/dtype.hpp"
 #include "eflow/core/base/export.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -19,6 +20,11 @@ struct CaptionRecord {
   std::int64_t rows = 0;               ///< tokens, without padding
   std::vector<std::byte> embedding{};  ///< [rows, E] of the data set's text dtype
 };
+
+/// A caption whose embedding is stored in `dtype`, bf16 or f32. Throws InvalidArgument, naming the
+/// caption, for a value that is not finite.
+[[nodiscard]] CaptionRecord make_caption(std::string text, std::int64_t rows,
+                                         std::span<const float> values, DType dtype);
 
 struct ClipRecord {
   std::span<const std::byte> clip{};      ///< [C, T, H, W] of the stored dtype

@@ -19,7 +19,6 @@ class BatchMix {
   /// `shares` of sources 1, 2, ... as for SourceSchedule; source 0 gets the rest of each batch.
   BatchMix(const std::vector<double>& shares, std::int64_t batch, std::uint64_t seed);
 
-  [[nodiscard]] std::size_t sources() const { return sources_; }
   /// Clips of a source in the batch of `step`.
   [[nodiscard]] std::int64_t count(std::size_t source, std::int64_t step) const;
 

@@ -9,6 +9,15 @@
 
 namespace eflow::trainer {
 
+std::vector<float> null_context_values(const io::ClipSource& source) {
+  const Shape context = source.context_shape();
+  if (context.rank() == 0) return {};
+  std::vector<float> values(static_cast<std::size_t>(element_count(context)));
+  source.read_null_context(values);
+  const bool zero = std::all_of(values.begin(), values.end(), [](float v) { return v == 0; });
+  return zero ? std::vector<float>() : values;
+}
+
 DataInfo describe(const io::ClipSource& source) {
   const Shape shape = source.clip_shape();
   DataInfo info;
@@ -20,10 +29,7 @@ DataInfo describe(const io::ClipSource& source) {
   info.training_clips = source.size();
   if (context.rank() > 0) {
     info.text.length = context[0];
-    std::vector<float> null(static_cast<std::size_t>(element_count(context)));
-    source.read_null_context(null);
-    if (std::any_of(null.begin(), null.end(), [](float v) { return v != 0; }))
-      info.text.null = std::move(null);
+    info.text.null = null_context_values(source);
   }
   if (const auto* set = dynamic_cast<const io::Dataset*>(&source)) {
     const io::DatasetSpec& spec = set->manifest().spec;

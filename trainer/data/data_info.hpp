@@ -44,6 +44,9 @@ struct DataInfo {
 /// Inverse of to_json(). Throws CheckpointError naming `where` and the fault.
 [[nodiscard]] DataInfo data_info_from_json(const std::string& text, const std::string& where);
 
+/// The null context of a source, L*E values; empty if it is zero or the source has no context.
+[[nodiscard]] std::vector<float> null_context_values(const io::ClipSource& source);
+
 /// The null context [L, E] as a tensor; undefined if it is zero.
 [[nodiscard]] Tensor null_context_of(const DataInfo& info);
 

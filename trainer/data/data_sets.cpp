@@ -121,12 +121,8 @@ Tensor read_contexts(const io::ClipSource& source, const std::vector<std::int64_
 }
 
 Tensor read_null_context(const io::ClipSource& source) {
-  const Shape shape = source.context_shape();
-  if (shape.rank() == 0) return {};
-  std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
-  source.read_null_context(values);
-  const bool zero = std::all_of(values.begin(), values.end(), [](float v) { return v == 0; });
-  return zero ? Tensor() : Tensor::from(values, shape);
+  const std::vector<float> values = null_context_values(source);
+  return values.empty() ? Tensor() : Tensor::from(values, source.context_shape());
 }
 
 Tensor choose_contexts(const io::ClipSource& source, std::int64_t count) {

@@ -15,7 +15,7 @@
 namespace eflow::trainer {
 namespace {
 
-/// The clip and the number of a caption of a data set.
+/// The clip of a caption, and its number among the clip's captions.
 using Place = std::pair<std::int64_t, std::int64_t>;
 
 }  // namespace
@@ -26,7 +26,7 @@ struct PromptSource::Rep {
   std::optional<io::TextTable> table;
   std::unique_ptr<io::Dataset> set;
   std::vector<std::string> captions;
-  std::vector<Place> places;  ///< of the captions in `set`
+  std::vector<Place> places;  ///< clip of each caption, and its number among the clip's
 
   void open_table(const DataInfo& info);
   void open_set(const DataInfo& info);
@@ -65,7 +65,14 @@ void PromptSource::Rep::open_table(const DataInfo& info) {
   table.emplace(path);
   require_fit(table->width(), table->longest());
   warn_of_encoder(table->encoder(), table->encoder_hash(), info.text);
-  for (std::int64_t i = 0; i < table->size(); ++i) captions.push_back(table->caption(i));
+  for (std::int64_t i = 0; i < table->size(); ++i) {
+    captions.push_back(table->caption(i));
+    places.emplace_back(i, 0);
+  }
+  const auto& clips = table->clip_captions();
+  for (std::size_t clip = clips.size(); clip-- > 0;)  // the first clip of a caption wins
+    for (const std::int64_t caption : clips[clip])
+      places[static_cast<std::size_t>(caption)] = {static_cast<std::int64_t>(clip), 0};
 }
 
 void PromptSource::Rep::open_set(const DataInfo& info) {
@@ -135,12 +142,7 @@ std::int64_t PromptSource::find(const std::string& caption) const {
 }
 
 std::int64_t PromptSource::clip_of(std::int64_t caption) const {
-  if (rep_->set) return rep_->places.at(static_cast<std::size_t>(caption)).first;
-  const auto& clips = rep_->table->clip_captions();
-  for (std::size_t clip = 0; clip < clips.size(); ++clip)
-    if (std::find(clips[clip].begin(), clips[clip].end(), caption) != clips[clip].end())
-      return static_cast<std::int64_t>(clip);
-  return caption;
+  return rep_->places.at(static_cast<std::size_t>(caption)).first;
 }
 
 Tensor PromptSource::contexts(const std::vector<std::int64_t>& captions) const {

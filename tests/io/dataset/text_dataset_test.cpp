@@ -1,6 +1,7 @@
 // Data sets with captions, latent statistics and sources: version 2 of the format.
 #define BOOST_TEST_MODULE text_dataset
 #include <boost/test/unit_test.hpp>
+#include <limits>
 #include <set>
 
 #include "eflow/core/base/error.hpp"
@@ -249,6 +250,17 @@ BOOST_AUTO_TEST_CASE(records_that_do_not_fit_are_refused) {
   BOOST_CHECK_THROW(
       io::DatasetWriter(dir / "p", plain, small_shards(), io::ForeignFiles::kRefuse, kPrompts),
       InvalidArgument);
+}
+
+BOOST_AUTO_TEST_CASE(an_embedding_that_is_not_finite_is_refused) {
+  const std::vector<float> values = {1, std::numeric_limits<float>::quiet_NaN()};
+  BOOST_TEST(io::make_caption("a", 1, std::span(values).first(1), DType::kBF16).embedding.size() ==
+             2u);
+  BOOST_CHECK_EXCEPTION(static_cast<void>(io::make_caption("a cat", 1, values, DType::kF32)),
+                        InvalidArgument, [](const auto& e) {
+                          return std::string(e.what()).find("\"a cat\" has the value nan") !=
+                                 std::string::npos;
+                        });
 }
 
 BOOST_AUTO_TEST_CASE(data_sets_without_text_stay_version_1) {

@@ -9,24 +9,12 @@
 #include "eflow/core/base/shape.hpp"
 #include "eflow/io/arrays/safetensors.hpp"
 #include "eflow/io/dataset/npy.hpp"
-#include "eflow/tests/trainer/program/program.hpp"
+#include "eflow/tests/trainer/program/expectations.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
 
 using namespace eflow;
 
 namespace {
-
-void refused(const std::string& words, const std::string& part) {
-  const auto outcome = eflow_says(words);
-  BOOST_TEST(outcome.code == 2, words << "\n" << outcome.text);
-  BOOST_TEST((outcome.text.find(part) != std::string::npos),
-             words << "\nshould say: " << part << "\nsaid: " << outcome.text);
-}
-
-void done(const std::string& words) {
-  const auto outcome = eflow_says(words);
-  BOOST_REQUIRE_MESSAGE(outcome.code == 0, words << "\n" << outcome.text);
-}
 
 struct Clips {
   Shape shape;

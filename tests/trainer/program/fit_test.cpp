@@ -5,30 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "eflow/io/dataset/npy.hpp"
-#include "eflow/tests/trainer/program/program.hpp"
+#include "eflow/tests/trainer/program/expectations.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
 
 using namespace eflow;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-void refused(const std::string& words, const std::string& part, int code = 2) {
-  const auto outcome = eflow_says(words);
-  BOOST_TEST(outcome.code == code, words << "\n" << outcome.text);
-  BOOST_TEST(contains(outcome.text, part),
-             words << "\nshould say: " << part << "\nsaid: " << outcome.text);
-}
-
-/// Runs words that must succeed; returns what they print.
-std::string done(const std::string& words) {
-  const auto outcome = eflow_says(words);
-  BOOST_REQUIRE_MESSAGE(outcome.code == 0, words << "\n" << outcome.text);
-  return outcome.text;
-}
 
 std::vector<nlohmann::json> metrics_of(const std::filesystem::path& run) {
   std::vector<nlohmann::json> lines;

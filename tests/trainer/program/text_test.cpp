@@ -6,6 +6,7 @@
 
 #include "eflow/io/arrays/safetensors.hpp"
 #include "eflow/io/dataset/npy.hpp"
+#include "eflow/tests/trainer/program/expectations.hpp"
 #include "eflow/tests/trainer/program/program.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
 
@@ -14,23 +15,6 @@ using namespace eflow;
 namespace {
 
 constexpr std::int64_t kClips = 24, kWidth = 6;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-void refused(const std::string& words, const std::string& part, int code = 2) {
-  const auto outcome = eflow_says(words);
-  BOOST_TEST(outcome.code == code, words << "\n" << outcome.text);
-  BOOST_TEST(contains(outcome.text, part),
-             words << "\nshould say: " << part << "\nsaid: " << outcome.text);
-}
-
-std::string done(const std::string& words) {
-  const auto outcome = eflow_says(words);
-  BOOST_REQUIRE_MESSAGE(outcome.code == 0, words << "\n" << outcome.text);
-  return outcome.text;
-}
 
 std::span<const std::byte> bytes_of(const auto& values) {
   return std::as_bytes(std::span(values.data(), values.size()));

@@ -9,25 +9,12 @@
 
 #include "eflow/core/base/shape.hpp"
 #include "eflow/io/dataset/npy.hpp"
-#include "eflow/tests/trainer/program/program.hpp"
+#include "eflow/tests/trainer/program/expectations.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
 
 using namespace eflow;
 
 namespace {
-
-std::string done(const std::string& words) {
-  const auto outcome = eflow_says(words);
-  BOOST_REQUIRE_MESSAGE(outcome.code == 0, words << "\n" << outcome.text);
-  return outcome.text;
-}
-
-void refused(const std::string& words, const std::string& part, int code = 2) {
-  const auto outcome = eflow_says(words);
-  BOOST_TEST(outcome.code == code, words << "\n" << outcome.text);
-  BOOST_TEST((outcome.text.find(part) != std::string::npos),
-             words << "\nshould say: " << part << "\nsaid: " << outcome.text);
-}
 
 std::vector<float> samples_of(const std::string& run, const std::filesystem::path& out) {
   done("sample --count 3 --steps 3 --sampler compose --shift 2 --run " + run + " --out " +
