@@ -181,13 +181,15 @@ class CompilesStop {
   CompilesStop& operator=(const CompilesStop&) = delete;
 };
 
-/// Resumes the trainer from a checkpoint of this run.
-void start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
-                Parts* parts) {
+/// Resumes the trainer from a checkpoint of this run, and returns the run's history.
+RunHistory start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
+                      Parts* parts) {
   check_fits(checkpoint, config, parts->data.info, say);
+  RunHistory history = info_of(checkpoint).history;
   try {
     parts->trainer.load_state(load_trainer_state(checkpoint), checkpoint.step(),
-                              info_of(checkpoint).history.earlier_updates);
+                              history.earlier_updates);
+    return history;
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
   }
@@ -292,9 +294,11 @@ class Run {
                            : std::string()));
     const CompilesStop stop(hooks_.stop);
     parts_ = std::make_unique<Parts>(config_, &ranks_);
-    Facts facts = facts_of_build();
-    facts.emplace_back("data set", parts_->data.info.fingerprint);
-    require_agreement(facts, &ranks_);
+    if (ranks_.size() > 1) {  // the facts include a hash of the whole program
+      Facts facts = facts_of_build();
+      facts.emplace_back("data set", parts_->data.info.fingerprint);
+      require_agreement(facts, &ranks_);
+    }
     for (const std::string& warning : parts_->data.warnings) log_warning("[data] ", warning);
     const std::string unused = describe_unused(config_, parts_->data.info.clips);
     if (!unused.empty()) say(unused);
@@ -321,8 +325,7 @@ class Run {
     const Say tell = [this](const std::string& line) { say(line); };
     auto checkpoint = agree_on_checkpoint(resume, tell);
     if (checkpoint) {
-      start_from(*checkpoint, config_, tell, parts_.get());
-      history_ = info_of(*checkpoint).history;
+      history_ = start_from(*checkpoint, config_, tell, parts_.get());
       last_checkpoint_ = checkpoint->path();
     } else if (!config_.train.init_from.empty()) {
       init_from(config_.train, tell, parts_.get(), &history_);
@@ -470,7 +473,8 @@ class Run {
     metrics->mfu = flops / metrics->step_s / peak_;
   }
 
-  /// Warns if rounding errors probably dominate the consistency loss (soflow/objective/drift_alarm.hpp).
+  /// Warns if rounding errors probably dominate the consistency loss
+  /// (soflow/objective/drift_alarm.hpp).
   void warn_of_noise(const StepMetrics& metrics) {
     const std::optional<double> mean = alarm_.add(metrics.scm_drift);
     if (!mean) return;
@@ -511,8 +515,8 @@ class Run {
     saved_ = step;
   }
 
-  /// All ranks. Saves. After a failure, a run that goes on tries again some steps later, and one that ends
-  /// tries again at once; the last of kSaveAttempts failures in a row is thrown.
+  /// All ranks. Saves. After a failure, a run that goes on tries again some steps later, and one
+  /// that ends tries again at once; the last of kSaveAttempts failures in a row is thrown.
   void save_patiently(bool end) {
     const std::int64_t step = parts_->trainer.steps();
     const nn::NamedTensors state = parts_->trainer.state();
@@ -535,8 +539,9 @@ class Run {
     } while (end);
   }
 
-  /// All ranks. Saves the state that a failure leaves behind, if it is that of a finished step and has not been
-  /// saved. Removes no other checkpoint, because this one may lead to the same failure again.
+  /// All ranks. Saves the state that a failure leaves behind, if it is that of a finished step and
+  /// has not been saved. Removes no other checkpoint, because this one may lead to the same failure
+  /// again.
   void rescue() {
     const Trainer& trainer = parts_->trainer;
     const std::int64_t step = trainer.steps();
