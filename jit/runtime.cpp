@@ -174,8 +174,8 @@ struct Runtime::State {
     }
   }
 
-  /// Builds and loads a kernel and inserts it into the table. Equal requests, whatever their KernelSpec,
-  /// share the loaded kernel in `memory`.
+  /// Builds and loads a kernel and inserts it into the table. Equal requests, whatever their
+  /// KernelSpec, share the loaded kernel in `memory`.
   template <class Kernel, class Loaded, class Load, class KernelOf>
   void table_insert(SpecTable<Kernel>& into, MemCache<Loaded>& memory, const KernelRef& kernel,
                     const CompileLimits& time, Prepared& out, Load&& load, KernelOf&& kernel_of) {

@@ -85,11 +85,11 @@ class Runtime {
   /// Waits for all work queued on the stream. Throws DeviceError if any of it failed.
   void synchronize(Stream stream = {}) const;
 
-  /// Adds a user's kernel text, which may include the library's ("eflow/kernels_src/tile/pack.h"). See
-  /// KernelTexts::add.
+  /// Adds a user's kernel text, which may include the library's ("eflow/kernels_src/tile/pack.h").
+  /// See KernelTexts::add.
   void add_text(std::string path, std::string text);
-  /// Adds a kernel definition. See KernelDefinitions::add. Throws InvalidArgument if a built-in kernel
-  /// of another text has this name.
+  /// Adds a kernel definition. See KernelDefinitions::add. Throws InvalidArgument if a built-in
+  /// kernel of another text has this name.
   void define(const KernelDefinition& definition);
 
   /// Makes all kernels launchable, compiling in parallel. Returns one result per kernel, in order;
@@ -106,8 +106,8 @@ class Runtime {
   [[nodiscard]] KernelSpec tuned(std::string_view name, const KernelSpec& spec, ShapeBucket shape);
 
   /// While set, prepares that are started from the thread that called this poll `stop` there; true
-  /// cancels their compiles, and those that follow fail at once. An application that is asked to end need not wait
-  /// for a compiler. Not to be called while another thread prepares.
+  /// cancels their compiles, and those that follow fail at once. An application that is asked to
+  /// end need not wait for a compiler. Not to be called while another thread prepares.
   void cancel_compiles_if(std::function<bool()> stop);
 
   /// Must be called before the first prepare().

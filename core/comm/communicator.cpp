@@ -31,8 +31,8 @@ std::string quoted(const char* what, std::int64_t step) {
 constexpr double kLongestGap = 0.25;
 /// A longer gap means that this process was stopped: what it waits for then tells nothing.
 constexpr double kSuspended = 1;
-/// At the deadline, part of it, and at most this long, in which ranks that wait themselves can answer.
-/// Those that stay silent are the ones to name.
+/// At the deadline, part of it, and at most this long, in which ranks that wait themselves can
+/// answer. Those that stay silent are the ones to name.
 constexpr double kAnswerShare = 0.2, kLongestAnswer = 5;
 /// How long a wait goes on after an interruption before it is reported.
 constexpr double kBeforeNote = 0.2;
@@ -68,8 +68,8 @@ struct Pending::State {
   std::vector<Arrival> arrivals;
   bool complete = false;
 
-  /// Whether ranks that have not joined stay silent. The others are taken as arrived; `answer` becomes
-  /// what the first of them says.
+  /// Whether ranks that have not joined stay silent. The others are taken as arrived; `answer`
+  /// becomes what the first of them says.
   bool hear(Communicator::Header* answer) {
     bool silent = false;
     for (Arrival& arrival : arrivals) {

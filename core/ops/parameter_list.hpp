@@ -49,8 +49,9 @@ class ParameterList {
   /// The sum of the terms, f64 [1].
   [[nodiscard]] static Tensor total_of(const Tensor& block_squares);
   /// Applies one update with the gradients of the last squared_norm() or block_squares() call.
-  /// squared_norm: the sum of squares of all gradients, which determines the clipping; if it is not finite, nothing changes. Does not wait for
-  /// the device. Throws InvalidArgument if squared_norm() was not called before or step is < 1.
+  /// squared_norm: the sum of squares of all gradients, which determines the clipping; if it is not
+  /// finite, nothing changes. Does not wait for the device. Throws InvalidArgument if
+  /// squared_norm() was not called before or step is < 1.
   void update(const ListStep& step, const Tensor& squared_norm);
 
  private:

@@ -52,8 +52,8 @@ class Dataset final : public ClipSource {
   [[nodiscard]] std::span<const std::int32_t> labels() const;
 
   /// Reads a clip, verifies it (XXH3 of the stored bytes, checksum of the zstd frame), maps it to
-  /// float and, for latents with statistics, normalises each channel. Throws CorruptData naming file, sample and byte offset; InvalidArgument for an index
-  /// out of range or a wrong span size.
+  /// float and, for latents with statistics, normalises each channel. Throws CorruptData naming
+  /// file, sample and byte offset; InvalidArgument for an index out of range or a wrong span size.
   std::int32_t read(std::int64_t index, std::span<float> clip) const override;
   /// Shape [L, E] of the captions' embeddings; rank 0 without text. L is spec.text.max_length, or
   /// what set_context_length() set.

@@ -17,7 +17,8 @@ struct ClipWalk {
 };
 
 /// Returns the traversal for an array of shape `shape`. `layout` is a permutation of NTHWC, NTHW
-/// (C = 1) or NHWC (T = 1) that starts with N. Throws InvalidArgument if it is not, or does not match the shape's rank.
+/// (C = 1) or NHWC (T = 1) that starts with N. Throws InvalidArgument if it is not, or does not match
+/// the shape's rank.
 [[nodiscard]] ClipWalk walk_of(const std::string& layout, const Shape& shape,
                                const std::string& where);
 

@@ -40,8 +40,9 @@ struct LoaderOptions {
   int depth = 2;    ///< most batches in preparation or ready, >= 1; bounds the memory
 };
 
-/// Delivers, for step k, the samples at positions [n*B, (n+1)*B) of the order, where n is k, or with
-/// `every` > 1 the k-th batch that is taken. For a single consumer thread. The source is borrowed and must outlive the loader. The destructor waits for
+/// Delivers, for step k, the samples at positions [n*B, (n+1)*B) of the order, where n is k, or
+/// with `every` > 1 the k-th batch that is taken; or those that `positions` returns. For a single
+/// consumer thread. The source is borrowed and must outlive the loader. The destructor waits for
 /// reads in progress, then joins the reader threads.
 class Loader {
  public:

@@ -71,8 +71,8 @@ struct PackReport {
 /// labels) into `out`. If `out` holds this data set already, only damaged or missing shards are
 /// written again; what else it may hold is refused unless options.foreign says otherwise. Throws
 /// AmbiguousArray (axis order or range of floats); InvalidArgument (label out of range, counts that
-/// differ, or a NaN or out-of-range value, naming clip and pixel; captions that do not fit the clips), IoError, NoSpaceError,
-/// CorruptData.
+/// differ, or a NaN or out-of-range value, naming clip and pixel; captions that do not fit the
+/// clips), IoError, NoSpaceError, CorruptData.
 PackReport pack_npy(const std::filesystem::path& videos, const std::filesystem::path& labels,
                     const std::filesystem::path& out, const PackOptions& options = {});
 

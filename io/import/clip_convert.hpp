@@ -19,8 +19,8 @@ namespace eflow::io {
 /// AmbiguousArray, InvalidArgument.
 [[nodiscard]] ClipWalk walk_of(Item& item, const std::string& layout);
 
-/// Adds the clip's values to the statistics. Throws InvalidArgument naming the first value that is not
-/// in the range of `meaning`; latents must be finite numbers that bf16 can hold.
+/// Adds the clip's values to the statistics. Throws InvalidArgument naming the first value that is
+/// not in the range of `meaning`; latents must be finite numbers that bf16 can hold.
 void measure(const Item& item, const ClipWalk& walk, FloatRange meaning, ChannelStats& stats);
 
 /// What to do with each value: check that it is in `allowed`, then value * scale + offset, for each

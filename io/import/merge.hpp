@@ -1,6 +1,6 @@
 #pragma once
-// Joins packed data sets without packing again: parts that several processes packed, or a new part and
-// the data set that it is added to.
+// Joins packed data sets without packing again: parts that several processes packed, or a new part
+// and the data set that it is added to.
 
 #include <filesystem>
 #include <vector>

@@ -43,8 +43,8 @@ class OnPolicyObjective {
   explicit OnPolicyObjective(OnPolicyOptions options) : options_(std::move(options)) {}
 
   /// Returns the student's loss, mean |x - sg(x - g)|^2 with the matching gradient g. Samples are
-  /// recorded as kDistributionMatching with mse = mean_e g^2. The batch provides indices, conditions and the
-  /// shape of x0. step and batch_total are as for EFlowObjective.
+  /// recorded as kDistributionMatching with mse = mean_e g^2. The batch provides indices,
+  /// conditions and the shape of x0. step and batch_total are as for EFlowObjective.
   [[nodiscard]] StepLoss student(const RollOut& student, const Scores& scores, const Batch& batch,
                                  std::int64_t step, std::int64_t batch_total = 0) const;
   /// Returns the fake score's loss: flow matching on a rollout of its own, which is not recorded by

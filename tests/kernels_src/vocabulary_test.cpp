@@ -1,6 +1,6 @@
-// Every word of the vocabulary computes what its definition says, with every stored type that it may
-// be used with: on the CPU with each instruction set, on an emulated GPU, and on a GPU that interprets
-// NVRTC's output. docs/kernels/vocabulary.md shows the list.
+// Every word of the vocabulary computes what its definition says, with every stored type that it
+// may be used with: on the CPU with each instruction set, on an emulated GPU, and on a GPU that
+// interprets NVRTC's output. docs/kernels/vocabulary.md shows the list.
 //   test.kernels_src.vocabulary -- --page     prints that page
 #define BOOST_TEST_MODULE vocabulary
 #include "eflow/tests/kernels_src/vocabulary.hpp"

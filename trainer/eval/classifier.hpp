@@ -1,6 +1,7 @@
 #pragma once
-// ClipClassifier: a small transformer over space and time that predicts a clip's label, or several. It judges
-// generated clips; it is trained on the data set at hand and is never part of the generator.
+// ClipClassifier: a small transformer over space and time that predicts a clip's label, or several.
+// It judges generated clips; it is trained on the data set at hand and is never part of the
+// generator.
 
 #include <deque>
 

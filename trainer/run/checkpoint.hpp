@@ -54,8 +54,8 @@ std::filesystem::path save_checkpoint(io::CheckpointStore* store, std::int64_t s
                                       const nn::NamedTensors& state, const Config& config,
                                       const DataInfo& data, const RunHistory& history);
 
-/// Saves averaged weights alone as checkpoint 0: a run that samples and that train.init_from takes, but
-/// that cannot be resumed. Throws as save_checkpoint().
+/// Saves averaged weights alone as checkpoint 0: a run that samples and that train.init_from takes,
+/// but that cannot be resumed. Throws as save_checkpoint().
 std::filesystem::path save_weights(io::CheckpointStore* store, const nn::NamedTensors& weights,
                                    const Config& config, const DataInfo& data);
 

@@ -65,9 +65,9 @@ struct SampleRequest {
 [[nodiscard]] std::int64_t evaluations(const SampleRequest& request, const nn::DiTConfig& model);
 
 /// Samples clips from any model, on the default device. Labels are in [0, classes) or -1. Returns
-/// nothing if cancelled. Throws InvalidArgument for an empty request, a label out of range, a length or
-/// given frames that do not fit the model, or `steer` together with `stream`. May be called from one
-/// thread at a time per model.
+/// nothing if cancelled. Throws InvalidArgument for an empty request, a label out of range, a
+/// length or given frames that do not fit the model, or `steer` together with `stream`. May be
+/// called from one thread at a time per model.
 [[nodiscard]] std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
                                                          const SampleRequest& request);
 

@@ -18,9 +18,10 @@ namespace eflow::trainer {
 
 class OnPolicyRun final : public SecondLearner {
  public:
-  /// `student` and `ranks`, which share the work, must outlive this object. The score starts as a copy of the teacher; if the teacher
-  /// is exact (anyflow.teacher = exact), begin() makes it a copy of the student. Throws
-  /// CheckpointError if the teacher is missing or was trained on clips of another format.
+  /// `student` and `ranks`, which share the work, must outlive this object. The score starts as a
+  /// copy of the teacher; if the teacher is exact (anyflow.teacher = exact), begin() makes it a
+  /// copy of the student. Throws CheckpointError if the teacher is missing or was trained on clips
+  /// of another format.
   OnPolicyRun(const Config& config, const DataInfo& data, const nn::VideoDiT* student,
               comm::Communicator* ranks);
 

@@ -28,8 +28,8 @@ struct H5Info {
   Array clip{}, context{};  ///< rank 0: none
 };
 
-/// Checks type, layout, filters and sizes of the arrays before any is read, then sends the rows. Throws
-/// CorruptData, InvalidArgument listing the file's arrays if a path is not one of them.
+/// Checks type, layout, filters and sizes of the arrays before any is read, then sends the rows.
+/// Throws CorruptData, InvalidArgument listing the file's arrays if a path is not one of them.
 void send_h5(const std::string& file, const H5Paths& paths, Sender& sender);
 
 inline constexpr std::uint64_t kMaxH5Row = 1ull << 30;  ///< bytes

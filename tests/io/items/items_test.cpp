@@ -1,4 +1,5 @@
-// Items from arrays of others, whatever file they are in: types, names, captions, and what is refused.
+// Items from arrays of others, whatever file they are in: types, names, captions, and what is
+// refused.
 #define BOOST_TEST_MODULE items
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
-// Foreign HDF5 files: right values of every type and layout; whatever a file does to HDF5, a crash, an
-// endless loop, endless memory, is an error with its name, in a process of its own.
+// Foreign HDF5 files: right values of every type and layout; whatever a file does to HDF5, a crash,
+// an endless loop, endless memory, is an error with its name, in a process of its own.
 #define BOOST_TEST_MODULE h5_source
 #include "eflow/io/items/h5/h5_source.hpp"
 

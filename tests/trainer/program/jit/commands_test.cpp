@@ -44,8 +44,8 @@ struct Session {
   std::vector<TunableKernel> kernels;
 };
 
-/// y = sum over a window of x. The window is a constant of the KernelSpec or, if that is 0, an argument.
-/// The tunable has no effect.
+/// y = sum over a window of x. The window is a constant of the KernelSpec or, if that is 0, an
+/// argument. The tunable has no effect.
 constexpr const char* kWindowText =
     "#pragma once\n"
     "#include \"eflow/kernels_src/tile/pack.h\"\n"
