@@ -22,7 +22,7 @@ PerSample held_out_error(const Network& network, const Batch& batch, const Logit
   options.guidance = guidance;
   const double w = std::max(guidance.scale, (guidance.scale + guidance.scale_max) / 2);
   options.guidance.scale = options.guidance.scale_max = w;
-  const SampleContext context(options, batch, 0, false);
+  const SampleContext context(options, batch, 0, std::vector<bool>(batch.size()));
   Tensor F = context.full(network, at.x_t, t, t);
   if (w != 1) F = (F + context.unconditional(network, at.x_t, t) * (w - 1)) / w;
   return fm_loss(F, at.v, {}).mse.to_vector<double>();

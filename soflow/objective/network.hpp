@@ -20,6 +20,12 @@ namespace eflow::soflow {
 using Network = std::function<Tensor(const Tensor& x, const Tensor& t, const Tensor& s,
                                      const nn::Condition& condition)>;
 
+/// The trained network (theta) and its moving average (theta-), the target of MVA. `average` may be
+/// empty if no sample trains MVA.
+struct Networks {
+  Network online = {}, average = {};
+};
+
 /// One value per sample, on the host.
 using PerSample = std::vector<double>;
 

@@ -1,6 +1,6 @@
-// Algorithm 1 of arXiv 2603.27086: one function per loss group, from the sample's times to its
-// loss. Equation numbers are the paper's. F is the mean velocity, f(x, t, s) = x + (s - t) F the
-// solution.
+// A training step: divides the batch over the loss groups, evaluates the trained network once at
+// the samples of all groups, each at its own (t, s), and the weak path once.
+// [arXiv 2603.27086, Alg. 1]
 
 #include "eflow/soflow/objective/objective.hpp"
 
@@ -9,22 +9,17 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/ops.hpp"
-#include "eflow/soflow/objective/interpolant.hpp"
+#include "eflow/soflow/objective/group_losses.hpp"
 #include "eflow/soflow/objective/purpose.hpp"
-#include "eflow/soflow/objective/sample_context.hpp"
 
 namespace eflow::soflow {
 namespace {
 
-/// Clamps t to at least kTimeMargin, as ordered_times() does.
-PerSample times_alone(PerSample t) {
-  const PerSample data(t.size(), 0);
-  return ordered_times(std::move(t), data, 1).t;
-}
+using Positions = std::vector<std::int64_t>;
 
 struct GroupResult {
   LossGroup group;
-  std::vector<std::int64_t> indices;
+  Positions indices;
   SampleLosses losses;
 };
 
@@ -44,19 +39,146 @@ std::vector<SampleRecord> read_back(const std::vector<GroupResult>& groups) {
 
 /// The batch positions of each group's samples, in the order of the enum. They depend on the
 /// samples' global indices only.
-std::map<LossGroup, std::vector<std::int64_t>> divide(const ObjectiveOptions& options,
-                                                      const Batch& batch, std::int64_t step) {
+std::map<LossGroup, Positions> divide(const ObjectiveOptions& options, const Batch& batch,
+                                      std::int64_t step) {
   const std::vector<LossGroup>& pattern = options.pattern_at(step);
   const bool weak = options.guidance.kind == Unconditional::kWeakPath;
   const std::vector<bool> drops_path = draw_dropped(weak ? options.guidance.path_drop : 0,
                                                     options.key(kPathDrop, step), batch.indices);
-  std::map<LossGroup, std::vector<std::int64_t>> positions;
+  std::map<LossGroup, Positions> positions;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     LossGroup group = pattern[static_cast<std::size_t>(batch.indices[i]) % pattern.size()];
     if (group == LossGroup::kFlowMatching && drops_path[i]) group = LossGroup::kWeakPath;
     positions[group].push_back(static_cast<std::int64_t>(i));
   }
   return positions;
+}
+
+/// Whether the group is trained towards the target velocity of Eq. 11, with guidance and with
+/// samples that lose their label.
+bool is_guided(LossGroup group) {
+  return group == LossGroup::kFlowMatching || group == LossGroup::kSolutionConsistency;
+}
+
+bool is_full_path(LossGroup group) {
+  return group != LossGroup::kWeakPath;
+}
+
+/// A batch divided over its groups.
+class DividedBatch {
+ public:
+  DividedBatch(const ObjectiveOptions& options, const Batch& batch, std::int64_t step)
+      : options_(options), batch_(batch), step_(step), positions_(divide(options, batch, step)) {}
+
+  [[nodiscard]] std::vector<LossGroup> groups(bool (*chosen)(LossGroup)) const {
+    std::vector<LossGroup> groups;
+    for (const auto& [group, at] : positions_)
+      if (chosen(group)) groups.push_back(group);
+    return groups;
+  }
+  [[nodiscard]] bool has(LossGroup group) const { return positions_.contains(group); }
+  [[nodiscard]] std::int64_t count(LossGroup group) const {
+    return static_cast<std::int64_t>(positions_.at(group).size());
+  }
+  [[nodiscard]] std::int64_t count(const std::vector<LossGroup>& groups) const {
+    std::int64_t total = 0;
+    for (const LossGroup group : groups) total += count(group);
+    return total;
+  }
+  [[nodiscard]] Positions indices(LossGroup group) const {
+    Positions indices;
+    for (const std::int64_t i : positions_.at(group))
+      indices.push_back(batch_.indices[static_cast<std::size_t>(i)]);
+    return indices;
+  }
+  /// The context of the groups' samples, group by group.
+  [[nodiscard]] SampleContext context(const std::vector<LossGroup>& groups) const {
+    Positions all;
+    std::vector<bool> may_drop;
+    for (const LossGroup group : groups) {
+      const Positions& at = positions_.at(group);
+      all.insert(all.end(), at.begin(), at.end());
+      may_drop.insert(may_drop.end(), at.size(), is_guided(group));
+    }
+    return {options_, batch_.rows(all), step_, may_drop};
+  }
+
+ private:
+  const ObjectiveOptions& options_;
+  const Batch& batch_;
+  std::int64_t step_;
+  std::map<LossGroup, Positions> positions_;
+};
+
+void append(const Times& from, Times* to) {
+  const auto add = [](const PerSample& values, PerSample* all) {
+    all->insert(all->end(), values.begin(), values.end());
+  };
+  add(from.t, &to->t);
+  add(from.l, &to->l);
+  add(from.s, &to->s);
+}
+
+/// The first values, one for each of `count` samples.
+PerSample head(const PerSample& values, std::int64_t count) {
+  return {values.begin(), values.begin() + count};
+}
+
+/// v_uncond of the guided samples, which come first among those of x_t. [Eq. 10]
+Tensor unconditional_velocity(const Network& network, const DividedBatch& samples,
+                              const Tensor& x_t, const PerSample& t) {
+  const std::vector<LossGroup> guided = samples.groups(is_guided);
+  if (guided.empty()) return {};
+  const std::int64_t count = samples.count(guided);
+  const SampleContext context = samples.context(guided);
+  const PerSample times = head(t, count);
+  return context.target_uncond(network, narrow(x_t, 0, 0, count), times, context.factors(times));
+}
+
+/// FM, SCM and MVA: one pass with gradient at the samples of all of them.
+std::vector<GroupResult> full_path_losses(const ObjectiveOptions& options, const Networks& networks,
+                                          const DividedBatch& samples, std::int64_t step) {
+  const std::vector<LossGroup> groups = samples.groups(is_full_path);
+  if (groups.empty()) return {};
+  Times times;
+  std::vector<GroupSamples> parts;
+  std::vector<std::int64_t> sizes;
+  for (const LossGroup group : groups) {
+    parts.push_back({.context = samples.context({group})});
+    parts.back().times = draw_group_times(options, group, parts.back().context, step);
+    append(parts.back().times, &times);
+    sizes.push_back(samples.count(group));
+  }
+  const SampleContext context = samples.context(groups);
+  const auto [x_t, v] = context.point(times.t);  // Eq. 1
+  const Tensor v_uncond = unconditional_velocity(networks.online, samples, x_t, times.t);
+
+  std::vector<LossOf> losses;
+  for (std::int64_t i = 0, first = 0; i < std::ssize(groups); first += sizes[i++]) {
+    GroupSamples& part = parts[i];
+    part.x_t = narrow(x_t, 0, first, sizes[i]);
+    part.v = narrow(v, 0, first, sizes[i]);
+    if (is_guided(groups[i]) && v_uncond.defined())
+      part.v_uncond = narrow(v_uncond, 0, first, sizes[i]);
+    losses.push_back(loss_of(options, networks, groups[i], part));
+  }
+  const std::vector<Tensor> F =
+      split(context.full(networks.online, x_t, times.t, times.s), sizes, 0);
+  std::vector<GroupResult> results;
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    results.push_back({groups[i], samples.indices(groups[i]), losses[i](F[i])});
+  return results;
+}
+
+/// FM of the weak path alone.
+GroupResult weak_path_losses(const ObjectiveOptions& options, const Network& network,
+                             const DividedBatch& samples, std::int64_t step) {
+  constexpr LossGroup kGroup = LossGroup::kWeakPath;
+  const SampleContext context = samples.context({kGroup});
+  const PerSample t = draw_group_times(options, kGroup, context, step).t;
+  const auto [x_t, v] = context.point(t);                                   // Eq. 1
+  const Tensor F = context.unconditional(network, x_t, t);                  // Eq. 10
+  return {kGroup, samples.indices(kGroup), fm_loss(F, v, options.weight)};  // Eq. 3
 }
 
 void check_pattern(const std::vector<LossGroup>& pattern) {
@@ -76,99 +198,23 @@ EFlowObjective::EFlowObjective(ObjectiveOptions options) : options_(std::move(op
   static_cast<void>(kept_count(options_.drop, options_.grid));
 }
 
-SampleLosses EFlowObjective::fm_losses(const Network& network, const SampleContext& context) const {
-  const PerSample t = times_alone(context.draw(options_.times.fm_t, kTimeT));  // t ~ p_t
-  const auto [x_t, v] = context.point(t);                                      // Eq. 1
-  const TargetFactors factors = context.factors(t);                            // w, m
-  const Tensor v_uncond = context.target_uncond(network, x_t, t, factors);     // Eq. 10
-  const Tensor F = context.full(network, x_t, t, t);                           // F(x_t, t, t)
-  const Tensor v_tgt = target_velocity(factors, v, v_uncond, F.detach());      // Eq. 11
-  return fm_loss(F, v_tgt, options_.weight);                                   // Eq. 3
-}
-
-SampleLosses EFlowObjective::weak_path_losses(const Network& network,
-                                              const SampleContext& context) const {
-  const PerSample t = times_alone(context.draw(options_.times.fm_t, kTimeT));  // t ~ p_t
-  const auto [x_t, v] = context.point(t);                                      // Eq. 1
-  const Tensor F = context.unconditional(network, x_t, t);                     // Eq. 10
-  return fm_loss(F, v, options_.weight);                                       // Eq. 3
-}
-
-SampleLosses EFlowObjective::scm_losses(const Network& network, const SampleContext& context,
-                                        std::int64_t step) const {
-  const auto [t, l, s] = ordered_times(context.draw(options_.times.scm_t, kTimeT),  // s < l < t
-                                       context.draw(options_.times.scm_s, kTimeS),
-                                       options_.ratio.at(step));  // r(k)
-  const auto [x_t, v] = context.point(t);                         // Eq. 1
-  const TargetFactors factors = context.factors(t);               // w, m
-  Tensor v_tgt, F_l;
-  {
-    const NoGrad off;                                                         // sg, theta
-    const Tensor v_uncond = context.target_uncond(network, x_t, t, factors);  // Eq. 10
-    const Tensor F_v = factors.needs_own() ? context.full(network, x_t, t, t) : Tensor();
-    v_tgt = target_velocity(factors, v, v_uncond, F_v);  // Eq. 11
-    const Tensor x_l = advance(x_t, v_tgt, t, l);        // Eq. 4
-    F_l = context.full(network, x_l, l, s);
-  }
-  const Tensor F_t = context.full(network, x_t, t, s);
-  const Tensor dq = solution_drift(v_tgt, F_t.detach(), F_l, t, l, s);  // (f_t - f_l) / (t - l)
-  SampleLosses losses = scm_loss(F_t, dq, options_.weight, options_.scm_scale);  // Eq. 4
-  losses.target = mean_square(v_tgt);
-  return losses;
-}
-
-SampleLosses EFlowObjective::mva_losses(const Networks& networks,
-                                        const SampleContext& context) const {
-  const auto [t, l, s] = context.jumps();  // s < l < t
-  const auto [x_t, v] = context.point(t);  // Eq. 1
-  Tensor F_star;
-  {
-    const NoGrad off;  // sg, theta-
-    const Tensor y = context.full(networks.average, x_t, t, l);
-    const Tensor x_l = advance(x_t, y, t, l);  // f(x_t, t, l)
-    const Tensor z = context.full(networks.average, x_l, l, s);
-    F_star = mva_target(y, z, t, l, s);  // (x_t - f*) / (t - s)
-  }
-  const Tensor F = context.full(networks.online, x_t, t, s);
-  return mva_loss(F, F_star, t, s, options_.mva.weight, options_.weight);  // Eq. 12
-}
-
-SampleLosses EFlowObjective::losses_of(LossGroup group, const Networks& networks, Batch part,
-                                       std::int64_t step) const {
-  const bool may_drop =
-      group == LossGroup::kFlowMatching || group == LossGroup::kSolutionConsistency;
-  const SampleContext context(options_, std::move(part), step, may_drop);
-  switch (group) {
-    case LossGroup::kFlowMatching:
-      return fm_losses(networks.online, context);
-    case LossGroup::kWeakPath:
-      return weak_path_losses(networks.online, context);
-    case LossGroup::kSolutionConsistency:
-      return scm_losses(networks.online, context, step);
-    case LossGroup::kMeanVelocityAdditivity:
-      return mva_losses(networks, context);
-    case LossGroup::kDistributionMatching:  // refused by the constructor
-      break;
-  }
-  return {};
-}
-
 StepLoss EFlowObjective::operator()(const Networks& networks, const Batch& batch, std::int64_t step,
                                     std::int64_t batch_total) const {
   batch.check();
+  const DividedBatch samples(options_, batch, step);
+  if (samples.has(LossGroup::kMeanVelocityAdditivity) && !networks.average)
+    throw InvalidArgument("[objective] mean-velocity additivity requires the averaged network");
+  std::vector<GroupResult> results = full_path_losses(options_, networks, samples, step);
+  if (samples.has(LossGroup::kWeakPath))
+    results.push_back(weak_path_losses(options_, networks.online, samples, step));
+
   const auto total = static_cast<double>(batch_total > 0 ? batch_total : batch.x0.size(0));
   StepLoss result;
-  std::vector<GroupResult> groups;
-  for (const auto& [group, positions] : divide(options_, batch, step)) {
-    if (group == LossGroup::kMeanVelocityAdditivity && !networks.average) {
-      throw InvalidArgument("[objective] mean-velocity additivity requires the averaged network");
-    }
-    const Batch part = batch.rows(positions);
-    groups.push_back({group, part.indices, losses_of(group, networks, part, step)});
-    const Tensor share = sum(groups.back().losses.loss) / total;
+  for (const GroupResult& group : results) {
+    const Tensor share = sum(group.losses.loss) / total;
     result.total = result.total.defined() ? result.total + share : share;
   }
-  result.samples = read_back(groups);
+  result.samples = read_back(results);
   return result;
 }
 

@@ -12,14 +12,6 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::soflow {
 
-class SampleContext;
-
-/// The trained network (theta) and its moving average (theta-), the target of MVA. `average` may be
-/// empty if no sample trains MVA.
-struct Networks {
-  Network online = {}, average = {};
-};
-
 class EFlowObjective {
  public:
   /// Throws InvalidArgument if the token drop does not fit the grid, or if a pattern holds a group
@@ -40,16 +32,6 @@ class EFlowObjective {
   [[nodiscard]] const ObjectiveOptions& options() const { return options_; }
 
  private:
-  [[nodiscard]] SampleLosses losses_of(LossGroup group, const Networks& networks, Batch part,
-                                       std::int64_t step) const;
-  [[nodiscard]] SampleLosses fm_losses(const Network& network, const SampleContext& context) const;
-  [[nodiscard]] SampleLosses weak_path_losses(const Network& network,
-                                              const SampleContext& context) const;
-  [[nodiscard]] SampleLosses scm_losses(const Network& network, const SampleContext& context,
-                                        std::int64_t step) const;
-  [[nodiscard]] SampleLosses mva_losses(const Networks& networks,
-                                        const SampleContext& context) const;
-
   ObjectiveOptions options_;
 };
 

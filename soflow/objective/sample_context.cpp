@@ -15,13 +15,14 @@ PathPoint::PathPoint(const Batch& batch, const RandomKey& key, const PerSample& 
 }
 
 SampleContext::SampleContext(const ObjectiveOptions& options, Batch batch, std::int64_t step,
-                             bool may_drop)
+                             const std::vector<bool>& may_drop)
     : options_(options), batch_(std::move(batch)), step_(step) {
   const GuidanceOptions& guidance = options_.guidance;
   const bool uses_weak_path = guidance.kind == Unconditional::kWeakPath;
   scales_ = draw_scales(guidance, options_.key(kScale, step), batch_.indices);
-  dropped_ = draw_dropped(may_drop && !uses_weak_path ? guidance.label_drop : 0,
-                          options_.key(kLabelDrop, step), batch_.indices);
+  dropped_ = draw_dropped(uses_weak_path ? 0 : guidance.label_drop, options_.key(kLabelDrop, step),
+                          batch_.indices);
+  for (std::size_t i = 0; i < dropped_.size(); ++i) dropped_[i] = dropped_[i] && may_drop[i];
   full_ = condition_of(batch_, dropped_, guidance.null_label);
   unconditional_ =
       condition_of(batch_, std::vector<bool>(batch_.size(), true), guidance.null_label);

@@ -1,7 +1,8 @@
 #pragma once
-// SampleContext: how the samples of one loss group evaluate a network in one step. It holds everything
-// that must be the same in all passes of a sample: noise, kept tokens, guidance scale and
-// condition. A difference in any of them would be multiplied by 1 / r in the SCM target.
+// SampleContext: how samples evaluate a network in one step. It holds everything that must be the
+// same in all passes of a sample: noise, kept tokens, guidance scale and condition. A difference in
+// any of them would be multiplied by 1 / r in the SCM target. All of it follows from the samples'
+// indices, so a sample has the same in the context of its group and in that of several groups.
 
 #include "eflow/core/tensor/random_key.hpp"
 #include "eflow/soflow/objective/batch.hpp"
@@ -19,9 +20,10 @@ struct PathPoint {
 
 class SampleContext {
  public:
-  /// Draws what the samples share. may_drop: samples may lose their condition (label_drop).
+  /// Draws what the samples share. may_drop, one per sample: it may lose its condition (label_drop).
   /// `options` must outlive the object.
-  SampleContext(const ObjectiveOptions& options, Batch batch, std::int64_t step, bool may_drop);
+  SampleContext(const ObjectiveOptions& options, Batch batch, std::int64_t step,
+                const std::vector<bool>& may_drop);
 
   /// F(x, t, s | c, w) of the full network over the kept tokens.
   [[nodiscard]] Tensor full(const Network& network, const Tensor& x, const PerSample& t,

@@ -155,6 +155,28 @@ BOOST_AUTO_TEST_CASE(mva_composes_two_jumps_of_the_averaged_weights) {
   BOOST_TEST((!legs[0].recorded && !legs[1].recorded && jump[0].recorded));
 }
 
+/// Samples of all groups share the pass with gradient; the weak path, which has no middle, is another.
+BOOST_AUTO_TEST_CASE(groups_evaluate_the_trained_network_together) {
+  Calls online, average;
+  const auto net = model(1), mean = model(2);
+  const StepLoss loss =
+      EFlowObjective(everything())({online.watch(*net), average.watch(*mean)}, batch_of(0, 16), 7);
+  std::size_t weak = 0;
+  for (const SampleRecord& sample : loss.samples) weak += sample.group == LossGroup::kWeakPath;
+  BOOST_REQUIRE(weak > 0);
+  const auto& calls = online.calls;
+  BOOST_REQUIRE_EQUAL(calls.size(), 5u);       // v_uncond, SCM's F and F_l, students, weak path
+  BOOST_TEST(calls[0].t.size() == 12 - weak);  // FM and SCM
+  BOOST_TEST((!calls[0].recorded && !calls[1].recorded && !calls[2].recorded));
+  const Calls::Call& students = calls[3];
+  BOOST_TEST((students.recorded && calls[4].recorded));
+  BOOST_TEST(students.t.size() == 16 - weak);
+  BOOST_TEST(calls[4].t.size() == weak);
+  for (std::size_t i = 0; i < students.t.size(); ++i)
+    BOOST_TEST((students.t[i] == students.s[i]) == (i < 8 - weak));  // FM first
+  BOOST_TEST(average.calls.size() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(guidance_by_the_null_condition_keeps_the_samples_mask) {
   ObjectiveOptions options = everything();
   options.guidance.kind = Unconditional::kNullCondition;
