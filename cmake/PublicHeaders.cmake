@@ -154,6 +154,7 @@ set(EFLOW_SHARED_jit
   jit/cuda/nvtx.hpp
   jit/cuda/stream.hpp
   jit/cuda/tensor_map.hpp
+  jit/host/multiply_loop.hpp
   jit/host/thread_pool.hpp
   jit/kernel/artifact.hpp
   jit/kernel/build_request.hpp

@@ -85,7 +85,7 @@ Options Options::from_environment() {
     options.isa = isa_from_name(*isa);
     if (!options.isa) {
       throw InvalidArgument(str("[jit] EFLOW_ISA=", *isa,
-                                " is unknown; expected baseline, avx2, avx512 or avx512_bf16"));
+                                " is unknown; expected baseline, avx2, avx512, avx512_bf16 or amx"));
     }
   }
   options.threads = number("EFLOW_THREADS", "threads").value_or(0);

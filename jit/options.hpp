@@ -34,7 +34,7 @@ struct CudaApi;
 /// Runtime.
 struct Options {
   std::string device = "cpu";   ///< device that launches run on, in resolve_device's syntax
-  std::optional<Isa> isa = {};  ///< instruction set of CPU kernels; default: the best this CPU has
+  std::optional<Isa> isa = {};  ///< instruction set of CPU kernels; default: fastest_isa()
   int threads = 0;              ///< size of the CPU pool; 0 = all threads that the process may use
 
   JitMode mode = JitMode::kOn;
@@ -70,7 +70,7 @@ struct Options {
 
   /// Reads these variables:
   ///   EFLOW_DEVICE      cpu | cuda | cuda:N | auto
-  ///   EFLOW_ISA         baseline | avx2 | avx512 | avx512_bf16
+  ///   EFLOW_ISA         baseline | avx2 | avx512 | avx512_bf16 | amx
   ///   EFLOW_THREADS     threads of the CPU pool
   ///   EFLOW_JIT         on | forbid | off
   ///   EFLOW_CACHE_DIR   "" disables the disk cache

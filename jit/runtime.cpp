@@ -14,6 +14,7 @@
 #include "eflow/jit/cuda/launch.hpp"
 #include "eflow/jit/cuda/nvrtc.hpp"
 #include "eflow/jit/host/module.hpp"
+#include "eflow/jit/host/multiply_loop.hpp"
 #include "eflow/jit/host/parallel.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
@@ -30,7 +31,7 @@ constexpr std::chrono::milliseconds kPollEvery{20};
 
 Isa choose_isa(std::optional<Isa> wanted) {
   const std::vector<Isa> usable = usable_isas();
-  if (!wanted) return usable.back();
+  if (!wanted) return fastest_isa();
   if (std::find(usable.begin(), usable.end(), *wanted) == usable.end()) {
     throw InvalidArgument(str("[jit] instruction set ", name_of(*wanted),
                               " is not supported by this CPU and build; the best is ",

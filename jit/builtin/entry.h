@@ -16,6 +16,9 @@ Args args_of(void (*)(const Block&, const Args&));
 template <auto kText>
 void run_text(const void* block, const void* args) {
   using Args = decltype(args_of(kText));
+#if defined(EFLOW_ENTER_BLOCK)
+  EFLOW_ENTER_BLOCK
+#endif
   kText(*static_cast<const Block*>(block), *static_cast<const Args*>(args));
 }
 

@@ -109,6 +109,9 @@ std::string make_program(Backend backend, const ProgramParts& p) {
                "#define EFLOW_EXPORT extern \"C\" __attribute__((visibility(\"default\")))\n"
                "EFLOW_EXPORT const unsigned long long eflow_args_bytes = sizeof(EflowTypes::A);\n"
                "EFLOW_EXPORT void eflow_run(const void* block, const void* args) {\n"
+               "#if defined(EFLOW_ENTER_BLOCK)\n"
+               "  EFLOW_ENTER_BLOCK\n"
+               "#endif\n"
                "  EFLOW_TEXT::eflow_entry(*static_cast<const EflowTypes::B*>(block),\n"
                "                          *static_cast<const EflowTypes::A*>(args));\n"
                "}\n");

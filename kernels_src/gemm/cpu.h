@@ -139,20 +139,21 @@ struct GemmSums {
   EFLOW_FN void run(KernelCall<E> call, int vectors, Index i, Index j, Index rows, Index columns,
                     bool first, bool last) {
     const bool add = !first || (plain && t.beta == 1);
-    const bool whole = in_scratch || (rows == kKernelRows && columns == vectors * kLanes<C>);
+    constexpr int kRows = kRowsOf<E>;
+    const bool whole = in_scratch || (rows == kRows && columns == vectors * kLanes<C>);
     const bool finish = last && !plain;
     if (whole && !finish) {
       call.c = p + i * stride + j;
       call.c_row = stride;
       call.add = add;
-      run_kernel<kKernelRows>(vectors, call);
+      run_kernel<kRows>(vectors, call);
       return;
     }
-    alignas(64) C sums[kKernelRows * kKernelVectors * kLanes<C>];
+    alignas(64) C sums[kRows * kVectorsOf<E> * kLanes<C>];
     call.c = sums;
     call.c_row = vectors * kLanes<C>;
     call.add = false;
-    run_kernel<kKernelRows>(vectors, call);
+    run_kernel<kRows>(vectors, call);
     if (add) add_partial(sums, call.c_row, i, j, rows, columns);
     if (finish && bare)
       gemm_finish<true>(t, i0 + i, j0 + j, rows, columns, sums, call.c_row);
@@ -187,7 +188,7 @@ struct GemmSums {
   }
 };
 
-/// Rows of A as the kernel reads them: strides within a run of kKernelRows rows, and between runs.
+/// Rows of A as the kernel reads them: strides within a run of kRowsOf<E> rows, and between runs.
 template <class E>
 struct GemmRows {
   const E* p;
@@ -205,7 +206,7 @@ struct GemmColumns {
 template <class E, class S>
 EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, GemmColumns<E> b, Index n,
                             Index k, bool first, bool last) {
-  const Panels<Sum<E>> panels(n);
+  const Panels<E> panels(n);
   const Index steps = ceil_div(k, kDepth<E>);
   for (Index panel = 0; panel < panels.count; ++panel) {
     const Index j = panels.begin(panel);
@@ -213,27 +214,43 @@ EFLOW_FN void gemm_multiply(S& sums, GemmRows<E> a, Index i, Index m, GemmColumn
     const Index width = vectors * kLanes<Sum<E>>;
     const E* const columns = b.p + (b.k == 0 ? j * steps : j);
     const E* run = a.p;
-    for (Index r = 0; r < m; r += kKernelRows) {
+    for (Index r = 0; r < m; r += kRowsOf<E>) {
       const KernelCall<E> call{steps,   run, a.row, a.k, columns, b.k == 0 ? width : b.k,
                                nullptr, 0,   false};
-      sums.run(call, vectors, i + r, j, min_of<Index>(kKernelRows, m - r), min_of(width, n - j),
+      sums.run(call, vectors, i + r, j, min_of<Index>(kRowsOf<E>, m - r), min_of(width, n - j),
                first, last);
       run += a.next;
     }
   }
 }
 
+/// Packs rows of A as the kernel reads them.
+template <class E, class T>
+EFLOW_FN GemmRows<E> gemm_pack_rows(E* to, PackSource<T> a, Index rows, Index k) {
+  const Index steps = ceil_div(k, kDepth<E>);
+#if EFLOW_MATRIX_UNIT
+  if constexpr (kOnUnit<E>) {
+    const Index stride = ceil_div(steps, kUnit) * kUnit;
+    pack_unit_rows(to, stride, a, rows, k);
+    return {to, stride, 1, kRowsOf<E> * stride};
+  }
+#endif
+  pack_rows(to, a, rows, k);
+  return {to, 1, kKernelRows, kKernelRows * steps};
+}
+
 /// Whether to read whole runs of A in place: with few columns, a row of A is used too rarely to pay
-/// for packing. Excluded are long rows a multiple of 4 KiB apart, which share sets of the
+/// for packing; a matrix unit reads rows as they are. Excluded are long rows a multiple of 4 KiB apart, which share sets of the
 /// first-level cache, and bf16 pairs that are misaligned or incomplete.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
   if (!kSameType<T, E> && kDepth<E> == 1) return false;  // needs conversion
-  if (n > 128) return false;
+  if (n > 128 && !kOnUnit<E>) return false;
   if constexpr (kDepth<E> == 2) {
     if (a.along != 1 || a.across % 2 != 0 || k % 2 != 0 || reinterpret_cast<u64>(a.p) % 4 != 0)
       return false;
   }
+  if (kOnUnit<E> && a.along != 1) return false;
   return a.along == 1 ? a.across * static_cast<Index>(sizeof(T)) % 4096 != 0 || k <= 128 : k <= 256;
 }
 
@@ -257,7 +274,8 @@ void gemm(const Block& block, const Gemm& g) {
   if (t.m <= 0 || t.n <= 0) return;
   constexpr Index kMaxChunk = kChunkBytes / static_cast<Index>(sizeof(E)) * kDepth<E>;
   const Index chunks = max_of<Index>(1, ceil_div(t.k, kMaxChunk));
-  const Index chunk = max_of<Index>(2, ceil_div(ceil_div(t.k, chunks), 2) * 2);
+  constexpr Index kStep = kOnUnit<E> ? 16 * kDepth<E> : 2;
+  const Index chunk = max_of<Index>(kStep, ceil_div(ceil_div(t.k, chunks), kStep) * kStep);
 
   GemmSums<T, O> sums(t, chunks > 1);
   const Index max_columns =
@@ -267,12 +285,12 @@ void gemm(const Block& block, const Gemm& g) {
   const bool a_in_place = gemm_reads_a_in_place<E>(t.a, t.n, t.k);
   const bool b_in_place = gemm_reads_b_in_place<E>(t.b, t.m, t.n, t.k);
   Arena arena(block);
-  E* const a = take<E>(arena, (kRows + kKernelRows) * kMaxChunk / kDepth<E>);
+  E* const a = take<E>(arena, (kRows + kRowsOf<E>)*kMaxChunk / kDepth<E>);
   E* const b = take<E>(arena, columns * kMaxChunk / kDepth<E>);
   C* const partial = take<C>(arena, 0);
   const Index left =
       (block.scratch + kGemmScratchBytes - arena.next) / (columns * static_cast<Index>(sizeof(C)));
-  const Index partial_rows = sums.in_scratch ? (left - kKernelRows) / 24 * 24 : t.m;
+  const Index partial_rows = sums.in_scratch ? (left - kRowsOf<E>) / 24 * 24 : t.m;
 
   for (Index j = 0; j < t.n; j += columns) {
     const Index n = min_of(columns, t.n - j);
@@ -289,18 +307,17 @@ void gemm(const Block& block, const Gemm& g) {
           pack_panels(b, t.b.from(j, k0), n, k);
         Index i = i0;
         if (a_in_place) {
-          const Index whole = (i1 - i0) / kKernelRows * kKernelRows;
+          const Index whole = (i1 - i0) / kRowsOf<E> * kRowsOf<E>;
           const Index across = t.a.across / kDepth<E>;
           const E* const p = reinterpret_cast<const E*>(t.a.from(i0, k0).p);
-          gemm_multiply(sums, GemmRows<E>{p, across, t.a.along, kKernelRows * across}, 0, whole,
+          gemm_multiply(sums, GemmRows<E>{p, across, t.a.along, kRowsOf<E> * across}, 0, whole,
                         right, n, k, first, last);
           i += whole;
         }
         for (; i < i1; i += kRows) {
           const Index m = min_of(kRows, i1 - i);
-          pack_rows(a, t.a.from(i, k0), m, k);
-          gemm_multiply(sums, GemmRows<E>{a, 1, kKernelRows, kKernelRows * ceil_div(k, kDepth<E>)},
-                        i - i0, m, right, n, k, first, last);
+          const GemmRows<E> rows = gemm_pack_rows(a, t.a.from(i, k0), m, k);
+          gemm_multiply(sums, rows, i - i0, m, right, n, k, first, last);
         }
       }
     }

@@ -9,6 +9,9 @@ namespace {
 
 template <void (*kText)(const Block&, const TileCase&)>
 void run_text(const void* block, const void* args) {
+#if defined(EFLOW_ENTER_BLOCK)
+  EFLOW_ENTER_BLOCK
+#endif
   kText(*static_cast<const Block*>(block), *static_cast<const TileCase*>(args));
 }
 

@@ -19,6 +19,8 @@ EFLOW_DECLARE(baseline)
 EFLOW_DECLARE(avx2)
 EFLOW_DECLARE(avx512)
 EFLOW_DECLARE(avx512_bf16)
+EFLOW_DECLARE(amx)
+EFLOW_DECLARE(amx_double)
 #endif
 EFLOW_DECLARE(emulated_75_4)
 EFLOW_DECLARE(emulated_80_4)
@@ -111,6 +113,13 @@ BOOST_AUTO_TEST_CASE(avx512) {
 }
 BOOST_AUTO_TEST_CASE(avx512_bf16) {
   run_on_cpu(Isa::kAvx512Bf16, eflow_text_avx512_bf16::kTileEntries);
+}
+BOOST_AUTO_TEST_CASE(amx) {
+  run_on_cpu(Isa::kAmx, eflow_text_amx::kTileEntries);
+}
+/// Loops in the place of the matrix unit, with the rest of its instruction set's CPU.
+BOOST_AUTO_TEST_CASE(amx_double) {
+  run_on_cpu(Isa::kAvx512Bf16, eflow_text_amx_double::kTileEntries);
 }
 #endif
 

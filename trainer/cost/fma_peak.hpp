@@ -11,7 +11,8 @@ namespace eflow::trainer {
 
 /// Measures the FLOP/s (2 per multiply-add) of `threads` threads that do nothing else: the best of
 /// several short runs of about `seconds` in total. dtype: kF32, kF64, or kBF16, which counts as f32
-/// on a CPU without bf16 products. isa: the widest of this CPU if empty. With cpu_time, counts the
+/// on a CPU without bf16 products. isa: if empty, the one of this CPU whose instruction for the dtype
+/// is fastest. With cpu_time, counts the
 /// CPU time of each thread instead of wall-clock time, for machines that do other things too.
 [[nodiscard]] double measure_fma_peak(int threads, double seconds = 0.1, DType dtype = DType::kF32,
                                       std::optional<jit::Isa> isa = std::nullopt,

@@ -4,6 +4,7 @@
 // or a pair of bf16, depending on the stored type. Every element of C is summed over k in ascending
 // order whatever the blocking, so results depend on neither tile shapes nor threads.
 
+#include "eflow/kernels_src/tile/cpu/matrix_unit.h"
 #include "eflow/kernels_src/tile/cpu/pack.h"
 
 namespace EFLOW_TEXT {
@@ -62,6 +63,23 @@ inline constexpr int kKernelVectors = 3;
 #else
 inline constexpr int kKernelRows = 6;
 inline constexpr int kKernelVectors = 2;
+#endif
+
+/// Whether products of operands E run on a matrix unit, whose kernel reads A in rows along k.
+template <class E>
+inline constexpr bool kOnUnit = false;
+/// Rows and vectors of the micro-kernel for operands E.
+template <class E>
+inline constexpr int kRowsOf = kKernelRows;
+template <class E>
+inline constexpr int kVectorsOf = kKernelVectors;
+#if EFLOW_MATRIX_UNIT
+template <>
+inline constexpr bool kOnUnit<Bf16Pair> = true;
+template <>
+inline constexpr int kRowsOf<Bf16Pair> = 2 * kUnit;
+template <>
+inline constexpr int kVectorsOf<Bf16Pair> = 2;
 #endif
 
 template <class V, class E>
@@ -156,28 +174,39 @@ __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
   });
 }
 
-/// Runs the kernel for a panel of 1 to kKernelVectors vectors.
+}  // namespace EFLOW_TEXT
+
+#include "eflow/kernels_src/tile/cpu/matrix_unit_kernel.h"
+
+namespace EFLOW_TEXT {
+
+/// Runs the kernel for kRows rows, at most kRowsOf<E>, and a panel of 1 to kVectorsOf<E> vectors.
 template <int kRows, class E>
 EFLOW_FN void run_kernel(int vectors, const KernelCall<E>& call) {
-  if (vectors == kKernelVectors) return matrix_kernel<E, kRows, kKernelVectors>(call);
-  if constexpr (kKernelVectors == 3) {
-    if (vectors == 2) return matrix_kernel<E, kRows, 2>(call);
+  if constexpr (kOnUnit<E>) {
+    run_unit_kernel(call, kRows, vectors);
+  } else {
+    if (vectors == kKernelVectors) return matrix_kernel<E, kRows, kKernelVectors>(call);
+    if constexpr (kKernelVectors == 3) {
+      if (vectors == 2) return matrix_kernel<E, kRows, 2>(call);
+    }
+    matrix_kernel<E, kRows, 1>(call);
   }
-  matrix_kernel<E, kRows, 1>(call);
 }
 
-/// Splits columns into panels of at most kKernelVectors vectors, as evenly as possible: 4 vectors
-/// become 2 + 2, not 3 + 1.
-template <class C>
+/// Splits columns into panels of at most kVectorsOf<E> vectors, as evenly as possible: for 3, 4
+/// vectors become 2 + 2, not 3 + 1.
+template <class E>
 struct Panels {
+  static constexpr Index kWidth = kLanes<Sum<E>>;
   Index vectors;
   Index count;
 
   EFLOW_FN explicit Panels(Index columns)
-      : vectors(ceil_div(columns, kLanes<C>)), count(ceil_div(vectors, kKernelVectors)) {}
-  EFLOW_FN Index begin(Index panel) const { return panel * vectors / count * kLanes<C>; }
+      : vectors(ceil_div(columns, kWidth)), count(ceil_div(vectors, kVectorsOf<E>)) {}
+  EFLOW_FN Index begin(Index panel) const { return panel * vectors / count * kWidth; }
   EFLOW_FN int width(Index panel) const {
-    return static_cast<int>((begin(panel + 1) - begin(panel)) / kLanes<C>);
+    return static_cast<int>((begin(panel + 1) - begin(panel)) / kWidth);
   }
 };
 

@@ -11,15 +11,15 @@ template <bool kAdd = true, class E, int R, int N>
 EFLOW_FN void multiply_tiles(Acc<Sum<E>, R, N>& acc, Index steps, E* a, Index a_row, Index a_k,
                              E* b, Index b_k) {
   using Tile = Acc<Sum<E>, R, N>;
-  constexpr int kWhole = R / kKernelRows * kKernelRows;
-  const Panels<Sum<E>> panels(N);
+  constexpr int kRun = kRowsOf<E>, kWhole = R / kRun * kRun;
+  const Panels<E> panels(N);
   for (Index panel = 0; panel < panels.count; ++panel) {
     const Index j = panels.begin(panel);
     KernelCall<E> call{steps, a, a_row, a_k, b + j, b_k, acc.v + j, Tile::kStride, kAdd};
-    for (int i = 0; i < kWhole; i += kKernelRows) {
-      run_kernel<kKernelRows>(panels.width(panel), call);
-      call.a += kKernelRows * a_row;
-      call.c += kKernelRows * Tile::kStride;
+    for (int i = 0; i < kWhole; i += kRun) {
+      run_kernel<kRun>(panels.width(panel), call);
+      call.a += kRun * a_row;
+      call.c += kRun * Tile::kStride;
     }
     if constexpr (R > kWhole) run_kernel<R - kWhole>(panels.width(panel), call);
   }
@@ -49,15 +49,30 @@ EFLOW_FN void set_ABt(Acc<C, M, N>& acc, STile<T, M, K, Use::kLeft> a,
   multiply_tiles<false>(acc, a.kSteps, a.p, a.kStride, 1, b.p, b.kStride);
 }
 
+/// acc (+)= A^T B, where A is stored in steps along k.
+template <bool kAdd, class C, int M, int N, class TileA, class TileB>
+EFLOW_FN void multiply_transposed(Acc<C, M, N>& acc, TileA a, TileB b) {
+#if EFLOW_MATRIX_UNIT
+  using E = typename TileA::Element;
+  if constexpr (kOnUnit<E>) {
+    constexpr Index kRow = (TileA::kSteps + kUnit - 1) / kUnit * kUnit;
+    alignas(64) E rows[TileA::kStride * kRow];
+    transpose_steps(rows, kRow, a.p, TileA::kStride, TileA::kSteps);
+    multiply_tiles<kAdd>(acc, a.kSteps, rows, kRow, 1, b.p, b.kStride);
+    return;
+  }
+#endif
+  multiply_tiles<kAdd>(acc, a.kSteps, a.p, 1, a.kStride, b.p, b.kStride);
+}
 template <class T, class C, int M, int N, int K>
 EFLOW_FN void mma_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
                       STile<T, K, N, Use::kRight> b) {
-  multiply_tiles(acc, a.kSteps, a.p, 1, a.kStride, b.p, b.kStride);
+  multiply_transposed<true>(acc, a, b);
 }
 template <class T, class C, int M, int N, int K>
 EFLOW_FN void set_AtB(Acc<C, M, N>& acc, STile<T, K, M, Use::kRight> a,
                       STile<T, K, N, Use::kRight> b) {
-  multiply_tiles<false>(acc, a.kSteps, a.p, 1, a.kStride, b.p, b.kStride);
+  multiply_transposed<false>(acc, a, b);
 }
 
 }  // namespace EFLOW_TEXT

@@ -6,6 +6,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
+#include "eflow/jit/host/multiply_loop.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
 
 namespace eflow::jit {
@@ -63,7 +64,7 @@ void CommandLine::refuse(const std::vector<std::string>& names, const std::strin
 
 Target parse_target(const std::string& text, const Options& options) {
   if (text.empty() || text == "cpu") {
-    return {Backend::kHost, std::string(name_of(options.isa.value_or(usable_isas().back())))};
+    return {Backend::kHost, std::string(name_of(options.isa ? *options.isa : fastest_isa()))};
   }
   if (isa_from_name(text)) return {Backend::kHost, text};
   const std::string_view digits =
@@ -73,7 +74,7 @@ Target parse_target(const std::string& text, const Options& options) {
     return {Backend::kCuda, text};
   }
   throw InvalidArgument(str(
-      "--arch ", text, " is unknown; expected cpu, baseline, avx2, avx512, avx512_bf16 or sm_NN"));
+      "--arch ", text, " is unknown; expected cpu, baseline, avx2, avx512, avx512_bf16, amx or sm_NN"));
 }
 
 std::string describe_bytes(std::uint64_t bytes) {
