@@ -60,8 +60,10 @@ double best_seconds(int threads, double seconds, bool cpu_time,
 double measure_fma_peak(int threads, double seconds, DType dtype, std::optional<jit::Isa> isa,
                         bool cpu_time) {
   constexpr double kProducts = 4e7;  // of one thread in one run
-  const std::vector<jit::Isa> isas = isa ? std::vector<jit::Isa>{*isa} : jit::usable_isas();
-  // The best instruction of the type: a narrower one may be faster.
+  // Of equally wide instructions, the best is the fastest, not the newest.
+  std::vector<jit::Isa> isas = isa ? std::vector<jit::Isa>{*isa} : jit::usable_isas();
+  const jit::Isa least = std::min(isas.back(), jit::Isa::kAvx512);
+  std::erase_if(isas, [&](jit::Isa each) { return each < least; });
   double best_rate = 0;
   for (const jit::Isa each : isas) {
     const jit::MultiplyLoop loop = jit::multiply_loop(dtype, each);
