@@ -87,15 +87,19 @@ void adamw_list(const Block& block, const eflow::args::AdamWList& a) {
   T* const p = static_cast<T*>(row.p);
   T* const average = static_cast<T*>(row.average);
   const G* const grad = static_cast<const G*>(row.grad);
+  bf16* const p_bf16 = static_cast<bf16*>(row.p_bf16);
+  bf16* const average_bf16 = static_cast<bf16*>(row.average_bf16);
   const Index begin = (block.x - row.first_block) * a.per_block;
   each<C>(begin, min_of(begin + a.per_block, row.count), [&](auto i) {
     const Pack<C> now = grad == nullptr
                             ? load<C>(p, i)
                             : adamw_update<C>(numbers, p, static_cast<T*>(row.m),
                                               static_cast<T*>(row.v), i, load<C>(grad, i) * scale);
+    if (p_bf16 != nullptr) store(p_bf16, i, now);
     if (average == nullptr) return;
-    const Pack<C> old = load<C>(average, i);
-    store(average, i, old + weight * (now - old));
+    const Pack<C> old = load<C>(average, i), mean = old + weight * (now - old);
+    store(average, i, mean);
+    if (average_bf16 != nullptr) store(average_bf16, i, mean);
   });
 }
 

@@ -8,6 +8,7 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/weight_copy.hpp"
 #include "eflow/kernels_src/args/optimizer.h"
 
 namespace eflow {
@@ -54,6 +55,12 @@ ParameterList::ParameterList(std::vector<ListedParameter> parameters)
 void ParameterList::write_table() {
   std::vector<std::int64_t> words(parameters_.size() * static_cast<std::size_t>(kRowWords));
   blocks_ = 0;
+  copied_.clear();
+  const auto copy_of = [&](const Tensor& t) {
+    void* const copy = detail::current_copy(t);
+    if (copy != nullptr) copied_.push_back(t);
+    return copy;
+  };
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const ListedParameter& parameter = parameters_[i];
     args::ParameterRow row{};
@@ -62,6 +69,8 @@ void ParameterList::write_table() {
     row.v = parameter.v.data();
     row.grad = gradients_[i].defined() ? gradients_[i].data() : nullptr;
     row.average = parameter.average.defined() ? parameter.average.data() : nullptr;
+    row.p_bf16 = copy_of(parameter.value);
+    row.average_bf16 = copy_of(parameter.average);
     row.count = parameter.value.count();
     row.first_block = blocks_;
     blocks_ += detail::blocks(row.count, kPerBlock);
@@ -134,6 +143,7 @@ void ParameterList::update(const ListStep& step, const Tensor& squared_norm) {
       if (t.defined()) detail::mark_written(t);
     }
   }
+  for (const Tensor& t : copied_) detail::mark_copied(t);
 }
 
 }  // namespace eflow

@@ -59,6 +59,7 @@ class ParameterList {
 
   std::vector<ListedParameter> parameters_;
   std::vector<Tensor> gradients_;  ///< contiguous; the table points to them; undefined: none
+  std::vector<Tensor> copied_;     ///< whose bf16 copies the next update writes with them
   DType gradient_dtype_ = DType::kF32;
   Tensor table_;
   std::int64_t blocks_ = 0;

@@ -32,6 +32,7 @@ struct Storage {
   /// (weight_copy.hpp).
   std::shared_ptr<Storage> narrow;
   std::uint64_t narrow_version = 0;
+  std::int64_t narrow_count = 0;  ///< its elements
   /// Number of in-place writes. A vjp compares it to detect that a saved tensor was modified.
   std::atomic<std::uint64_t> version{0};
 };

@@ -11,6 +11,8 @@
 namespace eflow::detail {
 namespace {
 
+std::mutex copies_mutex;  // held for a lookup and, if a copy is not current, to issue one
+
 bool is_kept(const Tensor& w) {
   const Storage& storage = *w.node()->storage;
   const bool parameter =
@@ -25,8 +27,7 @@ Tensor weight_in(const Tensor& w, DType dtype) {
   if (w.dtype() == dtype) return w;
   const NoGrad off;
   if (dtype != DType::kBF16 || !is_kept(w)) return cast(w, dtype);
-  static std::mutex mutex;  // held for a lookup and, once per update, to issue a copy
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(copies_mutex);
   Storage& storage = *w.node()->storage;
   const std::uint64_t version = storage.version;
   if (storage.narrow && storage.narrow_version == version)
@@ -36,11 +37,27 @@ Tensor weight_in(const Tensor& w, DType dtype) {
   if (!storage.narrow) {
     note_use(copy, storage.use);
     storage.narrow = copy.node()->storage;
+    storage.narrow_count = w.count();
   }
   copy_elements(w, copy);
   mark_written(copy);
   storage.narrow_version = version;
   return copy;
+}
+
+void* current_copy(const Tensor& w) {
+  if (!w.defined() || !is_kept(w)) return nullptr;
+  const std::lock_guard lock(copies_mutex);
+  const Storage& storage = *w.node()->storage;
+  const bool current = storage.narrow && storage.narrow_version == storage.version &&
+                       storage.narrow_count == w.count();
+  return current ? storage.narrow->memory : nullptr;
+}
+
+void mark_copied(const Tensor& w) {
+  const std::lock_guard lock(copies_mutex);
+  Storage& storage = *w.node()->storage;
+  storage.narrow_version = storage.version;
 }
 
 }  // namespace eflow::detail

@@ -11,4 +11,10 @@ namespace eflow::detail {
 /// may be called concurrently.
 [[nodiscard]] Tensor weight_in(const Tensor& w, DType dtype);
 
+/// The bf16 copy that weight_in() keeps of exactly these elements, if it is current: for an update
+/// that writes both and says so by mark_copied(). Otherwise null.
+[[nodiscard]] void* current_copy(const Tensor& w);
+/// The copy of current_copy() has the values of w again. Call it after mark_written(w).
+void mark_copied(const Tensor& w);
+
 }  // namespace eflow::detail

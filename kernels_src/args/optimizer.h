@@ -40,6 +40,8 @@ struct ParameterRow {
   void* v;
   const void* grad;  ///< null: p, m and v are not updated
   void* average;     ///< or null
+  void* p_bf16;      ///< bf16 copy of p, written with it; or null
+  void* average_bf16;
   long long count, first_block;
 };
 

@@ -7,7 +7,9 @@
 #include <limits>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/weight_copy.hpp"
 #include "eflow/nn/optim/grad_clip.hpp"
 
 namespace eflow::nn {
@@ -95,6 +97,38 @@ BOOST_AUTO_TEST_CASE(a_non_finite_norm_changes_nothing) {
     BOOST_TEST(same_bits(model.averages, before.values));
     for (const auto& [name, moment] : adamw.state()) BOOST_TEST(sum(square(moment)).item() == 0);
   }
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.to_vector<double>() == b.to_vector<double>();
+}
+
+/// The bf16 copies that products use are written with the values, unless they were stale.
+BOOST_AUTO_TEST_CASE(copies_for_products_are_updated_with_the_values) {
+  const NoGrad off;
+  Model model(DType::kF32);
+  for (const auto& [name, value] : model.values) note_use(value, MemoryUse::kParameters);
+  for (const auto& [name, average] : model.averages) note_use(average, MemoryUse::kAverages);
+  AdamW adamw(model.values);
+  Ema ema(model.averages, model.values);
+  FusedUpdate update(&adamw, &ema);
+  const Tensor &value = model.values[3].second, &average = model.averages[3].second,
+               &stale = model.values[4].second;
+  for (const Tensor& t : {value, average, stale})
+    static_cast<void>(detail::weight_in(t, DType::kBF16));
+  scale_(stale, 2);
+  model.set_gradients(1, DType::kF32);
+  const Tensor squares = update.squared_norm();
+  update.apply(0.01, 1, squares + std::nan(""));  // changes no value and no copy
+  BOOST_TEST(detail::current_copy(stale) == nullptr);
+  const Tensor again = update.squared_norm();
+  update.apply(0.01, 1, again);
+  for (const Tensor& t : {value, average}) {
+    BOOST_TEST(detail::current_copy(t) != nullptr);
+    BOOST_TEST(same_bits(detail::weight_in(t, DType::kBF16), cast(t, DType::kBF16)));
+  }
+  BOOST_TEST(same_bits(detail::weight_in(stale, DType::kBF16), cast(stale, DType::kBF16)));
+  BOOST_TEST(detail::current_copy(narrow(value, 0, 0, 4)) == nullptr);  // a part
 }
 
 BOOST_AUTO_TEST_CASE(mismatched_parameters_are_refused) {
