@@ -17,6 +17,7 @@
 #include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/registry.hpp"
+#include "eflow/core/tensor/weight_copy.hpp"
 #include "eflow/kernels_src/args/glga.h"
 
 namespace eflow {
@@ -43,6 +44,11 @@ void* data_or_null(const Tensor& x) {
 /// Returns x, copied if the channels of a head are not adjacent. Other strides are arbitrary.
 Tensor with_channels(const Tensor& x) {
   return !x.defined() || x.strides()[-1] == 1 || x.size(-1) == 1 ? x : contiguous(x);
+}
+
+/// A norm's weight in the dtype of q.
+Tensor norm_weight(const Tensor& weight, const Tensor& q) {
+  return weight.defined() ? detail::weight_in(weight, q.dtype()) : Tensor();
 }
 
 args::GlgaRows rows_of(const Tensor& x) {
@@ -154,7 +160,8 @@ void forward(Call<GlgaOptions>& call) {
   a.local = rows_of(local);
   a.lse = data_or_null(lse);
   a.state = data_or_null(state);
-  for (int i = 0; i < 2; ++i) a.weights[i] = data_or_null(weights[i]);
+  const Tensor norms[] = {norm_weight(weights[0], q), norm_weight(weights[1], q)};
+  for (int i = 0; i < 2; ++i) a.weights[i] = data_or_null(norms[i]);
   a.ranges = static_cast<const int*>(data_or_null(ranges));
   launch_walk("glga_forward", kernels.forward, q, rows_of_tile(kernels.forward), a);
   for (const Tensor& t : {q, k, v, gates, weights[0], weights[1], local, lse, state, ranges})
@@ -230,8 +237,9 @@ Tensors vjp(const Call<GlgaOptions>& call, std::span<const Tensor> dys) {
   a.lse = data_or_null(saved[kLse]);
   a.state = data_or_null(saved[kState]);
   a.ranges = static_cast<const int*>(data_or_null(saved[kRanges]));
-  a.weights[0] = data_or_null(saved[kGlobalWeight]);
-  a.weights[1] = data_or_null(saved[kLocalWeight]);
+  const Tensor norms[] = {norm_weight(saved[kGlobalWeight], q),
+                          norm_weight(saved[kLocalWeight], q)};
+  for (int i = 0; i < 2; ++i) a.weights[i] = data_or_null(norms[i]);
   a.d_global = rows_of(d_global);
   a.d_local = rows_of(d_local);
   a.delta = data_or_null(delta);
@@ -272,6 +280,8 @@ constexpr OpDef<GlgaOptions> kGlga{"glga", infer, forward, vjp, detail::glga_sam
 
 void require_weight(const Tensor& q, const Tensor& weight) {
   if (!weight.defined()) return;
+  if (q.dtype() != DType::kBF16 || weight.dtype() != DType::kF32)
+    detail::require_same_dtype("glga", {q, weight});
   const Shape expected{q.size(2) * q.size(3)};
   if (weight.shape() != expected)
     throw ShapeError(str("[glga] the norm weight is ", weight, "; expected ", expected));
@@ -283,7 +293,7 @@ void detail::require_glga(const Tensor& q, const Tensor& k, const Tensor& v, con
                           const Tensor& global_weight, const Tensor& local_weight,
                           const GlgaOptions& o) {
   static_cast<void>(floating_dtype(q, "glga"));
-  require_same_dtype("glga", {q, k, v, gates, global_weight, local_weight});
+  require_same_dtype("glga", {q, k, v, gates});
   const bool ranks = q.rank() == 4 && k.rank() == 4 && k.shape() == v.shape();
   if (!ranks || q.size(0) != k.size(0) || q.size(2) != k.size(2) || q.size(3) != k.size(3)) {
     throw ShapeError(str("[glga] q is ", q, ", k is ", k, ", v is ", v,

@@ -47,9 +47,10 @@ struct GlgaOptions {
 /// Computes GLGA: q [B, Nq, H, d], k, v [B, Nk, H, d] -> [B, Nq, H, d]; a window requires Nq = Nk.
 /// gates: logits [B, Nq, 2, h, c], the global branch's first; (h, c) is (1, 1) for a gate per
 /// token, (H, 1) per head, or (H, d) per channel; undefined: the branches are added. global_weight,
-/// local_weight: [H d] of the norms, or undefined. One dtype: f32, f64 or bf16. Fused if the
-/// kernels are ready (see prepare_glga), otherwise composed. Differentiable in all six inputs.
-/// Throws ShapeError, InvalidArgument.
+/// local_weight: [H d] of the norms, or undefined. One dtype: f32, f64 or bf16; if it is bf16, the
+/// norms' weights may be f32 master weights, and their gradients are f32. Fused if the kernels are
+/// ready (see prepare_glga), otherwise composed. Differentiable in all six inputs. Throws ShapeError,
+/// InvalidArgument.
 [[nodiscard]] Tensor glga(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gates,
                           const Tensor& global_weight, const Tensor& local_weight,
                           const GlgaOptions& options);

@@ -30,9 +30,9 @@ std::int64_t gate_width(GateKind kind, std::int64_t width, int heads) {
   return 0;
 }
 
-/// A branch's norm weight in the dtype of x, or undefined.
-Tensor weight(const std::unique_ptr<RmsNorm>& norm, const Tensor& x) {
-  return norm ? cast(norm->weight(), x.dtype()) : Tensor();
+/// A branch's norm weight, or undefined.
+Tensor weight(const std::unique_ptr<RmsNorm>& norm) {
+  return norm ? norm->weight() : Tensor();
 }
 
 }  // namespace
@@ -95,7 +95,7 @@ GlgaOptions Glga::call(std::int64_t tokens, const Tensor& positions, std::int64_
 
 Tensor Glga::mix(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& x,
                  const GlgaOptions& options) const {
-  return reshape(run_(q, k, v, gates(x), weight(global_norm_, x), weight(local_norm_, x), options),
+  return reshape(run_(q, k, v, gates(x), weight(global_norm_), weight(local_norm_), options),
                  x.shape());
 }
 
@@ -119,8 +119,8 @@ Tensor Glga::chunk(const ChunkInputs& in, const Tensor& x, const ChunkMemory& be
                    std::int64_t radius) const {
   ChunkInputs all = in;
   all.gates = gates(x);
-  all.global_weight = weight(global_norm_, x);
-  all.local_weight = weight(local_norm_, x);
+  all.global_weight = weight(global_norm_);
+  all.local_weight = weight(local_norm_);
   return reshape(chunk_attention(all, before, windowed(radius)), x.shape());
 }
 

@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "eflow/core/attention/glga.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/nn/layers/norm_layers.hpp"
@@ -106,6 +108,29 @@ BOOST_AUTO_TEST_CASE(the_residual_stream_is_not_rounded) {
   BOOST_TEST(y.dtype() == DType::kF32);
   BOOST_TEST(test::distance(y, nudged) == 0);
   BOOST_TEST(test::distance(y, x) > 5e-4);
+}
+
+/// The f32 weights of GLGA's norms are used as their bf16 copies, and their gradients are not rounded.
+BOOST_AUTO_TEST_CASE(attention_takes_f32_norm_weights) {
+  const Shape shape{2, 12, 2, 16};
+  const Tensor q = test::values(shape, 1, 1, DType::kBF16),
+               k = test::values(shape, 2, 1, DType::kBF16),
+               v = test::values(shape, 3, 1, DType::kBF16);
+  const Tensor wide = test::values({32}, 4, 1, DType::kF32),
+               narrow = cast(wide, DType::kBF16).detach();
+  for (const Tensor& weight : {wide, narrow}) weight.set_requires_grad();
+  const GlgaOptions options{.radius = 3};
+  BOOST_REQUIRE(prepare_glga(q, {}, options, true));
+  const Tensor y = glga(q, k, v, {}, wide, wide, options),
+               rounded = glga(q, k, v, {}, narrow, narrow, options);
+  BOOST_TEST(test::distance(y, rounded) == 0);
+  for (const Tensor& result : {y, rounded})
+    backward(sum(result * test::values(shape, 5, 1, DType::kBF16)));
+  BOOST_TEST(wide.grad().dtype() == DType::kF32);
+  BOOST_TEST(test::distance(wide.grad(), narrow.grad()) < 1e-2 * test::largest(wide.grad()));
+  BOOST_TEST(test::distance(wide.grad(), narrow.grad()) > 0);
+  BOOST_CHECK_THROW(static_cast<void>(glga(q, k, v, {}, cast(wide, DType::kF64), wide, options)),
+                    InvalidArgument);
 }
 
 BOOST_AUTO_TEST_CASE(norms_accept_and_return_both_dtypes) {
