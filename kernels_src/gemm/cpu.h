@@ -240,12 +240,12 @@ EFLOW_FN GemmRows<E> gemm_pack_rows(E* to, PackSource<T> a, Index rows, Index k)
 }
 
 /// Whether to read whole runs of A in place: with few columns, a row of A is used too rarely to pay
-/// for packing; a matrix unit reads rows as they are. Excluded are long rows a multiple of 4 KiB apart, which share sets of the
+/// for packing; short rows are in the first-level cache anyway; a matrix unit reads rows as they are. Excluded are long rows a multiple of 4 KiB apart, which share sets of the
 /// first-level cache, and bf16 pairs that are misaligned or incomplete.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
   if (!kSameType<T, E> && kDepth<E> == 1) return false;  // needs conversion
-  if (n > 128 && !kOnUnit<E>) return false;
+  if (n > 128 && !kOnUnit<E> && (a.along != 1 || k > 256)) return false;
   if constexpr (kDepth<E> == 2) {
     if (a.along != 1 || a.across % 2 != 0 || k % 2 != 0 || reinterpret_cast<u64>(a.p) % 4 != 0)
       return false;

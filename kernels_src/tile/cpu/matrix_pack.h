@@ -174,6 +174,15 @@ EFLOW_FN void pack_one_by_one(E* to, Index width, PackSource<T> s, Index w0, Ind
 // Quads cover [0, valid), valid >= 4. If valid is not a multiple of 4, the last quad overlaps its
 // neighbour.
 
+/// Whether operands are packed sixteen by sixteen, as words that need no conversion.
+template <class E, class T>
+#if defined(__AVX512F__)
+inline constexpr bool kPacksSixteens = sizeof(E) == 4 &&
+                                       (kSameType<E, T> || (kIsBf16<T> && kDepth<E> == 2));
+#else
+inline constexpr bool kPacksSixteens = false;
+#endif
+
 /// Packs sixteen steps of a source that is contiguous along k, sixteen operands at a time as far as
 /// whole vectors and equal types allow. Returns the number of operands packed.
 template <class E, class T>
@@ -181,7 +190,7 @@ EFLOW_FN Index pack_sixteens([[maybe_unused]] E* to, [[maybe_unused]] Index widt
                              [[maybe_unused]] PackSource<T> s, [[maybe_unused]] Index valid) {
   Index at = 0;
 #if defined(__AVX512F__)
-  if constexpr (sizeof(E) == 4 && (kSameType<E, T> || (kIsBf16<T> && kDepth<E> == 2))) {
+  if constexpr (kPacksSixteens<E, T>) {
     for (; at + 16 <= valid; at += 16) {
       Words q[16];
       EFLOW_UNROLL for (int r = 0; r < 16; ++r) {
