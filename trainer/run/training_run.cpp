@@ -20,32 +20,22 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
-#include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
-#include "eflow/trainer/ranks/shared_level.hpp"
 #include "eflow/trainer/run/generator.hpp"
-#include "eflow/trainer/run/held_out.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
-#include "eflow/trainer/run/on_policy_run.hpp"
+#include "eflow/trainer/run/parts.hpp"
 #include "eflow/trainer/run/preview.hpp"
 #include "eflow/trainer/run/resume.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"
 #include "eflow/trainer/run/unused_options.hpp"
 #include "eflow/trainer/step/freeze.hpp"
+#include "eflow/trainer/step/held_out.hpp"
 #include "eflow/trainer/step/side_output.hpp"
-#include "eflow/trainer/step/trainer.hpp"
 #include "eflow/trainer/weights/fit_weights.hpp"
 
 namespace eflow::trainer {
 namespace {
-
-TrainerOptions options_with(TrainerOptions options, const std::vector<Bucket>& buckets,
-                            comm::Communicator* ranks) {
-  options.ranks = ranks;
-  for (const Bucket& bucket : buckets) options.others.push_back({bucket.source, bucket.share});
-  return options;
-}
 
 /// "cpu, avx512 on 2 threads"
 std::string describe_device() {
@@ -56,76 +46,6 @@ std::string describe_device() {
              target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
                                                    : std::string());
 }
-
-/// The clips of a run, if they have what the model takes.
-DataSets open_for_training(const Config& config) {
-  DataSets data = open_data(config.data);
-  check_condition(config, data.info.clips);
-  return data;
-}
-
-/// Data, models and trainer of a run. Each member may refer to those declared before it.
-struct Parts {
-  Parts(const Config& config, comm::Communicator* ranks)
-      : data(open_for_training(config)),
-        buckets(open_buckets(parse_buckets(config.data.buckets), *data.training,
-                             config.data.context_length)),
-        model(make_model(config, data.info.clips)),
-        average(make_model(config, data.info.clips)),
-        objective(objective_options(config, model->config())),
-        anyflow(anyflow_options(config, model->config())),
-        on_policy(config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy
-                      ? std::make_unique<OnPolicyRun>(config, data.info, model.get(), ranks)
-                      : nullptr),
-        trainer(model.get(), average.get(), loss_of(config), data.training.get(),
-                options_with(trainer_options(config), buckets, ranks)) {
-    if (on_policy) trainer.attach(on_policy.get());
-    const bool divided = config.train.accumulation * config.train.shards > 1;
-    if (divided && config.objective.kind != ObjectiveKind::kEFlow) {
-      trainer.before_losses([this, ranks, shards = config.train.shards](
-                                const std::vector<soflow::Batch>& parts, std::int64_t step) {
-        if (on_policy) return on_policy->measure_level(parts, step);
-        const auto level_of = [&](const std::vector<soflow::Batch>& some) {
-          return anyflow.level(std::cref(*model), some, step);
-        };
-        level = shards == 1 ? level_of(parts) : shared_level(parts, level_of, ranks, step);
-      });
-    }
-    // Fail now rather than at the first step of a bucket that does not fit the model.
-    for (const Bucket& bucket : buckets) {
-      const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
-      nn::check(other);
-      static_cast<void>(soflow::kept_count(objective.options().drop, other.grid()));
-    }
-  }
-
-  /// The function that objective.kind minimises.
-  [[nodiscard]] Objective loss_of(const Config& config) {
-    using Part = const soflow::Batch&;
-    if (on_policy) {
-      return [this](Part part, std::int64_t step, std::int64_t total) {
-        return on_policy->loss(part, step, total);
-      };
-    }
-    if (config.objective.kind == ObjectiveKind::kAnyFlow) {
-      return [this](Part part, std::int64_t step, std::int64_t total) {
-        return anyflow(std::cref(*model), part, step, total, level);
-      };
-    }
-    return [this](Part part, std::int64_t step, std::int64_t total) {
-      return objective({std::cref(*model), std::cref(*average)}, part, step, total);
-    };
-  }
-
-  DataSets data;
-  std::vector<Bucket> buckets;
-  std::unique_ptr<nn::VideoDiT> model, average;
-  soflow::EFlowObjective objective;
-  soflow::AnyFlowObjective anyflow;
-  std::optional<double> level = {};  ///< of `anyflow`, in a step of several micro-batches
-  std::unique_ptr<OnPolicyRun> on_policy;
-  Trainer trainer;
-};
 
 /// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
 /// the numbers and the time.
@@ -293,7 +213,7 @@ class Run {
                                  config_.train.shards, " shards")
                            : std::string()));
     const CompilesStop stop(hooks_.stop);
-    parts_ = std::make_unique<Parts>(config_, &ranks_);
+    parts_ = std::make_unique<Parts>(config_, open_clips(config_), &ranks_);
     if (ranks_.size() > 1) {  // the facts include a hash of the whole program
       Facts facts = facts_of_build();
       facts.emplace_back("data set", parts_->data.info.fingerprint);
