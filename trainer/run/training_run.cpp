@@ -21,6 +21,7 @@
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
@@ -108,7 +109,7 @@ RunHistory start_from(const io::Checkpoint& checkpoint, const Config& config, co
   RunHistory history = info_of(checkpoint).history;
   try {
     parts->trainer.load_state(load_trainer_state(checkpoint), checkpoint.step(),
-                              history.earlier_updates);
+                              history.earlier_updates, history.skipped);
     return history;
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
@@ -124,7 +125,8 @@ void init_from(const TrainConfig& config, const Say& say, Parts* parts, RunHisto
   const CheckpointInfo from = info_of(checkpoint);
   try {
     if (config.init_state == InitState::kAll) {
-      history->earlier_updates = checkpoint.step() + from.history.earlier_updates;
+      history->earlier_updates =
+          checkpoint.step() - from.history.skipped + from.history.earlier_updates;
       parts->trainer.load_state(load_trainer_state(checkpoint), 0, history->earlier_updates);
     } else {
       const FittedWeights fitted =
@@ -148,6 +150,10 @@ bool due(std::int64_t step, std::int64_t every, std::int64_t last) {
 
 /// A save that fails is tried again; the run ends when this many have failed in a row.
 constexpr int kSaveAttempts = 3;
+
+/// Steps without an update of which replay bundles are written, each as large as a checkpoint; one
+/// more is written if such a step ends the run.
+constexpr std::int64_t kRecordedSkips = 3;
 
 /// One call of run_training(). Members that write are rank 0's; those that all ranks must call
 /// together say so.
@@ -406,15 +412,51 @@ class Run {
 
   /// All ranks, which get the same numbers and therefore the same NumericError.
   StepMetrics train_step() {
+    const Trainer& trainer = parts_->trainer;
+    const std::int64_t step = trainer.steps() + 1, skipped = trainer.skipped();
     try {
-      return parts_->trainer.step();
+      const StepMetrics metrics = parts_->trainer.step();
+      if (trainer.skipped() > skipped) report_skipped(metrics);
+      return metrics;
     } catch (const NumericError& error) {
       rescue();
+      if (!trainer.outcome().is_finite()) record_step(step, skipped);
       const std::string last = last_checkpoint_.empty() ? "none" : last_checkpoint_.string();
       throw NumericError(str(error.what(), "; last good checkpoint: ", last,
                              "; try a lower optim.lr or a longer optim.warmup, from an earlier "
                              "checkpoint if need be (--resume CHECKPOINT)"));
     }
+  }
+
+  /// All ranks. Warns of a step without an update, and records the first ones of a run.
+  void report_skipped(const StepMetrics& metrics) {
+    if (writes_) {
+      log_warning("[train] step ", metrics.step, ": loss ", metrics.loss, ", gradient norm ",
+                  metrics.grad_norm, ": not finite, so the update is skipped, ", metrics.skipped,
+                  " of ", config_.train.skip_nonfinite, " (train.skip_nonfinite)");
+    }
+    if (metrics.skipped <= kRecordedSkips) record_step(metrics.step, metrics.skipped - 1);
+  }
+
+  /// All ranks. Writes a replay bundle of a step that has changed nothing, and before which `skipped`
+  /// steps of the run had made no update: the state, the clips, the outcome.
+  void record_step(std::int64_t step, std::int64_t skipped) {
+    const nn::NamedTensors state = parts_->trainer.state();
+    if (!writes_) return;
+    records_.attempt(str("could not record step ", step, " for eflow replay"), [&] {
+      const std::filesystem::path bundle = directory_.replay(step);
+      RecordedStep record{.step = step, .outcome = parts_->trainer.outcome(), .sources = {}};
+      const std::vector<StepClip> clips = parts_->trainer.clips_of(step - 1);
+      const std::vector<const io::ClipSource*> sources = parts_->sources();
+      for (std::size_t j = 0; j < sources.size(); ++j)
+        record.sources.emplace_back(*sources[j], clips, j);
+      RunHistory history = history_;
+      history.skipped = skipped;
+      io::CheckpointStore store(bundle);
+      save_checkpoint(&store, step - 1, state, config_, parts_->data.info, history);
+      write_recorded_step(bundle / kRecordedStepName, record);
+      log_warning("[train] recorded step ", step, "; to repeat it: eflow replay ", bundle.string());
+    });
   }
 
   void preview(std::int64_t step) {
@@ -430,6 +472,7 @@ class Run {
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
                    [&] { metrics_->sync(); });
     history_.pending_metrics = metrics_->pending();
+    history_.skipped = parts_->trainer.skipped();
     const std::int64_t step = parts_->trainer.steps();
     last_checkpoint_ = save_checkpoint(store, step, state, config_, parts_->data.info, history_);
     saved_ = step;
@@ -497,7 +540,7 @@ class Run {
   Tensor preview_contexts_;  ///< of the previews' clips; undefined if the model takes no text
   std::filesystem::path last_checkpoint_;
   RunHistory history_;
-  SideOutput progress_, messages_, errors_, folder_, lines_, previews_;
+  SideOutput progress_, messages_, errors_, folder_, lines_, previews_, records_;
   std::int64_t recorded_ = 0;      ///< last step whose metrics were appended
   std::int64_t saved_ = 0;         ///< last step that a checkpoint holds
   std::int64_t next_attempt_ = 0;  ///< step after which a failed save is tried again; 0: none
