@@ -166,6 +166,7 @@ set(EFLOW_SHARED_core
   core/comm/shard_tree.hpp
   core/comm/tree_reduce.hpp
   core/tensor/kernel_registry.hpp
+  core/tensor/op_watch.hpp
   core/tensor/trace.hpp
   core/tensor/trace_range.hpp
   core/tuning/tunable_kernels.hpp)

@@ -6,6 +6,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
+#include "eflow/core/tensor/op_watch.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/tensor_node.hpp"
 
@@ -61,8 +62,10 @@ class Walk {
           str("[backward] the graph of ", node.name,
               " was released by an earlier backward(); run the forward pass again"));
     }
+    const OpWatch::Backward in_backward;
     const Tensors dx = node.vjp(p.dy);
     EFLOW_ASSERT(dx.size() == node.inputs.size());
+    if (OpWatch::is_set()) report(node, p.dy, dx);
     if (release) node.vjp = nullptr;
     for (std::size_t i = 0; i < dx.size(); ++i) {
       if (node.inputs[i] && dx[i].defined()) {
@@ -70,6 +73,13 @@ class Walk {
         arrive(node.inputs[i], dx[i], leaf);
       }
     }
+  }
+
+  static void report(const GradNode& node, std::span<const Tensor> dy, std::span<const Tensor> dx) {
+    std::vector<const TensorNode*> operands;
+    for (const auto& input : node.inputs) operands.push_back(input.get());
+    OpWatch::report(
+        {.op = node.name, .vjp = true, .inputs = dy, .outputs = dx, .operands = operands});
   }
 
   std::map<std::uint64_t, Pending> pending_;

@@ -4,6 +4,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/op_watch.hpp"
 #include "eflow/core/tensor/tensor_node.hpp"
 
 namespace eflow::detail {
@@ -48,6 +49,14 @@ Tensors allocate_outputs(std::span<const Tensor> inputs, const std::vector<Tenso
     out.push_back(Tensor::empty(s.shape, s.dtype, device ? *device : default_device()));
   }
   return out;
+}
+
+void report_forward(std::string_view op, std::span<const Tensor> inputs,
+                    std::span<const Tensor> outputs) {
+  if (!OpWatch::is_set()) return;
+  std::vector<const TensorNode*> operands;
+  for (const Tensor& t : inputs) operands.push_back(t.defined() ? t.node().get() : nullptr);
+  OpWatch::report({.op = op, .inputs = inputs, .outputs = outputs, .operands = operands});
 }
 
 void record(std::string_view name, std::span<const Tensor> inputs, Tensors& outputs, Vjp vjp) {

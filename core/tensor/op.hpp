@@ -106,6 +106,9 @@ void record(std::string_view name, std::span<const Tensor> inputs, Tensors& outp
 /// devices.
 [[nodiscard]] Tensors allocate_outputs(std::span<const Tensor> inputs,
                                        const std::vector<TensorSpec>& specs);
+/// Tells this thread's OpWatch, if there is one, about an op that ran.
+void report_forward(std::string_view op, std::span<const Tensor> inputs,
+                    std::span<const Tensor> outputs);
 
 }  // namespace detail
 
@@ -125,6 +128,7 @@ template <class Attrs>
   if (op.infer) call->outputs = detail::allocate_outputs(inputs, op.infer(inputs, call->attrs));
   op.forward(*call);
   Tensors outputs = std::move(call->outputs);
+  detail::report_forward(op.name, inputs, outputs);
   if (call->recording) {
     call->inputs = {};
     call->outputs.clear();

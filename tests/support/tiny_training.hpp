@@ -10,9 +10,10 @@
 
 namespace eflow::test {
 
-/// 64 clips of waves, in four classes.
+/// 64 clips of waves, in four classes. Clip `spiked`, if there is one, has a loss that is not finite.
 class Waves final : public io::ClipSource {
  public:
+  std::int64_t spiked = -1;
   [[nodiscard]] std::int64_t size() const override { return 64; }
   [[nodiscard]] Shape clip_shape() const override { return {3, 4, 8, 8}; }
   [[nodiscard]] std::int64_t class_count() const override { return 4; }
@@ -20,7 +21,7 @@ class Waves final : public io::ClipSource {
     const auto label = static_cast<std::int32_t>(index % 4);
     for (std::size_t i = 0; i < clip.size(); ++i) {
       const double phase = 0.1 * static_cast<double>(i) * (1 + label) + static_cast<double>(index);
-      clip[i] = static_cast<float>(std::sin(phase));
+      clip[i] = index == spiked ? 1e30f : static_cast<float>(std::sin(phase));
     }
     return label;
   }

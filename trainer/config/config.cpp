@@ -155,6 +155,10 @@ Options train_options(Config& config) {
       {"train.precision", named(&c.precision, {DType::kF32, DType::kBF16}),
        "Data type of the blocks; with bf16, weights, optimizer, residual stream and head stay "
        "f32."},
+      {"train.skip_nonfinite", &c.skip_nonfinite, between(0, 1e9), "steps",
+       "Steps of the run that may be skipped because their loss or gradient norm is not finite; "
+       "the "
+       "next one ends the run. 'eflow replay' repeats such a step."},
       {"train.recompute", &config.model.recompute,
        "Recompute each block in the backward pass: less memory, a third more time."},
       {"train.init_from", &c.init_from,

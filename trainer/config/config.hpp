@@ -84,6 +84,7 @@ struct TrainConfig {
   double deadline = 600;    ///< seconds that a rank waits for the others
   std::uint64_t seed = 1;
   DType precision = DType::kF32;  ///< of the blocks
+  std::int64_t skip_nonfinite = 0;
   std::string init_from = {}, freeze = {};
   InitState init_state = InitState::kAverage;
 };

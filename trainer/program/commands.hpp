@@ -37,6 +37,7 @@ int eval_frechet(const Arguments& arguments);
 int eval_train_features(const Arguments& arguments);
 int import_weights(const Arguments& arguments);
 int export_weights(const Arguments& arguments);
+int replay(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int bench_step(const Arguments& arguments);
 int bench_glga(const Arguments& arguments);

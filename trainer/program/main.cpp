@@ -38,6 +38,7 @@ const std::vector<Command>& commands() {
       {"eval", "compare samples with the data, or a run with an exactly known flow", eval},
       {"import", "make a run of public weights: Wan 2.1, AnyFlow", import_weights},
       {"export", "write a run's weights as a transformer that diffusers loads", export_weights},
+      {"replay", "repeat a recorded step whose loss was not finite", replay},
       {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect, false},
       {"bench step", "measure the parts of a training step", bench_step},
       {"bench glga", "measure the attention kernels", bench_glga},

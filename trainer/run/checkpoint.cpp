@@ -37,6 +37,7 @@ ordered_json describe_run(const Config& config, const DataInfo& data, const RunH
                        {"threads", runtime.pool().size()}};
   if (history.init) json["init"] = to_json(*history.init);
   if (history.earlier_updates > 0) json["earlier_updates"] = history.earlier_updates;
+  if (history.skipped > 0) json["skipped"] = history.skipped;
   if (history.teacher) json["teacher"] = to_json(*history.teacher);
   if (!history.pending_metrics.empty()) json["pending_metrics"] = history.pending_metrics;
   return json;
@@ -45,6 +46,7 @@ ordered_json describe_run(const Config& config, const DataInfo& data, const RunH
 RunHistory history_of(const nlohmann::json& json) {
   return {.init = origin_at(json, "init"),
           .earlier_updates = json.value("earlier_updates", std::int64_t{0}),
+          .skipped = json.value("skipped", std::int64_t{0}),
           .teacher = origin_at(json, "teacher"),
           .pending_metrics = json.value("pending_metrics", std::string())};
 }

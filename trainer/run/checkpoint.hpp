@@ -32,6 +32,7 @@ struct RunHistory {
   std::optional<WeightsOrigin> init = {};  ///< train.init_from
   /// Updates of the optimizer before the run's first step; train.init_state = all.
   std::int64_t earlier_updates = 0;
+  std::int64_t skipped = 0;  ///< steps so far that made no update (train.skip_nonfinite)
   std::optional<WeightsOrigin> teacher = {};  ///< anyflow.teacher
   std::string pending_metrics = {};           ///< lines that could not be written to metrics.jsonl
 };

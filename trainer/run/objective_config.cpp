@@ -125,6 +125,7 @@ TrainerOptions trainer_options(const Config& config) {
   options.adamw = config.optim.adamw;
   options.ema = config.ema;
   options.clip = config.optim.clip;
+  options.skip_nonfinite = config.train.skip_nonfinite;
   return options;
 }
 

@@ -57,4 +57,8 @@ std::filesystem::path RunDirectory::preview(std::int64_t step) const {
   return samples() / ("step-" + std::to_string(step));
 }
 
+std::filesystem::path RunDirectory::replay(std::int64_t step) const {
+  return path_ / "replay" / ("step-" + std::to_string(step));
+}
+
 }  // namespace eflow::trainer

@@ -1,6 +1,6 @@
 #pragma once
 // A run's folder: config.ini (resolved), data.json, metrics.jsonl, checkpoints/step-N/,
-// samples/step-N.png and .webp, run.lock. This file defines the names and the lock only; the writer
+// samples/step-N.png and .webp, replay/step-N/, run.lock. This file defines the names and the lock only; the writer
 // of each file defines its contents.
 
 #include <cstdint>
@@ -37,6 +37,8 @@ class RunDirectory {
   [[nodiscard]] std::filesystem::path samples() const { return path_ / "samples"; }
   /// samples/step-N, without the suffix .png or .webp.
   [[nodiscard]] std::filesystem::path preview(std::int64_t step) const;
+  /// replay/step-N, the replay bundle of a step.
+  [[nodiscard]] std::filesystem::path replay(std::int64_t step) const;
 
  private:
   std::filesystem::path path_;

@@ -20,32 +20,23 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
-#include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
-#include "eflow/trainer/ranks/shared_level.hpp"
 #include "eflow/trainer/run/generator.hpp"
-#include "eflow/trainer/run/held_out.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
-#include "eflow/trainer/run/on_policy_run.hpp"
+#include "eflow/trainer/run/parts.hpp"
 #include "eflow/trainer/run/preview.hpp"
 #include "eflow/trainer/run/resume.hpp"
 #include "eflow/trainer/run/tensor_bytes.hpp"
 #include "eflow/trainer/run/unused_options.hpp"
 #include "eflow/trainer/step/freeze.hpp"
+#include "eflow/trainer/step/held_out.hpp"
 #include "eflow/trainer/step/side_output.hpp"
-#include "eflow/trainer/step/trainer.hpp"
 #include "eflow/trainer/weights/fit_weights.hpp"
 
 namespace eflow::trainer {
 namespace {
-
-TrainerOptions options_with(TrainerOptions options, const std::vector<Bucket>& buckets,
-                            comm::Communicator* ranks) {
-  options.ranks = ranks;
-  for (const Bucket& bucket : buckets) options.others.push_back({bucket.source, bucket.share});
-  return options;
-}
 
 /// "cpu, avx512 on 2 threads"
 std::string describe_device() {
@@ -56,76 +47,6 @@ std::string describe_device() {
              target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
                                                    : std::string());
 }
-
-/// The clips of a run, if they have what the model takes.
-DataSets open_for_training(const Config& config) {
-  DataSets data = open_data(config.data);
-  check_condition(config, data.info.clips);
-  return data;
-}
-
-/// Data, models and trainer of a run. Each member may refer to those declared before it.
-struct Parts {
-  Parts(const Config& config, comm::Communicator* ranks)
-      : data(open_for_training(config)),
-        buckets(open_buckets(parse_buckets(config.data.buckets), *data.training,
-                             config.data.context_length)),
-        model(make_model(config, data.info.clips)),
-        average(make_model(config, data.info.clips)),
-        objective(objective_options(config, model->config())),
-        anyflow(anyflow_options(config, model->config())),
-        on_policy(config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy
-                      ? std::make_unique<OnPolicyRun>(config, data.info, model.get(), ranks)
-                      : nullptr),
-        trainer(model.get(), average.get(), loss_of(config), data.training.get(),
-                options_with(trainer_options(config), buckets, ranks)) {
-    if (on_policy) trainer.attach(on_policy.get());
-    const bool divided = config.train.accumulation * config.train.shards > 1;
-    if (divided && config.objective.kind != ObjectiveKind::kEFlow) {
-      trainer.before_losses([this, ranks, shards = config.train.shards](
-                                const std::vector<soflow::Batch>& parts, std::int64_t step) {
-        if (on_policy) return on_policy->measure_level(parts, step);
-        const auto level_of = [&](const std::vector<soflow::Batch>& some) {
-          return anyflow.level(std::cref(*model), some, step);
-        };
-        level = shards == 1 ? level_of(parts) : shared_level(parts, level_of, ranks, step);
-      });
-    }
-    // Fail now rather than at the first step of a bucket that does not fit the model.
-    for (const Bucket& bucket : buckets) {
-      const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
-      nn::check(other);
-      static_cast<void>(soflow::kept_count(objective.options().drop, other.grid()));
-    }
-  }
-
-  /// The function that objective.kind minimises.
-  [[nodiscard]] Objective loss_of(const Config& config) {
-    using Part = const soflow::Batch&;
-    if (on_policy) {
-      return [this](Part part, std::int64_t step, std::int64_t total) {
-        return on_policy->loss(part, step, total);
-      };
-    }
-    if (config.objective.kind == ObjectiveKind::kAnyFlow) {
-      return [this](Part part, std::int64_t step, std::int64_t total) {
-        return anyflow(std::cref(*model), part, step, total, level);
-      };
-    }
-    return [this](Part part, std::int64_t step, std::int64_t total) {
-      return objective({std::cref(*model), std::cref(*average)}, part, step, total);
-    };
-  }
-
-  DataSets data;
-  std::vector<Bucket> buckets;
-  std::unique_ptr<nn::VideoDiT> model, average;
-  soflow::EFlowObjective objective;
-  soflow::AnyFlowObjective anyflow;
-  std::optional<double> level = {};  ///< of `anyflow`, in a step of several micro-batches
-  std::unique_ptr<OnPolicyRun> on_policy;
-  Trainer trainer;
-};
 
 /// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
 /// the numbers and the time.
@@ -188,7 +109,7 @@ RunHistory start_from(const io::Checkpoint& checkpoint, const Config& config, co
   RunHistory history = info_of(checkpoint).history;
   try {
     parts->trainer.load_state(load_trainer_state(checkpoint), checkpoint.step(),
-                              history.earlier_updates);
+                              history.earlier_updates, history.skipped);
     return history;
   } catch (const InvalidArgument& error) {
     throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
@@ -204,7 +125,8 @@ void init_from(const TrainConfig& config, const Say& say, Parts* parts, RunHisto
   const CheckpointInfo from = info_of(checkpoint);
   try {
     if (config.init_state == InitState::kAll) {
-      history->earlier_updates = checkpoint.step() + from.history.earlier_updates;
+      history->earlier_updates =
+          checkpoint.step() - from.history.skipped + from.history.earlier_updates;
       parts->trainer.load_state(load_trainer_state(checkpoint), 0, history->earlier_updates);
     } else {
       const FittedWeights fitted =
@@ -228,6 +150,10 @@ bool due(std::int64_t step, std::int64_t every, std::int64_t last) {
 
 /// A save that fails is tried again; the run ends when this many have failed in a row.
 constexpr int kSaveAttempts = 3;
+
+/// Steps without an update of which replay bundles are written, each as large as a checkpoint; one
+/// more is written if such a step ends the run.
+constexpr std::int64_t kRecordedSkips = 3;
 
 /// One call of run_training(). Members that write are rank 0's; those that all ranks must call
 /// together say so.
@@ -293,7 +219,7 @@ class Run {
                                  config_.train.shards, " shards")
                            : std::string()));
     const CompilesStop stop(hooks_.stop);
-    parts_ = std::make_unique<Parts>(config_, &ranks_);
+    parts_ = std::make_unique<Parts>(config_, open_clips(config_), &ranks_);
     if (ranks_.size() > 1) {  // the facts include a hash of the whole program
       Facts facts = facts_of_build();
       facts.emplace_back("data set", parts_->data.info.fingerprint);
@@ -486,15 +412,51 @@ class Run {
 
   /// All ranks, which get the same numbers and therefore the same NumericError.
   StepMetrics train_step() {
+    const Trainer& trainer = parts_->trainer;
+    const std::int64_t step = trainer.steps() + 1, skipped = trainer.skipped();
     try {
-      return parts_->trainer.step();
+      const StepMetrics metrics = parts_->trainer.step();
+      if (trainer.skipped() > skipped) report_skipped(metrics);
+      return metrics;
     } catch (const NumericError& error) {
       rescue();
+      if (!trainer.outcome().is_finite()) record_step(step, skipped);
       const std::string last = last_checkpoint_.empty() ? "none" : last_checkpoint_.string();
       throw NumericError(str(error.what(), "; last good checkpoint: ", last,
                              "; try a lower optim.lr or a longer optim.warmup, from an earlier "
                              "checkpoint if need be (--resume CHECKPOINT)"));
     }
+  }
+
+  /// All ranks. Warns of a step without an update, and records the first ones of a run.
+  void report_skipped(const StepMetrics& metrics) {
+    if (writes_) {
+      log_warning("[train] step ", metrics.step, ": loss ", metrics.loss, ", gradient norm ",
+                  metrics.grad_norm, ": not finite, so the update is skipped, ", metrics.skipped,
+                  " of ", config_.train.skip_nonfinite, " (train.skip_nonfinite)");
+    }
+    if (metrics.skipped <= kRecordedSkips) record_step(metrics.step, metrics.skipped - 1);
+  }
+
+  /// All ranks. Writes a replay bundle of a step that has changed nothing, and before which `skipped`
+  /// steps of the run had made no update: the state, the clips, the outcome.
+  void record_step(std::int64_t step, std::int64_t skipped) {
+    const nn::NamedTensors state = parts_->trainer.state();
+    if (!writes_) return;
+    records_.attempt(str("could not record step ", step, " for eflow replay"), [&] {
+      const std::filesystem::path bundle = directory_.replay(step);
+      RecordedStep record{.step = step, .outcome = parts_->trainer.outcome(), .sources = {}};
+      const std::vector<StepClip> clips = parts_->trainer.clips_of(step - 1);
+      const std::vector<const io::ClipSource*> sources = parts_->sources();
+      for (std::size_t j = 0; j < sources.size(); ++j)
+        record.sources.emplace_back(*sources[j], clips, j);
+      RunHistory history = history_;
+      history.skipped = skipped;
+      io::CheckpointStore store(bundle);
+      save_checkpoint(&store, step - 1, state, config_, parts_->data.info, history);
+      write_recorded_step(bundle / kRecordedStepName, record);
+      log_warning("[train] recorded step ", step, "; to repeat it: eflow replay ", bundle.string());
+    });
   }
 
   void preview(std::int64_t step) {
@@ -510,6 +472,7 @@ class Run {
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
                    [&] { metrics_->sync(); });
     history_.pending_metrics = metrics_->pending();
+    history_.skipped = parts_->trainer.skipped();
     const std::int64_t step = parts_->trainer.steps();
     last_checkpoint_ = save_checkpoint(store, step, state, config_, parts_->data.info, history_);
     saved_ = step;
@@ -577,7 +540,7 @@ class Run {
   Tensor preview_contexts_;  ///< of the previews' clips; undefined if the model takes no text
   std::filesystem::path last_checkpoint_;
   RunHistory history_;
-  SideOutput progress_, messages_, errors_, folder_, lines_, previews_;
+  SideOutput progress_, messages_, errors_, folder_, lines_, previews_, records_;
   std::int64_t recorded_ = 0;      ///< last step whose metrics were appended
   std::int64_t saved_ = 0;         ///< last step that a checkpoint holds
   std::int64_t next_attempt_ = 0;  ///< step after which a failed save is tried again; 0: none

@@ -70,6 +70,7 @@ std::string to_json_line(const StepMetrics& m) {
   line["scm_drift"] = number(m.scm_drift);
   if (m.eval_mse) line["eval_mse"] = number(*m.eval_mse);
   line["grad_norm"] = number(m.grad_norm);
+  if (m.skipped > 0) line["skipped"] = m.skipped;
   line["lr"] = number(m.lr);
   line["samples_per_s"] = number(m.samples_per_s);
   line["step_s"] = number(m.step_s);

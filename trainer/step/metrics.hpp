@@ -31,6 +31,7 @@ struct StepMetrics {
       0;  ///< rms(dq) / rms(v_tgt) of consistency, see soflow/objective/drift_alarm.hpp
   std::optional<double> eval_mse = {};  ///< held-out error, if measured after this step
   double grad_norm = 0;                 ///< global norm before clipping
+  std::int64_t skipped = 0;             ///< steps so far that made no update (skip_nonfinite)
   double lr = 0;
   double samples_per_s = 0, step_s = 0, data_wait_s = 0;
   std::int64_t tokens = 0;       ///< of the batch

@@ -18,7 +18,7 @@ class SecondLearner {
   virtual double step(const std::vector<soflow::Batch>& parts, std::int64_t step) = 0;
   /// Everything needed to resume. Names must not clash with the trainer's (Trainer::state()).
   [[nodiscard]] virtual nn::NamedTensors state() const = 0;
-  /// Called once the tensors of state() have been loaded; `steps` steps are finished.
+  /// Called once the tensors of state() have been loaded; it has finished `steps` steps.
   virtual void go_on_after(std::int64_t steps) = 0;
 };
 

@@ -168,6 +168,16 @@ std::vector<soflow::Batch> Trainer::next_parts(std::int64_t i) {
   return parts;
 }
 
+std::vector<StepClip> Trainer::clips_of(std::int64_t step) const {
+  std::vector<StepClip> clips;
+  for (std::size_t j = 0; j < streams_.size(); ++j) {
+    const io::SampleOrder order(streams_[j].source->size(), options_.seed);
+    for (const std::int64_t at : mix_.part(j, step, 0, options_.batch).positions)
+      clips.push_back({j, order.index_at(at), order.draw_at(at)});
+  }
+  return clips;
+}
+
 std::vector<std::pair<Shape, std::int64_t>> Trainer::last_clips() const {
   std::vector<std::pair<Shape, std::int64_t>> clips;
   for (std::size_t j = 0; step_ > 0 && j < streams_.size(); ++j) {
@@ -226,19 +236,24 @@ StepMetrics Trainer::step() {
   // theta and its average. A norm that is not finite makes the device skip the update; adding
   // loss_sum * 0 extends that to the loss. The host reads both only below.
   update_.apply(m.lr, options_.clip, squares + loss_sum * 0);
-  m.loss = loss_sum.item();
-  m.grad_norm = std::sqrt(squares.item());
-  require_finite(m, samples);
-  model_->clear_gradients();
-  share_slices(gradients.layout(), model_->parameters(), division_->ranks, {"weights", step_ + 1});
-  average_is_whole_ = division_->ranks->size() == 1;
-  if (options_.average_in_loss) gather_average();
-  m.fake_mse = second_learner_ ? second_learner_->step(parts, step_) : kNone;
+  outcome_ = {loss_sum.item(), std::sqrt(squares.item()), std::move(samples)};
+  m.loss = outcome_.loss;
+  m.grad_norm = outcome_.grad_norm;
+  m.fake_mse = kNone;
+  if (keep_update()) {
+    model_->clear_gradients();
+    share_slices(gradients.layout(), model_->parameters(), division_->ranks,
+                 {"weights", step_ + 1});
+    average_is_whole_ = division_->ranks->size() == 1;
+    if (options_.average_in_loss) gather_average();
+    if (second_learner_) m.fake_mse = second_learner_->step(parts, step_);
+  }
   gathered.finish();
   times_.optimizer = watch.lap();
   m.step = ++step_;
+  m.skipped = skipped_;
   whole_ = true;
-  record(samples, &m);
+  record(outcome_.samples, &m);
   m.data_wait_s = times_.data_wait;
   if (division_->ranks->size() > 1) m.comm_s = division_->ranks->waited_seconds() - waited;
   m.step_s = whole.lap();
@@ -293,22 +308,26 @@ void Trainer::record(const std::vector<soflow::SampleRecord>& samples, StepMetri
   m->ids_hash = hash_of_ids(ids_);
 }
 
-void Trainer::require_finite(const StepMetrics& metrics,
-                             const std::vector<soflow::SampleRecord>& samples) {
-  if (std::isfinite(metrics.loss) && std::isfinite(metrics.grad_norm)) return;
-  optimizer_.set_steps(earlier_updates_ + step_);
-  ema_.set_updates(earlier_updates_ + step_);
+bool Trainer::keep_update() {
+  if (outcome_.is_finite()) return true;
+  optimizer_.set_steps(updates());
+  ema_.set_updates(updates());
   whole_ = true;
+  if (skipped_ < options_.skip_nonfinite) {
+    ++skipped_;
+    return false;
+  }
   std::vector<std::int64_t> culprits;
-  for (const auto& sample : samples) {
+  for (const auto& sample : outcome_.samples) {
     if (!std::isfinite(sample.loss)) {
       culprits.push_back(ids_.at(static_cast<std::size_t>(sample.index - step_ * options_.batch)));
     }
   }
-  throw NumericError(str("[train] step ", step_ + 1, ": loss ", metrics.loss, ", gradient norm ",
-                         metrics.grad_norm, "; clips of the batch: ", list_of(ids_),
-                         culprits.empty() ? "" : "; not finite for clips: ", list_of(culprits),
-                         "; weights and optimizer state remain those of step ", step_));
+  throw NumericError(str(
+      "[train] step ", step_ + 1, ": loss ", outcome_.loss, ", gradient norm ", outcome_.grad_norm,
+      "; clips of the batch: ", list_of(ids_), culprits.empty() ? "" : "; not finite for clips: ",
+      list_of(culprits), "; weights and optimizer state remain those of step ", step_,
+      skipped_ > 0 ? str("; train.skip_nonfinite: all ", skipped_, " skips are spent") : ""));
 }
 
 nn::NamedTensors Trainer::state() const {
@@ -345,7 +364,7 @@ std::vector<std::pair<std::string, TensorSpec>> Trainer::state_specs() const {
 }
 
 void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps,
-                         std::int64_t earlier_updates) {
+                         std::int64_t earlier_updates, std::int64_t skipped) {
   const std::map<std::string, Tensor> sources(state.begin(), state.end());
   require_same(state_specs(), sources);
   assign_all("model.", model_->state(), sources);
@@ -363,10 +382,11 @@ void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps,
   average_is_whole_ = true;
   step_ = steps;
   whole_ = true;
+  skipped_ = skipped;
   earlier_updates_ = earlier_updates;
-  optimizer_.set_steps(earlier_updates + steps);
-  ema_.set_updates(earlier_updates + steps);
-  if (second_learner_) second_learner_->go_on_after(steps);
+  optimizer_.set_steps(updates());
+  ema_.set_updates(updates());
+  if (second_learner_) second_learner_->go_on_after(steps - skipped);
   for (Stream& stream : streams_) stream.loader.reset();
 }
 

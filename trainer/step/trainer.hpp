@@ -3,6 +3,7 @@
 // changes. It knows neither files nor terminals; training_run.hpp adds the loop that saves, reports
 // and samples.
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -57,6 +58,9 @@ struct TrainerOptions {
   nn::AdamWOptions adamw = {};
   nn::EmaOptions ema = {};
   double clip = 1;  ///< maximum gradient norm; 0: no clipping
+  /// Steps of the run whose loss or gradient norm may be not finite: their update is skipped. The
+  /// next such step throws.
+  std::int64_t skip_nonfinite = 0;
   /// Further sources and their shares of every batch (data/batch_mix.hpp). They must outlive the
   /// trainer.
   std::vector<StepShare> others = {};
@@ -65,6 +69,20 @@ struct TrainerOptions {
 /// The parts of a step's time, in seconds.
 struct StepTimes {
   double data_wait = 0, forward = 0, backward = 0, optimizer = 0;
+};
+
+/// A clip of a step's batch.
+struct StepClip {
+  std::size_t source = 0;  ///< 0: the trainer's source; j: TrainerOptions::others[j - 1]
+  std::int64_t index = 0;  ///< in the source
+  std::uint64_t draw = 0;  ///< chooses its conditioning tokens (io::ClipSource::read_context())
+};
+
+/// What a step computed before its update.
+struct StepOutcome {
+  double loss = 0, grad_norm = 0;
+  std::vector<soflow::SampleRecord> samples = {};  ///< of all ranks
+  [[nodiscard]] bool is_finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
 };
 
 /// Not thread-safe: one thread at a time may call step(), state() and load_state().
@@ -86,9 +104,10 @@ class Trainer {
   void before_losses(StepStart start) { start_ = std::move(start); }
 
   /// One step: batch -> loss -> gradients -> clip -> AdamW -> EMA. Fills StepMetrics except tokens,
-  /// kept_tokens, mfu and eval_mse. If the loss or gradient norm is not finite, throws NumericError
-  /// and leaves weights, moments and averages unchanged. With several ranks, all must call it; it
-  /// throws comm::PeerError if another rank is lost.
+  /// kept_tokens, mfu and eval_mse. If the loss or gradient norm is not finite, leaves weights,
+  /// moments and averages unchanged, and throws NumericError unless TrainerOptions::skip_nonfinite
+  /// allows it. With several ranks, all must call it; it throws comm::PeerError if another rank is
+  /// lost.
   StepMetrics step();
 
   /// Times of the last step.
@@ -98,6 +117,12 @@ class Trainer {
   [[nodiscard]] bool is_whole() const { return whole_; }
   /// Number of finished steps.
   [[nodiscard]] std::int64_t steps() const { return step_; }
+  /// Of these, the steps whose update was skipped.
+  [[nodiscard]] std::int64_t skipped() const { return skipped_; }
+  /// Of the last step(), also if it threw NumericError.
+  [[nodiscard]] const StepOutcome& outcome() const { return outcome_; }
+  /// The clips of the step that follows `step` finished ones, of all ranks, source by source.
+  [[nodiscard]] std::vector<StepClip> clips_of(std::int64_t step) const;
   /// The clips of the last step, over all ranks: their shapes [C, T, H, W] and numbers, by source.
   [[nodiscard]] std::vector<std::pair<Shape, std::int64_t>> last_clips() const;
   /// Everything needed to resume, except steps(): tensors named "model.*", "ema.*", "adamw.m.*" and
@@ -112,10 +137,10 @@ class Trainer {
   /// Micro-batches of a step on this rank.
   [[nodiscard]] std::int64_t own_parts() const;
   /// Restores the state() of a trainer that had finished `steps` steps, after `earlier_updates` of
-  /// the runs that it began from. Throws InvalidArgument
+  /// the runs that it began from; `skipped` of its steps made no update. Throws InvalidArgument
   /// listing missing and surplus names and differing shapes; nothing has then changed.
   void load_state(const nn::NamedTensors& state, std::int64_t steps,
-                  std::int64_t earlier_updates = 0);
+                  std::int64_t earlier_updates = 0, std::int64_t skipped = 0);
 
  private:
   /// Reads micro-batch `i` of the step, one part per source that has clips in it, and appends its
@@ -130,8 +155,11 @@ class Trainer {
   /// Sum of squares of the gradient, f64 [1].
   [[nodiscard]] Tensor squared_norm();
   void record(const std::vector<soflow::SampleRecord>& samples, StepMetrics* metrics) const;
-  /// If the loss or gradient norm is not finite, rolls back the step counters and throws.
-  void require_finite(const StepMetrics& metrics, const std::vector<soflow::SampleRecord>& samples);
+  /// If the outcome is not finite, takes back the update that optimizer and average have counted,
+  /// and counts the step as skipped or throws. Returns whether there was an update.
+  bool keep_update();
+  /// Updates of the optimizer so far.
+  [[nodiscard]] std::int64_t updates() const { return earlier_updates_ + step_ - skipped_; }
 
   nn::Module* model_;
   nn::Module* average_;
@@ -155,7 +183,8 @@ class Trainer {
   std::vector<std::int64_t> ids_;         ///< clip ids of the current step, in order
   mutable bool average_is_whole_ = true;  ///< on this rank; completed when it is asked for
   StepTimes times_;
-  std::int64_t step_ = 0;
+  StepOutcome outcome_;
+  std::int64_t step_ = 0, skipped_ = 0;
   std::int64_t earlier_updates_ = 0;  ///< of the optimizer, before the first step
   bool whole_ = true;
 };

@@ -1,6 +1,7 @@
 // Steps that are divided over ranks: the same bits for every number of ranks. The ranks are threads,
 // each with a model and a trainer of its own.
 #define BOOST_TEST_MODULE sharded_step
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <map>
 #include <mutex>
@@ -62,6 +63,7 @@ Trace train(const trainer::Config& config, int ranks, std::int64_t steps, Saved*
       ranks,
       [&](comm::Communicator& world) {
         TinyTraining training(config, &world);
+        training.source.spiked = config.train.skip_nonfinite > 0 ? 7 : -1;
         if (saved->steps > 0) training.run.load_state(saved->state, saved->steps);
         auto& own = lines[static_cast<std::size_t>(world.rank())];
         for (std::int64_t n = 0; n < steps; ++n) own.push_back(line_of(training.run.step()));
@@ -115,6 +117,21 @@ BOOST_AUTO_TEST_CASE(one_two_four_and_eight_ranks_are_the_same_run) {
                       str(precision, ", accumulation ", accumulation, ", ", ranks, " ranks"));
     }
   }
+}
+
+/// All ranks skip the same step: the one with a clip whose loss is not finite.
+BOOST_AUTO_TEST_CASE(ranks_skip_together) {
+  trainer::Config config = config_of("f32");
+  config.train.skip_nonfinite = 2;
+  const Trace one = train(config, 1);
+  const auto skips = [](const Trace& trace) {
+    return std::count_if(trace.lines.begin(), trace.lines.end(), [](const std::string& line) {
+      return line.find("\"loss\":null") != std::string::npos;
+    });
+  };
+  BOOST_REQUIRE(skips(one) > 0);
+  BOOST_TEST(one.lines.back().find(str("\"skipped\":", skips(one))) != std::string::npos);
+  for (const int ranks : {2, 3, 4}) require_equal(train(config, ranks), one, str(ranks, " ranks"));
 }
 
 // 6 shards on 4 ranks: the ranks hold sums of different depths.

@@ -9,7 +9,7 @@
 #include "eflow/io/dataset/synth.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/model_config.hpp"
-#include "eflow/trainer/run/held_out.hpp"
+#include "eflow/trainer/step/held_out.hpp"
 
 using namespace eflow;
 using namespace eflow::trainer;

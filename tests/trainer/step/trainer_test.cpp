@@ -6,8 +6,10 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <span>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/base/hash.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/layers/linear.hpp"
 
@@ -31,7 +33,8 @@ class Numbers final : public io::ClipSource {
 
 /// A linear map that learns to double its input; from step `bad` on its loss is infinite.
 struct Doubling {
-  explicit Doubling(std::int64_t accumulation = 1, std::int64_t bad = 1 << 30)
+  explicit Doubling(std::int64_t accumulation = 1, std::int64_t bad = 1 << 30,
+                    std::int64_t skips = 0)
       : trainer(&model, &average,
                 [this, bad](const soflow::Batch& part, std::int64_t step, std::int64_t total) {
                   const Tensor x = reshape(part.x0, {part.x0.size(0), 2});
@@ -44,7 +47,8 @@ struct Doubling {
                  .accumulation = accumulation,
                  .seed = 3,
                  .learning_rate = {.peak = 0.02},
-                 .clip = 0}) {}
+                 .clip = 0,
+                 .skip_nonfinite = skips}) {}
 
   [[nodiscard]] std::vector<float> values() const {
     std::vector<float> all;
@@ -133,6 +137,31 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_changes_nothing) {
   }
   BOOST_TEST(run.trainer.steps() == 3);
   BOOST_TEST(run.values() == before, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_skipped_step_counts_but_changes_nothing) {
+  Doubling run(2, 3, 2);
+  for (int i = 0; i < 3; ++i) (void)run.trainer.step();
+  const auto before = run.values();
+  for (const std::int64_t skipped : {1, 2}) {
+    const StepMetrics m = run.trainer.step();
+    BOOST_TEST(m.step == 3 + skipped);
+    BOOST_TEST(m.skipped == skipped);
+    BOOST_TEST(!run.trainer.outcome().is_finite());
+  }
+  BOOST_CHECK_THROW(run.trainer.step(), NumericError);
+  BOOST_TEST(run.trainer.steps() == 5);
+  BOOST_TEST(run.trainer.skipped() == 2);
+  BOOST_TEST(run.values() == before, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_clips_of_a_step_are_known) {
+  Doubling run;
+  for (std::int64_t step = 0; step < 3; ++step) {
+    std::vector<std::int64_t> ids;
+    for (const StepClip& clip : run.trainer.clips_of(step)) ids.push_back(clip.index);
+    BOOST_TEST(run.trainer.step().ids_hash == to_hex(hash64(std::as_bytes(std::span(ids)))));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_state_of_another_model_is_refused_unchanged) {

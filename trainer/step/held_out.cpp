@@ -1,4 +1,4 @@
-#include "eflow/trainer/run/held_out.hpp"
+#include "eflow/trainer/step/held_out.hpp"
 
 #include <algorithm>
 #include <numeric>
