@@ -343,6 +343,8 @@ Options report_options(Config& c) {
       {"checkpoint.keep", &c.checkpoint.keep, between(1, 1e6), "Newest checkpoints to keep."},
       {"checkpoint.keep_every", &c.checkpoint.keep_every, between(0, 1e9), "steps",
        "Keep checkpoints at multiples of this for good; 0 for none."},
+      {"checkpoint.async", &c.checkpoint.async,
+       "Copy the state and write it in the background; false makes training wait for the disk."},
   };
 }
 

@@ -15,7 +15,7 @@
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/run/checkpoint.hpp"
 #include "eflow/trainer/run/generator.hpp"
-#include "eflow/trainer/run/tensor_bytes.hpp"
+#include "eflow/trainer/saving/tensor_bytes.hpp"
 
 namespace eflow::trainer {
 namespace {

@@ -7,7 +7,7 @@
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
-#include "eflow/trainer/run/tensor_bytes.hpp"
+#include "eflow/trainer/saving/tensor_bytes.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
 namespace eflow::trainer {
@@ -53,19 +53,17 @@ RunHistory history_of(const nlohmann::json& json) {
 
 }  // namespace
 
-std::filesystem::path save_checkpoint(io::CheckpointStore* store, std::int64_t step,
-                                      const nn::NamedTensors& state, const Config& config,
-                                      const DataInfo& data, const RunHistory& history) {
-  const TensorBytes bytes("", state);
-  std::vector<io::NamedBytes> arrays = bytes.arrays();
+std::string metadata_of(const Config& config, const DataInfo& data, const RunHistory& history) {
+  return describe_run(config, data, history).dump();
+}
+
+std::vector<io::NamedBytes> extra_arrays(const DataInfo& data) {
   const std::vector<float>& null = data.text.null;
-  if (!null.empty()) {
-    arrays.push_back({kNullContext,
-                      DType::kF32,
-                      {data.text.length, data.clips.context_dim},
-                      std::as_bytes(std::span(null))});
-  }
-  return store->save(step, arrays, describe_run(config, data, history).dump());
+  if (null.empty()) return {};
+  return {{kNullContext,
+           DType::kF32,
+           {data.text.length, data.clips.context_dim},
+           std::as_bytes(std::span(null))}};
 }
 
 nn::NamedTensors load_trainer_state(const io::Checkpoint& checkpoint) {
@@ -77,7 +75,7 @@ nn::NamedTensors load_trainer_state(const io::Checkpoint& checkpoint) {
 std::filesystem::path save_weights(io::CheckpointStore* store, const nn::NamedTensors& weights,
                                    const Config& config, const DataInfo& data) {
   const TensorBytes bytes("ema.", weights);
-  return store->save(0, bytes.arrays(), describe_run(config, data, {}).dump());
+  return store->save(0, bytes.arrays(), metadata_of(config, data, {}));
 }
 
 CheckpointInfo info_of(const io::Checkpoint& checkpoint) {

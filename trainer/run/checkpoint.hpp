@@ -49,14 +49,16 @@ struct CheckpointInfo {
   std::string digest = {};  ///< identifies the averaged weights
 };
 
-/// Saves a trainer's state() as checkpoint `step` of the store and returns its folder. Throws
-/// NoSpaceError or IoError; older checkpoints then remain intact.
-std::filesystem::path save_checkpoint(io::CheckpointStore* store, std::int64_t step,
-                                      const nn::NamedTensors& state, const Config& config,
-                                      const DataInfo& data, const RunHistory& history);
+/// The metadata of a checkpoint, which info_of() reads.
+[[nodiscard]] std::string metadata_of(const Config& config, const DataInfo& data,
+                                      const RunHistory& history);
+
+/// The arrays that a checkpoint holds besides Trainer::state(): TextInfo::null, if there is one. They
+/// refer to `data`.
+[[nodiscard]] std::vector<io::NamedBytes> extra_arrays(const DataInfo& data);
 
 /// Saves averaged weights alone as checkpoint 0: a run that samples and that train.init_from takes,
-/// but that cannot be resumed. Throws as save_checkpoint().
+/// but that cannot be resumed. Throws NoSpaceError or IoError; older checkpoints then remain intact.
 std::filesystem::path save_weights(io::CheckpointStore* store, const nn::NamedTensors& weights,
                                    const Config& config, const DataInfo& data);
 

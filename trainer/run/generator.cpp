@@ -11,7 +11,7 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/run/run_directory.hpp"
 #include "eflow/trainer/run/stages.hpp"
-#include "eflow/trainer/run/tensor_bytes.hpp"
+#include "eflow/trainer/saving/tensor_bytes.hpp"
 
 namespace eflow::trainer {
 namespace {

@@ -26,6 +26,12 @@ bool path_exists(const std::filesystem::path& path) {
   throw_errno("look up", path.string());
 }
 
+FolderId id_of_folder(const std::filesystem::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) throw_errno("look up", path.string());
+  return {info.st_dev, info.st_ino};
+}
+
 void RunDirectory::open_for_training() {
   make_directories(path_);
   FileDescriptor folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/export.hpp"
@@ -13,6 +14,11 @@
 EFLOW_EXPORT_BEGIN
 
 namespace eflow::trainer {
+
+/// Tells folders apart that have had the same name: device and inode.
+using FolderId = std::pair<std::uint64_t, std::uint64_t>;
+/// Throws IoError.
+[[nodiscard]] FolderId id_of_folder(const std::filesystem::path& path);
 
 class RunDirectory {
  public:

@@ -201,7 +201,11 @@ std::string describe_costs(const Config& config, const nn::DiTConfig& model, std
              describe_steps(config, model, objective, text), "memory       ",
              describe_bytes(memory.state), " of state, about ", describe_bytes(memory.activations),
              " of activations", config.model.recompute ? " (blocks are recomputed)" : "", "\n",
-             "disk         ", describe_bytes(memory.checkpoint * kept), " of checkpoints\n");
+             "disk         ", describe_bytes(memory.checkpoint * kept), " of checkpoints",
+             config.checkpoint.async ? str(" (and ", describe_bytes(memory.checkpoint),
+                                           " of host memory for each save in progress)")
+                                     : std::string(),
+             "\n");
 }
 
 }  // namespace

@@ -28,8 +28,9 @@
 #include "eflow/trainer/run/parts.hpp"
 #include "eflow/trainer/run/preview.hpp"
 #include "eflow/trainer/run/resume.hpp"
-#include "eflow/trainer/run/tensor_bytes.hpp"
 #include "eflow/trainer/run/unused_options.hpp"
+#include "eflow/trainer/saving/background_saver.hpp"
+#include "eflow/trainer/saving/tensor_bytes.hpp"
 #include "eflow/trainer/step/freeze.hpp"
 #include "eflow/trainer/step/held_out.hpp"
 #include "eflow/trainer/step/side_output.hpp"
@@ -148,6 +149,16 @@ bool due(std::int64_t step, std::int64_t every, std::int64_t last) {
   return every > 0 && (step % every == 0 || step == last);
 }
 
+std::string text_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "an unknown error";
+  }
+}
+
 /// A save that fails is tried again; the run ends when this many have failed in a row.
 constexpr int kSaveAttempts = 3;
 
@@ -177,6 +188,7 @@ class Run {
       // Of several ranks, the others may be in another place, so they cannot save together.
       if (parts_ && started_ && ranks_.size() == 1) rescue();
       ranks_.leave(error.what());
+      end_saves();
       throw;
     }
   }
@@ -187,11 +199,12 @@ class Run {
     const std::int64_t last = config_.train.iterations;
     bool stopped = false;
     while (parts_->trainer.steps() < last && !stopped) {
+      note_saves("");
       const StepMetrics metrics = step();
       const bool retry = metrics.step == next_attempt_;
       const bool save = agree(hooks_.stop(), retry, metrics.step, &stopped);
       const bool end = stopped || metrics.step == last;
-      if (end || save || due(metrics.step, config_.checkpoint.every, last)) save_patiently(end);
+      if (end || save || due(metrics.step, config_.checkpoint.every, last)) save_state(end);
       if (writes_)
         progress_.attempt("could not show the progress", [&] { hooks_.on_step(metrics); });
     }
@@ -467,45 +480,97 @@ class Run {
     });
   }
 
-  void save_into(io::CheckpointStore* store, const nn::NamedTensors& state) {
+  /// Starts to save the state of the last step in the background.
+  void start_save(const nn::NamedTensors& state, const io::CheckpointStore& store) {
     // First: a checkpoint requires the metrics up to its step, or the lines themselves.
+    auto lines = std::make_shared<FileDescriptor>();
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
-                   [&] { metrics_->sync(); });
+                   [&] { *lines = metrics_->flush(); });
     history_.pending_metrics = metrics_->pending();
     history_.skipped = parts_->trainer.skipped();
-    const std::int64_t step = parts_->trainer.steps();
-    last_checkpoint_ = save_checkpoint(store, step, state, config_, parts_->data.info, history_);
-    saved_ = step;
+    saver_.save(state, {.step = parts_->trainer.steps(),
+                        .store = store,
+                        .metadata = metadata_of(config_, parts_->data.info, history_),
+                        .extras = extra_arrays(parts_->data.info),
+                        .before = [this, lines, run = directory_.path(),
+                                   id = id_of_folder(directory_.path())] {
+                          if (lines->valid()) sync_lines(*lines, run);
+                          if (id_of_folder(run) != id)
+                            throw IoError(str("[run] ", run.string(), " was moved or removed"));
+                        }});
   }
 
-  /// All ranks. Saves. After a failure, a run that goes on tries again some steps later, and one
-  /// that ends tries again at once; the last of kSaveAttempts failures in a row is thrown.
-  void save_patiently(bool end) {
+  /// On the saving thread.
+  void sync_lines(const FileDescriptor& lines, const std::filesystem::path& run) {
+    syncs_.attempt("could not make metrics.jsonl durable",
+                   [&] { sync_file(lines, RunDirectory(run).metrics()); });
+  }
+
+  /// Notes how the saves that have ended came out. After a failure, a run that goes on tries again
+  /// some steps later; the last of kSaveAttempts failures in a row is thrown. `next`: what a warning
+  /// says of the next attempt; empty: the step after which it takes place.
+  void note_saves(const std::string& next) {
+    for (const io::SaveOutcome& outcome : saver_.take_outcomes()) {
+      if (outcome.error) {
+        note_failure(outcome.step, outcome.error, next);
+      } else {
+        last_checkpoint_ = outcome.checkpoint;
+        saved_ = outcome.step;
+        failed_saves_ = 0;
+        next_attempt_ = 0;
+      }
+    }
+  }
+
+  void note_failure(std::int64_t step, const std::exception_ptr& error, const std::string& next) {
+    if (++failed_saves_ >= kSaveAttempts) std::rethrow_exception(error);
+    next_attempt_ =
+        parts_->trainer.steps() + std::max<std::int64_t>(1, config_.checkpoint.every / 10);
+    log_warning(
+        "[run] could not save step ", step, ": ", text_of(error), "; ",
+        next.empty() ? str("the run goes on and tries again after step ", next_attempt_) : next);
+  }
+
+  /// All ranks. Saves: at the end of the run, or without checkpoint.async, until the checkpoint is
+  /// durable; else in the background.
+  void save_state(bool end) {
     const std::int64_t step = parts_->trainer.steps();
     const nn::NamedTensors state = parts_->trainer.state();
     if (!writes_) return;
-    next_attempt_ = 0;
-    do {
+    const std::string next = end ? "trying again" : "";
+    while (true) {
+      next_attempt_ = 0;
       try {
         keep_folder();
-        save_into(&*store_, state);
-        failed_saves_ = 0;
-        return;
-      } catch (const std::exception& error) {
-        if (++failed_saves_ >= kSaveAttempts) throw;
-        next_attempt_ = step + std::max<std::int64_t>(1, config_.checkpoint.every / 10);
-        log_warning("[run] could not save step ", step, ": ", error.what(), "; ",
-                    end ? std::string("trying again")
-                        : str("the run goes on and tries again after step ", next_attempt_));
+        start_save(state, *store_);
+      } catch (const std::exception&) {
+        note_failure(step, std::current_exception(), next);
       }
-      if (end) std::this_thread::sleep_for(std::chrono::seconds(1));
-    } while (end);
+      if (end || !config_.checkpoint.async) saver_.wait();
+      note_saves(next);
+      if (!end || saved_ == step) return;
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+    }
+  }
+
+  /// Waits for the saves of a run that ends with an error.
+  void end_saves() {
+    saver_.wait();
+    for (const io::SaveOutcome& outcome : saver_.take_outcomes()) {
+      if (outcome.error) {
+        log_warning("[run] could not save step ", outcome.step, ": ", text_of(outcome.error));
+      } else {
+        last_checkpoint_ = outcome.checkpoint;
+        saved_ = outcome.step;
+      }
+    }
   }
 
   /// All ranks. Saves the state that a failure leaves behind, if it is that of a finished step and
   /// has not been saved. Removes no other checkpoint, because this one may lead to the same failure
   /// again.
   void rescue() {
+    end_saves();
     const Trainer& trainer = parts_->trainer;
     const std::int64_t step = trainer.steps();
     const bool unsaved = step > saved_ && step == recorded_ && trainer.is_whole();
@@ -517,9 +582,10 @@ class Run {
         log_warning("[run] the weights of step ", step, " are not finite and are not saved");
         return;
       }
-      io::CheckpointStore store(directory_.checkpoints(),
-                                {.keep_last = std::numeric_limits<int>::max()});
-      save_into(&store, state);
+      start_save(state, io::CheckpointStore(directory_.checkpoints(),
+                                            {.keep_last = std::numeric_limits<int>::max()}));
+      end_saves();
+      if (saved_ != step) return;
       log_warning("[run] saved step ", step, " in ", last_checkpoint_.string(),
                   " before the run ends with an error");
     } catch (const std::exception& error) {
@@ -547,6 +613,8 @@ class Run {
   int failed_saves_ = 0;           ///< in a row
   soflow::DriftAlarm alarm_;
   double peak_ = 1;
+  SideOutput syncs_;       ///< the saving thread's
+  BackgroundSaver saver_;  ///< last: waits for its saves before what they read is destroyed
 };
 
 }  // namespace

@@ -116,9 +116,11 @@ void MetricsWriter::write_pending() {
   pending_.clear();
 }
 
-void MetricsWriter::sync() {
+FileDescriptor MetricsWriter::flush() {
   write_pending();
-  sync_file(file_, path_);
+  FileDescriptor again(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!again.valid()) throw_errno("duplicate the descriptor of", path_.string());
+  return again;
 }
 
 bool MetricsWriter::is_at(const std::filesystem::path& path) const {

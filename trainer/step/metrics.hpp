@@ -60,9 +60,9 @@ class MetricsWriter {
   void append(const StepMetrics& metrics);
   /// Appends complete lines of text, in the same way.
   void append_lines(std::string_view lines);
-  /// Writes pending lines and makes all lines durable (fsync); called before a checkpoint is
-  /// committed. Throws as append() does.
-  void sync();
+  /// Writes pending lines and returns a further descriptor of the file. fsync of it makes all lines
+  /// durable, on any thread; done before a checkpoint is committed. Throws as append() does.
+  [[nodiscard]] FileDescriptor flush();
   /// The lines that could not be written yet.
   [[nodiscard]] const std::string& pending() const { return pending_; }
   /// Whether `path` names the open file.

@@ -103,6 +103,37 @@ BOOST_AUTO_TEST_CASE(killed_runs_resume_exactly) {
   require_same_state(folder.path() / "whole", folder.path() / "killed");
 }
 
+/// Each step is saved in the background, so that most kills hit a save, or one that waits for it.
+BOOST_AUTO_TEST_CASE(runs_killed_while_they_save_resume_exactly) {
+  const Folder folder;
+  const std::string often = "--checkpoint.every=1 --eval.every=0 --sample.every=0";
+  const auto whole = eflow_says(folder.words("whole", often + " --checkpoint.async=false"));
+  BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.text);
+  const std::string words = folder.words("killed", often);
+  const auto newest = [&] {
+    const auto steps = io::CheckpointStore(folder.path() / "killed" / "checkpoints").list();
+    return steps.empty() ? 0 : steps.back();
+  };
+  std::int64_t saved = 0;
+  for (int kills = 0; saved < 20; ++kills) {
+    const pid_t pid = start_eflow(words);
+    const auto begin = std::chrono::steady_clock::now();
+    while (newest() <= saved) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      BOOST_REQUIRE(std::chrono::steady_clock::now() - begin < std::chrono::minutes(2));
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(700 * (kills % 8)));
+    kill(pid, SIGKILL);
+    wait_for(pid);
+    BOOST_TEST(newest() > saved);
+    saved = newest();
+  }
+  const auto rest = eflow_says(words);
+  BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.text);
+  require_same_metrics(folder.metrics("whole"), folder.metrics("killed"));
+  require_same_state(folder.path() / "whole", folder.path() / "killed");
+}
+
 /// Masks, scales, dropped paths, jumps and their schedules are functions of the step only.
 BOOST_AUTO_TEST_CASE(killed_runs_of_the_whole_recipe_resume_exactly) {
   const Folder folder;

@@ -126,6 +126,7 @@ BOOST_AUTO_TEST_CASE(a_failed_save_is_tried_again) {
   const auto run = folder.path() / "run";
   Config config = tiny();
   config.checkpoint.every = 3;
+  config.checkpoint.async = false;
   const Warnings warnings;
   TrainingHooks hooks;
   hooks.on_step = [&](const StepMetrics& m) {
@@ -143,6 +144,7 @@ BOOST_AUTO_TEST_CASE(a_run_without_a_place_to_save_ends) {
   const auto run = folder.path() / "run";
   Config config = tiny();
   config.checkpoint.every = 1;
+  config.checkpoint.async = false;
   const Warnings warnings;
   BOOST_CHECK_THROW(run_training(config, run, "auto", after(2, [] { limit_files(0); })), IoError);
   limit_files(RLIM_INFINITY);

@@ -1,7 +1,8 @@
 #pragma once
 // Conversion between named tensors and the host bytes that checkpoints store.
 
-#include <deque>
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,16 +11,24 @@
 
 namespace eflow::trainer {
 
+/// A copy of tensors in host memory, as f64 or f32. Filling it again reuses its memory, whose first
+/// pages cost more than the copy.
 class TensorBytes {
  public:
-  /// Copies the tensors to host memory, as f64 or f32. Each name gets `prefix`; its part before the
+  TensorBytes() = default;
+  TensorBytes(const std::string& prefix, const nn::NamedTensors& tensors) { fill(prefix, tensors); }
+  TensorBytes(const TensorBytes&) = delete;
+  TensorBytes& operator=(const TensorBytes&) = delete;
+
+  /// Replaces the content by a copy of the tensors. Each name gets `prefix`; its part before the
   /// first dot then becomes a group of the file: "adamw.m.head.weight" -> "adamw/m.head.weight".
-  TensorBytes(const std::string& prefix, const nn::NamedTensors& tensors);
-  /// Views into this object's memory.
+  void fill(const std::string& prefix, const nn::NamedTensors& tensors);
+  /// Views into this object's memory, valid until the next fill().
   [[nodiscard]] const std::vector<io::NamedBytes>& arrays() const { return arrays_; }
 
  private:
-  std::deque<std::vector<std::byte>> memory_;  // a deque: growing must not move what arrays_ views
+  std::unique_ptr<std::byte[]> memory_;  ///< not a vector, which would be zeroed
+  std::size_t capacity_ = 0;
   std::vector<io::NamedBytes> arrays_;
 };
 
