@@ -145,6 +145,7 @@ Pending Communicator::exchange(std::vector<Outgoing> sends, std::vector<Incoming
         from, kHeaderTag, std::as_writable_bytes(std::span<Header>(&arrival.header, 1)));
   }
   log_.begin(state->sequence, call, sent, received);
+  if (active_.empty()) alone_since_ = std::chrono::steady_clock::now();
   active_.push_back(state);
   return {this, std::move(state)};
 }
@@ -185,13 +186,17 @@ void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
   using Seconds = std::chrono::duration<double>;
   auto last = std::chrono::steady_clock::now();
   double waited = 0, since_interruption = 0;
+  if (!active_.empty()) hidden_ += Seconds(last - alone_since_).count();
   for (int polls = 0;; ++polls) {
     if (failed_) throw PeerError("[ranks] the communicator failed before");
     poll_all();
     const auto now = std::chrono::steady_clock::now();
     const double gap = Seconds(now - std::exchange(last, now)).count();
     waited_ += gap;
-    if (state->complete) return;
+    if (state->complete) {
+      alone_since_ = now;
+      return;
+    }
     waited += std::min(gap, kLongestGap);
     if (gap > kSuspended) noted_interruption_ = true;
     if (waited > Seconds(deadline_).count()) {
@@ -203,7 +208,9 @@ void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
         channel_->rest(n);
       }
       const bool all_wait = answer.kind == Header::kFailure && !state->hear(&answer);
-      fail(all_wait ? std::string(answer.reason) : describe_wait(*state, waited));
+      fail(all_wait ? str(answer.reason, "; ", name_of(rank_), " was waiting in ",
+                          quoted(state->call.what, state->call.step))
+                    : describe_wait(*state, waited));
     }
     if (!noted_interruption_ && interrupted && interrupted()) {
       since_interruption += gap;

@@ -82,6 +82,9 @@ class Communicator {
   [[nodiscard]] const CallLog& log() const { return log_; }
   /// Seconds that this rank has waited for operations to complete.
   [[nodiscard]] double waited_seconds() const { return waited_; }
+  /// Seconds in which operations were on their way while this rank did something else: from the
+  /// start of one to the wait for it.
+  [[nodiscard]] double hidden_seconds() const { return hidden_; }
 
   /// Sends and receives messages, at most one per pair and direction: the operation that all others
   /// consist of, and the neighbour exchange of sequence parallelism. Sizes must agree on both sides.
@@ -143,7 +146,8 @@ class Communicator {
   std::vector<std::string> last_seen_;  ///< of each rank: the last operation that it joined
   std::vector<std::shared_ptr<Pending::State>> active_;
   CallLog log_;
-  double waited_ = 0;
+  double waited_ = 0, hidden_ = 0;
+  std::chrono::steady_clock::time_point alone_since_ = {};  ///< with operations on their way
   bool noted_interruption_ = false;
   bool failed_ = false;
 };

@@ -40,24 +40,26 @@ void write_pictures(const GeneratedClips& clips, double fps, const std::filesyst
   io::write_webp(clips_webp, io::montage(shown.values, shown.shape), {.ms_per_frame = 1000 / fps});
 }
 
-void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
-                   const std::filesystem::path& stem, const Tensor& contexts) {
+GeneratedClips preview_clips(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
+                             const Tensor& contexts, std::int64_t first, std::int64_t count) {
+  if (count == 0) return {};
   SampleRequest request;
   if (contexts.defined()) {
-    request.context = [&](std::int64_t first, std::int64_t count) {
-      return narrow(contexts, 0, first, count);
+    request.context = [&](std::int64_t begin, std::int64_t length) {
+      return narrow(contexts, 0, first + begin, length);
     };
   }
   if (data.clips.context_dim > 0) request.null_context = null_context_of(data);
-  request.labels = cycle_labels(config.sample.count, data.clips.classes);
+  const auto labels = cycle_labels(config.sample.count, data.clips.classes);
+  request.labels.assign(labels.begin() + first, labels.begin() + first + count);
+  request.first_id = first;
   request.steps = static_cast<int>(config.sample.steps);
   request.sampler = config.sample.sampler;
   request.shift = config.sample.shift;
   request.guidance = config.sample.guidance;
   request.seed = config.sample.seed;
   request.stream = is_causal(config);
-  const auto clips = sample_clips(model, request);
-  write_pictures(*clips, data.fps, stem.string() + ".png", stem.string() + ".webp", data.rgb);
+  return *sample_clips(model, request);
 }
 
 }  // namespace eflow::trainer

@@ -17,11 +17,13 @@ namespace eflow::trainer {
 void write_pictures(const GeneratedClips& clips, double fps, const std::filesystem::path& sheet_png,
                     const std::filesystem::path& clips_webp, const io::LatentRgb& rgb = {});
 
-/// Samples the clips that the [sample] section describes and writes STEM.png and STEM.webp. Seed
-/// and labels are the same at every step of a run. `contexts` [sample.count, L, E] are those of the
-/// clips of a model that takes text; undefined: the null context. Throws IoError, NoSpaceError.
-void write_preview(const nn::VideoDiT& model, const Config& config, const DataInfo& data,
-                   const std::filesystem::path& stem, const Tensor& contexts = {});
+/// Samples clips [first, first + count) of those that the [sample] section describes; each depends
+/// on its number alone. Seed and labels are the same at every step of a run. `contexts`
+/// [sample.count, L, E] are those of the clips of a model that takes text; undefined: the null
+/// context.
+[[nodiscard]] GeneratedClips preview_clips(const nn::VideoDiT& model, const Config& config,
+                                           const DataInfo& data, const Tensor& contexts,
+                                           std::int64_t first, std::int64_t count);
 
 }  // namespace eflow::trainer
 

@@ -11,6 +11,7 @@
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/core/base/stopwatch.hpp"
 #include "eflow/core/comm/communicator.hpp"
+#include "eflow/core/comm/tree_reduce.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
@@ -23,6 +24,7 @@
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
+#include "eflow/trainer/ranks/divided_work.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/run/parts.hpp"
@@ -281,8 +283,9 @@ class Run {
       open_metrics(checkpoint);
       open_folder();
     }
-    if (writes_ && parts_->data.held_out && config_.eval.every > 0) {
-      held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t);
+    if (parts_->data.held_out && config_.eval.every > 0) {
+      held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t,
+                        ranks_.rank(), ranks_.size());
     }
     if (config_.sample.every > 0) {
       const DataSets& data = parts_->data;
@@ -346,31 +349,33 @@ class Run {
   StepMetrics step() {
     StepMetrics metrics = train_step();
     const std::int64_t last = config_.train.iterations;
-    const bool measures = config_.eval.every > 0 && parts_->data.held_out;
-    if ((measures && due(metrics.step, config_.eval.every, last)) ||
-        due(metrics.step, config_.sample.every, last))
-      parts_->trainer.gather_average();
+    const bool measures = held_out_ && due(metrics.step, config_.eval.every, last);
+    const bool shows = due(metrics.step, config_.sample.every, last);
+    if (measures || shows) parts_->trainer.gather_average();
+    if (measures) measure_held_out(&metrics);
     recorded_ = metrics.step;
     if (writes_) record(&metrics);
+    if (shows) preview(metrics.step);
     return metrics;
   }
 
-  /// Completes and writes the metrics of a step, and its preview.
+  /// All ranks, each for its clips.
+  void measure_held_out(StepMetrics* metrics) {
+    const auto errors = divide_work<double>(&ranks_, {"held-out error", metrics->step}, [&] {
+      return held_out_->errors(std::cref(*parts_->average), parts_->objective.options().guidance);
+    });
+    errors_.attempt(str("could not measure the held-out error of step ", metrics->step),
+                    [&] { metrics->eval_mse = HeldOutError::mean(errors.values()); });
+  }
+
+  /// Completes and writes the metrics of a step.
   void record(StepMetrics* of_step) {
     StepMetrics& metrics = *of_step;
     fill_costs(&metrics);
     warn_of_noise(metrics);
-    const std::int64_t last = config_.train.iterations;
-    if (held_out_ && due(metrics.step, config_.eval.every, last)) {
-      errors_.attempt(str("could not measure the held-out error of step ", metrics.step), [&] {
-        metrics.eval_mse =
-            held_out_->measure(std::cref(*parts_->average), parts_->objective.options().guidance);
-      });
-    }
     folder_.attempt(str("could not restore ", directory_.path().string()), [&] { keep_folder(); });
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
                    [&] { metrics_->append(metrics); });
-    if (due(metrics.step, config_.sample.every, last)) preview(metrics.step);
   }
 
   /// Someone may move or remove the run's folder, or metrics.jsonl, while the run goes on.
@@ -472,11 +477,23 @@ class Run {
     });
   }
 
+  /// All ranks: each samples its part of the clips, and rank 0 writes the pictures.
   void preview(std::int64_t step) {
+    const comm::ShardRange own = comm::slice_of(ranks_.rank(), ranks_.size(), config_.sample.count);
+    const auto values = divide_work<float>(&ranks_, {"preview", step}, [&] {
+      return preview_clips(*parts_->average, config_, parts_->data.info, preview_contexts_,
+                           own.first, own.count())
+          .values;
+    });
+    if (!writes_) return;
     previews_.attempt(str("could not write the preview of step ", step), [&] {
+      const nn::DiTConfig& model = parts_->model->config();
+      GeneratedClips clips{.values = values.values()};
+      clips.shape = {config_.sample.count, model.channels, model.frames, model.height, model.width};
       make_directories(directory_.samples());
-      write_preview(*parts_->average, config_, parts_->data.info, directory_.preview(step),
-                    preview_contexts_);
+      const std::string stem = directory_.preview(step).string();
+      write_pictures(clips, parts_->data.info.fps, stem + ".png", stem + ".webp",
+                     parts_->data.info.rgb);
     });
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "eflow/core/comm/tree_reduce.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 
@@ -15,14 +16,14 @@ constexpr std::int64_t kPart = 32;         // clips per forward pass; bounds the
 }  // namespace
 
 HeldOutError::HeldOutError(const io::ClipSource& source, std::int64_t clips,
-                           const soflow::LogitNormal& law)
+                           const soflow::LogitNormal& law, int rank, int ranks)
     : law_(law) {
   const ClipTable table = choose_clips(source, clips, kSeed);
   const Tensor all = Tensor::from(table.values, table.shape);
-  const std::int64_t count = table.shape[0];
-  for (std::int64_t begin = 0; begin < count; begin += kPart) {
+  const comm::ShardRange own = comm::slice_of(rank, ranks, table.shape[0]);
+  for (std::int64_t begin = own.first; begin < own.last; begin += kPart) {
     soflow::Batch part;
-    const std::int64_t length = std::min(kPart, count - begin);
+    const std::int64_t length = std::min(kPart, own.last - begin);
     part.x0 = narrow(all, 0, begin, length);
     part.indices.resize(static_cast<std::size_t>(length));
     std::iota(part.indices.begin(), part.indices.end(), begin);
@@ -35,16 +36,23 @@ HeldOutError::HeldOutError(const io::ClipSource& source, std::int64_t clips,
   }
 }
 
+std::vector<double> HeldOutError::errors(const soflow::Network& network,
+                                         const soflow::GuidanceOptions& guidance) const {
+  std::vector<double> all;
+  for (const soflow::Batch& part : parts_) {
+    const soflow::PerSample some = soflow::held_out_error(network, part, law_, kSeed, guidance);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 double HeldOutError::measure(const soflow::Network& network,
                              const soflow::GuidanceOptions& guidance) const {
-  double total = 0, count = 0;
-  for (const soflow::Batch& part : parts_) {
-    for (const double error : soflow::held_out_error(network, part, law_, kSeed, guidance)) {
-      total += error;
-      count += 1;
-    }
-  }
-  return total / count;
+  return mean(errors(network, guidance));
+}
+
+double HeldOutError::mean(const std::vector<double>& errors) {
+  return std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(errors.size());
 }
 
 }  // namespace eflow::trainer

@@ -76,6 +76,7 @@ std::string to_json_line(const StepMetrics& m) {
   line["step_s"] = number(m.step_s);
   line["data_wait_s"] = number(m.data_wait_s);
   if (m.comm_s) line["comm_s"] = number(*m.comm_s);
+  if (m.comm_hidden_s) line["comm_hidden_s"] = number(*m.comm_hidden_s);
   line["tokens"] = m.tokens;
   line["kept_tokens"] = m.kept_tokens;
   line["mfu"] = number(m.mfu);

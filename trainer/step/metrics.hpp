@@ -37,8 +37,9 @@ struct StepMetrics {
   std::int64_t tokens = 0;       ///< of the batch
   std::int64_t kept_tokens = 0;  ///< of those, tokens that the middle blocks see
   double mfu = 0;                ///< useful FLOP/s over the device's measured peak
-  /// With several ranks: time that this rank waited for the others and for data on its way.
-  std::optional<double> comm_s = {};
+  /// With several ranks: time that this rank waited for the others and for data on its way
+  /// (exposed), and time in which data was on its way while it computed (hidden).
+  std::optional<double> comm_s = {}, comm_hidden_s = {};
   std::string ids_hash = {};  ///< hash of the batch's clip ids
 };
 

@@ -198,6 +198,7 @@ StepMetrics Trainer::step() {
   ids_.clear();
   times_ = {};
   const double waited = division_->ranks->waited_seconds();
+  const double hidden = division_->ranks->hidden_seconds();
   model_->clear_gradients();
   std::vector<std::vector<soflow::Batch>> units;  // of this rank, if a hook needs all at once
   if (start_) {
@@ -255,7 +256,10 @@ StepMetrics Trainer::step() {
   whole_ = true;
   record(outcome_.samples, &m);
   m.data_wait_s = times_.data_wait;
-  if (division_->ranks->size() > 1) m.comm_s = division_->ranks->waited_seconds() - waited;
+  if (division_->ranks->size() > 1) {
+    m.comm_s = division_->ranks->waited_seconds() - waited;
+    m.comm_hidden_s = division_->ranks->hidden_seconds() - hidden;
+  }
   m.step_s = whole.lap();
   m.samples_per_s = static_cast<double>(options_.batch) / m.step_s;
   return m;

@@ -191,6 +191,15 @@ BOOST_AUTO_TEST_CASE(different_operations_are_an_error_with_both_labels) {
     if (ranks.rank() == 1) ranks.barrier({"last"});
   });
   BOOST_CHECK_MESSAGE(contains(extra, "one more") && contains(extra, "last"), extra);
+  // Each takes the other for the root, so both only receive: no header shows the difference.
+  const auto mutual = [](Communicator& ranks) {
+    std::vector<int> values(4);
+    const bool first = ranks.rank() == 0;
+    ranks.broadcast(bytes_of(values), first ? 1 : 0, {first ? "rates" : "times", 8}).wait();
+  };
+  const std::string roots = error_of(2, mutual, kShort);
+  BOOST_CHECK_MESSAGE(contains(roots, "'rates' of step 8") && contains(roots, "'times' of step 8"),
+                      roots);
 }
 
 BOOST_AUTO_TEST_CASE(a_late_rank_is_named_with_what_it_did_last) {
@@ -296,6 +305,32 @@ BOOST_AUTO_TEST_CASE(an_interrupted_wait_says_for_whom_once) {
     ranks.barrier({"slow again", 3});
   });
   BOOST_CHECK_EQUAL(said, 1);
+}
+
+// Rank 1 computes while an exchange is on its way, and then rank 0 waits for it in a barrier.
+BOOST_AUTO_TEST_CASE(time_that_a_rank_computes_meanwhile_is_hidden_not_waited) {
+  const double least = 0.9 * std::chrono::duration<double>(kShort).count();
+  run_ranks(2, [&](Communicator& ranks) {
+    const bool computes = ranks.rank() == 1;
+    const int peer = 1 - ranks.rank();
+    std::vector<int> mine = {1}, other = {0};
+    ranks.barrier({"start"});
+    const double waited = ranks.waited_seconds();
+    double hidden = ranks.hidden_seconds();
+    Pending pending =
+        ranks.exchange({{peer, bytes_of(mine)}}, {{peer, bytes_of(other)}}, {"values"});
+    if (computes) std::this_thread::sleep_for(kShort);
+    pending.wait();
+    ranks.barrier({"middle"});
+    const double counted =
+        (computes ? ranks.hidden_seconds() : ranks.waited_seconds()) - (computes ? hidden : waited);
+    hidden = ranks.hidden_seconds();
+    if (computes) std::this_thread::sleep_for(kShort);  // with nothing on its way
+    ranks.barrier({"end"});
+    const double idle = ranks.hidden_seconds() - hidden;
+    if (counted < least || idle > least / 2)
+      throw InvalidArgument(str("rank ", ranks.rank(), ": ", counted, " s, then ", idle, " s"));
+  });
 }
 
 BOOST_AUTO_TEST_CASE(the_log_keeps_the_last_calls) {

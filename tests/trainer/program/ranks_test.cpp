@@ -34,7 +34,7 @@ struct Folder : TemporaryFolder {
     return "train --config " EFLOW_CONFIGS "/tiny.ini --data " + (path() / "set").string() +
            " --out " + (path() / run).string() +
            " --train.batch=16 --train.shards=8 --train.iterations=8 --checkpoint.every=2 "
-           "--sample.every=8 --train.deadline=60 " +
+           "--sample.every=8 --eval.every=4 --eval.clips=10 --train.deadline=60 " +
            more;
   }
   /// eflow WORDS on `ranks` ranks.
@@ -50,7 +50,7 @@ struct Folder : TemporaryFolder {
     std::ifstream file(path() / run / "metrics.jsonl");
     for (std::string line; std::getline(file, line);) {
       auto object = nlohmann::json::parse(line);
-      for (const char* time : {"samples_per_s", "step_s", "data_wait_s", "comm_s", "mfu"})
+      for (const char* time : {"samples_per_s", "step_s", "data_wait_s", "comm_s", "comm_hidden_s", "mfu"})
         object.erase(time);
       all.push_back(std::move(object));
     }
@@ -73,6 +73,7 @@ BOOST_AUTO_TEST_CASE(any_number_of_ranks_is_the_same_run) {
     BOOST_TEST(folder.weights(run, 8) == folder.weights("one", 8));
     BOOST_TEST(content_of(folder.path() / run / "samples/step-8.png") ==
                content_of(folder.path() / "one/samples/step-8.png"));
+    BOOST_TEST(folder.lines(run).back().contains("eval_mse"));
     BOOST_TEST(content_of(folder.path() / run / "log.rank-1.txt").find("rank 1") !=
                std::string::npos);
   }

@@ -26,6 +26,7 @@ struct Trace {
 std::string line_of(trainer::StepMetrics m) {
   m.samples_per_s = m.step_s = m.data_wait_s = 0;
   m.comm_s.reset();
+  m.comm_hidden_s.reset();
   return trainer::to_json_line(m);
 }
 
