@@ -137,8 +137,11 @@ const FoundCompiler& KernelBuilder::compiler(Backend backend) {
     return s.cuda;
   }
   std::call_once(s.host_once, [&] {
-    s.host =
-        find_host_compiler({.cxx = o.cxx, .search_path = o.search_path, .temporary = o.temporary});
+    s.host = find_host_compiler({.cxx = o.cxx,
+                                 .search_path = o.search_path,
+                                 .temporary = o.temporary,
+                                 .check = o.check,
+                                 .sources = o.kernel_dir});
   });
   return s.host;
 }
@@ -166,7 +169,8 @@ BuildRequest KernelBuilder::request(const KernelRef& kernel, const Target& targe
                                               .text = source.text,
                                               .expression = source.expression,
                                               .threads = source.threads,
-                                              .prologue = source.prologue});
+                                              .prologue = source.prologue,
+                                              .checked = state_->options.check});
   out.texts = state_->texts.closure(source.text);
   if (const FoundCompiler& found = compiler(target.backend)) {
     out.toolchain = found.compiler->toolchain();

@@ -104,6 +104,7 @@ Options Options::from_environment() {
   read("EFLOW_CUBLASLT", options.cublas_library);
   read("EFLOW_TF32", options.tf32);
   read("EFLOW_GRAPHS", options.graphs);
+  read("EFLOW_CHECK", options.check);
   read("EFLOW_KERNEL_DIR", options.kernel_dir);
   read("EFLOW_DUMP_DIR", options.dump_dir);
   return options;

@@ -58,6 +58,9 @@ struct Options {
   /// says what has run on hardware.
   bool graphs = false;
   bool tf32 = true;  ///< whether cuBLASLt may round the operands of f32 products to TF32
+  /// Compiles texts with checks: of every access to memory, of undefined behaviour, and of what they
+  /// require (docs/kernels/debugging.md). Many times slower. Built-in kernels are not checked.
+  bool check = false;
   TuneMode tune = TuneMode::kLookup;
   /// Parallel compiles of one prepare(); 0 = one per usable thread, at most 8.
   int compile_threads = 0;
@@ -79,6 +82,7 @@ struct Options {
   ///   EFLOW_CXX, EFLOW_CUDA_DRIVER, EFLOW_NVRTC
   ///   EFLOW_CUBLASLT    a library, or off
   ///   EFLOW_TF32, EFLOW_GRAPHS   on | off
+  ///   EFLOW_CHECK       on | off
   ///   EFLOW_KERNEL_DIR, EFLOW_DUMP_DIR
   ///   EFLOW_TUNE        off | lookup
   /// and PATH, HOME, XDG_CACHE_HOME, TMPDIR. Throws InvalidArgument with the variable, its value

@@ -13,6 +13,7 @@
 #include "eflow/jit/cuda/driver.hpp"
 #include "eflow/jit/cuda/launch.hpp"
 #include "eflow/jit/cuda/nvrtc.hpp"
+#include "eflow/jit/host/launch.hpp"
 #include "eflow/jit/host/module.hpp"
 #include "eflow/jit/host/multiply_loop.hpp"
 #include "eflow/jit/host/parallel.hpp"
@@ -38,49 +39,6 @@ Isa choose_isa(std::optional<Isa> wanted) {
                               name_of(usable.back())));
   }
   return *wanted;
-}
-
-constexpr long long kScratchBytes = ThreadPool::kScratchBytes;
-
-/// A tile that did not fit, thrown out of a block.
-struct NoRoom {
-  long long rows = 0, columns = 0, bytes = 0, left = 0, all = 0;
-};
-
-[[noreturn]] void no_room(long long rows, long long columns, long long bytes, long long left,
-                          long long all) {
-  throw NoRoom{rows, columns, bytes, left, all};
-}
-
-/// The launch that the pool's threads share.
-struct Launch {
-  void (*run)(const void* block, const void* args);
-  Grid grid;
-  const void* args;
-  std::atomic<bool> failed = false;
-  NoRoom no_room = {};  ///< of the first block that failed
-};
-
-void run_blocks(void* context, std::int64_t begin, std::int64_t end, char* scratch) {
-  Launch& launch = *static_cast<Launch*>(context);
-  const Grid& g = launch.grid;
-  HostBlock block{0, 0, 0, g.x, g.y, g.z, scratch, kScratchBytes, no_room};
-  try {
-    for (std::int64_t i = begin; i < end; ++i) {
-      block.x = i % g.x;
-      block.y = i / g.x % g.y;
-      block.z = i / (g.x * g.y);
-      launch.run(&block, launch.args);
-    }
-  } catch (const NoRoom& e) {  // the pool's work must not throw
-    if (!launch.failed.exchange(true)) launch.no_room = e;
-  }
-}
-
-/// "a tile of 64 x 128 (32768 B)".
-std::string describe(const NoRoom& e) {
-  if (e.rows == 0) return str("memory of ", e.bytes, " B");
-  return str("a tile of ", e.rows, " x ", e.columns, " (", e.bytes, " B)");
 }
 
 }  // namespace
@@ -124,6 +82,7 @@ struct Runtime::State {
   std::unique_ptr<CudaState> cuda;  // null: the device is the CPU
   DeviceLimits limits;
   TunedConfigs tuned;
+  KnownMemory known_memory;
   std::mutex warning;
   std::set<std::string, std::less<>> warned;  // names of kernels that prepare_or_warn has reported
   std::function<bool()> cancelled;            // see cancel_compiles_if
@@ -168,8 +127,8 @@ struct Runtime::State {
     } else {
       table_insert(
           table, loaded, kernel, time, out,
-          [](const Artifact& a, const BuildRequest&) {
-            return std::make_shared<const HostKernel>(load_host_kernel(a.image));
+          [this](const Artifact& a, const BuildRequest&) {
+            return std::make_shared<const HostKernel>(load_host_kernel(a.image, options.check));
           },
           [](const HostKernel& host) { return host; });
     }
@@ -252,6 +211,12 @@ Stats Runtime::stats() const {
 void Runtime::cancel_compiles_if(std::function<bool()> stop) {
   state_->cancelled = std::move(stop);
   state_->cancelled_on = state_->cancelled ? std::this_thread::get_id() : std::thread::id();
+}
+void Runtime::allow_memory(const void* p, std::size_t bytes) {
+  state_->known_memory.add(p, bytes);
+}
+void Runtime::forget_memory(const void* p) noexcept {
+  state_->known_memory.remove(p);
 }
 void Runtime::set_events(Events events) {
   state_->builder.set_events(std::move(events));
@@ -336,14 +301,7 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
                            name_of(s.isa), "; Runtime::prepare makes one"));
   }
   s.check(kernel->args_bytes, bytes, name, spec);
-  Launch launch{kernel->run, grid, args};
-  state_->pool.run(grid.x * grid.y * grid.z, run_blocks, &launch);
-  if (launch.failed) {
-    throw InvalidArgument(str("[jit] ", to_string(spec, name), " for ", name_of(s.isa), ": ",
-                              describe(launch.no_room), " does not fit the ", launch.no_room.left,
-                              " B that are left of a block's ", launch.no_room.all,
-                              " B of scratch memory; use smaller or fewer tiles"));
-  }
+  launch_host(state_->pool, *kernel, name, spec, s.isa, grid, args, bytes, s.known_memory);
 }
 
 void Runtime::synchronize(Stream stream) const {

@@ -110,6 +110,11 @@ class Runtime {
   /// end need not wait for a compiler. Not to be called while another thread prepares.
   void cancel_compiles_if(std::function<bool()> stop);
 
+  /// For checked texts (Options::check): names memory that texts may touch. From the first such call
+  /// on, a launch may touch no other memory but its tiles, its stack and its arguments.
+  void allow_memory(const void* p, std::size_t bytes);
+  void forget_memory(const void* p) noexcept;
+
   /// Must be called before the first prepare().
   void set_events(Events events);
   [[nodiscard]] Stats stats() const;

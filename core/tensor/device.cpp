@@ -28,8 +28,13 @@ class CpuDevice final : public Device {
   std::string name() const override { return "cpu"; }
   jit::Runtime& runtime() override { return runtime_; }
 
-  void* allocate(std::size_t bytes, Stream) override { return allocator_.allocate(bytes); }
+  void* allocate(std::size_t bytes, Stream) override {
+    void* const memory = allocator_.allocate(bytes);
+    if (runtime_.options().check) runtime_.allow_memory(memory, bytes);
+    return memory;
+  }
   void release(void* memory, std::size_t bytes, Stream) noexcept override {
+    if (runtime_.options().check) runtime_.forget_memory(memory);
     allocator_.release(memory, bytes);
   }
   MemoryStats memory() const override { return allocator_.stats(); }

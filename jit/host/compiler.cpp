@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "eflow/core/base/atomic_file.hpp"
@@ -24,6 +25,9 @@ constexpr std::size_t kMaxLog = 16 * 1024;
 /// Largest stack frame of a text, as kMostSumsBytes in kernels_src/tile/cpu/matrix_tile.h. Threads
 /// have 8 MiB by default.
 constexpr int kMaxFrameBytes = 2 << 20;
+
+/// Keeps g++ from linking the sanitizers' libraries: kernels_src/tile/base/checked.h stands in for them.
+constexpr std::string_view kNoLibraries = "-nodefaultlibs";
 
 class HostCompiler final : public Compiler {
  public:
@@ -47,6 +51,7 @@ class HostCompiler final : public Compiler {
     const std::optional<Isa> isa = isa_from_name(target.arch);
     if (!isa) throw InvalidArgument(str("[jit] unknown instruction set ", target.arch));
     for (std::string& flag : compile_flags(*isa)) out.push_back(std::move(flag));
+    if (options_.check) add_checks(out);
     return out;
   }
 
@@ -61,9 +66,18 @@ class HostCompiler final : public Compiler {
                     .timeout = limits.timeout,
                     .stop = limits.stop,
                     .cancelled = limits.cancelled};
-    process.argv.insert(process.argv.end(), request.options.begin(), request.options.end());
+    for (const std::string& option : request.options) {
+      // The private directory's name is random, so the request cannot contain it.
+      const bool sources = option.starts_with(kSourcesOption);
+      process.argv.push_back(sources ? str("-fdebug-prefix-map=", directory.path().string(), "=",
+                                           option.substr(kSourcesOption.size()))
+                                     : option);
+    }
     for (const char* last : {"-I.", "-o", "kernel.so", "kernel.cpp", "-lm"})
       process.argv.emplace_back(last);
+    if (std::find(request.options.begin(), request.options.end(), kNoLibraries) !=
+        request.options.end())
+      process.argv.insert(process.argv.end(), {"-lc", "-lgcc"});
     const ProcessResult result = run_process(process);
     const fs::path image = directory.path() / "kernel.so";
     if (!result.ok() || !fs::exists(image)) fail(request, limits, result);
@@ -71,6 +85,25 @@ class HostCompiler final : public Compiler {
   }
 
  private:
+  /// Options of a checked text: calls before each access and at undefined behaviour, and lines for a
+  /// debugger.
+  void add_checks(std::vector<std::string>& out) const {
+    if (is_clang()) {
+      throw InvalidArgument(str("[jit] EFLOW_CHECK=on needs g++, and the host compiler is ",
+                                toolchain_, "; install g++ or set EFLOW_CXX"));
+    }
+    // The last -O counts.
+    out.insert(out.end(),
+               {"-O0", "-g", "-fsanitize=kernel-address",
+                "--param=asan-instrumentation-with-call-threshold=0", "--param=asan-globals=0",
+                "--param=asan-stack=0",
+                "-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,null",
+                "-fno-sanitize-recover=undefined", std::string(kNoLibraries), "-Wl,-Bsymbolic"});
+    const fs::path& sources = options_.sources;
+    out.push_back(str(kSourcesOption,
+                      sources.empty() ? "." : fs::absolute(sources).lexically_normal().string()));
+  }
+
   bool is_clang() const { return toolchain_.find("clang version") != std::string::npos; }
 
   static void write_texts(const BuildRequest& request, const fs::path& directory) {

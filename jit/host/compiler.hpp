@@ -13,6 +13,8 @@ struct HostCompilerOptions {
   std::string cxx = "";  ///< path or name; empty: the first of g++, clang++, c++
   std::string search_path = "/usr/local/bin:/usr/bin:/bin";  ///< directories separated by ':'
   std::filesystem::path temporary = "/tmp";                  ///< parent of the private directories
+  bool check = false;                  ///< compile checked texts, for a debugger
+  std::filesystem::path sources = {};  ///< where a debugger finds the texts; empty: nowhere
 };
 
 /// Finds a compiler and queries its version. Never throws.

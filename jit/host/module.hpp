@@ -12,8 +12,9 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
-/// Loads the kernel. Throws DeviceError with the loader's message.
-[[nodiscard]] HostKernel load_host_kernel(std::string_view image);
+/// Loads the kernel, from a file if a debugger is to find its lines. Throws DeviceError with the
+/// loader's message.
+[[nodiscard]] HostKernel load_host_kernel(std::string_view image, bool for_debugger = false);
 
 }  // namespace eflow::jit
 

@@ -63,6 +63,7 @@ struct ProgramParts {
   std::string_view expression = "";
   int threads = 256;               ///< per block, on a GPU
   std::string_view prologue = "";  ///< whole lines inserted before the text
+  bool checked = false;            ///< enables say, require and, on the CPU, checks of memory
 };
 
 /// Returns the translation unit for a back end. Host: exports eflow_run(block, args) and

@@ -26,7 +26,16 @@ constexpr std::string_view kHostOptions[] = {"-shared",
                                              "-g",
                                              "-fno-exceptions",
                                              "-fno-rtti",
-                                             "-fopenmp-simd"};
+                                             "-fopenmp-simd",
+                                             "-fsanitize=kernel-address",
+                                             "--param=asan-instrumentation-with-call-threshold=0",
+                                             "--param=asan-globals=0",
+                                             "--param=asan-stack=0",
+                                             "-fsanitize=bounds,shift,signed-integer-overflow,"
+                                             "integer-divide-by-zero,null",
+                                             "-fno-sanitize-recover=undefined",
+                                             "-nodefaultlibs",
+                                             "-Wl,-Bsymbolic"};
 constexpr std::string_view kCudaOptions[] = {"--device-as-default-execution-space",
                                              "--no-source-include", "--ptxas-options=-v",
                                              "--no-cache"};
@@ -75,8 +84,8 @@ bool is_warning(std::string_view option) {
 bool is_known_option(Backend backend, const std::string& option) {
   if (backend == Backend::kCuda)
     return is_in(kCudaOptions, option) || begins_as_in(kCudaBeginnings, option);
-  return is_in(kHostOptions, option) || begins_as_in(kHostBeginnings, option) ||
-         is_instruction_set(option) || is_warning(option);
+  return is_in(kHostOptions, option) || option.starts_with(kSourcesOption) ||
+         begins_as_in(kHostBeginnings, option) || is_instruction_set(option) || is_warning(option);
 }
 
 void check_command(const BuildRequest& request) {

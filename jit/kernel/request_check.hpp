@@ -11,6 +11,10 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
+/// Begins the option that names the folder where a debugger finds the texts: the compile's directory
+/// is recorded as this one.
+inline constexpr std::string_view kSourcesOption = "-fdebug-prefix-map=.=";
+
 /// Whether eflow passes such an option to the compiler of this back end. Excludes all that name a
 /// file or a program: -wrapper, -B, -o, -include, -fplugin=, -specs=, @file.
 [[nodiscard]] bool is_known_option(Backend backend, const std::string& option);

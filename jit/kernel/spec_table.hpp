@@ -19,6 +19,7 @@ struct HostKernel {
   /// `block` points to a HostBlock, `args` to the kernel's argument struct.
   void (*run)(const void* block, const void* args) = nullptr;
   std::size_t args_bytes = 0;
+  bool checked = false;  ///< whether it was compiled with EFLOW_CHECK=on
 };
 
 /// Threads: all members may be called concurrently.

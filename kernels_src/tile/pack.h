@@ -33,3 +33,4 @@
 #include "eflow/kernels_src/tile/cpu/pack.h"
 #endif
 #include "eflow/kernels_src/tile/base/math.h"
+#include "eflow/kernels_src/tile/base/say.h"

@@ -2,9 +2,14 @@
 // Bump allocator over the block's scratch memory. A text allocates everything before its loops. An
 // Arena passed by value releases the callee's allocations on return.
 
-#include "eflow/kernels_src/tile/base/types.h"
+#include "eflow/kernels_src/tile/base/say.h"
 
 namespace EFLOW_TEXT {
+
+#if defined(EFLOW_CHECKED)
+/// Bytes between the tiles of a checked text, which belong to none.
+inline constexpr Index kCheckedGap = 256;
+#endif
 
 struct Arena {
   char* next;
@@ -22,6 +27,10 @@ EFLOW_FN E* take(Arena& arena, Index count, Index rows = 0, Index columns = 0) {
   if (bytes > arena.left())
     arena.block.no_room(rows, columns, bytes, arena.left(), arena.block.scratch_bytes);
   arena.next += bytes;
+#if defined(EFLOW_CHECKED)
+  eflow_checks->tile(p, bytes);
+  arena.next += min_of<Index>(kCheckedGap, arena.left());
+#endif
   return p;
 }
 
