@@ -470,8 +470,12 @@ class Run {
         record.sources.emplace_back(*sources[j], clips, j);
       RunHistory history = history_;
       history.skipped = skipped;
+      const TensorBytes copy("", state);
+      std::vector<io::NamedBytes> arrays = copy.arrays();
+      const std::vector<io::NamedBytes> extras = extra_arrays(parts_->data.info);
+      arrays.insert(arrays.end(), extras.begin(), extras.end());
       io::CheckpointStore store(bundle);
-      save_checkpoint(&store, step - 1, state, config_, parts_->data.info, history);
+      store.save(step - 1, arrays, metadata_of(config_, parts_->data.info, history));
       write_recorded_step(bundle / kRecordedStepName, record);
       log_warning("[train] recorded step ", step, "; to repeat it: eflow replay ", bundle.string());
     });
