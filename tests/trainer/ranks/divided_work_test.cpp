@@ -9,7 +9,7 @@
 #include "eflow/core/comm/local_channel.hpp"
 #include "eflow/core/comm/tree_reduce.hpp"
 #include "eflow/tests/support/tiny_training.hpp"
-#include "eflow/trainer/run/held_out.hpp"
+#include "eflow/trainer/step/held_out.hpp"
 #include "eflow/trainer/run/preview.hpp"
 
 using namespace eflow;
