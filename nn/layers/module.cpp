@@ -46,6 +46,12 @@ Scope Scope::shapes_only() {
   return scope;
 }
 
+Scope Scope::without_values() const {
+  Scope scope = *this;
+  scope.draws_ = false;
+  return scope;
+}
+
 Scope Scope::computing_in(DType compute) const {
   if (compute != dtype_ && !(dtype_ == DType::kF32 && compute == DType::kBF16)) {
     throw InvalidArgument(str("[nn::Scope] ", dtype_, " parameters cannot compute in ", compute,
@@ -57,7 +63,9 @@ Scope Scope::computing_in(DType compute) const {
 }
 
 Tensor Scope::make(const std::string& name, const Shape& shape, const Init& init) const {
-  return allocates_ ? init({prefix_ + name, shape, dtype_, device_, key_}) : Tensor();
+  if (!allocates_) return {};
+  if (!draws_) return Tensor::zeros(shape, dtype_, device_);
+  return init({prefix_ + name, shape, dtype_, device_, key_});
 }
 
 Module::Module(const Scope& scope) : scope_(scope) {

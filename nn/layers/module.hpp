@@ -43,12 +43,15 @@ class Scope {
                  DevicePtr device = default_device());
   /// A root whose parameters are declared but not allocated: for counting, not for running.
   [[nodiscard]] static Scope shapes_only();
+  /// Returns this scope with parameters that start at 0, for a model that gets its state from
+  /// elsewhere: drawing the values of a large one takes seconds.
+  [[nodiscard]] Scope without_values() const;
   /// Returns this scope with blocks that compute in `compute`: the weights' dtype, or bf16 with f32
   /// weights (mixed precision: f32 master weights and residual stream). Throws InvalidArgument for
   /// other combinations.
   [[nodiscard]] Scope computing_in(DType compute) const;
 
-  /// Draws one tensor; undefined in a shapes_only() model.
+  /// Draws one tensor; zeros without_values(), undefined in a shapes_only() model.
   [[nodiscard]] Tensor make(const std::string& name, const Shape& shape, const Init& init) const;
   [[nodiscard]] DType dtype() const { return dtype_; }
   [[nodiscard]] DType compute() const { return compute_; }
@@ -65,6 +68,7 @@ class Scope {
   DType dtype_ = DType::kF32, compute_ = DType::kF32;
   DevicePtr device_;
   bool allocates_ = true;
+  bool draws_ = true;
 };
 
 class Module {

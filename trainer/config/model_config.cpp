@@ -78,10 +78,12 @@ bool is_causal(const Config& config) {
   return config.model.chunk_frames > 0 && config.objective.kind != ObjectiveKind::kEFlow;
 }
 
-std::unique_ptr<nn::VideoDiT> make_model(const Config& config, const ClipFormat& clips) {
+std::unique_ptr<nn::VideoDiT> make_model(const Config& config, const ClipFormat& clips,
+                                         Weights weights) {
   const RandomKey key{.seed = config.train.seed, .purpose = nn::kInitPurpose};
   const nn::Scope scope = nn::Scope(key).computing_in(config.train.precision);
-  return std::make_unique<nn::VideoDiT>(scope, dit_config(config, clips));
+  return std::make_unique<nn::VideoDiT>(weights == Weights::kDrawn ? scope : scope.without_values(),
+                                        dit_config(config, clips));
 }
 
 }  // namespace eflow::trainer

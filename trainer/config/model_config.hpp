@@ -29,9 +29,12 @@ void check_condition(const Config& config, const ClipFormat& clips);
 /// A stage with EFlow's losses, such as the teacher's, trains on whole clips.
 [[nodiscard]] bool is_causal(const Config& config);
 
-/// Returns a model on the default device, its weights drawn from train.seed.
+/// The values that a model starts with: drawn from train.seed, or zeros that a state replaces.
+enum class Weights { kDrawn, kZeros };
+/// Returns a model on the default device.
 [[nodiscard]] std::unique_ptr<nn::VideoDiT> make_model(const Config& config,
-                                                       const ClipFormat& clips);
+                                                       const ClipFormat& clips,
+                                                       Weights weights = Weights::kDrawn);
 
 }  // namespace eflow::trainer
 

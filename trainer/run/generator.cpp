@@ -290,7 +290,8 @@ Generator Generator::load(const std::filesystem::path& run_or_checkpoint) {
   const io::Checkpoint checkpoint = newest_checkpoint(run_or_checkpoint);
   Generator generator;
   generator.info_ = info_of(checkpoint);
-  generator.model_ = make_model(generator.info_.config, generator.info_.data.clips);
+  generator.model_ =
+      make_model(generator.info_.config, generator.info_.data.clips, Weights::kZeros);
   generator.model_->set_trainable(false);
   generator.model_->load_state(load_tensors(checkpoint, "ema."));
   generator.model_->prepare(false);

@@ -101,6 +101,18 @@ BOOST_AUTO_TEST_CASE(shapes_alone_can_be_counted) {
   BOOST_TEST(!mlp.parameters()[0].second.defined());
 }
 
+BOOST_AUTO_TEST_CASE(a_model_without_values_takes_a_state) {
+  const Mlp drawn{Scope(kKey)};
+  Mlp empty{Scope(kKey).without_values()};
+  for (const auto& [name, value] : empty.state()) {
+    BOOST_TEST(sum(square(value)).item() == 0, name);
+    BOOST_TEST(value.dtype() == DType::kF32);
+  }
+  empty.load_state(drawn.state());
+  for (std::size_t i = 0; i < drawn.state().size(); ++i)
+    BOOST_TEST(test::distance(drawn.state()[i].second, empty.state()[i].second) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(parameters_are_f32_or_f64) {
   BOOST_CHECK_THROW(Scope(kKey, DType::kI64), InvalidArgument);
 }
