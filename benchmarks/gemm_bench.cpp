@@ -63,8 +63,8 @@ Options parse(int argc, char** argv) {
       o.seconds = std::atof(value);
     } else if (name == "--only") {
       o.only = value;
-    } else if (name == "--isa") {
-      o.isa = jit::isa_from_name(value);
+    } else if (const auto isa = jit::isa_from_name(value); name == "--isa" && isa) {
+      o.isa = isa;
     } else if (const auto dtype = eflow::dtype_from_name(value); name == "--dtype" && dtype) {
       o.dtype = *dtype;
     } else {

@@ -149,6 +149,14 @@ BOOST_AUTO_TEST_CASE(wrong_words) {
   refused("inspect --preset XXXL", 2, "XXXL");
 }
 
+BOOST_AUTO_TEST_CASE(the_recipe_is_measured) {
+  const auto outcome = eflow_says(
+      "bench ladder --encoder 1 --middle 1 --decoder 1 --frames 2 --side 4 --calls 1 --json");
+  BOOST_REQUIRE_MESSAGE(outcome.code == 0, outcome.text);
+  const auto rungs = nlohmann::json::parse(outcome.text).at("rungs");
+  BOOST_TEST(rungs.size() == 6U);
+}
+
 BOOST_AUTO_TEST_CASE(attention_is_measured) {
   const auto outcome = eflow_says(
       "bench glga --tokens 200,96 --window 32 --head 16 --drop 0,75 --threads 1,2 --dtype both "
