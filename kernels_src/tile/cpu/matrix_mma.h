@@ -3,6 +3,7 @@
 // accumulator.
 
 #include "eflow/kernels_src/tile/cpu/matrix_tile.h"
+#include "eflow/kernels_src/tile/cpu/matrix_unit_pack.h"
 
 namespace EFLOW_TEXT {
 

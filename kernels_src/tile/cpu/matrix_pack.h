@@ -5,6 +5,7 @@
 // contiguous across it, are packed four by four in registers.
 
 #include "eflow/kernels_src/tile/cpu/matrix_kernel.h"
+#include "eflow/kernels_src/tile/cpu/matrix_transpose.h"
 
 namespace EFLOW_TEXT {
 
@@ -110,48 +111,6 @@ EFLOW_FN HalfWords bf16_halves(Pack<float> x) {
   return __builtin_convertvector(x != x ? (u >> 16) | 0x40u : rounded, HalfWords);
 #endif
 }
-
-/// Transposes a 4 x 4 matrix of operands in registers.
-template <class Q>
-EFLOW_FN void transpose(Q (&q)[4]) {
-  const Q low01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
-  const Q high01 = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
-  const Q low23 = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5);
-  const Q high23 = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
-  q[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
-  q[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
-  q[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
-  q[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
-}
-
-#if defined(__AVX512F__)
-/// Exchanges the off-diagonal blocks of a 2 kBlock x 2 kBlock matrix, in each such block of rows.
-template <int kBlock>
-EFLOW_FN void exchange_blocks(Words (&q)[16]) {
-#define EFLOW_LOW(l) ((l)&kBlock ? 16 + (l)-kBlock : (l))
-#define EFLOW_HIGH(l) ((l)&kBlock ? 16 + (l) : (l) + kBlock)
-#define EFLOW_LANES(f)                                                                           \
-  f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), \
-      f(15)
-  EFLOW_UNROLL for (int i = 0; i < 16; ++i) {
-    if ((i & kBlock) != 0) continue;
-    const Words low = __builtin_shufflevector(q[i], q[i + kBlock], EFLOW_LANES(EFLOW_LOW));
-    q[i + kBlock] = __builtin_shufflevector(q[i], q[i + kBlock], EFLOW_LANES(EFLOW_HIGH));
-    q[i] = low;
-  }
-#undef EFLOW_LANES
-#undef EFLOW_HIGH
-#undef EFLOW_LOW
-}
-
-/// Transposes a 16 x 16 matrix of operands in registers.
-EFLOW_FN void transpose(Words (&q)[16]) {
-  exchange_blocks<8>(q);
-  exchange_blocks<4>(q);
-  exchange_blocks<2>(q);
-  exchange_blocks<1>(q);
-}
-#endif
 
 template <class E>
 EFLOW_FN void put(E* to, Quad<E> q) {
@@ -340,61 +299,6 @@ template <class E, class T>
 __attribute__((noinline)) void pack_four_runs(E* to, PackSource<T> s, Index k) {
   pack_straight(to, kKernelRows, s, kKernelRows, k, 4);
 }
-
-#if EFLOW_MATRIX_UNIT
-/// Packs 16 rows, `stride` operands apart, of a source that is contiguous across.
-EFLOW_FN void pack_rows_across(Bf16Pair* to, Index stride, PackSource<bf16> s, Index k) {
-  const Index whole = k / 2 / kUnit * kUnit;
-  for (Index i = 0; i < whole; i += kUnit) {
-    Words q[kUnit];
-    EFLOW_UNROLL for (int j = 0; j < kUnit; ++j) {
-      Bf16Pair step[kUnit];
-      vector_across(step, s.p + (i + j) * 2 * s.along, s.along);
-      __builtin_memcpy(&q[j], step, sizeof step);
-    }
-    transpose(q);
-    EFLOW_UNROLL for (int j = 0; j < kUnit; ++j)
-        __builtin_memcpy(to + j * stride + i, &q[j], sizeof q[j]);
-  }
-  for (Index j = 0; j < kUnit; ++j)
-    pack_one_by_one(to + j * stride, 1, s.from(j, 0), 0, 1, whole, ceil_div(k, 2), k);
-}
-
-/// rows[w][i] = steps[i][w] for `width` operands of each step; a multiple of 16, as is `row`. Operands
-/// of a row from `count` on are 0.
-EFLOW_FN void transpose_steps(Bf16Pair* rows, Index row, const Bf16Pair* steps, Index width,
-                              Index count) {
-  for (Index i = 0; i < row; i += kUnit) {
-    for (Index w = 0; w < width; w += kUnit) {
-      Words q[kUnit];
-      EFLOW_UNROLL for (int j = 0; j < kUnit; ++j) {
-        q[j] = Words{};
-        if (i + j < count) __builtin_memcpy(&q[j], steps + (i + j) * width + w, sizeof q[j]);
-      }
-      transpose(q);
-      EFLOW_UNROLL for (int j = 0; j < kUnit; ++j)
-          __builtin_memcpy(rows + (w + j) * row + i, &q[j], sizeof q[j]);
-    }
-  }
-}
-
-/// Packs rows of A for the matrix unit: whole kernels' rows, `stride` operands apart, zero-filled.
-EFLOW_FN void pack_unit_rows(Bf16Pair* to, Index stride, PackSource<bf16> s, Index rows, Index k) {
-  const Index steps = ceil_div(k, 2), all = ceil_div(rows, kRowsOf<Bf16Pair>) * kRowsOf<Bf16Pair>;
-  Index i = 0;
-  for (; s.across == 1 && i + kUnit <= rows; i += kUnit)
-    pack_rows_across(to + i * stride, stride, s.from(i, 0), k);
-  for (; i < rows; ++i) {
-    if (s.along == 1)
-      pack_row(to + i * stride, s.p + i * s.across, k, steps);
-    else
-      pack_one_by_one(to + i * stride, 1, s.from(i, 0), 0, 1, 0, steps, k);
-  }
-  for (; i < all; ++i) {
-    for (Index j = 0; j < steps; ++j) to[i * stride + j] = Bf16Pair{};
-  }
-}
-#endif
 
 /// Packs rows of A in runs of kKernelRows, back to back.
 template <class E, class T>
