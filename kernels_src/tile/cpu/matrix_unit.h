@@ -6,7 +6,8 @@
 
 #include "eflow/kernels_src/tile/base/types.h"
 
-#if defined(__AMX_BF16__) || defined(EFLOW_AMX_DOUBLE)
+// The first is g++'s name, the second that of clang++ before 16.
+#if defined(__AMX_BF16__) || defined(__AMXBF16__) || defined(EFLOW_AMX_DOUBLE)
 
 namespace EFLOW_TEXT {
 
