@@ -159,6 +159,9 @@ Options train_options(Config& config) {
        "Steps of the run that may be skipped because their loss or gradient norm is not finite; "
        "the "
        "next one ends the run. 'eflow replay' repeats such a step."},
+      {"train.on_divergence", named(&c.on_divergence, kOnDivergenceNames),
+       "What follows if the loss stays far above its mean over 128 steps, or flow matching's error "
+       "exceeds that of its start: a warning, or the end of the run."},
       {"train.recompute", &config.model.recompute,
        "Recompute each block in the backward pass: less memory, a third more time."},
       {"train.init_from", &c.init_from,
@@ -376,6 +379,10 @@ std::string_view name_of(ObjectiveKind kind) {
 
 std::string_view name_of(InitState state) {
   return enum_name(state, kInitStateNames);
+}
+
+std::string_view name_of(OnDivergence action) {
+  return enum_name(action, kOnDivergenceNames);
 }
 
 std::string_view name_of(ModelCondition condition) {

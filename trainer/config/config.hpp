@@ -77,6 +77,15 @@ enum class InitState {
 inline constexpr std::array<std::string_view, 2> kInitStateNames = {"average", "all"};
 [[nodiscard]] std::string_view name_of(InitState state);
 
+/// What a run does when it diverges (trainer/guard/loss_sentinel.hpp).
+enum class OnDivergence {
+  kWarn,  ///< says so and goes on
+  kStop,  ///< ends; the weights after the last checkpoint are not saved
+};
+/// Names by enumerator value.
+inline constexpr std::array<std::string_view, 2> kOnDivergenceNames = {"warn", "stop"};
+[[nodiscard]] std::string_view name_of(OnDivergence action);
+
 /// [train]; train.recompute is model.recompute.
 struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, threads = 0;
@@ -85,6 +94,7 @@ struct TrainConfig {
   std::uint64_t seed = 1;
   DType precision = DType::kF32;  ///< of the blocks
   std::int64_t skip_nonfinite = 0;
+  OnDivergence on_divergence = OnDivergence::kWarn;
   std::string init_from = {}, freeze = {};
   InitState init_state = InitState::kAverage;
 };

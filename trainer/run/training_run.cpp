@@ -22,6 +22,7 @@
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/guard/loss_sentinel.hpp"
 #include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
 #include "eflow/trainer/ranks/divided_work.hpp"
@@ -168,6 +169,19 @@ constexpr int kSaveAttempts = 3;
 /// more is written if such a step ends the run.
 constexpr std::int64_t kRecordedSkips = 3;
 
+constexpr std::uint64_t kMaxMetrics = 1ull << 36;  // bytes of metrics.jsonl
+
+/// E|x1 - x0|^2 = 1 + E x0^2 over some clips: the flow-matching error of a network that predicts no
+/// velocity.
+double error_without_velocity(const io::ClipSource& source) {
+  constexpr std::int64_t kClips = 16;
+  constexpr std::uint64_t kSeed = 20260328;
+  const std::vector<float> values = choose_clips(source, kClips, kSeed).values;
+  double squares = 0;
+  for (const float value : values) squares += double{value} * double{value};
+  return 1 + squares / static_cast<double>(values.size());
+}
+
 /// One call of run_training(). Members that write are rank 0's; those that all ranks must call
 /// together say so.
 class Run {
@@ -188,7 +202,7 @@ class Run {
       return train();
     } catch (const std::exception& error) {
       // Of several ranks, the others may be in another place, so they cannot save together.
-      if (parts_ && started_ && ranks_.size() == 1) rescue();
+      if (parts_ && started_ && !diverged_ && ranks_.size() == 1) rescue();
       ranks_.leave(error.what());
       end_saves();
       throw;
@@ -343,6 +357,8 @@ class Run {
     const auto lines = std::count(pending.begin(), pending.end(), '\n');
     metrics_.emplace(directory_.metrics(), step - lines);
     metrics_->append_lines(pending);
+    sentinel_ = LossSentinel(error_without_velocity(*parts_->data.training));
+    if (step > 0) sentinel_.catch_up(read_file(directory_.metrics(), kMaxMetrics));
   }
 
   /// All ranks.
@@ -356,7 +372,31 @@ class Run {
     recorded_ = metrics.step;
     if (writes_) record(&metrics);
     if (shows) preview(metrics.step);
+    watch(metrics);
     return metrics;
+  }
+
+  /// All ranks. Reports losses that stand out. Throws if the run diverges and shall then stop.
+  void watch(const StepMetrics& metrics) {
+    std::optional<LossAlarm> alarm;
+    if (writes_) alarm = sentinel_.add(metrics);
+    const bool stops = config_.train.on_divergence == OnDivergence::kStop;
+    if (alarm && !(stops && alarm->diverged)) {
+      log_warning("[train] ", alarm->text,
+                  alarm->diverged ? "; the run diverges: lower optim.lr, or go back to an earlier "
+                                    "checkpoint (--resume CHECKPOINT)"
+                                  : "");
+    }
+    if (!stops) return;
+    diverged_ = ranks_.any(alarm && alarm->diverged, {"whether the run diverges", metrics.step});
+    if (!diverged_) return;
+    end_saves();  // of an earlier step, which the message names
+    throw NumericError(str("[train] ", alarm ? alarm->text : str("step ", metrics.step),
+                           "; the run diverges and ends (train.on_divergence), without saving; "
+                           "last checkpoint: ",
+                           last_checkpoint_name(),
+                           "; try a lower optim.lr from there or from an "
+                           "earlier one (--resume CHECKPOINT)"));
   }
 
   /// All ranks, each for its clips.
@@ -439,11 +479,14 @@ class Run {
     } catch (const NumericError& error) {
       rescue();
       if (!trainer.outcome().is_finite()) record_step(step, skipped);
-      const std::string last = last_checkpoint_.empty() ? "none" : last_checkpoint_.string();
-      throw NumericError(str(error.what(), "; last good checkpoint: ", last,
+      throw NumericError(str(error.what(), "; last good checkpoint: ", last_checkpoint_name(),
                              "; try a lower optim.lr or a longer optim.warmup, from an earlier "
                              "checkpoint if need be (--resume CHECKPOINT)"));
     }
+  }
+
+  [[nodiscard]] std::string last_checkpoint_name() const {
+    return last_checkpoint_.empty() ? "none" : last_checkpoint_.string();
   }
 
   /// All ranks. Warns of a step without an update, and records the first ones of a run.
@@ -633,6 +676,8 @@ class Run {
   std::int64_t next_attempt_ = 0;  ///< step after which a failed save is tried again; 0: none
   int failed_saves_ = 0;           ///< in a row
   soflow::DriftAlarm alarm_;
+  LossSentinel sentinel_;  ///< of rank 0
+  bool diverged_ = false;
   double peak_ = 1;
   SideOutput syncs_;       ///< the saving thread's
   BackgroundSaver saver_;  ///< last: waits for its saves before what they read is destroyed
