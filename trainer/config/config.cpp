@@ -46,6 +46,10 @@ Options data_options(DataConfig& c) {
        "...'; images:0.1 makes a tenth of each batch clips of the data set 'images', @first:0.1 "
        "the "
        "first frames of data.dir's clips, @1:0.1 any single frames of them."},
+      {"data.on_error", &c.on_error,
+       "Clips that are damaged: 'error' ends the run; 'skip:N' lets the next intact clips take the "
+       "places of at most N; 'quarantine' of any number. RUN/quarantine.jsonl lists them. A file "
+       "that cannot be read always ends the run."},
       {"data.context_length", &c.context_length, between(0, 65536), "tokens",
        "Length to which zero rows extend a clip's text; 0: as the data set says."},
       {"data.clip", &c.clip, "CxTxHxW of the clips that --dry-run assumes if data.dir is empty."},

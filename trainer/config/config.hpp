@@ -38,6 +38,7 @@ struct DataConfig {
   std::string eval = "split";
   double eval_share = 0.05;
   std::string clip = {}, buckets = {};
+  std::string on_error = "error";   ///< parsed by parse_on_error()
   std::int64_t context_length = 0;  ///< tokens; 0: the data set's
 };
 

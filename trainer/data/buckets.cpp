@@ -97,12 +97,13 @@ std::int32_t FramesOfSource::read(std::int64_t index, std::span<float> clip) con
 }
 
 std::vector<Bucket> open_buckets(const std::vector<BucketSpec>& specs, const io::ClipSource& own,
-                                 std::int64_t context_length) {
+                                 std::int64_t context_length, const WrapSource& wrap) {
   std::vector<Bucket> buckets;
   for (const BucketSpec& spec : specs) {
     Bucket bucket{.source = &own, .share = spec.share};
     if (!spec.dir.empty()) {
       bucket.set = open_dataset(spec.dir, context_length);
+      if (wrap) bucket.set = wrap(std::move(bucket.set), spec.dir);
       bucket.source = bucket.set.get();
       require_same_format(own, *bucket.source, spec.dir);
     }

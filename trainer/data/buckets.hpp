@@ -3,6 +3,7 @@
 // fixed share of every batch. A single image is a clip of one frame. Clips of one shape go through
 // the network together.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,10 +63,16 @@ struct Bucket {
   double share = 0;
 };
 
-/// Opens the buckets. `own` holds the run's clips and must outlive the result. Throws DataError if
-/// a data set is missing or differs from `own` in channels, classes or context.
+/// Puts a source around the data set of a folder.
+using WrapSource = std::function<std::unique_ptr<io::ClipSource>(std::unique_ptr<io::ClipSource>,
+                                                                 const std::string& dir)>;
+
+/// Opens the buckets. `own` holds the run's clips and must outlive the result. `wrap`, unless it is
+/// empty, is called for each data set that is opened. Throws DataError if a data set is missing or
+/// differs from `own` in channels, classes or context.
 [[nodiscard]] std::vector<Bucket> open_buckets(const std::vector<BucketSpec>& specs,
                                                const io::ClipSource& own,
-                                               std::int64_t context_length = 0);
+                                               std::int64_t context_length = 0,
+                                               const WrapSource& wrap = {});
 
 }  // namespace eflow::trainer

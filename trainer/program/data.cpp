@@ -14,6 +14,7 @@
 #include "eflow/io/dataset/synth.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/guard/damage.hpp"
 #include "eflow/trainer/program/arguments.hpp"
 #include "eflow/trainer/program/clip_progress.hpp"
 #include "eflow/trainer/program/signals.hpp"
@@ -215,16 +216,60 @@ int data_info(const Arguments& arguments) {
   return 0;
 }
 
+namespace {
+
+/// Reads again the clips of the data set that a run's quarantine.jsonl lists. Returns the number that
+/// are still damaged.
+std::size_t verify_listed(const io::Dataset& set, const std::string& folder,
+                          const std::string& list) {
+  trainer::DamageList damage;
+  damage.merge(read_file(list), list);
+  const auto same_folder = [&](const std::string& other) {
+    std::error_code ignored;
+    return std::filesystem::equivalent(folder, other, ignored);
+  };
+  std::size_t checked = 0, damaged = 0;
+  std::vector<float> values(static_cast<std::size_t>(element_count(set.clip_shape())));
+  std::vector<float> context(static_cast<std::size_t>(element_count(set.context_shape())));
+  for (const trainer::DamagedClip& clip : damage.all()) {
+    if (!same_folder(clip.data)) continue;
+    ++checked;
+    try {
+      set.read(clip.clip, values);
+      for (std::int64_t k = 0; k < set.captions(clip.clip); ++k)
+        set.read_context(clip.clip, static_cast<std::uint64_t>(k), context);
+      std::printf("clip %lld reads well now\n", static_cast<long long>(clip.clip));
+    } catch (const CorruptData& error) {
+      ++damaged;
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+  }
+  if (checked == 0) throw InvalidArgument(str("--list: ", list, " lists no clip of ", folder));
+  std::printf("%zu of %zu listed clips are damaged\n", damaged, checked);
+  return damaged;
+}
+
+}  // namespace
+
 int data_verify(const Arguments& arguments) {
-  const std::vector<Option> options;
+  std::string list;
+  const std::vector<Option> options = {
+      {"list", &list, "Check only the clips of this data set in a run's quarantine.jsonl."}};
   if (wants_help(arguments))
-    return print_help({"eflow data verify DIR", "Reads and checks every byte of a data set."},
-                      options);
+    return print_help(
+        {"eflow data verify DIR [--list RUN/quarantine.jsonl]",
+         "Reads and checks every byte of a data set, or the clips that a run found damaged."},
+        options);
   Arguments folder;
   parse(arguments, options, {}, &folder, 1);
   if (folder.empty()) throw InvalidArgument("eflow data verify: expected a folder");
   if (!std::filesystem::exists(folder[0]))
     throw trainer::DataError(str(folder[0], ": no such folder"));
+  if (!list.empty()) {
+    const auto set = trainer::open_dataset(folder[0]);
+    if (verify_listed(*set, folder[0], list) == 0) return 0;
+    throw trainer::DataError(str(folder[0], ": clips are damaged, listed above"));
+  }
   const auto faults = io::verify_dataset(folder[0], ClipProgress("checking"));
   for (const auto& fault : faults) std::fprintf(stderr, "%s\n", fault.text.c_str());
   if (!faults.empty())

@@ -6,6 +6,7 @@
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/buckets.hpp"
+#include "eflow/trainer/guard/damage.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 
 namespace eflow::trainer {
@@ -144,6 +145,7 @@ class Rules {
     require(!c_.data.eval.empty(),
             "data.eval: expected 'split', 'last', 'none' or a folder, found nothing");
     require_parses([&] { static_cast<void>(parse_buckets(c_.data.buckets)); });
+    require_parses([&] { static_cast<void>(parse_on_error(c_.data.on_error)); });
     if (c_.data.buckets.empty()) return;
     require(!c_.model.position_table,
             "model.position_table: expected false with data.buckets, because the table fits one "

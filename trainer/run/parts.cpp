@@ -17,19 +17,54 @@ TrainerOptions options_with(TrainerOptions options, const std::vector<Bucket>& b
   return options;
 }
 
+std::unique_ptr<GuardedSource> guard(std::unique_ptr<io::ClipSource> source, std::string folder,
+                                     std::vector<std::int64_t> indices, const Clips& clips) {
+  return std::make_unique<GuardedSource>(std::move(source), std::move(folder), std::move(indices),
+                                         clips.damage);
+}
+
+/// Guards the training clips and the held-out clips.
+void guard_sets(const DataConfig& config, Clips* clips) {
+  DataSets& sets = clips->sets;
+  auto training = guard(std::move(sets.training), config.dir, sets.training_indices, *clips);
+  clips->guards.push_back(training.get());
+  sets.training = std::move(training);
+  if (!sets.held_out) return;
+  sets.held_out = guard(std::move(sets.held_out), sets.other ? config.eval : config.dir,
+                        sets.held_out_indices, *clips);
+}
+
 }  // namespace
 
 Clips open_clips(const Config& config) {
-  Clips clips{open_data(config.data), {}};
+  Clips clips{.sets = open_data(config.data)};
   check_condition(config, clips.sets.info.clips);
-  clips.buckets = open_buckets(parse_buckets(config.data.buckets), *clips.sets.training,
-                               config.data.context_length);
+  const bool guarded = parse_on_error(config.data.on_error).most > 0 && !config.data.exact.enabled;
+  const GuardedSource* last = nullptr;
+  WrapSource wrap;
+  if (guarded) {
+    clips.damage = std::make_shared<DamageList>();
+    guard_sets(config.data, &clips);
+    wrap = [&](std::unique_ptr<io::ClipSource> set, const std::string& dir) {
+      auto guarded_set = guard(std::move(set), dir, {}, clips);
+      last = guarded_set.get();
+      return guarded_set;
+    };
+  }
+  for (const BucketSpec& spec : parse_buckets(config.data.buckets)) {
+    last = guarded ? clips.guards[0] : nullptr;  // of a bucket that is cut from the run's own clips
+    auto opened = open_buckets({spec}, *clips.sets.training, config.data.context_length, wrap);
+    clips.buckets.push_back(std::move(opened[0]));
+    if (guarded) clips.guards.push_back(last);
+  }
   return clips;
 }
 
 Parts::Parts(const Config& config, Clips clips, comm::Communicator* ranks)
     : data(std::move(clips.sets)),
       buckets(std::move(clips.buckets)),
+      damage(std::move(clips.damage)),
+      guards(std::move(clips.guards)),
       model(make_model(config, data.info.clips)),
       average(make_model(config, data.info.clips)),
       objective(objective_options(config, model->config())),

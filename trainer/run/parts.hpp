@@ -9,6 +9,7 @@
 #include "eflow/soflow/objective/objective.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/guard/guarded_source.hpp"
 #include "eflow/trainer/run/on_policy_run.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
@@ -18,6 +19,10 @@ namespace eflow::trainer {
 struct Clips {
   DataSets sets = {};
   std::vector<Bucket> buckets = {};  ///< may refer to `sets`
+  /// With data.on_error other than "error": the damaged clips, and for each source of a batch, in the
+  /// order of StepClip::source, the guard that replaces them.
+  std::shared_ptr<DamageList> damage = {};
+  std::vector<const GuardedSource*> guards = {};
 };
 
 /// Opens the clips of a run and checks that they have what the model takes. Throws as open_data(),
@@ -37,6 +42,8 @@ struct Parts {
 
   DataSets data;
   std::vector<Bucket> buckets;
+  std::shared_ptr<DamageList> damage;
+  std::vector<const GuardedSource*> guards;
   std::unique_ptr<nn::VideoDiT> model, average;
   soflow::EFlowObjective objective;
   soflow::AnyFlowObjective anyflow;

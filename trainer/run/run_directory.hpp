@@ -1,6 +1,6 @@
 #pragma once
 // A run's folder: config.ini (resolved), data.json, metrics.jsonl, checkpoints/step-N/,
-// samples/step-N.png and .webp, replay/step-N/, run.lock. This file defines the names and the lock only; the writer
+// samples/step-N.png and .webp, replay/step-N/, quarantine.jsonl, run.lock. This file defines the names and the lock only; the writer
 // of each file defines its contents.
 
 #include <cstdint>
@@ -41,6 +41,8 @@ class RunDirectory {
   [[nodiscard]] std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   [[nodiscard]] std::filesystem::path samples() const { return path_ / "samples"; }
+  /// The damaged clips that batches have had.
+  [[nodiscard]] std::filesystem::path quarantine() const { return path_ / "quarantine.jsonl"; }
   /// samples/step-N, without the suffix .png or .webp.
   [[nodiscard]] std::filesystem::path preview(std::int64_t step) const;
   /// replay/step-N, the replay bundle of a step.

@@ -291,6 +291,7 @@ class Run {
     }
     freeze(config_.train.freeze, parts_->model.get());
     recorded_ = saved_ = last_step(checkpoint);
+    if (parts_->damage) load_damage(last_step(checkpoint));
     if (writes_) {
       set_aside_after(last_step(checkpoint));
       require_space();
@@ -364,6 +365,7 @@ class Run {
   /// All ranks.
   StepMetrics step() {
     StepMetrics metrics = train_step();
+    if (parts_->damage) note_damage(&metrics);
     const std::int64_t last = config_.train.iterations;
     const bool measures = held_out_ && due(metrics.step, config_.eval.every, last);
     const bool shows = due(metrics.step, config_.sample.every, last);
@@ -373,7 +375,48 @@ class Run {
     if (writes_) record(&metrics);
     if (shows) preview(metrics.step);
     watch(metrics);
+    if (parts_->damage) require_few_damaged(metrics);
     return metrics;
+  }
+
+  /// All ranks. The list of quarantine.jsonl, as it was at `step`.
+  void load_damage(std::int64_t step) {
+    const std::filesystem::path path = directory_.quarantine();
+    const bool known = writes_ && path_exists(path);
+    const std::string lines =
+        ranks_.broadcast(known ? read_file(path) : "", 0, {"damaged clips", step});
+    parts_->damage->merge(lines, path.string(), step);
+    if (parts_->damage->met() > 0)
+      say(str(parts_->damage->met(), " damaged clips are replaced, as ", path.string(),
+              " says; once the data set is repaired, remove that file"));
+  }
+
+  /// All ranks. Notes which clips of the step were damaged, on any rank.
+  void note_damage(StepMetrics* metrics) {
+    DamageList& damage = *parts_->damage;
+    for (const std::string& lines :
+         ranks_.gather(damage.take_new(), {"damaged clips", metrics->step}))
+      damage.merge(lines, "another rank's list");
+    for (const StepClip& clip : parts_->trainer.clips_of(metrics->step - 1)) {
+      const GuardedSource& guard = *parts_->guards[clip.source];
+      if (!guard.is_damaged(clip.index)) continue;
+      ++metrics->replaced;
+      list_is_old_ |= guard.meet(clip.index, metrics->step);
+    }
+    metrics->damaged = damage.met();
+    if (!list_is_old_ || !writes_) return;
+    lists_.attempt("could not write quarantine.jsonl",
+                   [&] { write_file_atomically(directory_.quarantine(), damage.met_lines()); });
+  }
+
+  /// All ranks, which know the same damaged clips.
+  void require_few_damaged(const StepMetrics& metrics) const {
+    if (metrics.damaged <= parse_on_error(config_.data.on_error).most) return;
+    throw CorruptData(str("[train] step ", metrics.step, ": ", metrics.damaged,
+                          " damaged clips so far, listed in ", directory_.quarantine().string(),
+                          "; data.on_error = ", config_.data.on_error,
+                          " ends the run: repair the data set by packing it again and remove the "
+                          "list, or allow more"));
   }
 
   /// All ranks. Reports losses that stand out. Throws if the run diverges and shall then stop.
@@ -670,7 +713,7 @@ class Run {
   Tensor preview_contexts_;  ///< of the previews' clips; undefined if the model takes no text
   std::filesystem::path last_checkpoint_;
   RunHistory history_;
-  SideOutput progress_, messages_, errors_, folder_, lines_, previews_, records_;
+  SideOutput progress_, messages_, errors_, folder_, lines_, previews_, records_, lists_;
   std::int64_t recorded_ = 0;      ///< last step whose metrics were appended
   std::int64_t saved_ = 0;         ///< last step that a checkpoint holds
   std::int64_t next_attempt_ = 0;  ///< step after which a failed save is tried again; 0: none
@@ -678,6 +721,7 @@ class Run {
   soflow::DriftAlarm alarm_;
   LossSentinel sentinel_;  ///< of rank 0
   bool diverged_ = false;
+  bool list_is_old_ = false;  ///< quarantine.jsonl lacks a clip
   double peak_ = 1;
   SideOutput syncs_;       ///< the saving thread's
   BackgroundSaver saver_;  ///< last: waits for its saves before what they read is destroyed

@@ -71,6 +71,7 @@ std::string to_json_line(const StepMetrics& m) {
   if (m.eval_mse) line["eval_mse"] = number(*m.eval_mse);
   line["grad_norm"] = number(m.grad_norm);
   if (m.skipped > 0) line["skipped"] = m.skipped;
+  if (m.damaged > 0) line["replaced"] = m.replaced, line["damaged"] = m.damaged;
   line["lr"] = number(m.lr);
   line["samples_per_s"] = number(m.samples_per_s);
   line["step_s"] = number(m.step_s);

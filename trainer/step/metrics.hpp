@@ -32,6 +32,8 @@ struct StepMetrics {
   std::optional<double> eval_mse = {};  ///< held-out error, if measured after this step
   double grad_norm = 0;                 ///< global norm before clipping
   std::int64_t skipped = 0;             ///< steps so far that made no update (skip_nonfinite)
+  std::int64_t replaced = 0;            ///< clips of the batch that were damaged (data.on_error)
+  std::int64_t damaged = 0;             ///< different damaged clips that batches have had so far
   double lr = 0;
   double samples_per_s = 0, step_s = 0, data_wait_s = 0;
   std::int64_t tokens = 0;       ///< of the batch
