@@ -94,11 +94,12 @@ class Checkpoint {
   std::unique_ptr<Rep> rep_;
 };
 
-/// Which checkpoints to keep after a save: the newest `keep_last`, and those whose step is a
-/// multiple of `keep_every` (0 disables the second rule).
+/// Which checkpoints to keep after a save: the newest `keep_last`, those whose step is a multiple of
+/// `keep_every` (0 disables the second rule), and those of `keep`.
 struct Retention {
   int keep_last = 3;
   std::int64_t keep_every = 0;
+  std::vector<std::int64_t> keep{};  ///< steps
 };
 
 /// The checkpoints of one run. Not thread-safe; other processes may read during a save.
@@ -128,6 +129,9 @@ class CheckpointStore {
   [[nodiscard]] std::optional<std::filesystem::path> set_aside_after(std::int64_t step);
   /// The number of checkpoints that the retention rules will remove as newer ones are saved.
   [[nodiscard]] std::size_t replaceable() const;
+  /// Removes the checkpoint of a step. A reader that has opened it can go on; a kill in between
+  /// leaves a temporary directory. Throws IoError if it cannot be removed.
+  void remove(std::int64_t step);
   /// Removes the temporary directories of killed saves. save() also does this.
   void remove_leftovers() const;
 

@@ -305,7 +305,15 @@ void CheckpointStore::apply_retention(std::int64_t newest) const {
 }
 
 bool CheckpointStore::is_milestone(std::int64_t step) const {
-  return retention_.keep_every > 0 && step % retention_.keep_every == 0;
+  const auto& keep = retention_.keep;
+  return (retention_.keep_every > 0 && step % retention_.keep_every == 0) ||
+         std::find(keep.begin(), keep.end(), step) != keep.end();
+}
+
+void CheckpointStore::remove(std::int64_t step) {
+  remove_checkpoint(path_of(step));
+  if (fs::exists(path_of(step)))
+    throw IoError(str("[checkpoint] cannot remove ", path_of(step).string()));
 }
 
 std::size_t CheckpointStore::replaceable() const {

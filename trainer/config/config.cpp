@@ -350,6 +350,10 @@ Options report_options(Config& c) {
       {"checkpoint.keep", &c.checkpoint.keep, between(1, 1e6), "Newest checkpoints to keep."},
       {"checkpoint.keep_every", &c.checkpoint.keep_every, between(0, 1e9), "steps",
        "Keep checkpoints at multiples of this for good; 0 for none."},
+      {"checkpoint.keep_best", &c.checkpoint.keep_best, between(0, 1e6),
+       "Keep this many checkpoints with the lowest held-out error as well, of those at whose step "
+       "it "
+       "was measured (eval.every)."},
       {"checkpoint.async", &c.checkpoint.async,
        "Copy the state and write it in the background; false makes training wait for the disk."},
   };

@@ -172,7 +172,7 @@ struct LogConfig {
 
 /// [checkpoint]
 struct CheckpointConfig {
-  std::int64_t every = 500, keep = 2, keep_every = 0;
+  std::int64_t every = 500, keep = 2, keep_every = 0, keep_best = 0;
   bool async = true;  ///< saves on a thread of its own
 };
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
+#include "eflow/trainer/guard/best_steps.hpp"
 #include "eflow/trainer/guard/loss_sentinel.hpp"
 #include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
@@ -315,19 +317,31 @@ class Run {
   void open_folder() {
     write_file_atomically(directory_.config(), to_ini(config_));
     write_file_atomically(directory_.data_info(), to_json(parts_->data.info));
-    store_.emplace(
-        directory_.checkpoints(),
-        io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
+    store_.emplace(directory_.checkpoints(), retention());
+  }
+
+  /// The checkpoints to keep once that of the present step is saved. Those that are being saved count.
+  [[nodiscard]] io::Retention retention() const {
+    const CheckpointConfig& c = config_.checkpoint;
+    io::Retention kept{static_cast<int>(c.keep), c.keep_every, {}};
+    if (c.keep_best == 0) return kept;
+    std::set<std::int64_t> steps = saves_;
+    for (const std::int64_t step : io::CheckpointStore(directory_.checkpoints()).list())
+      steps.insert(step);
+    kept.keep = best_.best({steps.begin(), steps.end()}, c.keep_best);
+    return kept;
   }
 
   /// Checks that the checkpoints which the folder will hold fit, less those that it holds now and
   /// that saves will replace. One more exists while a save is in progress.
   void require_space() const {
     const std::uint64_t each = checkpoint_bytes(parts_->trainer);
-    const std::uint64_t most = static_cast<std::uint64_t>(config_.checkpoint.keep) + 1;
+    const std::uint64_t most =
+        static_cast<std::uint64_t>(config_.checkpoint.keep + config_.checkpoint.keep_best) + 1;
     const io::CheckpointStore store(
         directory_.checkpoints(),
-        io::Retention{static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every});
+        io::Retention{
+            static_cast<int>(config_.checkpoint.keep), config_.checkpoint.keep_every, {}});
     const std::uint64_t replaced = std::min<std::uint64_t>(store.replaceable(), most - 1);
     require_free_space(directory_.path(), (most - replaced) * each);
   }
@@ -359,7 +373,10 @@ class Run {
     metrics_.emplace(directory_.metrics(), step - lines);
     metrics_->append_lines(pending);
     sentinel_ = LossSentinel(error_without_velocity(*parts_->data.training));
-    if (step > 0) sentinel_.catch_up(read_file(directory_.metrics(), kMaxMetrics));
+    if (step == 0) return;
+    const std::string before = read_file(directory_.metrics(), kMaxMetrics);
+    sentinel_.catch_up(before);
+    best_.catch_up(before);
   }
 
   /// All ranks.
@@ -449,6 +466,7 @@ class Run {
     });
     errors_.attempt(str("could not measure the held-out error of step ", metrics->step),
                     [&] { metrics->eval_mse = HeldOutError::mean(errors.values()); });
+    if (metrics->eval_mse) best_.note(metrics->step, *metrics->eval_mse);
   }
 
   /// Completes and writes the metrics of a step.
@@ -630,6 +648,7 @@ class Run {
   }
 
   void note_failure(std::int64_t step, const std::exception_ptr& error, const std::string& next) {
+    saves_.erase(step);
     if (++failed_saves_ >= kSaveAttempts) std::rethrow_exception(error);
     next_attempt_ =
         parts_->trainer.steps() + std::max<std::int64_t>(1, config_.checkpoint.every / 10);
@@ -649,6 +668,8 @@ class Run {
       next_attempt_ = 0;
       try {
         keep_folder();
+        saves_.insert(step);
+        store_.emplace(directory_.checkpoints(), retention());
         start_save(state, *store_);
       } catch (const std::exception&) {
         note_failure(step, std::current_exception(), next);
@@ -720,6 +741,8 @@ class Run {
   int failed_saves_ = 0;           ///< in a row
   soflow::DriftAlarm alarm_;
   LossSentinel sentinel_;  ///< of rank 0
+  BestSteps best_;
+  std::set<std::int64_t> saves_;  ///< steps whose saves this call has started
   bool diverged_ = false;
   bool list_is_old_ = false;  ///< quarantine.jsonl lacks a clip
   double peak_ = 1;

@@ -1,5 +1,5 @@
 # Tests that run the built program or an example need to know where it is.
-foreach(name cli configs continue data fit import odd_machine ranks replay resume survival text weights)
+foreach(name ckpt cli configs continue data fit import odd_machine ranks replay resume survival text weights)
   target_compile_definitions(test.trainer.program.${name} PRIVATE
     EFLOW_PROGRAM="$<TARGET_FILE:eflow>"
     EFLOW_CONFIGS="${PROJECT_SOURCE_DIR}/configs")
