@@ -5,7 +5,7 @@ source "$(dirname "$0")/common.sh"
 
 seconds="${1:-10}"
 shift || true
-need_packages "${kBuildPackages[@]}" "${kTestPackages[@]}" clang
+need_packages "${kBuildPackages[@]}" "${kTestPackages[@]}" clang-16 libclang-rt-16-dev
 say "configuring build/fuzz"
 cmake --preset fuzz -DEFLOW_BUILD_TESTS=ON >/dev/null
 targets=("$@")
