@@ -2,6 +2,7 @@
 """Runs the campaigns of this folder and writes their results into the table of docs/reliability.md.
 
   report.py EFLOW SHIM [--only NAME ...] [--scale X]
+  report.py EFLOW SHIM --output NAME FILE COMMAND    the result of a command that was run by hand
 
 Names: faults, power_loss, kills, damage, soak, fuzz. --scale 0.1 makes each campaign a tenth as long. A campaign that is not run keeps its
 row. Fuzzing builds build/fuzz (scripts/fuzz.sh).
@@ -32,17 +33,35 @@ def campaigns(scale):
 
 
 def run(line, args):
-    """Returns whether it went well, and the line of the result."""
+    """Returns whether it went well, and the output."""
     words = [{'EFLOW': args.eflow, 'SHIM': args.shim}.get(word, word) for word in line.split()]
     done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     text = done.stdout.decode(errors='replace')
     sys.stdout.write(text)
     sys.stdout.flush()
+    return done.returncode == 0, text
+
+
+def result_of(text):
+    """The last line of a campaign's output, or the sum over fuzz targets."""
     fuzzed = re.findall(r'^(\w+) +(\d+) executions, (.*)$', text, re.MULTILINE)
-    if fuzzed:
-        findings = sum(what != 'no finding' for _, _, what in fuzzed)
-        return done.returncode == 0, f'{len(fuzzed)} targets, {sum(int(n) for _, n, _ in fuzzed)} executions, {findings} findings'
-    return done.returncode == 0, text.rstrip('\n').split('\n')[-1]
+    if not fuzzed:
+        return text.rstrip('\n').split('\n')[-1]
+    findings = sum(what != 'no finding' for _, _, what in fuzzed)
+    return f'{len(fuzzed)} targets, {sum(int(n) for _, n, _ in fuzzed)} executions, {findings} findings'
+
+
+def record(name, line, text):
+    """Replaces the campaign's row."""
+    with open(PAGE) as file:
+        before, rest = file.read().split(BEGIN)
+    table, after = rest.split(END)
+    rows = rows_of(table)
+    rows[name] = f'| `{line}` | {result_of(text)} |'
+    lines = ['| campaign | command | result |', '| --- | --- | --- |']
+    lines += [f'| {key} {rows[key]}' for key in campaigns(1) if key in rows]
+    with open(PAGE, 'w') as file:
+        file.write(before + BEGIN + '\n'.join(lines) + '\n' + END + after)
 
 
 def rows_of(text):
@@ -55,22 +74,20 @@ def main():
     parser.add_argument('shim')
     parser.add_argument('--only', nargs='+', choices=campaigns(1), default=list(campaigns(1)))
     parser.add_argument('--scale', type=float, default=1)
+    parser.add_argument('--output', nargs=3, metavar=('NAME', 'FILE', 'COMMAND'))
     args = parser.parse_args()
+    if args.output:
+        name, path, line = args.output
+        with open(path) as file:
+            record(name, line, file.read())
+        return
     args.eflow, args.shim = os.path.abspath(args.eflow), os.path.abspath(args.shim)
     well = True
     for name in args.only:
         line = campaigns(args.scale)[name]
-        good, result = run(line, args)
+        good, text = run(line, args)
         well = well and good
-        with open(PAGE) as file:
-            before, rest = file.read().split(BEGIN)
-        table, after = rest.split(END)
-        rows = rows_of(table)
-        rows[name] = f'| `{line}` | {result} |'
-        lines = ['| campaign | command | result |', '| --- | --- | --- |']
-        lines += [f'| {key} {rows[key]}' for key in campaigns(1) if key in rows]
-        with open(PAGE, 'w') as file:
-            file.write(before + BEGIN + '\n'.join(lines) + '\n' + END + after)
+        record(name, line, text)
     sys.exit(0 if well else 1)
 
 
