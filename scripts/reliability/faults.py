@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Lets the n-th call of each kind fail, or kills the program there, for every n: is anything lost, and does the program say so?
 
-  faults.py EFLOW SHIM [--scenario NAME ...] [--call NAME ...] [--most N] [--seed S] [--keep]
+  faults.py EFLOW SHIM [--scenario NAME ...] [--call NAME ...] [--most N] [--minutes M] [--seed S] [--keep]
 
 SHIM is libeflow_fault_shim.so (tests/support/faults). A disturbed command must end with the undisturbed result, or with an error that
 names a file and the errno's text; nothing that was committed before may be missing; and the same command, repeated undisturbed, must
-succeed with the undisturbed result. --most bounds the number of disturbed runs, spread evenly over calls and scenarios.
+succeed with the undisturbed result. --most and --minutes bound the disturbed runs, which are spread evenly over calls and scenarios.
 """
 import argparse
 import errno
@@ -16,6 +16,7 @@ import signal
 import struct
 import sys
 import tempfile
+import time
 
 from scenarios import SCENARIOS, Program
 
@@ -104,6 +105,7 @@ def main():
     parser.add_argument('--scenario', nargs='+', choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument('--call', nargs='+', choices=CALLS, default=CALLS)
     parser.add_argument('--most', type=int, default=10**9)
+    parser.add_argument('--minutes', type=float, default=1e9)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--keep', action='store_true', help='keep the folders')
     args = parser.parse_args()
@@ -117,7 +119,10 @@ def main():
         chooser.shuffle(group)
     order = [group[i] for i in range(max(map(len, groups), default=0)) for group in groups if i < len(group)]
     done, failed, kinds = 0, [], {}
+    end = time.monotonic() + 60 * args.minutes
     for name, call, at, code in order[:args.most]:
+        if time.monotonic() > end:
+            break
         problems = trials[name].disturb(call, at, code)
         done += 1
         kinds.setdefault(name, [0, 0])[code == 0] += 1

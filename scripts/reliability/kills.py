@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills the program at random moments, again and again, until it has finished: is committed work ever lost, is the end ever different?
 
-  kills.py EFLOW [--scenario NAME ...] [--kills N] [--seed S]
+  kills.py EFLOW [--scenario NAME ...] [--kills N] [--minutes M] [--seed S]
 
 Each scenario is repeated until it was killed its share of N times. After each kill, what was committed before must still be there; in the
 end, the result must equal, bit for bit, that of a command that nobody disturbed.
@@ -77,6 +77,7 @@ def main():
     parser.add_argument('eflow')
     parser.add_argument('--scenario', nargs='+', choices=SCENARIOS, default=['pack', 'train', 'save', 'resume', 'stages', 'tune'])
     parser.add_argument('--kills', type=int, default=1000)
+    parser.add_argument('--minutes', type=float, default=1e9, help='at most, in equal parts')
     parser.add_argument('--seed', type=int, default=1)
     args = parser.parse_args()
     folder, chooser = tempfile.mkdtemp(prefix='eflow-kills-'), random.Random(args.seed)
@@ -84,7 +85,8 @@ def main():
     for index, name in enumerate(args.scenario):
         campaign = Campaign(args.eflow, SCENARIOS[name], os.path.join(folder, name), chooser)
         share = args.kills * (index + 1) // len(args.scenario) - args.kills * index // len(args.scenario)
-        while campaign.kills < share and not campaign.faults:
+        end = time.monotonic() + 60 * args.minutes / len(args.scenario)
+        while campaign.kills < share and not campaign.faults and time.monotonic() < end:
             campaign.round(min(12, share - campaign.kills))
         for fault in campaign.faults:
             print('FAULT:', fault)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Power cuts: rebuilds, from a log of all changes to files, what a disk may hold at every moment, and runs the program on it.
 
-  power_loss.py EFLOW SHIM [--scenario NAME ...] [--most N] [--seed S] [--keep]
+  power_loss.py EFLOW SHIM [--scenario NAME ...] [--most N] [--minutes M] [--seed S] [--keep]
 
 After each change of the log there are several such states. Surely there is what was fsynced: the content of files, the names in folders.
 Of the rest:
@@ -19,6 +19,7 @@ import shutil
 import struct
 import sys
 import tempfile
+import time
 
 from faults import STATE_BYTES
 from scenarios import SCENARIOS, Program
@@ -287,6 +288,7 @@ def main():
     parser.add_argument('--scenario', nargs='+', choices=SCENARIOS,
                         default=['pack', 'train', 'save', 'resume', 'stages', 'tune', 'compile'])
     parser.add_argument('--most', type=int, default=10**9, help='states per scenario, about')
+    parser.add_argument('--minutes', type=float, default=1e9, help='at most, in equal parts')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--keep', action='store_true', help='keep the folders')
     args = parser.parse_args()
@@ -297,8 +299,10 @@ def main():
         chooser = random.Random(args.seed)
         points = sum(not replay.goes_on(number) for number in range(1, len(replay.records) + 1))
         chance = min(1.0, args.most / (len(KINDS) * points))
-        count = 0
+        count, end = 0, time.monotonic() + 60 * args.minutes / len(args.scenario)
         for number, kind, kept in replay.states(chooser, chance):
+            if time.monotonic() > end:
+                break
             count += 1
             for problem in replay.check(kept):
                 failed += 1

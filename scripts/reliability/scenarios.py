@@ -158,8 +158,10 @@ class Pack(Scenario):
         return {name: hash_of(os.path.join(folder, name)) for name in sorted(os.listdir(folder)) if not name.startswith('.')}
 
     def kept(self, work):
+        """The manifest commits a data set. Before it, the last shard, which is not full, may be packed again."""
         folder = os.path.join(work, 'set')
-        return {name for name in os.listdir(folder) if name[0] != '.' and '.tmp-' not in name} if os.path.isdir(folder) else set()
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        return {name for name in names if name[0] != '.' and '.tmp-' not in name} if 'manifest.json' in names else set()
 
 
 class Export(Train):
