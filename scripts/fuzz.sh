@@ -5,7 +5,7 @@ source "$(dirname "$0")/common.sh"
 
 seconds="${1:-10}"
 shift || true
-need_packages "${kBuildPackages[@]}" "${kTestPackages[@]}" clang
+need_packages "${kBuildPackages[@]}" "${kTestPackages[@]}" clang-16 libclang-rt-16-dev
 say "configuring build/fuzz"
 cmake --preset fuzz -DEFLOW_BUILD_TESTS=ON >/dev/null
 targets=("$@")
@@ -22,9 +22,13 @@ for name in "${targets[@]}"; do
   corpus="build/fuzz/corpus/$name"
   mkdir -p "$corpus" build/fuzz/findings
   build/fuzz/tests/fuzz/fuzz."$name" --write-seeds "$corpus"
+  committed=()  # inputs that earlier campaigns found worth keeping
+  for folder in tests/fuzz/corpus/*; do
+    [ "$(basename "$folder")" != "$name" ] || committed=("$folder")
+  done
   log="build/fuzz/$name.log"
   build/fuzz/tests/fuzz/libfuzzer."$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
-    -artifact_prefix="build/fuzz/findings/$name-" -print_final_stats=1 "$corpus" >"$log" 2>&1 || failed=1
+    -artifact_prefix="build/fuzz/findings/$name-" -print_final_stats=1 "$corpus" "${committed[@]}" >"$log" 2>&1 || failed=1
   printf '%-22s %s executions, %s\n' "$name" "$(awk '/number_of_executed_units/ { print $2 }' "$log")" \
     "$(grep -m1 -E 'ERROR|SUMMARY' "$log" || echo 'no finding')"
 done

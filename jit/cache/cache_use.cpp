@@ -30,7 +30,9 @@ void read_stamps(const fs::path& path, Stamps& out) {
   lines.imbue(std::locale::classic());
   std::string hex;
   for (std::int64_t when = 0; lines >> hex >> when;) {
-    if (const std::optional<Key> key = key_from_hex(hex)) out[*key] = std::max(out[*key], when);
+    // A negative time would overflow differences.
+    const std::optional<Key> key = key_from_hex(hex);
+    if (key && when >= 0) out[*key] = std::max(out[*key], when);
   }
 }
 

@@ -1,5 +1,7 @@
-// Runs a fuzz target's seeds and mutations of them: NAME [MUTATIONS PER SEED]. Or writes the seeds
-// into a folder, the first corpus of a campaign: NAME --write-seeds DIR. Equal on every machine.
+// Runs a fuzz target's seeds, the target's inputs in tests/fuzz/corpus and mutations of both:
+// NAME [MUTATIONS PER SEED]. Or writes the seeds into a folder, the first corpus of a campaign:
+// NAME --write-seeds DIR. Equal on every machine.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -65,6 +67,23 @@ class Mutator {
   std::mt19937_64 random_{1};
 };
 
+/// The committed inputs, in the order of their names: what campaigns found worth keeping, valid or
+/// not.
+std::vector<std::string> corpus() {
+  std::vector<std::filesystem::path> paths;
+  if (std::filesystem::is_directory(EFLOW_FUZZ_CORPUS)) {
+    for (const auto& entry : std::filesystem::directory_iterator(EFLOW_FUZZ_CORPUS))
+      paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::string> inputs;
+  for (const auto& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    inputs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  return inputs;
+}
+
 int write_seeds(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   int number = 0;
@@ -88,6 +107,12 @@ int main(int count, char** arguments) {
     eflow::fuzz::run(seed);  // a seed is valid: it must not even be refused
     for (int i = 0; i < mutations; ++i, ++runs) read_or_refuse(mutate(seed));
   }
-  std::printf("%zu seeds, %lld mutations: no fault\n", seeds.size(), static_cast<long long>(runs));
+  const std::vector<std::string> found = corpus();
+  for (const std::string& input : found) {
+    read_or_refuse(input);
+    for (int i = 0; i < mutations / 20; ++i, ++runs) read_or_refuse(mutate(input));
+  }
+  std::printf("%zu seeds, %zu inputs, %lld mutations: no fault\n", seeds.size(), found.size(),
+              static_cast<long long>(runs));
   return 0;
 }

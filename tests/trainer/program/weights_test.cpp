@@ -63,3 +63,28 @@ BOOST_AUTO_TEST_CASE(an_exported_run_is_imported_again) {
           "model.position_table: expected false");
   BOOST_TEST(!std::filesystem::exists(folder.path() / "new"));
 }
+
+/// A killed or failed export leaves nothing in the way of the next one.
+BOOST_AUTO_TEST_CASE(an_interrupted_export_is_repeated) {
+  const TemporaryFolder folder;
+  const auto at = [&](const char* name) { return (folder.path() / name).string(); };
+  done("train --config " EFLOW_CONFIGS
+       "/exact-mixture.ini --train.iterations=1 --train.batch=8 --eval.every=0 --optim.warmup=0 "
+       "--model.encoder=0 --model.middle=0 --model.decoder=3 --model.position_table=false --out " +
+       at("run"));
+  const std::string words = "export --run " + at("run") + " --out " + at("exported");
+  std::filesystem::create_directories(folder.path() /
+                                      "exported.tmp-1-0/transformer");  // a killed one's
+  std::filesystem::create_directories(folder.path() / "exported-by-hand");
+  const int status =
+      std::system(("ulimit -f 4; " EFLOW_PROGRAM " " + words + " >" + at("log") + " 2>&1").c_str());
+  BOOST_TEST(code_of(status) == 8, content_of(at("log")));
+  BOOST_TEST(!std::filesystem::exists(folder.path() / "exported"));
+  done(words);
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  BOOST_TEST((names == std::vector<std::string>{"exported", "exported-by-hand", "log", "run"}));
+  refused(words, "expected a new or empty folder");
+}

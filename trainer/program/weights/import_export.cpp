@@ -6,6 +6,7 @@
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/program/arguments.hpp"
+#include "eflow/trainer/program/weights/new_folder.hpp"
 #include "eflow/trainer/run/checkpoint.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/run_directory.hpp"
@@ -18,12 +19,6 @@ namespace {
 using trainer::between;
 using trainer::named;
 using trainer::Option;
-
-void require_new(const std::filesystem::path& out) {
-  if (!trainer::path_exists(out) || std::filesystem::is_empty(out)) return;
-  throw InvalidArgument(
-      str("--out: expected a new or empty folder, found ", out.string(), " with files in it"));
-}
 
 void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& note : notes) std::printf("note: %s\n", note.c_str());
@@ -66,10 +61,11 @@ int import_weights(const Arguments& arguments) {
         options);
   }
   parse(arguments, options, {"from", "weights", "out"});
-  require_new(out);
+  NewFolder folder(out);
   request.weights = weights;
   const trainer::ImportedModel model = trainer::import_weights(request);
-  write_run(model, out);
+  write_run(model, folder.path());
+  folder.publish();
   const auto network = trainer::dit_config(model.config, model.data.clips);
   print_notes(model.notes);
   std::printf("imported %lld parameters, %lld blocks of width %lld, to %s\n",
@@ -105,13 +101,15 @@ int export_weights(const Arguments& arguments) {
     refuse_given(given, {"guidance"},
                  "has no effect: this run's model does not take the guidance scale");
   }
-  require_new(out);
+  NewFolder folder(out);
   trainer::ExportOptions fixed;
   fixed.guidance = guidance > 0 ? guidance : info.config.sample.guidance;
   fixed.shift = info.config.sample.shift;
   if (!label.empty()) fixed.label = trainer::label_of(info.data, label);
-  print_notes(
-      trainer::export_weights(generator.model().state(), generator.model().config(), fixed, out));
+  const auto notes = trainer::export_weights(generator.model().state(), generator.model().config(),
+                                             fixed, folder.path());
+  folder.publish();
+  print_notes(notes);
   std::printf("wrote %s/transformer and %s/scheduler\n", out.c_str(), out.c_str());
   return 0;
 }
