@@ -165,13 +165,15 @@ BuildRequest KernelBuilder::request(const KernelRef& kernel, const Target& targe
   out.name = kernel.name;
   out.spec = kernel.spec;
   out.target = target;
+  const bool emulated = target.arch == kEmulatedArch;
   out.program = make_program(target.backend, {.title = to_string(kernel.spec, kernel.name),
                                               .text = source.text,
                                               .expression = source.expression,
                                               .threads = source.threads,
                                               .prologue = source.prologue,
-                                              .checked = state_->options.check});
-  out.texts = state_->texts.closure(source.text);
+                                              .emulated = emulated,
+                                              .checked = emulated || state_->options.check});
+  out.texts = state_->texts.closure(source.text, emulated);
   if (const FoundCompiler& found = compiler(target.backend)) {
     out.toolchain = found.compiler->toolchain();
     out.options = found.compiler->options(target);

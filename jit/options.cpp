@@ -48,6 +48,15 @@ TuneMode read_tune() {
   throw InvalidArgument(str("[jit] EFLOW_TUNE=", text, " is unknown; expected off or lookup"));
 }
 
+/// Whether to emulate.
+bool read_backend() {
+  const std::string text = variable("EFLOW_BACKEND").value_or("native");
+  if (text == "native") return false;
+  if (text == "emulated") return true;
+  throw InvalidArgument(
+      str("[jit] EFLOW_BACKEND=", text, " is unknown; expected native or emulated"));
+}
+
 void read(const char* name, bool& out) {
   const std::string text = variable(name).value_or(out ? "on" : "off");
   out = text == "on";
@@ -104,6 +113,7 @@ Options Options::from_environment() {
   read("EFLOW_CUBLASLT", options.cublas_library);
   read("EFLOW_TF32", options.tf32);
   read("EFLOW_GRAPHS", options.graphs);
+  options.emulate = read_backend();
   read("EFLOW_CHECK", options.check);
   read("EFLOW_KERNEL_DIR", options.kernel_dir);
   read("EFLOW_DUMP_DIR", options.dump_dir);

@@ -58,6 +58,9 @@ struct Options {
   /// says what has run on hardware.
   bool graphs = false;
   bool tf32 = true;  ///< whether cuBLASLt may round the operands of f32 products to TF32
+  /// Compiles texts for an emulated GPU, which the CPU runs with all checks (jit/emulation). Built-in
+  /// kernels are not emulated.
+  bool emulate = false;
   /// Compiles texts with checks: of every access to memory, of undefined behaviour, and of what they
   /// require (docs/kernels/debugging.md). Many times slower. Built-in kernels are not checked.
   bool check = false;
@@ -82,6 +85,7 @@ struct Options {
   ///   EFLOW_CXX, EFLOW_CUDA_DRIVER, EFLOW_NVRTC
   ///   EFLOW_CUBLASLT    a library, or off
   ///   EFLOW_TF32, EFLOW_GRAPHS   on | off
+  ///   EFLOW_BACKEND     native | emulated
   ///   EFLOW_CHECK       on | off
   ///   EFLOW_KERNEL_DIR, EFLOW_DUMP_DIR
   ///   EFLOW_TUNE        off | lookup

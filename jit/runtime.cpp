@@ -13,6 +13,7 @@
 #include "eflow/jit/cuda/driver.hpp"
 #include "eflow/jit/cuda/launch.hpp"
 #include "eflow/jit/cuda/nvrtc.hpp"
+#include "eflow/jit/emulation/launch.hpp"
 #include "eflow/jit/host/launch.hpp"
 #include "eflow/jit/host/module.hpp"
 #include "eflow/jit/host/multiply_loop.hpp"
@@ -79,6 +80,7 @@ struct Runtime::State {
   ThreadPool pool;
   KernelBuilder builder;
   MemCache<HostKernel> loaded;
+  Stream own_stream;
   std::unique_ptr<CudaState> cuda;  // null: the device is the CPU
   DeviceLimits limits;
   TunedConfigs tuned;
@@ -102,7 +104,10 @@ struct Runtime::State {
                          static_cast<std::int64_t>(ThreadPool::kScratchBytes));
   }
 
-  Target target() const { return {cuda ? Backend::kCuda : Backend::kHost, limits.arch}; }
+  Target target() const {
+    if (options.emulate && !cuda) return {Backend::kHost, std::string(kEmulatedArch)};
+    return {cuda ? Backend::kCuda : Backend::kHost, limits.arch};
+  }
   bool has(const KernelSpec& spec) const {
     return cuda ? cuda->table.find(spec) != nullptr : table.find(spec) != nullptr;
   }
@@ -127,8 +132,11 @@ struct Runtime::State {
     } else {
       table_insert(
           table, loaded, kernel, time, out,
-          [this](const Artifact& a, const BuildRequest&) {
-            return std::make_shared<const HostKernel>(load_host_kernel(a.image, options.check));
+          [&](const Artifact& a, const BuildRequest&) {
+            HostKernel fresh = load_host_kernel(a.image, options.check || options.emulate);
+            if (options.emulate)
+              connect_emulated(fresh, builder.definitions().source(kernel).threads);
+            return std::make_shared<const HostKernel>(fresh);
           },
           [](const HostKernel& host) { return host; });
     }
@@ -215,8 +223,8 @@ void Runtime::cancel_compiles_if(std::function<bool()> stop) {
 void Runtime::allow_memory(const void* p, std::size_t bytes) {
   state_->known_memory.add(p, bytes);
 }
-void Runtime::forget_memory(const void* p) noexcept {
-  state_->known_memory.remove(p);
+void Runtime::forget_memory(const void* p, std::size_t bytes) noexcept {
+  state_->known_memory.remove(p, bytes);
 }
 void Runtime::set_events(Events events) {
   state_->builder.set_events(std::move(events));
@@ -284,6 +292,7 @@ KernelSpec Runtime::tuned(std::string_view name, const KernelSpec& spec, ShapeBu
 void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid grid,
                            const void* args, std::size_t bytes, Stream stream) const {
   const State& s = *state_;
+  if (stream.handle == nullptr) stream = s.own_stream;
   if (s.cuda) {
     const CudaKernel* kernel = s.cuda->table.find(spec);
     if (kernel == nullptr) {
@@ -301,10 +310,17 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
                            name_of(s.isa), "; Runtime::prepare makes one"));
   }
   s.check(kernel->args_bytes, bytes, name, spec);
+  if (kernel->emulated_threads > 0)
+    return launch_emulated(*kernel, name, spec, grid, args, bytes, s.known_memory);
   launch_host(state_->pool, *kernel, name, spec, s.isa, grid, args, bytes, s.known_memory);
 }
 
+void Runtime::set_own_stream(Stream stream) {
+  state_->own_stream = stream;
+}
+
 void Runtime::synchronize(Stream stream) const {
+  if (stream.handle == nullptr) stream = state_->own_stream;
   if (state_->cuda) synchronize_cuda(*state_->cuda->context, stream);
 }
 

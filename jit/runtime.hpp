@@ -82,6 +82,9 @@ class Runtime {
   /// Launches with type-erased arguments: `args` points to `bytes` bytes of plain data.
   void launch_bytes(std::string_view name, const KernelSpec& spec, Grid grid, const void* args,
                     std::size_t bytes, Stream stream) const;
+  /// Makes Stream{} mean this stream, from the next call on. Not owned; not to be called while others
+  /// launch.
+  void set_own_stream(Stream stream);
   /// Waits for all work queued on the stream. Throws DeviceError if any of it failed.
   void synchronize(Stream stream = {}) const;
 
@@ -113,7 +116,7 @@ class Runtime {
   /// For checked texts (Options::check): names memory that texts may touch. From the first such call
   /// on, a launch may touch no other memory but its tiles, its stack and its arguments.
   void allow_memory(const void* p, std::size_t bytes);
-  void forget_memory(const void* p) noexcept;
+  void forget_memory(const void* p, std::size_t bytes) noexcept;
 
   /// Must be called before the first prepare().
   void set_events(Events events);

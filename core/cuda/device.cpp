@@ -43,6 +43,7 @@ class CudaDevice final : public Device {
                 }),
         staging_(context_),
         tuned_(runtime_) {
+    runtime_.set_own_stream(stream());
     define_kernels(runtime_.builder().definitions());
     start_cublas();
   }
@@ -56,6 +57,7 @@ class CudaDevice final : public Device {
   std::string name() const override { return str("cuda:", context_->ordinal()); }
   jit::Runtime& runtime() override { return runtime_; }
   bool on_host() const override { return false; }
+  Stream stream() const override { return {own_.handle()}; }
   BlockShape block_shape() const override {
     return {.elements = 2048, .least_rows = 8, .sum_parts = 64, .most_yz = 65535};
   }

@@ -30,11 +30,11 @@ class CpuDevice final : public Device {
 
   void* allocate(std::size_t bytes, Stream) override {
     void* const memory = allocator_.allocate(bytes);
-    if (runtime_.options().check) runtime_.allow_memory(memory, bytes);
+    if (checks()) runtime_.allow_memory(memory, bytes);
     return memory;
   }
   void release(void* memory, std::size_t bytes, Stream) noexcept override {
-    if (runtime_.options().check) runtime_.forget_memory(memory);
+    if (checks()) runtime_.forget_memory(memory, bytes);
     allocator_.release(memory, bytes);
   }
   MemoryStats memory() const override { return allocator_.stats(); }
@@ -57,6 +57,10 @@ class CpuDevice final : public Device {
   }
 
  private:
+  [[nodiscard]] bool checks() const {
+    return runtime_.options().check || runtime_.options().emulate;
+  }
+
   jit::Runtime runtime_;
   CachingAllocator allocator_;
 };

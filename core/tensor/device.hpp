@@ -85,6 +85,8 @@ class Device {
 
   /// Returns how element-wise and row-wise work is divided into blocks on this device.
   [[nodiscard]] virtual BlockShape block_shape() const { return {}; }
+  /// The stream that Stream{} means, for other libraries to wait for; Stream{} itself on the CPU.
+  [[nodiscard]] virtual Stream stream() const { return {}; }
   /// Whether the host can access the device's memory directly.
   [[nodiscard]] virtual bool on_host() const { return true; }
 

@@ -9,7 +9,6 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
-#include <set>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/log.hpp"
@@ -62,10 +61,11 @@ const char* stack_end() {
 /// The block that the thread runs.
 struct Watch {
   const CheckedLaunch& launch;
-  const HostBlock& block;
-  jmp_buf end;
-  std::vector<MemoryRegion> tiles;  ///< live ones, by address
-  std::string error, line;
+  HostBlock block;
+  CheckedThreads* threads = nullptr;  ///< null: the thread itself
+  jmp_buf end = {};
+  std::vector<MemoryRegion> tiles = {};  ///< live ones, by address
+  std::string error = "", line = "";
 };
 thread_local Watch* watch = nullptr;
 
@@ -124,11 +124,15 @@ std::string place_of(void* const* frames, int count) {
   }
 }
 
-[[noreturn]] void fail(std::string error) {
+[[noreturn]] void end_with(const std::string& error) {
+  if (watch->threads != nullptr) watch->threads->end(error);
+  watch->error = error;
+  _longjmp(watch->end, 1);
+}
+[[noreturn]] void fail(const std::string& error) {
   void* frames[48];
   const int count = backtrace(frames, 48);
-  watch->error = error + place_of(frames, count);
-  _longjmp(watch->end, 1);
+  end_with(error + place_of(frames, count));
 }
 
 std::string describe(const char* p, std::size_t bytes, int writes) {
@@ -146,7 +150,14 @@ void on_access(const void* address, unsigned long long bytes, int writes) {
   if (watch == nullptr) return;
   const auto* const p = static_cast<const char*>(address);
   const char here = 0;
-  if (p >= &here && p < stack_end()) return;
+  if (watch->threads != nullptr) {
+    std::string error;
+    const bool own = watch->threads->access(p, bytes, writes != 0, error);
+    if (!error.empty()) fail(error);
+    if (own) return;
+  } else if (p >= &here && p < stack_end()) {
+    return;
+  }
   const HostBlock& b = watch->block;
   if (p >= b.scratch && p < b.scratch + b.scratch_bytes) {
     const MemoryRegion* const tile = before(watch->tiles, p);
@@ -178,10 +189,10 @@ void on_tile(void* p, long long bytes) {
 void on_undefined(const char* what, const char* file, unsigned line) {
   if (watch == nullptr) return;
   const std::string_view path(file);
-  watch->error = str("undefined behaviour: ", what, " (",
-                     path.starts_with("./") ? path.substr(2) : path, ":", line, ")");
-  if (path.find("eflow/kernels_src/tile/") != path.npos) fail(watch->error + ", called from");
-  _longjmp(watch->end, 1);
+  const std::string error = str("undefined behaviour: ", what, " (",
+                                path.starts_with("./") ? path.substr(2) : path, ":", line, ")");
+  if (path.find("eflow/kernels_src/tile/") != path.npos) fail(error + ", called from");
+  end_with(error);
 }
 
 void on_require(const char* message) {
@@ -207,17 +218,20 @@ const Checks kChecks{
 
 void KnownMemory::add(const void* p, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  regions_[static_cast<const char*>(p)] = bytes;
+  regions_[static_cast<const char*>(p)].insert(bytes);
 }
-void KnownMemory::remove(const void* p) {
+void KnownMemory::remove(const void* p, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  regions_.erase(static_cast<const char*>(p));
+  const auto at = regions_.find(static_cast<const char*>(p));
+  if (at == regions_.end()) return;
+  if (const auto one = at->second.find(bytes); one != at->second.end()) at->second.erase(one);
+  if (at->second.empty()) regions_.erase(at);
 }
 std::vector<MemoryRegion> KnownMemory::regions() const {
   const std::lock_guard lock(mutex_);
   std::vector<MemoryRegion> out;
   out.reserve(regions_.size());
-  for (const auto& [begin, bytes] : regions_) out.push_back({begin, bytes});
+  for (const auto& [begin, sizes] : regions_) out.push_back({begin, *sizes.rbegin()});
   return out;
 }
 
@@ -233,8 +247,22 @@ bool connect_checked(void* handle) {
   return true;
 }
 
+struct CheckedScope::State {
+  Watch watch;
+};
+CheckedScope::CheckedScope(const CheckedLaunch& launch, CheckedThreads& threads)
+    : state_(new State{{launch, {}, &threads}}) {
+  watch = &state_->watch;
+}
+CheckedScope::~CheckedScope() {
+  watch = nullptr;
+}
+void CheckedScope::set_block(const HostBlock& block) {
+  state_->watch.block = block;
+}
+
 std::string run_checked(const CheckedLaunch& launch, const HostBlock& block) {
-  Watch here{launch, block, {}, {}, "", ""};
+  Watch here{launch, block};
   watch = &here;
   if (_setjmp(here.end) == 0) launch.run(&block, launch.args);
   watch = nullptr;

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,17 +29,28 @@ struct MemoryRegion {
 class KnownMemory {
  public:
   void add(const void* p, std::size_t bytes);
-  void remove(const void* p);
+  /// Takes back one add(p, bytes).
+  void remove(const void* p, std::size_t bytes);
   /// All regions, by address.
   [[nodiscard]] std::vector<MemoryRegion> regions() const;
 
  private:
   mutable std::mutex mutex_;
-  std::map<const char*, std::size_t> regions_;
+  std::map<const char*, std::multiset<std::size_t>> regions_;
 };
 
 /// Connects a loaded text with this file if it is a checked one. Returns whether it is.
 bool connect_checked(void* handle);
+
+/// Who runs the threads of a block, if it has several (jit/emulation).
+class CheckedThreads {
+ public:
+  virtual ~CheckedThreads() = default;
+  /// Whether an access is to memory of the block's own. `error` receives what is wrong with it.
+  virtual bool access(const char* p, std::size_t bytes, bool writes, std::string& error) = 0;
+  /// Ends the launch.
+  [[noreturn]] virtual void end(const std::string& error) = 0;
+};
 
 /// One launch, for its blocks.
 struct CheckedLaunch {
@@ -46,6 +59,21 @@ struct CheckedLaunch {
   std::size_t args_bytes;
   /// Without any region, a text may touch all memory of the process.
   const std::vector<MemoryRegion>& memory;
+};
+
+/// Answers the checks of a text that `threads` runs, on this thread and during its life.
+class CheckedScope {
+ public:
+  CheckedScope(const CheckedLaunch& launch, CheckedThreads& threads);
+  ~CheckedScope();
+  CheckedScope(const CheckedScope&) = delete;
+  CheckedScope& operator=(const CheckedScope&) = delete;
+  /// Before each block.
+  void set_block(const HostBlock& block);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 /// Runs a block. Returns the first error: "writes 4 bytes at ..., 0 bytes behind ... (acme/scale.h:7)";

@@ -48,10 +48,11 @@ class HostCompiler final : public Compiler {
     } else {
       out.push_back(str("-Werror=frame-larger-than=", kMaxFrameBytes));
     }
-    const std::optional<Isa> isa = isa_from_name(target.arch);
+    const bool emulated = target.arch == kEmulatedArch;
+    const std::optional<Isa> isa = emulated ? Isa::kBaseline : isa_from_name(target.arch);
     if (!isa) throw InvalidArgument(str("[jit] unknown instruction set ", target.arch));
     for (std::string& flag : compile_flags(*isa)) out.push_back(std::move(flag));
-    if (options_.check) add_checks(out);
+    if (options_.check || emulated) add_checks(out);
     return out;
   }
 
@@ -81,7 +82,11 @@ class HostCompiler final : public Compiler {
     const ProcessResult result = run_process(process);
     const fs::path image = directory.path() / "kernel.so";
     if (!result.ok() || !fs::exists(image)) fail(request, limits, result);
-    return {read_file(image, kMaxImageBytes), result.output, {}, result.seconds, result.output};
+    return {.image = read_file(image, kMaxImageBytes),
+            .log = result.output,
+            .resources = {},
+            .seconds = result.seconds,
+            .warnings = result.output};
   }
 
  private:
@@ -89,8 +94,9 @@ class HostCompiler final : public Compiler {
   /// debugger.
   void add_checks(std::vector<std::string>& out) const {
     if (is_clang()) {
-      throw InvalidArgument(str("[jit] EFLOW_CHECK=on needs g++, and the host compiler is ",
-                                toolchain_, "; install g++ or set EFLOW_CXX"));
+      throw InvalidArgument(
+          str("[jit] EFLOW_CHECK=on and EFLOW_BACKEND=emulated need g++, and the host compiler is ",
+              toolchain_, "; install g++ or set EFLOW_CXX"));
     }
     // The last -O counts.
     out.insert(out.end(),

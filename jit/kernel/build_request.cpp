@@ -98,8 +98,12 @@ std::string BuildRequest::title() const {
 std::string make_program(Backend backend, const ProgramParts& p) {
   // Both back ends deduce the types of block and arguments from the function itself.
   const std::string head = str(
-      p.checked ? "#define EFLOW_CHECKED 1\n" : "", p.prologue, "#include \"", p.text,
-      "\"\n#line 1 \"", p.title, "\"\n",
+      p.checked ? "#define EFLOW_CHECKED 1\n" : "",
+      p.emulated
+          ? str("#define EFLOW_GPU 1\n#define EFLOW_EMULATED_ARCH 80\n#define EFLOW_THREADS ",
+                p.threads, "\n")
+          : "",
+      p.prologue, "#include \"", p.text, "\"\n#line 1 \"", p.title, "\"\n",
       "namespace EFLOW_TEXT { inline constexpr auto eflow_entry = &", p.expression, "; }\n",
       "template <class Block, class Args> struct EflowEntry { using B = Block; using A = Args; };\n"
       "template <class Block, class Args>\n"

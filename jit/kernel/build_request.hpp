@@ -63,6 +63,7 @@ struct ProgramParts {
   std::string_view expression = "";
   int threads = 256;               ///< per block, on a GPU
   std::string_view prologue = "";  ///< whole lines inserted before the text
+  bool emulated = false;           ///< for an emulated GPU, on the host
   bool checked = false;            ///< enables say, require and, on the CPU, checks of memory
 };
 

@@ -19,7 +19,8 @@ struct HostKernel {
   /// `block` points to a HostBlock, `args` to the kernel's argument struct.
   void (*run)(const void* block, const void* args) = nullptr;
   std::size_t args_bytes = 0;
-  bool checked = false;  ///< whether it was compiled with EFLOW_CHECK=on
+  bool checked = false;      ///< whether it was compiled with EFLOW_CHECK=on
+  int emulated_threads = 0;  ///< of a block on an emulated GPU; 0: compiled for the CPU
 };
 
 /// Threads: all members may be called concurrently.

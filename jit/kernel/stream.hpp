@@ -4,8 +4,9 @@
 
 namespace eflow::jit {
 
-/// Not owning. Stream{} is the device's default stream; on a GPU, `handle` is a CUstream of the
-/// device's primary context.
+/// Not owning. On a GPU, `handle` is a CUstream of the device's primary context. Stream{} is the stream
+/// that the Runtime works on: the context's default stream, unless Runtime::set_own_stream() named
+/// another, as a core Device does. The context's default stream itself is handle 1, CU_STREAM_LEGACY.
 struct Stream {
   void* handle = nullptr;
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "eflow/core/base/export.hpp"
 
@@ -19,6 +20,10 @@ struct Target {
   std::string arch = "";
   friend bool operator==(const Target&, const Target&) = default;
 };
+
+/// The architecture of kernels for an emulated GPU, sm_80, which the host compiler compiles
+/// (jit/emulation).
+inline constexpr std::string_view kEmulatedArch = "emulated_sm_80";
 
 }  // namespace eflow::jit
 

@@ -18,6 +18,14 @@ const std::string* find_embedded(std::string_view path) {
   return found != texts.end() && found->path == path ? &found->text : nullptr;
 }
 
+/// The path of the text that stands in for a GPU's instructions on an emulated one.
+std::string stand_in_of(const std::string& path) {
+  constexpr std::string_view kReal = "eflow/kernels_src/tile/cuda/";
+  return path.starts_with(kReal)
+             ? str("eflow/kernels_src/tile/emulation/", path.substr(kReal.size()))
+             : "";
+}
+
 }  // namespace
 
 std::string_view short_text_path(std::string_view path) {
@@ -70,9 +78,11 @@ std::string KernelTexts::text_of(const std::string& path, const std::string& wan
                          "; texts come from kernels_src/ and Runtime::add_text"));
 }
 
-std::shared_ptr<const TextClosure> KernelTexts::closure(std::string_view path) const {
+std::shared_ptr<const TextClosure> KernelTexts::closure(std::string_view path,
+                                                        bool emulated) const {
   const std::lock_guard lock(mutex_);
-  if (const auto known = closures_.find(path); known != closures_.end()) return known->second;
+  auto& closures = emulated ? emulated_closures_ : closures_;
+  if (const auto known = closures.find(path); known != closures.end()) return known->second;
 
   std::map<std::string, std::string> files;
   std::vector<std::pair<std::string, std::string>> open{
@@ -81,7 +91,9 @@ std::shared_ptr<const TextClosure> KernelTexts::closure(std::string_view path) c
     const auto [next, wanted_by] = std::move(open.back());
     open.pop_back();
     if (files.contains(next)) continue;
-    const std::string& text = files[next] = text_of(next, wanted_by);
+    const std::string* const stand_in = emulated ? find_embedded(stand_in_of(next)) : nullptr;
+    const std::string& text = files[next] =
+        stand_in != nullptr ? *stand_in : text_of(next, wanted_by);
     for (std::string& include : scan_includes(next, text)) {
       open.emplace_back(std::move(include), wanted_by + next + " -> ");
     }
@@ -95,7 +107,7 @@ std::shared_ptr<const TextClosure> KernelTexts::closure(std::string_view path) c
     closure->files.push_back({name, std::move(text)});
   }
   closure->content = hash128(bytes.view());
-  closures_.emplace(path, closure);
+  closures.emplace(path, closure);
   return closure;
 }
 

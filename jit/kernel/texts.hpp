@@ -51,15 +51,18 @@ class KernelTexts {
   void add(std::string path, std::string text);
 
   /// Returns the text `path` with all its includes. Throws CompileError with the chain of includes
-  /// if a text is missing or contains a forbidden directive (include_scan.hpp).
-  [[nodiscard]] std::shared_ptr<const TextClosure> closure(std::string_view path) const;
+  /// if a text is missing or contains a forbidden directive (include_scan.hpp). `emulated`: with
+  /// kernels_src/tile/emulation in place of a GPU's instructions.
+  [[nodiscard]] std::shared_ptr<const TextClosure> closure(std::string_view path,
+                                                           bool emulated = false) const;
 
  private:
   [[nodiscard]] std::string text_of(const std::string& path, const std::string& wanted_by) const;
   std::filesystem::path override_dir_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string, std::less<>> added_;
-  mutable std::map<std::string, std::shared_ptr<const TextClosure>, std::less<>> closures_;
+  using Closures = std::map<std::string, std::shared_ptr<const TextClosure>, std::less<>>;
+  mutable Closures closures_, emulated_closures_;
 };
 
 }  // namespace eflow::jit

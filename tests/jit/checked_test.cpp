@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(clang_is_refused_in_one_sentence) {
   runtime.add_text("acme/checked.h", text_of(kCopy));
   runtime.define({"checked", "acme/checked.h", "run"});
   const std::string error = runtime.prepare({{"checked", KernelSpec("checked", {})}})[0].error;
-  BOOST_TEST(contains(error, "EFLOW_CHECK=on needs g++"), error);
+  BOOST_TEST(contains(error, "EFLOW_CHECK=on and EFLOW_BACKEND=emulated need g++"), error);
 }
 
 BOOST_AUTO_TEST_CASE(say_and_require_compile_for_a_gpu) {
@@ -245,4 +245,57 @@ BOOST_AUTO_TEST_CASE(say_and_require_compile_for_a_gpu) {
                check);
     BOOST_TEST(contains(built.artifact->image, "n is positive") == check);
   }
+}
+
+BOOST_AUTO_TEST_CASE(an_emulated_gpu_runs_the_gpus_form_and_finds_races) {
+  const test::TempDir dir;
+  Options options = checked(dir);
+  options.check = false;
+  options.emulate = true;
+  const std::string whole =
+      "  Arena arena(block);\n"
+      "  const auto x = alloc<float, 8, 8, Use::kLeft>(arena);\n"
+      "  const auto y = alloc<float, 8, 8, Use::kRight>(arena);\n"
+      "  load(x, View<const float>{a.x, 8, 8, 8});\n"
+      "  load(y, View<const float>{a.x, 8, 8, 8});\n"
+      "  Acc<float, 8, 8> sums;\n"
+      "  set_AB(sums, x, y);\n"
+      "  if (block.x == 0) store(View<float>{a.y, 8, 8, 8}, sums);\n"
+      "  const float all = sum_each<float>(0, a.n, [&](auto i) { return load<float>(a.x, i); });\n"
+      "  if (block.x == 0 && thread_index() == 37) a.y[64] = all;";
+  const Launched right(options, whole);
+  BOOST_TEST(right.error == "");
+  for (int i = 0; i < 64; ++i) BOOST_TEST(right.y[static_cast<std::size_t>(i)] == 8);
+  BOOST_TEST(right.y[64] == 100);
+
+  const struct {
+    const char *body, *what, *line;
+  } cases[] = {
+      // Neighbours exchange without a barrier between the write and the read, within a warp and across.
+      {"  Arena arena(block);\n  float* const s = alloc<float, 16, 32, Use::kLeft>(arena).p;\n"
+       "  const int t = thread_index();\n  s[t] = a.x[t % 100];\n"
+       "  a.y[t % 100] = s[(t + 1) % 256];",
+       "between the same two barriers", "acme/checked.h:11"},
+      {"  Arena arena(block);\n  float* const s = alloc<float, 16, 32, Use::kLeft>(arena).p;\n"
+       "  const int t = thread_index();\n  s[t % 64] = a.x[t % 100];\n  block_barrier();\n"
+       "  a.y[t % 64] = s[t % 64];",
+       "writes shared memory that thread ", "acme/checked.h:10"},
+      {"  if (block.x == 1 && thread_index() == 5) a.y[a.n] = 1;", "0 bytes behind memory of 400",
+       "acme/checked.h:7"},
+      {"  (void)block;\n  require(thread_index() != 77, \"thread 77 is elsewhere\");",
+       "thread 77: requires that thread 77 is elsewhere", "acme/checked.h:8"},
+  };
+  for (const auto& c : cases) {
+    const Launched launched(options, c.body);
+    BOOST_TEST(contains(launched.error, c.what), launched.error << " for " << c.body);
+    BOOST_TEST(contains(launched.error, c.line), launched.error << " for " << c.body);
+  }
+  // The same exchange with its barrier.
+  const Launched exchanged(
+      options,
+      "  Arena arena(block);\n  float* const s = alloc<float, 16, 32, Use::kLeft>(arena).p;\n"
+      "  const int t = thread_index();\n  s[t] = static_cast<float>(t);\n  block_barrier();\n"
+      "  if (t < 100) a.y[t] = s[(t + 1) % 256];");
+  BOOST_TEST(exchanged.error == "");
+  BOOST_TEST(exchanged.y[36] == 37);
 }

@@ -5,7 +5,7 @@
 
 #include "eflow/tests/kernels_src/gemm_gpu_cases.h"
 #include "eflow/tests/kernels_src/gemm_problem.hpp"
-#include "eflow/tests/support/cuda/cuda_emulation.hpp"
+#include "eflow/jit/emulation/machine.hpp"
 
 namespace eflow_text_emulated_80_8 {
 extern const GemmEntries kGemmEntries;

@@ -15,7 +15,7 @@
 #include "eflow/core/tensor/kernel_registry.hpp"
 #include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/tests/kernels_src/glga_cases.h"
-#include "eflow/tests/support/cuda/cuda_emulation.hpp"
+#include "eflow/jit/emulation/machine.hpp"
 
 namespace eflow_text_baseline {
 extern const GlgaTable kGlgaTable;

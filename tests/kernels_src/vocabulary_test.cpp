@@ -15,7 +15,7 @@
 #include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/jit/kernel/isa.hpp"
 #include "eflow/jit/runtime.hpp"
-#include "eflow/tests/support/cuda/cuda_emulation.hpp"
+#include "eflow/jit/emulation/machine.hpp"
 #include "eflow/tests/support/cuda/nvrtc_or_skip.hpp"
 #include "eflow/tests/support/jit/tile_texts.hpp"
 #include "eflow/tests/support/ptx/ptx_gpu.hpp"

@@ -2,7 +2,7 @@
 // GPU operations that C++ cannot express: thread indices, barriers, shuffles, asynchronous copies
 // and matrix instructions (mma.sync). All PTX of these is in this file, so that a test can
 // substitute its own file of this name and run all other code on the CPU
-// (tests/support/cuda/cuda_emulation.hpp).
+// (jit/emulation/machine.hpp).
 //
 // The 32 lanes of a warp execute a matrix instruction together. With g = lane / 4 and t = lane % 4,
 // a lane holds

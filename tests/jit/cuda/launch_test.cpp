@@ -301,6 +301,14 @@ BOOST_AUTO_TEST_CASE(a_runtime_prepares_and_launches_on_a_gpu) {
   const struct { int x; } wrong{1};
   BOOST_CHECK_THROW(runtime->launch("k", big, {}, wrong), InvalidArgument);
   runtime->synchronize(Stream{&stream});
+  // Stream{} is the stream of whoever owns the Runtime.
+  int own = 0;
+  runtime->set_own_stream(Stream{&own});
+  runtime->launch("k", big, {.x = 5}, args);
+  BOOST_TEST(static_cast<void*>(driver.launches.back().config.stream) == static_cast<void*>(&own));
+  runtime->launch("k", big, {.x = 5}, args, Stream{&stream});
+  BOOST_TEST(static_cast<void*>(driver.launches.back().config.stream) ==
+             static_cast<void*>(&stream));
   BOOST_TEST(driver.count("cuStreamSynchronize") == 1);
 
   // On a GPU, built-in texts must be prepared too.

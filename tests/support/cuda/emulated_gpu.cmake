@@ -52,6 +52,6 @@ add_library(eflow_emulated_gpu STATIC
 target_include_directories(eflow_emulated_gpu PRIVATE ${generated})
 target_compile_definitions(eflow_emulated_gpu PRIVATE EFLOW_FAKE_NVRTC="$<TARGET_FILE:eflow_fake_nvrtc>")
 target_link_libraries(eflow_emulated_gpu
-  PUBLIC eflow::core eflow_cuda_emulation
+  PUBLIC eflow::core eflow_everything
   PRIVATE eflow_options)
 add_dependencies(eflow_emulated_gpu eflow_fake_nvrtc)

@@ -8,7 +8,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
-#include "eflow/tests/support/cuda/cuda_emulation.hpp"
+#include "eflow/jit/emulation/machine.hpp"
 #include "eflow/tests/support/cuda/device_memory.hpp"
 #include "eflow/tests/support/cuda/emulated_texts.hpp"
 #include "eflow/tests/support/cuda/recording_driver.hpp"

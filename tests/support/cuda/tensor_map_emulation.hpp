@@ -2,21 +2,12 @@
 // Tensor maps without a driver: an encoder that rejects what the documentation of
 // cuTensorMapEncodeTiled rejects, and a map that the emulated copy engine reads.
 
-#include <array>
 #include <cstdint>
 #include <cstring>
 
-namespace eflow::emulated {
+#include "eflow/jit/emulation/tensor_map_fields.hpp"
 
-/// Contents of an emulated map, in place of the driver's 128 opaque bytes.
-struct TensorMapFields {
-  std::uint64_t address;
-  std::array<std::uint64_t, 5> sizes;
-  std::array<std::uint64_t, 4> strides;  ///< in bytes, starting with the second dimension
-  std::array<std::uint16_t, 5> box;
-  std::uint8_t type, element_bytes;
-};
-static_assert(sizeof(TensorMapFields) <= 128);
+namespace eflow::emulated {
 
 /// See CudaApi::tensor_map_encode.
 inline int encode_tensor_map(void* map, int type, unsigned rank, void* address,

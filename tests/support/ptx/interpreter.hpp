@@ -13,7 +13,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "eflow/tests/support/cuda/copy_engine.hpp"
+#include "eflow/jit/emulation/copy_engine.hpp"
 #include "eflow/tests/support/ptx/program.hpp"
 #include "eflow/tests/support/ptx/shared_memory.hpp"
 

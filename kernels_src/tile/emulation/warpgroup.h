@@ -1,8 +1,8 @@
 #pragma once
-// Emulated replacement of kernels_src/tile/cuda/warpgroup.h, found first on the include path.
+// Emulated replacement of kernels_src/tile/cuda/warpgroup.h, in its place.
 
 #include "eflow/kernels_src/tile/cuda/block.h"
-#include "eflow/tests/support/cuda/cuda_emulation_calls.h"
+#include "eflow/kernels_src/tile/emulation/calls.h"
 
 namespace EFLOW_TEXT {
 

@@ -1,8 +1,8 @@
 #pragma once
-// Emulated replacement of kernels_src/tile/cuda/bulk_copy.h, found first on the include path.
+// Emulated replacement of kernels_src/tile/cuda/bulk_copy.h, in its place.
 
 #include "eflow/kernels_src/tile/cuda/instructions.h"
-#include "eflow/tests/support/cuda/cuda_emulation_calls.h"
+#include "eflow/kernels_src/tile/emulation/calls.h"
 
 #if !defined(EFLOW_BULK_COPIES)
 #define EFLOW_BULK_COPIES 0

@@ -1,11 +1,11 @@
 #pragma once
 // Emulated replacement of kernels_src/tile/cuda/instructions.h, found first on the include path of
-// texts that run on an emulated GPU. tests/support/cuda/cuda_emulation.cpp implements the same
+// texts that run on an emulated GPU. jit/emulation/machine.cpp implements the same
 // functions. EFLOW_EMULATED_ARCH is the architecture.
 
 #include "eflow/kernels_src/tile/base/small_floats.h"
 #include "eflow/kernels_src/tile/base/types.h"
-#include "eflow/tests/support/cuda/cuda_emulation_calls.h"
+#include "eflow/kernels_src/tile/emulation/calls.h"
 
 // Only one block runs at a time, so shared memory can be static.
 #define EFLOW_SHARED static

@@ -5,9 +5,13 @@
 // cuda/instructions.h says.
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
-#include "eflow/tests/support/cuda/cuda_emulation_calls.h"
+#include "eflow/core/base/export.hpp"
+#include "eflow/kernels_src/tile/emulation/calls.h"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::emulated {
 
@@ -23,6 +27,12 @@ struct Launch {
   std::size_t shared_bytes = 0;  ///< dynamic shared memory; initially filled with NaN
   long long x = 1, y = 1, z = 1;
   Schedule schedule;
+  /// Looks for races on shared memory: the uses that the text reports with check_access().
+  bool races = false;
+  const char* statics = nullptr;  ///< shared variables of the text, besides the dynamic memory
+  std::size_t static_bytes = 0;
+  /// Called before a thread's first instruction in each block, with its position.
+  std::function<void(long long x, long long y, long long z)> begin_block = {};
 };
 
 struct Outcome {
@@ -38,4 +48,17 @@ struct Outcome {
 [[nodiscard]] Outcome run(const Launch& launch, void (*kernel)(const void* block, const void* args),
                           const void* args);
 
+/// The machine's functions, for texts that are loaded.
+[[nodiscard]] const Calls& calls();
+
+// For texts that report their accesses, during run():
+
+/// Whether the running thread uses memory of the block's own: its stack or shared memory. `error`
+/// receives the race that it is part of.
+[[nodiscard]] bool check_access(const char* p, std::size_t bytes, bool writes, std::string& error);
+/// Ends the launch with the error "thread 7: ...".
+[[noreturn]] void fail(const std::string& error);
+
 }  // namespace eflow::emulated
+
+EFLOW_EXPORT_END

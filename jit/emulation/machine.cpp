@@ -1,18 +1,19 @@
 // The emulated machine: a scheduler of thread contexts, warp-wide and warpgroup-wide instructions,
 // asynchronous copies, and checks that every access to shared memory is in bounds and aligned.
-#include "eflow/tests/support/cuda/cuda_emulation.hpp"
+#include "eflow/jit/emulation/machine.hpp"
 
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <vector>
 
-#include "eflow/tests/support/cuda/copy_engine.hpp"
-#include "eflow/tests/support/half.hpp"
+#include "eflow/jit/emulation/copy_engine.hpp"
+#include "eflow/jit/emulation/races.hpp"
 
 namespace eflow::emulated {
 namespace {
@@ -123,6 +124,13 @@ float bits_to_float(unsigned bits) {
   std::memcpy(&x, &bits, sizeof x);
   return x;
 }
+float f16_value(unsigned bits) {
+  const int exponent = static_cast<int>(bits >> 10 & 0x1fu);
+  const float fraction = static_cast<float>(bits & 0x3ffu), sign = (bits & 0x8000u) != 0 ? -1 : 1;
+  if (exponent == 31) return fraction != 0 ? NAN : sign * INFINITY;
+  return sign *
+         (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25));
+}
 float half_of(unsigned pair, int which) {
   return bits_to_float(which == 0 ? pair << 16 : pair & 0xffff0000u);
 }
@@ -173,7 +181,21 @@ class Machine {
   void barrier() {
     if (++block_.arrived < launch_.threads) return wait();
     block_.arrived = 0;
+    races_.barrier();
     for (Thread& t : threads_) t.runnable = true;
+  }
+
+  /// See check_access().
+  bool check_access(const char* p, std::size_t bytes, bool writes, std::string& error) {
+    const char* const stack = stack_of(static_cast<std::size_t>(current_));
+    if (p >= stack && p < stack + kStackBytes) return true;
+    const auto* const block = reinterpret_cast<const char*>(&position_);
+    if (p >= block && p < block + sizeof position_) return true;
+    const bool dynamic = p >= scratch_ && p < scratch_ + launch_.shared_bytes;
+    if (!dynamic && (p < launch_.statics || p >= launch_.statics + launch_.static_bytes))
+      return false;
+    if (launch_.races) error = races_.use(p, bytes, writes, current_);
+    return true;
   }
 
   void shuffle(Shuffle* const* all) {
@@ -205,8 +227,16 @@ class Machine {
     products.clear();
   }
 
+  /// A use of shared memory by an instruction, which a text does not report.
+  void use_shared(const void* p, std::size_t bytes, bool writes, int thread) {
+    if (!launch_.races) return;
+    const std::string error = races_.use(static_cast<const char*>(p), bytes, writes, thread);
+    if (!error.empty()) fail(error);
+  }
+
   void copy(const Copy& c) {
     check_shared(c.to, "cp.async");
+    use_shared(c.to, 16, true, current_);
     if (c.bytes < 0 || c.bytes > 16 || reinterpret_cast<std::uintptr_t>(c.from) % 16 != 0)
       fail("cp.async of " + std::to_string(c.bytes) + " bytes from a misaligned address");
     ++outcome.copies;
@@ -222,7 +252,10 @@ class Machine {
   void wait_for(int open) {
     auto& groups = thread().groups;
     for (; groups.size() > static_cast<std::size_t>(open); groups.pop_front()) {
-      for (const Copy& c : groups.front()) perform(c);
+      for (const Copy& c : groups.front()) {
+        use_shared(c.to, 16, true, current_);
+        perform(c);
+      }
     }
   }
 
@@ -300,6 +333,7 @@ class Machine {
   std::vector<Meeting> warps_, groups_;
   Meeting block_;
   CopyEngine engine_;
+  Races races_;
   std::vector<char> shared_;
   char* scratch_;
   Context scheduler_{.begin = {}, .here = {}, .begun = true};
@@ -323,6 +357,8 @@ void Machine::run_block(long long x, long long y, long long z) {
   std::memset(shared_.data(), 0xff, shared_.size());
   block_.arrived = 0;
   engine_.reset();
+  races_.reset();
+  if (launch_.begin_block) launch_.begin_block(x, y, z);
   for (Meeting& warp : warps_) warp.arrived = 0;
   for (Meeting& group : groups_) group.arrived = 0;
   for (Thread& t : threads_) {
@@ -356,6 +392,7 @@ void Machine::load_matrices(MatrixLoad* const* all) {
     for (int r = 0; r < 8; ++r) {
       const char* const row = all[8 * m + r]->row;
       check_shared(row, "ldmatrix");
+      use_shared(row, 16, false, current_ / kLanes * kLanes + 8 * m + r);
       const unsigned bank = 1u << (row - scratch_) / 16 % 8;
       shared_bank = shared_bank || (banks & bank) != 0;
       banks |= bank;
@@ -407,7 +444,7 @@ void Machine::product_bf16(Product* const* all) {
 }
 void Machine::product_f16(Product* const* all) {
   product_of_halves(all,
-                    [](unsigned word, int half) { return test::f16_value(word >> 16 * half); });
+                    [](unsigned word, int half) { return f16_value(word >> 16 * half & 0xffffu); });
 }
 
 void Machine::product_tf32(Product* const* all) {
@@ -538,6 +575,20 @@ void wait_for_phase(void* barrier, unsigned parity) {
 }
 void copy_box(void* to, int bytes, const void* map, const int* at, void* barrier) {
   machine->copy_box(to, bytes, map, at, barrier);
+}
+
+const Calls& calls() {
+#define EFLOW_CALL(result, name, parameters, arguments) &name,
+  static const Calls table{EFLOW_MACHINE_CALLS(EFLOW_CALL)};
+#undef EFLOW_CALL
+  return table;
+}
+
+bool check_access(const char* p, std::size_t bytes, bool writes, std::string& error) {
+  return machine->check_access(p, bytes, writes, error);
+}
+void fail(const std::string& error) {
+  machine->fail(error);
 }
 
 Outcome run(const Launch& launch, void (*kernel)(const void* block, const void* args),

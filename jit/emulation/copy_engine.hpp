@@ -1,14 +1,14 @@
 #pragma once
 // Emulated copy engine (TMA): barriers in shared memory that count arrivals and expected bytes, and
 // tensor-map copies, executed either immediately or when a thread waits for them.
-// cuda_emulation.cpp decides which threads run in the meantime.
+// machine.cpp decides which threads run in the meantime.
 
 #include <cstring>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "eflow/tests/support/cuda/tensor_map_emulation.hpp"
+#include "eflow/jit/emulation/tensor_map_fields.hpp"
 
 namespace eflow::emulated {
 
