@@ -1,6 +1,7 @@
 #include "eflow/jit/cache/tuning_database.hpp"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "eflow/core/base/error.hpp"
@@ -144,10 +145,14 @@ std::size_t TuningDatabase::import_from(const fs::path& file, const Unsound& uns
   if (!whole.is_object() || !whole.contains("records") || !whole["records"].is_array())
     throw CorruptData(str("[jit] ", file.string(), " was not written by `eflow jit tune export`"));
   std::size_t count = 0;
+  std::map<fs::path, FileLock> locks;  // a tuner must not overwrite what is imported
   for (const Json& j : whole["records"]) {
     std::string why;
     const std::optional<TuningRecord> record = TuningRecord::decode(j.dump(), why);
     if (record && record->finished) {
+      const fs::path device = device_folder(record->key.device, record->key.arch);
+      if (!locks.contains(device))
+        locks.emplace(device, lock(record->key.device, record->key.arch));
       put(*record);
       ++count;
     } else if (unsound) {

@@ -152,6 +152,9 @@ RaceResult run_race(Samples& samples, int incumbent, const Race& race, const Rac
     one_round(samples, timed ? still_in(samples, incumbent, options) : all, round, race);
     timed = true;
     if (race.after_round) race.after_round();
+    if (race.progress)
+      race.progress(static_cast<int>(still_in(samples, incumbent, options).size()),
+                    std::max(0.0, budget - (race.now() - begin)));
   }
   RaceResult out = judge(samples, incumbent, options);
   out.rounds = round;

@@ -58,6 +58,8 @@ struct Race {
   std::function<double()> now = {};
   /// Called after each round, for saving progress; may be empty.
   std::function<void()> after_round = {};
+  /// Called after each round: candidates that may still win, and the most seconds left; may be empty.
+  std::function<void(int running, double seconds_left)> progress = {};
 };
 
 /// Runs a race. `samples[i]` holds the samples of candidate i and is extended; existing samples

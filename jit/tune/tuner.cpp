@@ -1,11 +1,13 @@
 #include "eflow/jit/tune/tuner.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <ctime>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/tune/kernel_tuning_target.hpp"
+#include "eflow/jit/tune/trial.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -17,6 +19,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kTries = 2;
 /// Seconds between saves: the most measurement time that a kill can lose.
 constexpr double kSaveSeconds = 0.5;
+constexpr double kSaySeconds = 5;
 
 double now_seconds() {
   return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
@@ -129,6 +132,10 @@ class Tuning {
                             " killed the tuner twice with its default config; nothing was tuned"));
     }
     if (first.state == ConfigState::kNew) begin_try(first);
+    if (const std::string why = try_first(first); !why.empty()) {
+      throw DeviceError(str("[jit] ", to_string(record_.key.kernel.spec, record_.key.kernel.name),
+                            ": the default config ", why, "; nothing was tuned"));
+    }
     const std::vector<double> expected = results_of(first);
     first.state = ConfigState::kOk;
     first.tries = 0;
@@ -149,7 +156,18 @@ class Tuning {
     save();
   }
 
+  /// Runs the config in a process of its own. Returns how it failed; empty: it did not.
+  [[nodiscard]] std::string try_first(const ConfigRecord& c) const {
+    if (runtime_.target().backend == Backend::kCuda || options_.trial_seconds <= 0) return "";
+    return try_in_child([&] { workload_.launch(subject_.spec_of(c)); }, options_.trial_seconds);
+  }
+
   void check(ConfigRecord& c, const std::vector<double>& expected) {
+    if (c.why = try_first(c); !c.why.empty()) {
+      c.state = ConfigState::kCrashed;
+      say(str("  ", record_.text_of(c), ": ", c.why, "; excluded"));
+      return;
+    }
     try {
       const double difference = relative_difference(results_of(c), expected);
       const bool right = difference <= workload_.tolerance;
@@ -188,6 +206,14 @@ class Tuning {
     return out;
   }
 
+  /// At most every five seconds.
+  void say_progress(int running, std::size_t all, double seconds_left) {
+    if (now_seconds() - said_ < kSaySeconds) return;
+    said_ = now_seconds();
+    say(str("  ", running, " of ", all, " configs may still be the fastest; at most ",
+            std::ceil(seconds_left), " s left"));
+  }
+
   void race(const std::vector<int>& runners, TuneOutcome& out) {
     std::vector<Contestant> contestants;
     std::vector<std::vector<double>> samples;
@@ -205,15 +231,18 @@ class Tuning {
         record_.configs[static_cast<std::size_t>(runners[i])].us = samples[i];
     };
     record_.finished = false;
-    const RaceResult result = run_race(samples, incumbent,
-                                       {.time = [&](int i) { return timer(i) * 1e6; },
-                                        .now = now_seconds,
-                                        .after_round =
-                                            [&] {
-                                              keep();
-                                              if (now_seconds() - saved_ >= kSaveSeconds) save();
-                                            }},
-                                       options_.race);
+    const RaceResult result =
+        run_race(samples, incumbent,
+                 {.time = [&](int i) { return timer(i) * 1e6; },
+                  .now = now_seconds,
+                  .after_round =
+                      [&] {
+                        keep();
+                        if (now_seconds() - saved_ >= kSaveSeconds) save();
+                      },
+                  .progress = [&](int running,
+                                  double left) { say_progress(running, runners.size(), left); }},
+                 options_.race);
     keep();
     record_.best = runners[static_cast<std::size_t>(result.best)];
     const double was = median_interval(record_.configs[0].us).median;
@@ -231,7 +260,7 @@ class Tuning {
   const Workload& workload_;
   const TuneOptions& options_;
   TuningRecord record_;
-  double saved_ = 0;
+  double saved_ = 0, said_ = now_seconds();
 };
 
 }  // namespace

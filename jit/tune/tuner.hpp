@@ -2,8 +2,9 @@
 // The autotuner: finds the fastest config of a kernel for one specialisation and one bucket of
 // shapes, and saves its progress in the tuning database. Configs that do not fit the device are
 // skipped. The rest are compiled in parallel, checked against the default config's result, and then
-// raced (race.hpp). An interrupted run resumes. A config during which the process died twice is
-// excluded. A config added to a kernel later races against the best known one only.
+// raced (race.hpp). On the CPU, a config first runs in a process of its own: one that hangs or crashes
+// there is excluded. An interrupted run resumes. A config during which the tuner's own process died
+// twice is excluded, too. A config added to a kernel later races against the best known one only.
 
 #include <functional>
 #include <string>
@@ -18,7 +19,9 @@ namespace eflow::jit {
 
 struct TuneOptions {
   RaceOptions race = {};
-  bool again = false;           ///< re-measure what is already tuned
+  bool again = false;  ///< re-measure what is already tuned
+  /// Time for a config's first run, which on the CPU is in a process of its own; 0: in this process.
+  double trial_seconds = 30;
   double batch_seconds = 2e-3;  ///< least duration of a timed batch of launches
   LaunchClock clock = {};       ///< empty: wall_clock
   std::function<void(const std::string&)> say = {};  ///< receives progress lines; may be empty

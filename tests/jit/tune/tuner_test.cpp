@@ -3,12 +3,14 @@
 #define BOOST_TEST_MODULE tuner
 #include "eflow/jit/tune/tuner.hpp"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
@@ -309,7 +311,9 @@ BOOST_AUTO_TEST_CASE(a_config_that_ends_the_process_is_left_out) {
         if (spec.constants[1] == 1) _exit(9);
         launch(spec);
       };
-      const TuneOutcome o = tune(*s.runtime, s.database(), Session::kernel(), w, s.fake_time());
+      TuneOptions options = s.fake_time();
+      options.trial_seconds = 0;  // as on a GPU
+      const TuneOutcome o = tune(*s.runtime, s.database(), Session::kernel(), w, options);
       _exit(s.best_step(o) == 64 ? 0 : 1);
     }
     int status = 0;
@@ -320,6 +324,53 @@ BOOST_AUTO_TEST_CASE(a_config_that_ends_the_process_is_left_out) {
   const TuneOutcome o = s.tune_now();
   BOOST_TEST(o.known);
   BOOST_TEST(name_of(s.config(o, 1).state) == "crashed");
+}
+
+BOOST_AUTO_TEST_CASE(a_config_that_hangs_or_crashes_dies_alone) {
+  Session s;
+  s.steps = {4, 1, 64, 2, 8, 16};
+  for (const int step : s.steps) s.seconds.try_emplace(step, 3.0);
+  s.start();
+  Workload w = s.workload();
+  const pid_t tuner = getpid();
+  w.launch = [launch = w.launch, tuner](const KernelSpec& spec) {
+    const int step = spec.constants[1];
+    // Were these the tuner's own process, the test would end here.
+    if (step == 1) BOOST_REQUIRE(getpid() != tuner);
+    if (step == 1) std::this_thread::sleep_for(std::chrono::hours(1));
+    if (step == 2) kill(getpid(), SIGSEGV);
+    if (step == 8) _exit(9);
+    if (step == 16) throw DeviceError("no");
+    launch(spec);
+  };
+  TuneOptions options = s.fake_time();
+  options.trial_seconds = 1;
+  std::vector<std::string> said;
+  options.say = [&](const std::string& line) { said.push_back(line); };
+  const TuneOutcome o = tune(*s.runtime, s.database(), Session::kernel(), w, options);
+  BOOST_TEST(s.best_step(o) == 64);
+  BOOST_TEST(o.record.finished);
+  const struct {
+    int step;
+    std::string_view state, why;
+  } expected[] = {{1, "crashed", "did not finish in 1 s"},
+                  {2, "crashed", "ended with signal 11"},
+                  {8, "crashed", "ended with exit code 9"},
+                  {16, "failed", "no"}};
+  for (const auto& e : expected) {
+    BOOST_TEST(name_of(s.config(o, e.step).state) == e.state);
+    BOOST_TEST(s.config(o, e.step).why.find(e.why) != std::string::npos, s.config(o, e.step).why);
+  }
+  BOOST_TEST(std::any_of(said.begin(), said.end(), [](const std::string& line) {
+    return line.find("did not finish in 1 s; excluded") != std::string::npos;
+  }));
+  BOOST_TEST(s.tune_now().known);  // and are not tried again
+  // A default that hangs is an error, at once.
+  s.steps = {1, 4};
+  s.start();
+  BOOST_CHECK_THROW(
+      tune(*s.runtime, s.database(), {"scale", KernelSpec("scale", {}, {5, 1})}, w, options),
+      DeviceError);
 }
 
 BOOST_AUTO_TEST_CASE(records_that_do_not_fit_are_not_used) {
@@ -422,6 +473,19 @@ BOOST_AUTO_TEST_CASE(one_process_tunes_on_a_device) {
   const DeviceLimits& limits = s.runtime->limits();
   const FileLock lock = s.database().lock(limits.name, limits.arch);
   BOOST_CHECK_THROW((void)s.tune_now(), IoError);
+}
+
+BOOST_AUTO_TEST_CASE(an_import_and_a_tuner_lose_nothing_of_each_other) {
+  Session s;
+  (void)s.tune_now();
+  const fs::path table = s.dir / "table.json";
+  BOOST_TEST(s.database().export_to(table) == 1u);
+  const DeviceLimits& limits = s.runtime->limits();
+  {
+    const FileLock tuner = s.database().lock(limits.name, limits.arch);
+    BOOST_CHECK_THROW((void)s.database().import_from(table), IoError);
+  }
+  BOOST_TEST(s.database().import_from(table) == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(kernels_without_a_space_or_a_default_are_refused) {
