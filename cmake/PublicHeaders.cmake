@@ -18,6 +18,7 @@ set(EFLOW_PUBLIC_jit
   jit/kernel/definitions.hpp
   jit/kernel/shape_bucket.hpp
   jit/kernel/spec.hpp
+  jit/kernel_builder.hpp
   jit/options.hpp
   jit/runtime.hpp
   jit/tune/tuner.hpp
@@ -72,13 +73,20 @@ set(EFLOW_DETAIL_base
   core/base/hash.hpp)
 set(EFLOW_DETAIL_jit
   jit/cache/cache_directory.hpp
+  jit/cache/cache_use.hpp
+  jit/cache/disk_cache.hpp
+  jit/cache/pack.hpp
   jit/cache/tuning_database.hpp
   jit/cache/tuning_record.hpp
+  jit/kernel/artifact.hpp
   jit/kernel/build_report.hpp
+  jit/kernel/build_request.hpp
+  jit/kernel/compiler.hpp
   jit/kernel/grid.hpp
   jit/kernel/isa.hpp
   jit/kernel/stream.hpp
   jit/kernel/target.hpp
+  jit/kernel/texts.hpp
   jit/tune/bench.hpp
   jit/tune/race.hpp)
 set(EFLOW_DETAIL_core
@@ -144,9 +152,6 @@ set(EFLOW_SHARED_base
   core/base/number_text.hpp
   core/base/stopwatch.hpp)
 set(EFLOW_SHARED_jit
-  jit/cache/cache_use.hpp
-  jit/cache/disk_cache.hpp
-  jit/cache/pack.hpp
   jit/cuda/api.hpp
   jit/cuda/context.hpp
   jit/cuda/cublas_api.hpp
@@ -156,11 +161,6 @@ set(EFLOW_SHARED_jit
   jit/cuda/tensor_map.hpp
   jit/host/multiply_loop.hpp
   jit/host/thread_pool.hpp
-  jit/kernel/artifact.hpp
-  jit/kernel/build_request.hpp
-  jit/kernel/compiler.hpp
-  jit/kernel/texts.hpp
-  jit/kernel_builder.hpp
   jit/tune/tuning_target.hpp)
 set(EFLOW_SHARED_core
   core/comm/shard_tree.hpp

@@ -117,10 +117,12 @@ class Nvrtc final : public Compiler {
                              library_.error_string(code), "):\n", log));
     }
     Resources resources = parse_resources(log);
-    resources.shared += tile_bytes(program.ptx(), request.title());
+    std::string ptx = program.ptx();
+    resources.shared += tile_bytes(ptx, request.title());
     std::string warnings = parse_warnings(log);
     const double seconds = stopwatch.seconds();
-    return {program.cubin(), std::move(log), resources, seconds, std::move(warnings)};
+    return {program.cubin(), std::move(log),      resources,
+            seconds,         std::move(warnings), std::move(ptx)};
   }
 
  private:

@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/export.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -55,3 +58,5 @@ class ScratchDirectory {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

@@ -24,6 +24,7 @@ struct Compiled {
   Resources resources = {};
   double seconds = 0;
   std::string warnings = "";  ///< what the compiler warns of, with file and line; part of the log
+  std::string ptx = "";       ///< of a GPU kernel; not kept with the artifact
 };
 
 /// When to abandon a compile.

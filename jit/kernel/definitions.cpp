@@ -146,6 +146,13 @@ KernelSource KernelDefinitions::source(const KernelRef& kernel) const {
           d.shared_bytes ? d.shared_bytes(kernel.spec) : 0, expand(d.prologue, kernel)};
 }
 
+std::vector<KernelDefinition> KernelDefinitions::added() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<KernelDefinition> out;
+  for (const auto& [name, definition] : added_) out.push_back(definition);
+  return out;
+}
+
 ConfigSpace KernelDefinitions::space(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto added = added_.find(name);

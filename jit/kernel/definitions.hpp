@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "eflow/core/base/export.hpp"
 #include "eflow/jit/kernel/config_space.hpp"
@@ -49,6 +50,9 @@ class KernelDefinitions {
   /// Resolves a kernel. Throws CompileError if it is not defined, or if its KernelSpec lacks a dtype that
   /// the expression uses.
   [[nodiscard]] KernelSource source(const KernelRef& kernel) const;
+
+  /// All definitions that were added, by name.
+  [[nodiscard]] std::vector<KernelDefinition> added() const;
 
   /// The config space of the kernel `name`; empty if it has none.
   [[nodiscard]] ConfigSpace space(std::string_view name) const;

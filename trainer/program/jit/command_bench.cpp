@@ -9,6 +9,7 @@
 #include "eflow/jit/tune/bench.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
 #include "eflow/trainer/program/jit/commands.hpp"
+#include "eflow/trainer/program/jit/text_kernel.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -152,21 +153,26 @@ std::string describe_time(double seconds) {
   return text;
 }
 
-int run_bench(const CommandLine& line, const std::vector<TunableKernel>& kernels,
+int run_bench(const CommandLine& line, const std::vector<TunableKernel>& known_kernels,
               const Options& options, std::ostream& out) {
   Options on = options;
   on.device = line.value("device", options.device);
   if (line.words.empty()) {
-    line.refuse({"sizes", "budget-s"}, "without a KERNEL");
+    line.refuse({"sizes", "budget-s", "text"}, "without a KERNEL");
     return bench_overheads(on, out);
   }
   RaceOptions race{.max_rounds = 101};
   race.budget_seconds = number_option(line, "budget-s", 10);
+  std::vector<TunableKernel> kernels = known_kernels;
+  if (has_text(line)) kernels = {text_kernel(line, parse_kernel(line.words[0]))};
   std::vector<NamedKernel> named;
   for (const std::string& word : line.words) named.push_back(find_tunable(kernels, word));
   Runtime runtime(on);
   define_kernels(runtime.builder().definitions());
-  define_texts(runtime.builder().definitions(), kernels);
+  if (has_text(line))
+    define_text(line, parse_kernel(line.words[0]), runtime.builder());
+  else
+    define_texts(runtime.builder().definitions(), kernels);
   const std::string sizes = line.value("sizes", "");
   std::vector<SizeParameter> known;  // a size may belong to the other kernel only
   for (const NamedKernel& n : named)

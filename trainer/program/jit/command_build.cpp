@@ -1,14 +1,22 @@
-// eflow jit compile, repro and why: compiles one kernel, or compares its request with the cache.
+// eflow jit compile, kernels, repro and why: compiles one kernel, lists all, or compares a request
+// with the cache.
 #include <algorithm>
+#include <map>
+#include <sstream>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/jit/host/subprocess.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/builtin.hpp"
+#include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
 #include "eflow/jit/kernel/request_check.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
+#include "eflow/trainer/program/jit/text_kernel.hpp"
 
 namespace eflow::jit {
+namespace fs = std::filesystem;
 namespace {
 
 /// The named parts of a request, for comparing two requests.
@@ -40,12 +48,80 @@ std::vector<std::string> differences(const BuildRequest& wanted, const BuildRequ
 
 }  // namespace
 
+namespace {
+
+void write_text(const std::string& file, std::string_view text, std::ostream& out) {
+  write_file_atomically(file, text);
+  out << "wrote " << file << '\n';
+}
+
+/// The machine code of an image as text. Throws InvalidArgument without the tool for it.
+std::string disassembly(const Target& target, const std::string& image, const Options& options) {
+  const bool gpu = target.backend == Backend::kCuda;
+  const std::string tool = gpu ? "nvdisasm" : "objdump";
+  std::istringstream folders(options.search_path);
+  fs::path program;
+  for (std::string folder; program.empty() && std::getline(folders, folder, ':');) {
+    if (fs::is_regular_file(fs::path(folder) / tool)) program = fs::path(folder) / tool;
+  }
+  if (program.empty()) {
+    throw InvalidArgument(str("--sass needs ", tool, ", which is not in PATH; install ",
+                              gpu ? "the CUDA toolkit" : "binutils"));
+  }
+  const ScratchDirectory directory(options.temporary);
+  const std::string file = (directory.path() / "image").string();
+  write_file_atomically(file, image);
+  Process process{.argv = {program.string()}, .environment = {"LC_ALL=C"}, .stop = {}};
+  if (!gpu) process.argv.insert(process.argv.end(), {"-d", "--no-show-raw-insn"});
+  process.argv.push_back(file);
+  process.max_output = 64u << 20;
+  const ProcessResult result = run_process(process);
+  if (!result.ok()) throw IoError(str(tool, " failed: ", result.output.substr(0, 1000)));
+  return result.output;
+}
+
+/// Writes the PTX of a GPU kernel, which is not kept with the artifact.
+void write_ptx(const std::string& file, const BuildRequest& request, KernelBuilder& builder,
+               const Options& options, std::ostream& out) {
+  if (request.target.backend != Backend::kCuda)
+    throw InvalidArgument("--ptx needs a GPU's architecture: --arch sm_NN");
+  const FoundCompiler& found = builder.compiler(Backend::kCuda);
+  if (!found) throw CompileError(found.why);
+  const CompileLimits limits{.timeout = options.compile_timeout, .stop = {}, .cancelled = {}};
+  write_text(file, found.compiler->compile(request, limits).ptx, out);
+}
+
+}  // namespace
+
+int run_kernels(KernelBuilder& builder, std::ostream& out) {
+  std::map<std::string, std::pair<int, std::string>> built_in;  // specialisations, and the text
+  for (const auto& [spec, entry] : builtin_index(Isa::kBaseline)) {
+    auto& [count, text] = built_in[entry->text];
+    ++count;
+    text = short_text_path(entry->file);
+  }
+  for (const auto& [name, of] : built_in)
+    out << name << "  " << of.second << "  built in, " << of.first << " specialisations\n";
+  for (const KernelDefinition& d : builder.definitions().added()) {
+    out << d.name << "  " << short_text_path(d.text) << "  " << d.expression;
+    for (const Tunable& t : d.space.tunables) out << "  " << t.name << " = $c" << t.constant;
+    out << '\n';
+  }
+  return 0;
+}
+
 int run_compile(const CommandLine& line, KernelBuilder& builder, const Options& options,
                 std::ostream& out) {
   const Target target = parse_target(line.value("arch", ""), options);
-  const BuildRequest request = builder.request(parse_kernel(line.words[0]), target);
+  const KernelRef kernel = parse_kernel(line.words[0]);
+  if (has_text(line)) define_text(line, kernel, builder);
+  const BuildRequest request = builder.request(kernel, target);
+  if (const std::string file = line.value("ptx", ""); !file.empty())
+    write_ptx(file, request, builder, options, out);
   const Built built = builder.build(request, {.timeout = options.compile_timeout, .stop = {}});
   out << describe_built(request, built) << '\n';
+  if (const std::string file = line.value("sass", ""); !file.empty())
+    write_text(file, disassembly(target, built.artifact->image, options), out);
   if (const std::string folder = line.value("dump", ""); !folder.empty()) {
     out << "dumped to "
         << dump_build(folder, request, built.artifact->image, built.artifact->log).string() << '\n';

@@ -68,6 +68,7 @@ struct NamedKernel {
 int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out);
 int run_compile(const CommandLine& line, KernelBuilder& builder, const Options& options,
                 std::ostream& out);
+int run_kernels(KernelBuilder& builder, std::ostream& out);
 int run_prepare(const CommandLine& line, const KernelLists& lists, KernelBuilder& builder,
                 const Options& options, std::ostream& out);
 int run_why(const CommandLine& line, KernelBuilder& builder, const Options& options,

@@ -7,6 +7,7 @@
 #include "eflow/jit/tune/tuner.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
 #include "eflow/trainer/program/jit/commands.hpp"
+#include "eflow/trainer/program/jit/text_kernel.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -100,7 +101,10 @@ int tune_kernels(const CommandLine& line, const std::vector<TunableKernel>& kern
   options.device = line.value("device", options.device);
   Runtime runtime(options);
   define_kernels(runtime.builder().definitions());
-  define_texts(runtime.builder().definitions(), kernels);
+  if (has_text(line))
+    define_text(line, parse_kernel(line.words[1]), runtime.builder());
+  else
+    define_texts(runtime.builder().definitions(), kernels);
   const TuningDatabase database = database_of(runtime.builder());
   TuneOptions tuning;
   tuning.race.budget_seconds = number_option(line, "budget-s", tuning.race.budget_seconds);
@@ -159,10 +163,15 @@ int run_tune(const CommandLine& line, const std::vector<TunableKernel>& kernels,
   const std::string& what = line.words[0];
   const bool by_list = !line.value("list", "").empty();
   if (what == "run" && by_list != (line.words.size() > 1)) {
-    if (by_list) line.refuse({"sizes"}, "with --list, which has sizes of its own");
+    if (by_list) line.refuse({"sizes", "text"}, "with --list, which has sizes of its own");
     if (!by_list) line.refuse({"batch"}, "without --list MODEL");
+    if (has_text(line))
+      return tune_kernels(line, {text_kernel(line, parse_kernel(line.words[1]))}, lists, options,
+                          out);
     return tune_kernels(line, kernels, lists, options, out);
   }
+  line.refuse(kTextOptions, str("on eflow jit tune ", what));
+  line.refuse(kOperandOptions, str("on eflow jit tune ", what));
   line.refuse({"sizes", "budget-s", "again", "cpu-time"}, str("on eflow jit tune ", what));
   if (what == "list" && line.words.size() <= 2) {
     if (line.words.size() == 2) line.refuse({"list"}, "after a MODEL");

@@ -104,6 +104,9 @@ std::string describe_resources(const Resources& r) {
 std::string jit_usage() {
   return "eflow jit doctor                           reports the tools found, and what is missing\n"
          "eflow jit compile KERNEL [--arch A] [--dump DIR]      compiles one kernel; needs no GPU\n"
+         "                  [--ptx FILE] [--sass FILE]         writes its PTX or machine code as "
+         "text\n"
+         "eflow jit kernels                          lists all kernels that have a name\n"
          "eflow jit prepare [KERNEL...] [--list default|FILE] [--arch A,...]    compiles many, in "
          "parallel\n"
          "                  [--report FILE] [--spills refuse]    and reports their resource usage\n"
@@ -129,6 +132,12 @@ std::string jit_usage() {
          "eflow jit tune show | export FILE | import FILE    manages the records of all devices\n"
          "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or compares two\n"
          "eflow jit bench                            measures the JIT's overhead on this machine\n"
+         "compile, tune run and bench also take a kernel of yours: --text FILE --expression "
+         "'matmul<$t0, $c0>'\n"
+         "                   [--threads N]; tune and bench give it operands: --arguments "
+         "'x:bf16[n], out\n"
+         "                   y:bf16[n], n' --grid '(n+1023)/1024' [--tunables 'c0=64,128;c1=1,2'] "
+         "--sizes n=4096\n"
          "KERNEL is like 'reduce<bf16, f32>(1)'; A is cpu, an instruction set, or sm_NN;\n"
          "S is like 'm=512,n=64'; D is cpu or cuda:0\n";
 }
@@ -144,17 +153,24 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out, con
   if (command == "--help" || command == "help") return out << jit_usage(), 0;
   if (command == "gc") return run_gc(line({"max-mb"}, 0, 0), options, out);
   if (command == "tune")
-    return run_tune(
-        line({"sizes", "list", "budget-s", "again", "cpu-time", "device", "batch"}, 1, 1000),
-        kernels, tuning_lists, options, out);
+    return run_tune(line({"sizes", "list", "budget-s", "again", "cpu-time", "device", "batch",
+                          "text", "expression", "threads", "arguments", "grid", "tunables"},
+                         1, 1000),
+                    kernels, tuning_lists, options, out);
   if (command == "bench")
-    return run_bench(line({"sizes", "budget-s", "device"}, 0, 2), kernels, options, out);
+    return run_bench(line({"sizes", "budget-s", "device", "text", "expression", "threads",
+                           "arguments", "grid", "tunables"},
+                          0, 2),
+                     kernels, options, out);
   KernelBuilder builder(options);
   define_kernels(builder.definitions());
   define_texts(builder.definitions(), kernels);
   if (command == "doctor")
     return static_cast<void>(line({}, 0, 0)), run_doctor(builder, options, out);
-  if (command == "compile") return run_compile(line({"arch", "dump"}, 1, 1), builder, options, out);
+  if (command == "compile")
+    return run_compile(line({"arch", "dump", "text", "expression", "threads", "ptx", "sass"}, 1, 1),
+                       builder, options, out);
+  if (command == "kernels") return static_cast<void>(line({}, 0, 0)), run_kernels(builder, out);
   if (command == "prepare")
     return run_prepare(line({"arch", "list", "report", "spills"}, 0, 100000), lists, builder,
                        options, out);

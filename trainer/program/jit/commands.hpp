@@ -31,6 +31,9 @@ using TuningLists = std::map<std::string, std::function<std::vector<TuningJob>(T
 ///   doctor                     reports the tools found, and what each missing one costs
 ///   compile KERNEL [--arch A] [--dump DIR]
 ///                              compiles one kernel, through the caches; needs no GPU
+///           [--ptx FILE] [--sass FILE]
+///                              writes its PTX or machine code as text (nvdisasm; objdump)
+///   kernels                    lists all kernels: name, text, expression
 ///   prepare [KERNEL...] [--list LIST] [--arch A,...] [--report FILE] [--spills refuse]
 ///                              compiles many kernels in parallel; the report is a Markdown table
 ///                              of registers, shared memory and compile times
@@ -47,6 +50,8 @@ using TuningLists = std::map<std::string, std::function<std::vector<TuningJob>(T
 ///                              needs no GPU, even with --device cuda
 ///   bench [KERNEL [KERNEL]] [--sizes S]
 ///                              times one kernel, compares two, or measures the JIT's overhead
+///
+/// compile, tune run and bench also take a kernel whose text is a file: text_kernel.hpp.
 ///
 /// KERNEL is like 'reduce<bf16, f32>(1)'; KEY is a prefix of an entry's key; A is cpu (this
 /// machine), an instruction set or sm_NN; S is like 'm=512,n=64'; LIST is a key of `lists` or a

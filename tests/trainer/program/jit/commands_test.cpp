@@ -306,6 +306,81 @@ BOOST_AUTO_TEST_CASE(a_kernel_can_be_handed_to_somebody) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_users_text_is_compiled_timed_and_tuned) {
+  Session s;
+  const std::string file = s.dir / "scaled.h";
+  std::ofstream(file) << "#pragma once\n"
+                         "#include \"eflow/kernels_src/tile/pack.h\"\n"
+                         "namespace EFLOW_TEXT {\n"
+                         "template <class T> struct Scaled { const T* x; T* y; Index n; };\n"
+                         "template <class T, int kPerBlock, int kBy>\n"
+                         "void scaled(const Block& block, const Scaled<T>& a) {\n"
+                         "  const Index begin = block.x * kPerBlock;\n"
+                         "  each<float>(begin, min_of(begin + kPerBlock, a.n), [&](auto i) {\n"
+                         "    store(a.y, i, load<float>(a.x, i) * float(kBy));\n"
+                         "  });\n"
+                         "}\n"
+                         "}\n";
+  const auto with = [&](std::vector<std::string> words, std::vector<std::string> more) {
+    words.insert(words.end(), {"--text", file, "--expression", "scaled<$t0, $c0, $c1>"});
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  const std::string kernel = "scaled<bf16>(64, 3)";
+  BOOST_TEST(contains(s.run(with({"compile", kernel}, {})), "compiled"));
+  BOOST_TEST(contains(s.run(with({"compile", kernel}, {})), "disk cache"));
+  const std::string sass = s.dir / "out.s", ptx = s.dir / "out.ptx";
+  (void)s.run(with({"compile", kernel}, {"--sass", sass}));
+  BOOST_TEST(contains(read_file(sass), "<eflow_run>:"));
+  if (find_nvrtc("")) {
+    (void)s.run(with({"compile", kernel}, {"--arch", "sm_90a", "--ptx", ptx}));
+    BOOST_TEST(contains(read_file(ptx), ".entry eflow_kernel"));
+    BOOST_TEST(contains(read_file(ptx), ".target sm_90a"));
+  }
+  BOOST_CHECK_THROW(s.run(with({"compile", kernel}, {"--ptx", ptx})), InvalidArgument);
+  BOOST_CHECK_THROW(s.run({"compile", kernel, "--expression", "x"}), InvalidArgument);
+  BOOST_CHECK_THROW(s.run({"compile", kernel, "--text", file}), InvalidArgument);
+  BOOST_CHECK_THROW(s.run({"compile", "gemm<f32, f32>()", "--text", file, "--expression", "x"}),
+                    InvalidArgument);
+
+  const std::vector<std::string> operands{"--arguments", "x:bf16[n], out y:bf16[n], n",
+                                          "--grid",      "(n + $c0 - 1) / $c0",
+                                          "--sizes",     "n=3000"};
+  const auto timed = [&](std::vector<std::string> words, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), operands.begin(), operands.end());
+    more.insert(more.end(), {"--budget-s", "0.3"});
+    return with(std::move(words), std::move(more));
+  };
+  BOOST_TEST(contains(s.run(timed({"bench", kernel})), "A  scaled<bf16>(64, 3)"));
+  const std::string two = s.run(timed({"bench", kernel, "scaled<bf16>(64, 5)"}));
+  BOOST_TEST(contains(two, "B  scaled<bf16>(64, 5)"), two);
+  BOOST_TEST(!contains(two, "differ by at most 0 of"), two);  // 3 x is not 5 x
+  const std::string tuned =
+      s.run(timed({"tune", "run", "scaled<bf16>(0, 3)"}, {"--tunables", "c0=64,512,1024"}));
+  BOOST_TEST(contains(tuned, "tuning scaled<bf16>(64, 3) --sizes n=3000"), tuned);
+  BOOST_TEST(contains(s.run({"tune", "show"}), "scaled<bf16>("));
+  for (const auto& [option, value] : std::vector<std::pair<std::string, std::string>>{
+           {"--arguments", "x:bf16[n], y:bf16[n], n"},
+           {"--arguments", "x:bf17[n], out y:bf16[n], n"},
+           {"--arguments", "x:bf16[m], out y:bf16[n], n"},
+           {"--arguments", "x:bf16[n], out y:bf16[n/(n-n)], n"},
+           {"--grid", "n,1,1,1"},
+           {"--grid", "n -"},
+           {"--tunables", "64,128"},
+           {"--device", "nonsense"}}) {
+    BOOST_CHECK_THROW(s.run(timed({"tune", "run", "scaled<bf16>(64, 3)"}, {option, value})),
+                      InvalidArgument);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(all_kernels_are_listed) {
+  Session s;
+  const std::string all = s.run({"kernels"});
+  BOOST_TEST(contains(all, "softmax  softmax.h  built in, "), all);
+  BOOST_TEST(contains(all, "glga_forward  glga/"), all);
+  BOOST_CHECK_THROW(s.run({"kernels", "x"}), InvalidArgument);
+}
+
 BOOST_AUTO_TEST_CASE(wrong_words_are_explained) {
   Session s;
   for (const std::vector<std::string>& args :
