@@ -28,6 +28,7 @@ set(EFLOW_PUBLIC_core
   core/comm/communicator.hpp
   core/comm/local_channel.hpp
   core/comm/mpi_channel.hpp
+  core/foreign/dlpack.hpp
   core/tensor/autograd.hpp
   core/tensor/device.hpp
   core/tensor/ops.hpp

@@ -16,8 +16,21 @@ Storage::Storage(DevicePtr on, std::size_t size)
     : device(std::move(on)), bytes(size), memory(device->allocate(size, {})) {
   device->plan().add(use, bytes);
 }
+Storage::Storage(DevicePtr on, void* theirs, std::size_t size, std::function<void()> give)
+    : device(std::move(on)), bytes(size), memory(theirs), give_back(std::move(give)) {
+  device->plan().add(use, bytes);
+}
 Storage::~Storage() {
   device->plan().subtract(use, bytes);
+  if (give_back) {
+    // What was queued may still read it.
+    try {
+      device->synchronize({});
+    } catch (...) {  // reported by the work that failed
+    }
+    give_back();
+    return;
+  }
   device->release(memory, bytes, {});
 }
 

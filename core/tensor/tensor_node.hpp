@@ -3,6 +3,7 @@
 // users include tensor.hpp.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace eflow::detail {
 /// A block of device memory, released when the last view of it is destroyed.
 struct Storage {
   Storage(DevicePtr on, std::size_t size);
+  /// Memory of another owner, who is told by `give_back` that it is no longer used.
+  Storage(DevicePtr on, void* theirs, std::size_t size, std::function<void()> give_back);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -23,6 +26,7 @@ struct Storage {
   DevicePtr device;
   std::size_t bytes;
   void* memory;
+  std::function<void()> give_back = {};  ///< set if the memory is another's
   MemoryUse use = MemoryUse::kActivations;
   /// A host copy of an i64 tensor in GPU memory, valid while version == host_version. Many ops
   /// check their indices on the host; this copy saves them a wait for the device.

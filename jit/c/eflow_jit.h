@@ -47,8 +47,8 @@ EFLOW_JIT_API const eflow_kernel* eflow_jit_prepare(eflow_jit* jit, const char* 
 /** Launches a grid of x * y * z blocks. `args` is the argument struct of the text, of `bytes` bytes. `stream`
  * is a CUstream of the device's primary context, NULL its default stream; the CPU ignores it. A launch on
  * the CPU returns when it is done, one on a GPU when it is queued. */
-EFLOW_JIT_API int eflow_jit_launch(const eflow_kernel* kernel, long long x, long long y, long long z,
-                                   const void* args, size_t bytes, void* stream);
+EFLOW_JIT_API int eflow_jit_launch(const eflow_kernel* kernel, long long x, long long y,
+                                   long long z, const void* args, size_t bytes, void* stream);
 /** Waits for the work on the stream. */
 EFLOW_JIT_API int eflow_jit_synchronize(eflow_jit* jit, void* stream);
 
