@@ -93,8 +93,9 @@ Options Options::from_environment() {
   if (const std::optional<std::string> isa = variable("EFLOW_ISA")) {
     options.isa = isa_from_name(*isa);
     if (!options.isa) {
-      throw InvalidArgument(str("[jit] EFLOW_ISA=", *isa,
-                                " is unknown; expected baseline, avx2, avx512, avx512_bf16 or amx"));
+      throw InvalidArgument(
+          str("[jit] EFLOW_ISA=", *isa,
+              " is unknown; expected baseline, avx2, avx512, avx512_bf16 or amx"));
     }
   }
   options.threads = number("EFLOW_THREADS", "threads").value_or(0);

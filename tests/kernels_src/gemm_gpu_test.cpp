@@ -3,9 +3,9 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include "eflow/jit/emulation/machine.hpp"
 #include "eflow/tests/kernels_src/gemm_gpu_cases.h"
 #include "eflow/tests/kernels_src/gemm_problem.hpp"
-#include "eflow/jit/emulation/machine.hpp"
 
 namespace eflow_text_emulated_80_8 {
 extern const GemmEntries kGemmEntries;

@@ -13,9 +13,9 @@
 
 #include "eflow/core/base/dtype.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
+#include "eflow/jit/emulation/machine.hpp"
 #include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/tests/kernels_src/glga_cases.h"
-#include "eflow/jit/emulation/machine.hpp"
 
 namespace eflow_text_baseline {
 extern const GlgaTable kGlgaTable;

@@ -7,10 +7,10 @@
 #include <limits>
 #include <vector>
 
+#include "eflow/jit/emulation/machine.hpp"
 #include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/jit/kernel/isa.hpp"
 #include "eflow/tests/kernels_src/pack_cases.h"
-#include "eflow/jit/emulation/machine.hpp"
 
 #define EFLOW_DECLARE(target)          \
   namespace eflow_text_##target {      \

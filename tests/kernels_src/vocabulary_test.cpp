@@ -12,10 +12,10 @@
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/tensor/device.hpp"
+#include "eflow/jit/emulation/machine.hpp"
 #include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/jit/kernel/isa.hpp"
 #include "eflow/jit/runtime.hpp"
-#include "eflow/jit/emulation/machine.hpp"
 #include "eflow/tests/support/cuda/nvrtc_or_skip.hpp"
 #include "eflow/tests/support/jit/tile_texts.hpp"
 #include "eflow/tests/support/ptx/ptx_gpu.hpp"

@@ -37,8 +37,8 @@ std::string ptx_of(const std::string& library) {
   KernelBuilder builder(options);
   const FoundCompiler& found = builder.compiler(Backend::kCuda);
   BOOST_REQUIRE_MESSAGE(found, found.why);
-  const auto request = builder.request(
-      {"softmax", KernelSpec("softmax", {DType::kF32})}, {Backend::kCuda, "sm_80"});
+  const auto request =
+      builder.request({"softmax", KernelSpec("softmax", {DType::kF32})}, {Backend::kCuda, "sm_80"});
   return found.compiler->toolchain() + "\n" + found.compiler->compile(request, {}).ptx;
 }
 

@@ -73,8 +73,9 @@ Target parse_target(const std::string& text, const Options& options) {
       digits[0] <= '9') {
     return {Backend::kCuda, text};
   }
-  throw InvalidArgument(str(
-      "--arch ", text, " is unknown; expected cpu, baseline, avx2, avx512, avx512_bf16, amx or sm_NN"));
+  throw InvalidArgument(
+      str("--arch ", text,
+          " is unknown; expected cpu, baseline, avx2, avx512, avx512_bf16, amx or sm_NN"));
 }
 
 std::string describe_bytes(std::uint64_t bytes) {
