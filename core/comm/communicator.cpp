@@ -108,6 +108,9 @@ Communicator::Communicator(std::unique_ptr<Channel> channel, std::chrono::millis
 Communicator::~Communicator() {
   if (whole_ == nullptr) return;
   if (std::uncaught_exceptions() > 0) leave("an error, which other messages may name");
+  whole_->waited_ += waited_;
+  whole_->hidden_ += hidden_;
+  whole_->group_bytes_ += bytes();
   std::erase(whole_->groups_, this);
 }
 
@@ -134,6 +137,12 @@ std::unique_ptr<Communicator> Communicator::group(int first, int count) {
 double Communicator::waited_seconds() const {
   double all = waited_;
   for (const Communicator* part : groups_) all += part->waited_seconds();
+  return all;
+}
+
+std::size_t Communicator::bytes() const {
+  std::size_t all = log_.bytes() + group_bytes_;
+  for (const Communicator* part : groups_) all += part->bytes();
   return all;
 }
 

@@ -90,6 +90,8 @@ class Communicator {
   /// Seconds in which operations were on their way while this rank did something else: from the
   /// start of one to the wait for it.
   [[nodiscard]] double hidden_seconds() const;
+  /// Bytes that this rank has sent and received.
+  [[nodiscard]] std::size_t bytes() const;
 
   /// Sends and receives messages, at most one per pair and direction: the operation that all others
   /// consist of, and the neighbour exchange of sequence parallelism. Sizes must agree on both sides.
@@ -154,6 +156,7 @@ class Communicator {
   std::vector<std::shared_ptr<Pending::State>> active_;
   CallLog log_;
   double waited_ = 0, hidden_ = 0;
+  std::size_t group_bytes_ = 0;                             ///< of groups that ended
   std::chrono::steady_clock::time_point alone_since_ = {};  ///< with operations on their way
   bool noted_interruption_ = false;
   bool failed_ = false;

@@ -1,8 +1,8 @@
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 
+#include "eflow/core/sequence/host_copy.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
-#include "eflow/trainer/ranks/host_copy.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
 
 namespace eflow::trainer {
@@ -89,7 +89,7 @@ Tensor GradientSum::sum_slices(std::int64_t step) {
   sum_ = comm::ShardSum<Tensor>(total_shards_);
   if (size == 1) return rows.begin()->second;
 
-  std::vector<HostCopy> outgoing, incoming;
+  std::vector<comm::HostCopy> outgoing, incoming;
   std::vector<Tensor> received;
   std::vector<std::vector<comm::ShardNode>> nodes;
   const std::int64_t own = layout_.slice(me).count();
@@ -104,8 +104,8 @@ Tensor GradientSum::sum_slices(std::int64_t step) {
   }
   std::vector<std::span<const std::byte>> to;
   std::vector<std::span<std::byte>> from;
-  for (HostCopy& copy : outgoing) to.push_back(copy.bytes());
-  for (HostCopy& copy : incoming) from.push_back(copy.bytes());
+  for (comm::HostCopy& copy : outgoing) to.push_back(copy.bytes());
+  for (comm::HostCopy& copy : incoming) from.push_back(copy.bytes());
   ranks_->all_to_all(to, from, {"gradients", step}).wait();
 
   comm::ShardSum<Tensor> sum(total_shards_);
