@@ -80,8 +80,9 @@ inline constexpr std::array<std::string_view, 2> kInitStateNames = {"average", "
 /// [train]; train.recompute is model.recompute.
 struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, threads = 0;
-  std::int64_t shards = 0;  ///< 0: one per rank
-  double deadline = 600;    ///< seconds that a rank waits for the others
+  std::int64_t shards = 0;         ///< 0: one per rank
+  std::int64_t sequence = 1;       ///< ranks that divide the tokens of each clip
+  double deadline = 600;           ///< seconds that a rank waits for the others
   std::uint64_t seed = 1;
   DType precision = DType::kF32;  ///< of the blocks
   std::int64_t skip_nonfinite = 0;
