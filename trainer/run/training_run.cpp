@@ -26,6 +26,7 @@
 #include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
 #include "eflow/trainer/ranks/divided_work.hpp"
+#include "eflow/trainer/ranks/replica_check.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/run/parts.hpp"
@@ -362,6 +363,9 @@ class Run {
   /// All ranks.
   StepMetrics step() {
     StepMetrics metrics = train_step();
+    const std::int64_t every = config_.train.compare_every;
+    if (every > 0 && metrics.step % every == 0)
+      require_same_bits(parts_->model->parameters(), &ranks_, metrics.step);
     const std::int64_t last = config_.train.iterations;
     const bool measures = held_out_ && due(metrics.step, config_.eval.every, last);
     const bool shows = due(metrics.step, config_.sample.every, last);
