@@ -40,6 +40,7 @@ int export_weights(const Arguments& arguments);
 int replay(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int bench_step(const Arguments& arguments);
+int bench_comm(const Arguments& arguments);
 int bench_glga(const Arguments& arguments);
 int bench_ladder(const Arguments& arguments);
 int plot(const Arguments& arguments);

@@ -247,7 +247,8 @@ class Run {
                    config_.train.sequence > 1 ? str(", ", config_.train.sequence, " ranks per clip")
                                               : std::string())
              : std::string()));
-    const CompilesStop stop(hooks_.stop);
+    std::optional<CompilesStop> stop;
+    if (!hooks_.ranks_share_process) stop.emplace(hooks_.stop);
     parts_ = std::make_unique<Parts>(config_, open_clips(config_), &ranks_);
     divide_clips();
     if (ranks_.size() > 1) {  // the facts include a hash of the whole program
@@ -675,7 +676,7 @@ TrainingResult run_training(const Config& config, const std::filesystem::path& o
   if (complete.train.shards == 0) {
     complete.train.shards = std::max<std::int64_t>(1, ranks->size() / complete.train.sequence);
   }
-  use_threads(complete.train.threads);
+  if (!hooks.ranks_share_process) use_threads(complete.train.threads);
   return Run(complete, out, hooks, ranks).go(resume);
 }
 

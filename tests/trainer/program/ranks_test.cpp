@@ -170,6 +170,41 @@ BOOST_AUTO_TEST_CASE(other_options_on_one_rank_are_refused) {
   BOOST_TEST(text.find("rank 1") != std::string::npos, text);
 }
 
+BOOST_AUTO_TEST_CASE(ranks_are_planned_without_them) {
+  const Folder folder;
+  const auto plan =
+      eflow_says(folder.words("none", "--dry-run --ranks 8 --network ethernet-10 --tflops 0.05"));
+  BOOST_REQUIRE_MESSAGE(plan.code == 0, plan.text);
+  for (const char* part : {"8 ranks in 8 lanes of 1", "per rank", "gradients", "over ethernet-10",
+                           "0.05 TFLOP/s", "efficiency"})
+    BOOST_TEST(plan.text.find(part) != std::string::npos, plan.text);
+  BOOST_TEST(eflow_says(folder.words("none", "--ranks 8")).code == 2);
+  BOOST_TEST(eflow_says(folder.words("none", "--dry-run --ranks 7")).code == 2);  // 8 shards
+  const auto network = eflow_says(folder.words("none", "--dry-run --ranks 8 --network pigeons"));
+  BOOST_TEST(network.code == 2);
+  BOOST_TEST(network.text.find("infiniband-400") != std::string::npos, network.text);
+}
+
+BOOST_AUTO_TEST_CASE(simulated_ranks_train_the_same_run) {
+  const Folder folder;
+  const auto alone = eflow_says(folder.words("one"));
+  BOOST_REQUIRE_MESSAGE(alone.code == 0, alone.text);
+  const auto many = eflow_says(folder.words("many", "--ranks-simulated 4"));
+  BOOST_REQUIRE_MESSAGE(many.code == 0, many.text);
+  BOOST_TEST(many.text.find("4 ranks: sent and received") != std::string::npos, many.text);
+  BOOST_TEST((folder.lines("many") == folder.lines("one")));
+  BOOST_TEST(folder.weights("many", 8) == folder.weights("one", 8));
+}
+
+BOOST_AUTO_TEST_CASE(messages_are_measured) {
+  const auto threads = eflow_says("bench comm --mib 1 --json");
+  BOOST_REQUIRE_MESSAGE(threads.code == 0, threads.text);
+  const auto figures = nlohmann::json::parse(threads.text);
+  BOOST_TEST(figures.at("ranks") == 2);
+  BOOST_TEST(figures.at("bytes_per_s").get<double>() > 0);
+  BOOST_TEST(figures.at("rows").size() >= 5U);
+}
+
 BOOST_AUTO_TEST_CASE(launch_explains_itself_and_its_mistakes) {
   BOOST_TEST(eflow_says("launch --help").code == 0);
   BOOST_TEST(eflow_says("launch -- train").code == 2);
