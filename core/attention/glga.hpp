@@ -78,7 +78,8 @@ struct GlgaSignature {
                                       const Tensor& local_weight, const GlgaOptions& options);
 
 /// Joins the branches: norms, gates and sum [Eq. 7, 8]. global, local: q S and the softmax branch
-/// before their norms, [B, N, H, d]; undefined if options disable the branch. The rest as in glga().
+/// before their norms, [B, N, H, d]; undefined if options disable the branch. The rest as in
+/// glga().
 [[nodiscard]] Tensor glga_join(Tensor global, Tensor local, const Tensor& gates,
                                const Tensor& global_weight, const Tensor& local_weight,
                                const GlgaOptions& options);

@@ -1,6 +1,6 @@
 #pragma once
-// GroupChannel: some consecutive ranks of a channel as a network of their own. Its messages have tags
-// of their own, so those of the group and of the whole network never meet.
+// GroupChannel: some consecutive ranks of a channel as a network of their own. Its messages have
+// tags of their own, so those of the group and of the whole network never meet.
 
 #include "eflow/core/comm/channel.hpp"
 

@@ -21,8 +21,8 @@ class HostCopy {
   HostCopy(HostCopy&&) noexcept = default;  // bytes() of a copy would be those of the original
   HostCopy& operator=(HostCopy&&) noexcept = default;
   [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
-  /// Stores the bytes in the tensor, if they are a copy. For scratch tensors: a parameter's bf16 copy
-  /// would not notice that its memory was filled.
+  /// Stores the bytes in the tensor, if they are a copy. For scratch tensors: a parameter's bf16
+  /// copy would not notice that its memory was filled.
   void write_back();
 
  private:

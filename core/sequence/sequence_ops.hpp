@@ -4,8 +4,8 @@
 // Sums have a fixed order, so the same division gives the same bits.
 //
 // A loss that is computed from joined values is computed on every rank, from the same bits. Each
-// rank's backward pass then follows its own tokens, and the gradient of a weight is the sum over the
-// ranks.
+// rank's backward pass then follows its own tokens, and the gradient of a weight is the sum over
+// the ranks.
 
 #include <cstdint>
 #include <vector>
@@ -35,8 +35,8 @@ struct SharedKeys {
 };
 
 /// Exchanges what attention needs of other ranks' tokens: keys and values in reach, and with
-/// `with_state` the state of linear attention. k, v [B, m, H, d] of this rank's tokens. The state is
-/// computed while keys are on their way. Differentiable. Throws ShapeError, comm::PeerError.
+/// `with_state` the state of linear attention. k, v [B, m, H, d] of this rank's tokens. The state
+/// is computed while keys are on their way. Differentiable. Throws ShapeError, comm::PeerError.
 [[nodiscard]] SharedKeys share_keys(const Tensor& k, const Tensor& v, const TokenDivision& division,
                                     bool with_state, comm::Communicator* ranks);
 

@@ -2,7 +2,8 @@
 // Attention of a clip whose tokens are divided over ranks: each computes the outputs of its own
 // tokens.
 //
-// - Linear branch: the sum of the ranks' states, d x d numbers per head, whatever the clip's length.
+// - Linear branch: the sum of the ranks' states, d x d numbers per head, whatever the clip's
+//   length.
 // - Window: the keys within the radius, from as many ranks as they are on.
 // - Softmax over all keys: keys and values of all ranks while the layer runs, and again in its
 //   backward pass; nothing of size N x N.
@@ -17,8 +18,8 @@ struct PartInputs {
   Tensor gates = {}, global_weight = {}, local_weight = {};  ///< as in glga()
 };
 
-/// glga() of this rank's tokens, [B, m, H, d]. options: without positions. `window` runs the softmax
-/// branch.
+/// glga() of this rank's tokens, [B, m, H, d]. options: without positions. `window` runs the
+/// softmax branch.
 [[nodiscard]] Tensor glga_of_part(const PartInputs& in, const GlgaOptions& options,
                                   WindowIndex index, const SequencePart& part,
                                   const FusedAttention& window);

@@ -1,7 +1,7 @@
 #pragma once
-// SequencePart: the tokens of a clip that one rank of several has. Ranks divide the clip by pairs of
-// token frames (an odd first frame counts as a pair), so that the boxes of structured token dropping
-// stay whole.
+// SequencePart: the tokens of a clip that one rank of several has. Ranks divide the clip by pairs
+// of token frames (an odd first frame counts as a pair), so that the boxes of structured token
+// dropping stay whole.
 
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/sequence/sequence_ops.hpp"
@@ -12,8 +12,8 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
-/// The token frames of each rank, in rank order. Throws InvalidArgument for more ranks than pairs of
-/// frames.
+/// The token frames of each rank, in rank order. Throws InvalidArgument for more ranks than pairs
+/// of frames.
 [[nodiscard]] std::vector<comm::ShardRange> frames_of_ranks(std::int64_t frames, int ranks);
 
 class SequencePart {

@@ -62,9 +62,9 @@ class VideoDiT : public Module {
 
   /// From now on, each pass is one that all of these ranks make together, with the same arguments:
   /// each computes a part of the tokens of every clip (nn/attention/sequence_part.hpp), and all get
-  /// the whole result. The gradients that backward() then leaves in the parameters are a rank's part
-  /// of a sum over the ranks. `ranks` must outlive the model; nullptr: alone again. Passes throw
-  /// comm::PeerError, and InvalidArgument for what cannot be divided.
+  /// the whole result. The gradients that backward() then leaves in the parameters are a rank's
+  /// part of a sum over the ranks. `ranks` must outlive the model; nullptr: alone again. Passes
+  /// throw comm::PeerError, and InvalidArgument for what cannot be divided.
   void divide_clips(comm::Communicator* ranks);
 
   [[nodiscard]] const DiTConfig& config() const { return config_; }

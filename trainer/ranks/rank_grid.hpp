@@ -1,6 +1,6 @@
 #pragma once
-// RankGrid: the ranks of a run as lanes of `train.sequence` ranks each. The ranks of a lane have the
-// same clips and divide their tokens; lanes have different clips.
+// RankGrid: the ranks of a run as lanes of `train.sequence` ranks each. The ranks of a lane have
+// the same clips and divide their tokens; lanes have different clips.
 
 #include <memory>
 
@@ -10,8 +10,8 @@ namespace eflow::trainer {
 
 class RankGrid {
  public:
-  /// All ranks must construct theirs together. `all` must outlive this object. Throws InvalidArgument
-  /// if `sequence` does not divide the number of ranks.
+  /// All ranks must construct theirs together. `all` must outlive this object. Throws
+  /// InvalidArgument if `sequence` does not divide the number of ranks.
   RankGrid(comm::Communicator* all, std::int64_t sequence);
 
   [[nodiscard]] comm::Communicator& all() const { return *all_; }

@@ -243,8 +243,12 @@ std::string describe_costs(const Config& config, const nn::DiTConfig& model, std
 std::string describe_training(const Config& given, const std::filesystem::path& out,
                               const std::string& resume, const PlannedRanks& planned) {
   Config config = resolved(given);
-  if (planned.ranks > 0 && config.train.shards == 0)
-    config.train.shards = std::max<std::int64_t>(1, planned.ranks / config.train.sequence);
+  if (planned.ranks > 0 && config.train.shards == 0) {
+    TrainConfig& train = config.train;  // micro-batches keep their size
+    const std::int64_t micro_batch = std::max<std::int64_t>(1, train.batch / train.accumulation);
+    train.shards = std::max<std::int64_t>(1, planned.ranks / train.sequence);
+    train.accumulation = std::max<std::int64_t>(1, train.batch / train.shards / micro_batch);
+  }
   const std::string steps = str("steps        ", config.train.iterations);
   if (!config.data.exact.enabled && assumes_clips(config.data)) {
     const std::int64_t text =

@@ -51,8 +51,8 @@ struct TrainerOptions {
   std::int64_t shards = 1;
   /// The ranks that take this step together; nullptr: this process alone. Must outlive the trainer.
   comm::Communicator* ranks = nullptr;
-  /// Consecutive ranks that have the same clips and divide their tokens: the objective's networks do
-  /// so (nn::VideoDiT::divide_clips). Divides the number of ranks.
+  /// Consecutive ranks that have the same clips and divide their tokens: the objective's networks
+  /// do so (nn::VideoDiT::divide_clips). Divides the number of ranks.
   int sequence = 1;
   /// Whether the objective evaluates the moving average, which several ranks then gather each step.
   bool average_in_loss = false;

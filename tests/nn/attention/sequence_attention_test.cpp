@@ -1,5 +1,5 @@
-// Attention of clips that ranks divide, against the attention of one rank: outputs, gradients of all
-// inputs in f64, the same bits twice, and the bytes that docs/distributed.md gives.
+// Attention of clips that ranks divide, against the attention of one rank: outputs, gradients of
+// all inputs in f64, the same bits twice, and the bytes that docs/distributed.md gives.
 #define BOOST_TEST_MODULE sequence_attention
 #include "eflow/nn/attention/sequence_attention.hpp"
 
@@ -108,8 +108,8 @@ Results on_one_rank(const Case& c) {
                  in);
 }
 
-/// The same on several ranks, with rows joined and weights' gradients added in rank order. bytes: of
-/// rank r, sent and received.
+/// The same on several ranks, with rows joined and weights' gradients added in rank order. bytes:
+/// of rank r, sent and received.
 Results on_ranks(const Case& c, std::vector<std::size_t>* bytes = nullptr) {
   std::mutex mutex;
   std::vector<Results> of_rank(static_cast<std::size_t>(c.ranks));

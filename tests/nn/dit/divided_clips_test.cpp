@@ -30,7 +30,8 @@ DiTConfig small() {
   return c;
 }
 
-/// Half of each box of structured dropping, 1x2x2 tokens in the first frame and 2x2x2 in the others.
+/// Half of each box of structured dropping, 1x2x2 tokens in the first frame and 2x2x2 in the
+/// others.
 Tensor half_of_boxes() {
   std::vector<std::int64_t> ids;
   for (std::int64_t b = 0; b < 2; ++b) {

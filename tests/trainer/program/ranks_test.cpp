@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(ranks_are_planned_without_them) {
                            "0.05 TFLOP/s", "efficiency"})
     BOOST_TEST(plan.text.find(part) != std::string::npos, plan.text);
   BOOST_TEST(eflow_says(folder.words("none", "--ranks 8")).code == 2);
-  BOOST_TEST(eflow_says(folder.words("none", "--dry-run --ranks 7")).code == 2);  // 8 shards
+  BOOST_TEST(eflow_says(folder.words("none", "--dry-run --ranks 9")).code == 2);  // 8 shards
   const auto network = eflow_says(folder.words("none", "--dry-run --ranks 8 --network pigeons"));
   BOOST_TEST(network.code == 2);
   BOOST_TEST(network.text.find("infiniband-400") != std::string::npos, network.text);
