@@ -9,8 +9,8 @@
 #include "eflow/core/comm/local_channel.hpp"
 #include "eflow/core/comm/tree_reduce.hpp"
 #include "eflow/tests/support/tiny_training.hpp"
-#include "eflow/trainer/step/held_out.hpp"
 #include "eflow/trainer/run/preview.hpp"
+#include "eflow/trainer/step/held_out.hpp"
 
 using namespace eflow;
 using namespace eflow::test;
