@@ -94,6 +94,7 @@ set(EFLOW_DETAIL_core
   core/comm/call.hpp
   core/comm/call_log.hpp
   core/comm/channel.hpp
+  core/comm/shard_tree.hpp
   core/ops/parameter_list.hpp
   core/tensor/adamw_step.hpp
   core/tensor/device_ptr.hpp
@@ -164,14 +165,16 @@ set(EFLOW_SHARED_jit
   jit/host/thread_pool.hpp
   jit/tune/tuning_target.hpp)
 set(EFLOW_SHARED_core
-  core/comm/shard_tree.hpp
   core/comm/tree_reduce.hpp
+  core/sequence/host_copy.hpp
+  core/sequence/sequence_ops.hpp
   core/tensor/kernel_registry.hpp
   core/tensor/op_watch.hpp
   core/tensor/trace.hpp
   core/tensor/trace_range.hpp
   core/tuning/tunable_kernels.hpp)
 set(EFLOW_SHARED_nn
+  nn/attention/sequence_part.hpp
   nn/dit/clip_stream.hpp
   nn/dit/kernels.hpp
   nn/dit/products.hpp)

@@ -150,14 +150,15 @@ void forward(Call<GlgaOptions>& call) {
 
   Tensor state, local, lse;
   if (o.global) state = state_of(kernels.state, k, v, 1 / static_cast<double>(k.size(1)));
+  const bool is_output = !o.global && !o.normed && !gates.defined();
   if (keep_local) {
-    local = Tensor::empty(q.shape(), q.dtype(), q.device());
+    local = is_output ? call.outputs[0] : Tensor::empty(q.shape(), q.dtype(), q.device());
     lse = Tensor::empty({q.size(0), q.size(2), q.size(1)}, sums, q.device());
   }
   const Tensor ranges = ranges_of(o);
   args::Glga a = common_args(q, k, v, gates, o);
   a.out = rows_of(call.outputs[0]);
-  a.local = rows_of(local);
+  if (!is_output) a.local = rows_of(local);
   a.lse = data_or_null(lse);
   a.state = data_or_null(state);
   const Tensor norms[] = {norm_weight(weights[0], q), norm_weight(weights[1], q)};

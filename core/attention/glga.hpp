@@ -77,6 +77,13 @@ struct GlgaSignature {
                                       const Tensor& gates, const Tensor& global_weight,
                                       const Tensor& local_weight, const GlgaOptions& options);
 
+/// Joins the branches: norms, gates and sum [Eq. 7, 8]. global, local: q S and the softmax branch
+/// before their norms, [B, N, H, d]; undefined if options disable the branch. The rest as in
+/// glga().
+[[nodiscard]] Tensor glga_join(Tensor global, Tensor local, const Tensor& gates,
+                               const Tensor& global_weight, const Tensor& local_weight,
+                               const GlgaOptions& options);
+
 /// Loads or compiles the kernels for calls with these shapes and options; includes those of the
 /// backward pass if `gradients`. Uses the tiles that `eflow jit tune` measured as fastest for this
 /// number of tokens on this device, otherwise the defaults. Returns false if they are unavailable

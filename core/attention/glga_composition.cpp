@@ -44,9 +44,15 @@ Tensor glga_composition(const Tensor& q, const Tensor& k, const Tensor& v, const
                         const GlgaOptions& options) {
   detail::require_glga(q, k, v, gates, global_weight, local_weight, options);
   Tensor global, local;
-  if (options.global) global = normed(linear_branch(q, k, v), global_weight, options);
-  if (options.local != Local::kNone)
-    local = normed(softmax_branch(q, k, v, options), local_weight, options);
+  if (options.global) global = linear_branch(q, k, v);
+  if (options.local != Local::kNone) local = softmax_branch(q, k, v, options);
+  return glga_join(global, local, gates, global_weight, local_weight, options);
+}
+
+Tensor glga_join(Tensor global, Tensor local, const Tensor& gates, const Tensor& global_weight,
+                 const Tensor& local_weight, const GlgaOptions& options) {
+  if (global.defined()) global = normed(global, global_weight, options);
+  if (local.defined()) local = normed(local, local_weight, options);
   if (gates.defined()) {
     const Shape one{gates.size(0), gates.size(1), gates.size(3), gates.size(4)};
     const std::vector<Tensor> g = split(sigmoid(gates), {1, 1}, 2);

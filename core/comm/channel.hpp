@@ -28,6 +28,8 @@ class Channel {
   virtual ~Channel() = default;
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
+  /// The number by which people know a rank: that among all ranks of the job.
+  [[nodiscard]] virtual int number(int rank) const { return rank; }
   /// Where this rank runs, for messages: "node7, process 4711".
   [[nodiscard]] virtual std::string place() const = 0;
   /// Starts to send. The bytes must stay valid until the request is done. Messages to one rank with

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "eflow/core/base/number_text.hpp"
+#include "eflow/core/comm/group_channel.hpp"
 
 namespace eflow::comm {
 namespace {
 
 constexpr int kHeaderTag = 0;
-constexpr std::uint64_t kTags = 16384;  // payload tags, reused in turn
+constexpr std::uint64_t kTags = 16000;  // payload tags, reused in turn
+static_assert(1 + kTags <= kGroupTags && kGroupTags + 1 + kTags <= 32768);
 
 int payload_tag(std::uint64_t sequence) {
   return 1 + static_cast<int>(sequence % kTags);
@@ -102,11 +105,57 @@ Communicator::Communicator(std::unique_ptr<Channel> channel, std::chrono::millis
   places_ = gather(channel_->place(), {"names of the ranks"});
 }
 
-Communicator::~Communicator() = default;
+Communicator::~Communicator() {
+  if (whole_ == nullptr) return;
+  if (std::uncaught_exceptions() > 0) leave("an error, which other messages may name");
+  whole_->waited_ += waited_;
+  whole_->hidden_ += hidden_;
+  whole_->group_bytes_ += bytes();
+  std::erase(whole_->groups_, this);
+}
+
+std::unique_ptr<Communicator> Communicator::group(int first, int count) {
+  if (first < 0 || count < 1 || first + count > size_ || rank_ < first || rank_ >= first + count) {
+    throw InvalidArgument(str("[ranks] rank ", rank_, " of ", size_, " is not in a group of ",
+                              count, " ranks from rank ", first, " on"));
+  }
+  if (count == 1) return std::make_unique<Communicator>();
+  auto part = std::make_unique<Communicator>(
+      std::make_unique<GroupChannel>(channel_.get(), first, count), deadline_);
+  part->whole_ = this;
+  part->on_failure = [this](const std::string& report) {
+    if (on_failure) on_failure(report);
+  };
+  part->interrupted = [this] { return interrupted && interrupted(); };
+  part->on_interruption = [this](const std::string& situation) {
+    if (on_interruption) on_interruption(situation);
+  };
+  groups_.push_back(part.get());
+  return part;
+}
+
+double Communicator::waited_seconds() const {
+  double all = waited_;
+  for (const Communicator* part : groups_) all += part->waited_seconds();
+  return all;
+}
+
+std::size_t Communicator::bytes() const {
+  std::size_t all = log_.bytes() + group_bytes_;
+  for (const Communicator* part : groups_) all += part->bytes();
+  return all;
+}
+
+double Communicator::hidden_seconds() const {
+  double all = hidden_;
+  for (const Communicator* part : groups_) all += part->hidden_seconds();
+  return all;
+}
 
 std::string Communicator::name_of(int rank) const {
   const std::string& place = places_.at(static_cast<std::size_t>(rank));
-  return place.empty() ? str("rank ", rank) : str("rank ", rank, " (", place, ")");
+  const int number = channel_ ? channel_->number(rank) : rank;
+  return place.empty() ? str("rank ", number) : str("rank ", number, " (", place, ")");
 }
 
 Pending Communicator::exchange(std::vector<Outgoing> sends, std::vector<Incoming> receives,
@@ -274,6 +323,7 @@ void Communicator::fail(const std::string& reason) {
 void Communicator::leave(const std::string& reason) noexcept {
   if (failed_ || size_ == 1) return;
   failed_ = true;
+  for (Communicator* part : groups_) part->leave(reason);
   try {
     // The last messages of this rank: its memory must outlive them, so it is never freed.
     auto& sends = *new std::vector<std::unique_ptr<Request>>;

@@ -67,6 +67,11 @@ class Communicator {
   /// All ranks of the channel must construct theirs together. Throws PeerError.
   explicit Communicator(std::unique_ptr<Channel> channel,
                         std::chrono::milliseconds deadline = kDefaultDeadline);
+  /// Ranks that work more closely: the communicator of ranks [first, first + count), of which this
+  /// one must be one; all of them must call it. It is independent of this communicator, which must
+  /// outlive it, except that errors of a rank reach both, and that times and bytes of the group
+  /// count here too. Throws InvalidArgument, PeerError.
+  [[nodiscard]] std::unique_ptr<Communicator> group(int first, int count);
   ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
@@ -81,10 +86,12 @@ class Communicator {
   [[nodiscard]] std::string name_of(int rank) const;
   [[nodiscard]] const CallLog& log() const { return log_; }
   /// Seconds that this rank has waited for operations to complete.
-  [[nodiscard]] double waited_seconds() const { return waited_; }
+  [[nodiscard]] double waited_seconds() const;
   /// Seconds in which operations were on their way while this rank did something else: from the
   /// start of one to the wait for it.
-  [[nodiscard]] double hidden_seconds() const { return hidden_; }
+  [[nodiscard]] double hidden_seconds() const;
+  /// Bytes that this rank has sent and received.
+  [[nodiscard]] std::size_t bytes() const;
 
   /// Sends and receives messages, at most one per pair and direction: the operation that all others
   /// consist of, and the neighbour exchange of sequence parallelism. Sizes must agree on both sides.
@@ -139,6 +146,8 @@ class Communicator {
   [[nodiscard]] std::string trace_of(int rank) const;
 
   std::unique_ptr<Channel> channel_;
+  Communicator* whole_ = nullptr;      ///< of a group
+  std::vector<Communicator*> groups_;  ///< that exist
   int rank_ = 0, size_ = 1;
   std::chrono::milliseconds deadline_ = kDefaultDeadline;
   std::uint64_t next_ = 0;  ///< sequence number of the next operation
@@ -147,6 +156,7 @@ class Communicator {
   std::vector<std::shared_ptr<Pending::State>> active_;
   CallLog log_;
   double waited_ = 0, hidden_ = 0;
+  std::size_t group_bytes_ = 0;                             ///< of groups that ended
   std::chrono::steady_clock::time_point alone_since_ = {};  ///< with operations on their way
   bool noted_interruption_ = false;
   bool failed_ = false;

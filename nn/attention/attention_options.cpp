@@ -43,4 +43,8 @@ bool can_be_causal(AttentionKind kind) {
   return kind == AttentionKind::kSoftmax || is_glga(kind);
 }
 
+bool can_be_divided(AttentionKind kind) {
+  return can_be_causal(kind) || kind == AttentionKind::kSana;
+}
+
 }  // namespace eflow::nn

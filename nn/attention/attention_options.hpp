@@ -44,6 +44,8 @@ inline constexpr std::array<std::string_view, 2> kWindowIndexNames = {"original"
 [[nodiscard]] bool is_glga(AttentionKind kind);
 /// True for the kinds with a chunk-causal form (chunk_attention.hpp).
 [[nodiscard]] bool can_be_causal(AttentionKind kind);
+/// True for the kinds whose tokens can be divided over ranks (sequence_attention.hpp).
+[[nodiscard]] bool can_be_divided(AttentionKind kind);
 
 struct AttentionOptions {
   AttentionKind kind = AttentionKind::kGated;

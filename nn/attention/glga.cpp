@@ -5,6 +5,7 @@
 
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/attention/sequence_attention.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
 
 namespace eflow::nn {
@@ -107,6 +108,17 @@ Tensor Glga::operator()(const MixInputs& in) const {
       call(in.q.size(1), positions, grid.count() > 0 ? grid.count() : options_.tokens,
            radius >= 0 ? radius : options_.radius);
   return mix(in.rotated(in.q), in.rotated(in.k), in.v, in.x, options);
+}
+
+Tensor Glga::of_part(const MixInputs& in, const SequencePart& part) const {
+  const PartInputs inputs{.q = in.rotated(in.q),
+                          .k = in.rotated(in.k),
+                          .v = in.v,
+                          .gates = gates(in.x),
+                          .global_weight = weight(global_norm_, in.x),
+                          .local_weight = weight(local_norm_, in.x)};
+  return reshape(glga_of_part(inputs, windowed(in.layout.radius), options_.index, part, window_),
+                 in.x.shape());
 }
 
 GlgaOptions Glga::windowed(std::int64_t radius) const {

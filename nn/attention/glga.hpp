@@ -40,6 +40,7 @@ class Glga : public Mixer {
   void prepare(int kept_percent, bool gradients, std::int64_t radius) const override;
 
  protected:
+  [[nodiscard]] Tensor of_part(const MixInputs& in, const SequencePart& part) const override;
   [[nodiscard]] Tensor chunk(const ChunkInputs& in, const Tensor& x, const ChunkMemory& before,
                              std::int64_t radius) const override;
   [[nodiscard]] ChunkMemory remember(const ChunkMemory& before, const ChunkInputs& in,
@@ -64,6 +65,7 @@ class Glga : public Mixer {
   std::unique_ptr<RmsNorm> global_norm_, local_norm_;
   std::unique_ptr<Linear> gate_;
   FusedAttention run_;
+  FusedAttention window_;  ///< the softmax branch alone, of a part
 };
 
 /// Returns the options of glga() for such a block, without the positions of kept tokens.

@@ -4,6 +4,7 @@
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/attention/glga.hpp"
 #include "eflow/nn/attention/sana_attention.hpp"
+#include "eflow/nn/attention/sequence_attention.hpp"
 #include "eflow/nn/attention/sla_attention.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/attention/vsa_attention.hpp"
@@ -26,6 +27,10 @@ class SoftmaxMixer : public Mixer {
   }
 
  protected:
+  [[nodiscard]] Tensor of_part(const MixInputs& in, const SequencePart& part) const override {
+    return reshape(softmax_of_part(in.rotated(in.q), in.rotated(in.k), in.v, part, softmax_),
+                   in.x.shape());
+  }
   [[nodiscard]] Tensor chunk(const ChunkInputs& in, const Tensor& x, const ChunkMemory& before,
                              std::int64_t) const override {
     return reshape(chunk_attention(in, before, softmax_options()), x.shape());
@@ -59,11 +64,23 @@ Tensor Mixer::chunk(const ChunkInputs&, const Tensor&, const ChunkMemory&, std::
       str("[mixer] this kind of attention has no chunk-causal form; use one of ", known));
 }
 
+Tensor Mixer::of_part(const MixInputs&, const SequencePart&) const {
+  std::string known;
+  for (std::size_t i = 0; i < kAttentionNames.size(); ++i) {
+    if (can_be_divided(static_cast<AttentionKind>(i)))
+      known += str(known.empty() ? "" : ", ", kAttentionNames[i]);
+  }
+  throw InvalidArgument(
+      str("[mixer] the tokens of this kind of attention cannot be divided over ranks; use one of ",
+          known));
+}
+
 ChunkMemory Mixer::remember(const ChunkMemory& before, const ChunkInputs&, std::int64_t) const {
   return before;
 }
 
 Tensor Mixer::mix(const MixInputs& in) const {
+  if (in.layout.part) return of_part(in, *in.layout.part);
   if (in.layout.stream) return over_stream(in);
   return in.layout.chunks.empty() ? (*this)(in) : over_chunks(in);
 }

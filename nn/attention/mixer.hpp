@@ -15,6 +15,7 @@ namespace eflow::nn {
 struct ChunkInputs;
 struct ChunkMemory;
 struct TokenLayout;
+class SequencePart;
 
 struct MixInputs {
   Tensor q = {}, k = {}, v = {};  ///< [B, N, H, d]; q and k normalised, not yet rotated
@@ -29,8 +30,8 @@ class Mixer : public Module {
  public:
   /// Attention over all N tokens -> [B, N, D].
   [[nodiscard]] virtual Tensor operator()(const MixInputs& in) const = 0;
-  /// Runs the pass that in.layout describes: over all tokens, over chunks, or over one chunk with
-  /// its memory.
+  /// Runs the pass that in.layout describes: over all tokens, over this rank's part of them, over
+  /// chunks, or over one chunk with its memory.
   [[nodiscard]] Tensor mix(const MixInputs& in) const;
   /// Compiles the kernels of later calls, with the backward pass's if `gradients`. kept_percent:
   /// share of the grid's tokens, 100 for all; radius: of the window, -1 for the mixer's own.
@@ -42,6 +43,9 @@ class Mixer : public Module {
   /// InvalidArgument for kinds without a chunk-causal form.
   [[nodiscard]] virtual Tensor chunk(const ChunkInputs& in, const Tensor& x,
                                      const ChunkMemory& before, std::int64_t radius) const;
+  /// Attention of this rank's tokens to those of all ranks of the clip -> [B, m, D]. Throws
+  /// InvalidArgument for kinds that cannot be divided (can_be_divided()).
+  [[nodiscard]] virtual Tensor of_part(const MixInputs& in, const SequencePart& part) const;
   /// Returns the memory after a chunk.
   [[nodiscard]] virtual ChunkMemory remember(const ChunkMemory& before, const ChunkInputs& in,
                                              std::int64_t radius) const;

@@ -2,6 +2,7 @@
 
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/attention/linear_state.hpp"
+#include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
 
@@ -26,6 +27,20 @@ Tensor sana_attention(const Tensor& q, const Tensor& k, const Tensor& v, const R
 
 Tensor SanaAttention::operator()(const MixInputs& in) const {
   return reshape(sana_attention(in.q, in.k, in.v, in.layout.rope), in.x.shape());
+}
+
+Tensor SanaAttention::of_part(const MixInputs& in, const SequencePart& part) const {
+  const int heads = static_cast<int>(in.q.size(2));
+  const DType dtype = in.q.dtype(), sums = accumulator_of(dtype);
+  const Tensor query = relu(in.q), key = relu(in.k);
+  const double kappa = 1 / static_cast<double>(part.tokens());
+  const auto over_all = [&](const Tensor& x) {
+    return cast(sum_over_ranks(cast(x, sums), part.ranks()) * kappa, dtype);
+  };
+  const Tensor state = over_all(linear_state(in.layout.rope(key, heads), in.v));
+  const Tensor numerator = read_state(in.layout.rope(query, heads), state);
+  const Tensor denominator = sum(query * over_all(sum(key, {1}, true)), {3}, true) + kEps;
+  return reshape(numerator / denominator, in.x.shape());
 }
 
 }  // namespace eflow::nn

@@ -17,6 +17,9 @@ class SanaAttention : public Mixer {
  public:
   explicit SanaAttention(const Scope& scope) : Mixer(scope) {}
   [[nodiscard]] Tensor operator()(const MixInputs& in) const override;
+
+ protected:
+  [[nodiscard]] Tensor of_part(const MixInputs& in, const SequencePart& part) const override;
 };
 
 }  // namespace eflow::nn

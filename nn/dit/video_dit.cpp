@@ -4,6 +4,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/ops.hpp"
+#include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/dit/clip_stream.hpp"
 #include "eflow/nn/layers/patch.hpp"
@@ -114,6 +115,7 @@ void VideoDiT::add_blocks(Blocks& part, const std::string& name, std::int64_t co
 }
 
 void VideoDiT::prepare(const Grid3& grid, bool gradients, double drop_ratio) const {
+  if (clip_ranks_ != nullptr) return;  // other kernels, which the first pass compiles
   const std::int64_t radius = config_.window_radius(grid);
   const int kept_percent = static_cast<int>(std::lround(100 * (1 - drop_ratio)));
   for (const Blocks* part : {&encoder_, &middle_, &decoder_}) {
@@ -153,7 +155,46 @@ Tensor VideoDiT::run_whole(const Tensor& x, const Tensor& t, const Tensor& s,
                            const Condition& condition) const {
   const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
   const Tensor e = condition_vector(t, s, condition);
-  return to_velocity(evaluate(x, e, layout_of(grid), condition), x, t);
+  const Tensor y = clip_ranks_ != nullptr ? evaluate_part(x, e, grid, condition)
+                                          : evaluate(x, e, layout_of(grid), condition);
+  return to_velocity(y, x, t);
+}
+
+void VideoDiT::divide_clips(comm::Communicator* ranks) {
+  clip_ranks_ = ranks != nullptr && ranks->size() > 1 ? ranks : nullptr;
+}
+
+// Every rank has the whole clip, which is small next to the activations of its tokens.
+Tensor VideoDiT::evaluate_part(const Tensor& x, const Tensor& e, const Grid3& grid,
+                               const Condition& condition) const {
+  const bool mixes = config_.feed_forward == FeedForwardKind::kMix && condition.kept.defined();
+  if (mixes && 4 * condition.kept.size(1) != grid.count()) {
+    throw InvalidArgument(
+        "[video_dit] a Mix-FFN over dropped tokens can be divided over ranks only if a quarter of "
+        "the tokens is kept: drop.ratio = 0.75");
+  }
+  const auto part = std::make_shared<SequencePart>(grid, clip_ranks_);
+  const std::int64_t per_frame = grid.h * grid.w, batch = x.size(0);
+  const comm::ShardRange own = part->own_frames();
+  std::vector<comm::ShardRange> slices;
+  for (const auto& [first, last] : part->frames())
+    slices.push_back({first * config_.patch.t, last * config_.patch.t});
+
+  TokenLayout layout = layout_of(grid);
+  const auto own_rows = [&](const Tensor& rows) {
+    return narrow(rows, 0, own.first * per_frame, own.count() * per_frame);
+  };
+  layout.rope = {own_rows(layout.rope.cos), own_rows(layout.rope.sin)};
+  if (layout.table.defined()) layout.table = own_rows(layout.table);
+  layout.grid = part->own_grid();
+  layout.part = part;
+  Tensor times = e;  // one row per sample, or per token frame
+  if (e.size(0) != batch) {
+    times = narrow(reshape(e, {batch, grid.t, e.size(1)}), 1, own.first, own.count());
+    times = reshape(times, {batch * own.count(), e.size(1)});
+  }
+  const Tensor y = evaluate(own_slice(x, 2, slices, clip_ranks_), times, layout, condition);
+  return join_slices(y, 2, slices, clip_ranks_);
 }
 
 Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenLayout& layout,
@@ -271,14 +312,19 @@ Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
   }
   if (!condition.kept.defined()) return run(middle_, encoded, dense, layers);
   BlockInputs sparse = dense;
-  sparse.layout.rope = dense.layout.rope.at(condition.kept);
-  sparse.layout.positions = condition.kept;
+  Tensor kept = condition.kept;
+  if (dense.layout.part) {
+    sparse.layout.part = std::make_shared<SequencePart>(dense.layout.part->kept(kept));
+    kept = sparse.layout.part->own_ids(kept.device());
+  }
+  sparse.layout.rope = dense.layout.rope.at(kept);
+  sparse.layout.positions = kept;
   if (dense.modulation.size(0) != encoded.size(0)) {
     const Grid3& grid = dense.layout.grid;
-    sparse.modulation = at_tokens(dense.modulation, condition.kept, grid.h * grid.w);
+    sparse.modulation = at_tokens(dense.modulation, kept, grid.h * grid.w);
   }
-  const Tensor deep = run(middle_, gather_tokens(encoded, condition.kept), sparse);
-  return scatter_tokens(deep, condition.kept, mask_, encoded.size(1));
+  const Tensor deep = run(middle_, gather_tokens(encoded, kept), sparse);
+  return scatter_tokens(deep, kept, mask_, encoded.size(1));
 }
 
 Tensor VideoDiT::to_velocity(const Tensor& prediction, const Tensor& x, const Tensor& t) const {
@@ -297,6 +343,9 @@ void VideoDiT::check_given(const Tensor& x, const Condition& condition) const {
 }
 
 void VideoDiT::check_causal(const Tensor& x, const Condition& condition) const {
+  if (clip_ranks_ != nullptr)
+    throw InvalidArgument(
+        "[video_dit] a chunk-causal pass cannot be divided over ranks; use train.sequence = 1");
   if (config_.chunk_frames == 0) {
     throw InvalidArgument(
         "[video_dit] condition.clean requires a chunk-causal model; build it with chunk_frames "

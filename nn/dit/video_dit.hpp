@@ -20,6 +20,10 @@
 
 EFLOW_EXPORT_BEGIN
 
+namespace eflow::comm {
+class Communicator;
+}  // namespace eflow::comm
+
 namespace eflow::nn {
 
 class VideoDiT : public Module {
@@ -56,6 +60,13 @@ class VideoDiT : public Module {
   /// Same, for clips with this token grid.
   void prepare(const Grid3& grid, bool gradients, double drop_ratio = 0) const;
 
+  /// From now on, each pass is one that all of these ranks make together, with the same arguments:
+  /// each computes a part of the tokens of every clip (nn/attention/sequence_part.hpp), and all get
+  /// the whole result. The gradients that backward() then leaves in the parameters are a rank's
+  /// part of a sum over the ranks. `ranks` must outlive the model; nullptr: alone again. Passes
+  /// throw comm::PeerError, and InvalidArgument for what cannot be divided.
+  void divide_clips(comm::Communicator* ranks);
+
   [[nodiscard]] const DiTConfig& config() const { return config_; }
 
  private:
@@ -80,6 +91,9 @@ class VideoDiT : public Module {
   /// A pass over whole clips.
   [[nodiscard]] Tensor run_whole(const Tensor& x, const Tensor& t, const Tensor& s,
                                  const Condition& condition) const;
+  /// evaluate() on the ranks that divide_clips() named.
+  [[nodiscard]] Tensor evaluate_part(const Tensor& x, const Tensor& e, const Grid3& grid,
+                                     const Condition& condition) const;
   /// The same with some frames given (Condition::given).
   [[nodiscard]] Tensor run_given(const Tensor& x, const Tensor& t, const Tensor& s,
                                  const Condition& condition) const;
@@ -110,6 +124,7 @@ class VideoDiT : public Module {
   Tensor mask_;  ///< [MASK], [D], in place of dropped tokens; not trained
   std::unique_ptr<Linear> fusion_;
   DiTHead head_;
+  comm::Communicator* clip_ranks_ = nullptr;  ///< that divide each clip; nullptr: not divided
 };
 
 }  // namespace eflow::nn

@@ -5,6 +5,7 @@
 
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/ranks/rank_grid.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
@@ -47,11 +48,14 @@ struct TinyTraining {
   }
 
   trainer::Config given;
+  comm::Communicator alone;
   comm::Communicator* ranks;
   Waves source;
   trainer::ClipFormat format{3, 4, 8, 8, 4};
   std::unique_ptr<nn::VideoDiT> model = trainer::make_model(given, format),
                                 average = trainer::make_model(given, format);
+  trainer::RankGrid grid{ranks != nullptr ? ranks : &alone, given.train.sequence};
+  bool divided = divide();
   soflow::EFlowObjective objective{trainer::objective_options(given, model->config())};
   trainer::Trainer run{
       model.get(), average.get(),
@@ -61,6 +65,11 @@ struct TinyTraining {
       &source, options()};
 
  private:
+  bool divide() {
+    model->divide_clips(grid.lane_ranks());
+    average->divide_clips(grid.lane_ranks());
+    return grid.lane_ranks() != nullptr;
+  }
   [[nodiscard]] trainer::TrainerOptions options() const {
     trainer::TrainerOptions all = trainer::trainer_options(given);
     all.ranks = ranks;

@@ -149,6 +149,12 @@ Options train_options(Config& config) {
        "Parts of the batch whose gradients are computed apart and added over a fixed tree; with "
        "the "
        "same number, 1, 2, 4, ... ranks give the same bits. 0: one per rank."},
+      {"train.sequence", &c.sequence, between(1, 4096), "ranks",
+       "Ranks that have the same clips and divide their tokens, for clips that one device cannot "
+       "hold; must divide the number of ranks and be at most the number of pairs of token frames."},
+      {"train.compare_every", &c.compare_every, between(0, 1e9), "steps",
+       "Steps after which ranks compare hashes of their weights, to find a memory that flips bits; "
+       "0: never."},
       {"train.deadline", &c.deadline, between(1, 1e6), "s",
        "Longest wait of a rank for the others, after which it names who is late and ends with exit "
        "code 7."},

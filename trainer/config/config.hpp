@@ -90,8 +90,10 @@ inline constexpr std::array<std::string_view, 2> kOnDivergenceNames = {"warn", "
 /// [train]; train.recompute is model.recompute.
 struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, threads = 0;
-  std::int64_t shards = 0;  ///< 0: one per rank
-  double deadline = 600;    ///< seconds that a rank waits for the others
+  std::int64_t shards = 0;         ///< 0: one per rank
+  std::int64_t sequence = 1;       ///< ranks that divide the tokens of each clip
+  std::int64_t compare_every = 0;  ///< steps after which ranks compare their weights; 0: never
+  double deadline = 600;           ///< seconds that a rank waits for the others
   std::uint64_t seed = 1;
   DType precision = DType::kF32;  ///< of the blocks
   std::int64_t skip_nonfinite = 0;

@@ -44,6 +44,7 @@ int ckpt_diff(const Arguments& arguments);
 int ckpt_prune(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int bench_step(const Arguments& arguments);
+int bench_comm(const Arguments& arguments);
 int bench_glga(const Arguments& arguments);
 int bench_ladder(const Arguments& arguments);
 int plot(const Arguments& arguments);

@@ -46,6 +46,7 @@ const std::vector<Command>& commands() {
       {"inspect", "describe a run, a checkpoint, a shard or a preset", inspect, false},
       {"bench step", "measure the parts of a training step", bench_step},
       {"bench glga", "measure the attention kernels", bench_glga},
+      {"bench comm", "measure messages between ranks", bench_comm},
       {"bench ladder", "time the training recipe as it is assembled", bench_ladder},
       {"plot", "draw a bar chart of results", plot, false},
       {"jit", "compile, inspect, tune, time and ship kernels", jit_command},

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "eflow/core/comm/communicator.hpp"
+#include "eflow/trainer/ranks/rank_grid.hpp"
 
 namespace eflow::trainer {
 
@@ -30,25 +30,26 @@ class DividedResult {
 
 /// Texts of all ranks, in rank order, of which each begins with '+' and the bytes of its part, or
 /// with '-' and why the part failed.
-[[nodiscard]] std::vector<std::string> gather_parts(comm::Communicator* ranks,
-                                                    const comm::Call& call,
+[[nodiscard]] std::vector<std::string> gather_parts(const RankGrid& grid, const comm::Call& call,
                                                     const std::function<std::string()>& part);
 
-/// Calls part() on every rank and collects the values. All ranks must call it, and all get the same
-/// result. A part that throws spoils the result and nothing else; only comm::PeerError is thrown.
+/// Calls part() on every rank and collects the values of the lanes. All ranks must call it, and all
+/// get the same result. A part that throws spoils the result and nothing else; only comm::PeerError
+/// is thrown, and, if several ranks of a lane work on the part together, what part() throws: they
+/// may be in different places then.
 template <class T>
-[[nodiscard]] DividedResult<T> divide_work(comm::Communicator* ranks, const comm::Call& call,
+[[nodiscard]] DividedResult<T> divide_work(const RankGrid& grid, const comm::Call& call,
                                            const std::function<std::vector<T>()>& part) {
   std::vector<T> values;
   std::string problem;
-  const auto texts = gather_parts(ranks, call, [&] {
+  const auto texts = gather_parts(grid, call, [&] {
     const std::vector<T> own = part();
     return std::string(reinterpret_cast<const char*>(own.data()), own.size() * sizeof(T));
   });
   for (std::size_t r = 0; r < texts.size(); ++r) {
     const std::string_view bytes = std::string_view(texts[r]).substr(1);
     if (texts[r][0] == '-') {
-      const std::string who = ranks->size() > 1 ? str("rank ", r, ": ") : std::string();
+      const std::string who = texts.size() > 1 ? str("rank ", r, ": ") : std::string();
       if (problem.empty()) problem = str(who, bytes);
       continue;
     }

@@ -1,8 +1,8 @@
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 
+#include "eflow/core/sequence/host_copy.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
-#include "eflow/trainer/ranks/host_copy.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
 
 namespace eflow::trainer {
@@ -33,18 +33,23 @@ Tensor joined(const std::map<comm::ShardNode, Tensor>& rows, const comm::ShardRa
 }  // namespace
 
 GradientSum::GradientSum(nn::NamedTensors parameters, std::int64_t shards,
-                         comm::Communicator* ranks)
+                         comm::Communicator* ranks, int sequence)
     : parameters_(std::move(parameters)),
       total_shards_(shards),
+      sequence_(sequence),
       ranks_(ranks),
       layout_(parameters_, ranks->size()),
-      range_(comm::shards_of(ranks->rank(), ranks->size(), shards)),
+      range_(shards_of(ranks->rank())),
       own_(own_part(layout_, parameters_, ranks->rank())),
       sum_(shards),
       present_(parameters_.size(), '0') {}
 
+comm::ShardRange GradientSum::shards_of(int rank) const {
+  return comm::shards_of(rank / sequence_, ranks_->size() / sequence_, total_shards_);
+}
+
 void GradientSum::take(std::int64_t shard) {
-  if (total_shards_ == 1) return;
+  if (is_trivial()) return;
   const Tensor& first = parameters_.at(0).second;
   const Tensor row = Tensor::zeros({layout_.count()}, first.dtype(), first.device());
   note_use(row, MemoryUse::kGradients);
@@ -60,14 +65,14 @@ void GradientSum::take(std::int64_t shard) {
 }
 
 void GradientSum::finish(std::int64_t step) {
-  if (total_shards_ == 1) return;
+  if (is_trivial()) return;
   const Tensor values = sum_slices(step);
   const int me = ranks_->rank();
   hand_out(layout_.pieces(me), own_, values, layout_.slice(me).first);
 }
 
 void GradientSum::finish_everywhere(std::int64_t step) {
-  if (total_shards_ == 1) return;
+  if (is_trivial()) return;
   const Tensor values = gather_rows(layout_, sum_slices(step), ranks_, {"summed gradients", step});
   hand_out(layout_.parameters(), parameters_, values, 0);
 }
@@ -89,13 +94,13 @@ Tensor GradientSum::sum_slices(std::int64_t step) {
   sum_ = comm::ShardSum<Tensor>(total_shards_);
   if (size == 1) return rows.begin()->second;
 
-  std::vector<HostCopy> outgoing, incoming;
+  std::vector<comm::HostCopy> outgoing, incoming;
   std::vector<Tensor> received;
   std::vector<std::vector<comm::ShardNode>> nodes;
   const std::int64_t own = layout_.slice(me).count();
   const Tensor& any = rows.begin()->second;
   for (int r = 0; r < size; ++r) {
-    nodes.push_back(comm::nodes_of(comm::shards_of(r, size, total_shards_), total_shards_));
+    nodes.push_back(comm::nodes_of(shards_of(r), total_shards_));
     const auto count = r == me ? 0 : static_cast<std::int64_t>(nodes.back().size()) * own;
     received.push_back(Tensor::empty({count}, any.dtype(), any.device()));
     incoming.emplace_back(received.back(), false);
@@ -104,23 +109,28 @@ Tensor GradientSum::sum_slices(std::int64_t step) {
   }
   std::vector<std::span<const std::byte>> to;
   std::vector<std::span<std::byte>> from;
-  for (HostCopy& copy : outgoing) to.push_back(copy.bytes());
-  for (HostCopy& copy : incoming) from.push_back(copy.bytes());
+  for (comm::HostCopy& copy : outgoing) to.push_back(copy.bytes());
+  for (comm::HostCopy& copy : incoming) from.push_back(copy.bytes());
   ranks_->all_to_all(to, from, {"gradients", step}).wait();
 
-  comm::ShardSum<Tensor> sum(total_shards_);
-  for (int r = 0; r < size; ++r) {
-    const auto at = static_cast<std::size_t>(r);
-    incoming[at].write_back();
-    std::int64_t offset = 0;
-    for (const comm::ShardNode& node : nodes[at]) {
-      const Tensor part = r == me ? part_of(rows.at(node), layout_.slice(me).first, own)
-                                  : part_of(received[at], offset, own);
-      sum.add(node, part, kAdd);
-      offset += own;
+  for (comm::HostCopy& copy : incoming) copy.write_back();
+  // First the shards, then the parts of a clip: the number of lanes does not matter either.
+  comm::ShardSum<Tensor> parts(sequence_);
+  for (int s = 0; s < sequence_; ++s) {
+    comm::ShardSum<Tensor> sum(total_shards_);
+    for (int r = s; r < size; r += sequence_) {
+      const auto at = static_cast<std::size_t>(r);
+      std::int64_t offset = 0;
+      for (const comm::ShardNode& node : nodes[at]) {
+        const Tensor part = r == me ? part_of(rows.at(node), layout_.slice(me).first, own)
+                                    : part_of(received[at], offset, own);
+        sum.add(node, part, kAdd);
+        offset += own;
+      }
     }
+    parts.add({0, s}, sum.root(), kAdd);
   }
-  return sum.root();
+  return parts.root();
 }
 
 void GradientSum::hand_out(const std::vector<Piece>& pieces, const nn::NamedTensors& targets,

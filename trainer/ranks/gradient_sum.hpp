@@ -11,8 +11,11 @@ namespace eflow::trainer {
 
 class GradientSum {
  public:
-  /// Parameters of one dtype, f32 or f64. `ranks` must outlive this object.
-  GradientSum(nn::NamedTensors parameters, std::int64_t shards, comm::Communicator* ranks);
+  /// Parameters of one dtype, f32 or f64. `ranks` must outlive this object. sequence: consecutive
+  /// ranks that have the same shards, and of each shard's gradient a part. The parts' sums over the
+  /// shards are added last, so the result depends on `sequence`.
+  GradientSum(nn::NamedTensors parameters, std::int64_t shards, comm::Communicator* ranks,
+              int sequence = 1);
 
   [[nodiscard]] const FlatLayout& layout() const { return layout_; }
   /// The shards of this rank.
@@ -31,6 +34,9 @@ class GradientSum {
   void finish_everywhere(std::int64_t step);
 
  private:
+  /// Whether the gradients of the only backward pass are the sum.
+  [[nodiscard]] bool is_trivial() const { return total_shards_ == 1 && ranks_->size() == 1; }
+  [[nodiscard]] comm::ShardRange shards_of(int rank) const;
   void agree_on_present(std::int64_t step);
   [[nodiscard]] Tensor sum_slices(std::int64_t step);
   void hand_out(const std::vector<Piece>& pieces, const nn::NamedTensors& targets,
@@ -38,6 +44,7 @@ class GradientSum {
 
   nn::NamedTensors parameters_;
   std::int64_t total_shards_;
+  int sequence_;
   comm::Communicator* ranks_;
   FlatLayout layout_;
   comm::ShardRange range_;

@@ -1,6 +1,6 @@
 #include "eflow/trainer/ranks/slice_gather.hpp"
 
-#include "eflow/trainer/ranks/host_copy.hpp"
+#include "eflow/core/sequence/host_copy.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -33,17 +33,17 @@ Tensor gather_rows(const FlatLayout& layout, const Tensor& own, comm::Communicat
   const Tensor row = Tensor::empty({layout.count()}, own.dtype(), own.device());
   const comm::ShardRange& slice = layout.slice(ranks->rank());
   part_of(row, slice.first, slice.count()).assign(own);
-  HostCopy mine(own, true);
-  std::vector<HostCopy> parts;
+  comm::HostCopy mine(own, true);
+  std::vector<comm::HostCopy> parts;
   std::vector<std::span<std::byte>> all;
   for (int r = 0; r < ranks->size(); ++r) {
     const bool is_own = r == ranks->rank();
     const comm::ShardRange& part = layout.slice(r);
     parts.emplace_back(is_own ? own : part_of(row, part.first, part.count()), is_own);
   }
-  for (HostCopy& part : parts) all.push_back(part.bytes());
+  for (comm::HostCopy& part : parts) all.push_back(part.bytes());
   ranks->all_gather(mine.bytes(), all, call).wait();
-  for (HostCopy& part : parts) part.write_back();
+  for (comm::HostCopy& part : parts) part.write_back();
   return row;
 }
 
@@ -66,21 +66,21 @@ nn::NamedTensors collect_slices(const FlatLayout& layout, const nn::NamedTensors
   const int me = ranks->rank();
   const Tensor& any = like.at(0).second;
   const Tensor mine = row_of(own, layout.slice(me).count(), any);
-  HostCopy out(mine, true);
+  comm::HostCopy out(mine, true);
   if (!ranks->is_first()) {
     ranks->exchange({{0, out.bytes()}}, {}, call).wait();
     return {};
   }
   const Tensor row = Tensor::empty({layout.count()}, any.dtype(), any.device());
   part_of(row, 0, mine.count()).assign(mine);
-  std::vector<HostCopy> parts;
+  std::vector<comm::HostCopy> parts;
   std::vector<comm::Incoming> receives;
   for (int r = 1; r < ranks->size(); ++r)
     parts.emplace_back(part_of(row, layout.slice(r).first, layout.slice(r).count()), false);
   for (std::size_t i = 0; i < parts.size(); ++i)
     receives.push_back({static_cast<int>(i) + 1, parts[i].bytes()});
   ranks->exchange({}, receives, call).wait();
-  for (HostCopy& part : parts) part.write_back();
+  for (comm::HostCopy& part : parts) part.write_back();
   nn::NamedTensors whole;
   for (const auto& [name, tensor] : like)
     whole.emplace_back(name, Tensor::empty(tensor.shape(), tensor.dtype(), tensor.device()));

@@ -23,6 +23,7 @@ class Rules {
   std::vector<std::string> broken() && {
     sizes();
     network();
+    sequence();
     objective();
     anyflow();
     data();
@@ -78,6 +79,21 @@ class Rules {
     require(m.long_residual || c_.guidance.kind != soflow::Unconditional::kWeakPath,
             "model.long_residual: expected true with guidance.kind = weak, as the weak path feeds "
             "the fusion; found false");
+  }
+
+  /// What ranks that divide clips cannot do.
+  void sequence() {
+    if (c_.train.sequence == 1) return;
+    const std::string why = str(" with train.sequence = ", c_.train.sequence, "; found ");
+    require(nn::can_be_divided(c_.model.attention),
+            "model.attention: expected softmax, window, linear, sum, glga or sana", why,
+            name_of(c_.model.attention));
+    require(!is_causal(c_), "model.chunk_frames: expected 0", why, c_.model.chunk_frames);
+    require(c_.objective.kind == ObjectiveKind::kEFlow, "objective.kind: expected eflow", why,
+            name_of(c_.objective.kind));
+    require(c_.drop.kind != soflow::DropKind::kIid,
+            "drop.tokens: expected groups-3d, groups-2d or none", why, name_of(c_.drop.kind));
+    require(c_.data.buckets.empty(), "data.buckets: expected nothing", why, c_.data.buckets);
   }
 
   void objective() {

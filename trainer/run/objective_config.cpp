@@ -118,6 +118,7 @@ TrainerOptions trainer_options(const Config& config) {
   options.batch = config.train.batch;
   options.accumulation = config.train.accumulation;
   options.shards = config.train.shards;
+  options.sequence = static_cast<int>(config.train.sequence);
   options.average_in_loss = config.mva.share > 0;
   options.seed = config.train.seed;
   options.learning_rate = config.optim.lr;

@@ -8,7 +8,9 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
+#include "eflow/trainer/cost/rank_plan.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
@@ -191,7 +193,35 @@ std::string unused(const Config& config, const ClipFormat& clips) {
   return text.empty() ? text : text + "\n";
 }
 
-std::string describe_costs(const Config& config, const nn::DiTConfig& model, std::int64_t text) {
+/// Of each of the planned ranks, at the first step.
+std::string describe_planned(const Config& config, const nn::DiTConfig& model,
+                             const PlannedRanks& planned, double activations, std::int64_t text) {
+  if (planned.ranks == 0) return "";
+  const auto objective = objective_options(config, model);
+  const bool eflow = config.objective.kind == ObjectiveKind::kEFlow;
+  RankPlanInput in;
+  in.ranks = static_cast<int>(planned.ranks);
+  in.sequence = static_cast<int>(config.train.sequence);
+  in.batch = config.train.batch;
+  in.shards = config.train.shards;
+  in.average_each_step = config.mva.share > 0;
+  in.passes = eflow ? passes_per_clip(objective) : anyflow_passes(config, model);
+  in.step_flops = static_cast<double>(config.train.batch) *
+                  (eflow ? step_flops(model, objective, 0, text)
+                         : in.passes * forward_flops(model, -1, text).total());
+  in.activations = activations;
+  in.micro_batch = std::max<std::int64_t>(
+      1, config.train.batch /
+             (std::max<std::int64_t>(1, config.train.shards) * config.train.accumulation));
+  in.compute_bytes = static_cast<int>(size_of(config.train.precision));
+  in.flops_per_s =
+      planned.tflops > 0 ? planned.tflops * 1e12 : measure_device_peak(0.2, config.train.precision);
+  in.network = network_of(planned.network);
+  return describe_ranks(model, in);
+}
+
+std::string describe_costs(const Config& config, const nn::DiTConfig& model, std::int64_t text,
+                           const PlannedRanks& planned) {
   const auto objective = objective_options(config, model);
   static_cast<void>(soflow::EFlowObjective(objective));  // throws if the drop options do not fit
   const TrainingMemory memory = memory_of(config, model);
@@ -205,14 +235,20 @@ std::string describe_costs(const Config& config, const nn::DiTConfig& model, std
              config.checkpoint.async ? str(" (and ", describe_bytes(memory.checkpoint),
                                            " of host memory for each save in progress)")
                                      : std::string(),
-             "\n");
+             "\n", describe_planned(config, model, planned, memory.activations, text));
 }
 
 }  // namespace
 
 std::string describe_training(const Config& given, const std::filesystem::path& out,
-                              const std::string& resume) {
-  const Config config = resolved(given);
+                              const std::string& resume, const PlannedRanks& planned) {
+  Config config = resolved(given);
+  if (planned.ranks > 0 && config.train.shards == 0) {
+    TrainConfig& train = config.train;  // micro-batches keep their size
+    const std::int64_t micro_batch = std::max<std::int64_t>(1, train.batch / train.accumulation);
+    train.shards = std::max<std::int64_t>(1, planned.ranks / train.sequence);
+    train.accumulation = std::max<std::int64_t>(1, train.batch / train.shards / micro_batch);
+  }
   const std::string steps = str("steps        ", config.train.iterations);
   if (!config.data.exact.enabled && assumes_clips(config.data)) {
     const std::int64_t text =
@@ -222,7 +258,7 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
     const nn::DiTConfig model = dit_config(config, clips);
     return str("data         ", config.data.dir.empty() ? "none" : config.data.dir + " (missing)",
                "; clips ", clips.shape(), ", ", describe_condition(clips, text), "\n",
-               describe_model(model), describe_costs(config, model, text), steps, "\n",
+               describe_model(model), describe_costs(config, model, text, planned), steps, "\n",
                unused(config, clips));
   }
   const DataSets data = open_data(config.data);
@@ -237,7 +273,7 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   return notes + str("data         ", data.info.training_clips, " clips ", data.info.clips.shape(),
                      ", ", describe_condition(data.info.clips, text), "\n", "held out     ",
                      data.held_out ? data.held_out->size() : 0, " clips\n", describe_model(model),
-                     describe_costs(config, model, text), steps, ", now at ",
+                     describe_costs(config, model, text, planned), steps, ", now at ",
                      checkpoint ? checkpoint->step() : 0, "\n", unused(config, data.info.clips));
 }
 

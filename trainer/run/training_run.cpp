@@ -16,6 +16,7 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
+#include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/objective/drift_alarm.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
@@ -28,6 +29,7 @@
 #include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
 #include "eflow/trainer/ranks/divided_work.hpp"
+#include "eflow/trainer/ranks/replica_check.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/run/parts.hpp"
@@ -199,6 +201,7 @@ class Run {
   TrainingResult go(const std::string& resume) {
     try {
       require_agreement(facts_of(config_), &ranks_);
+      grid_.emplace(&ranks_, config_.train.sequence);
       if (!prepare()) return {0, true, {}};
       start(resume);
       return train();
@@ -243,14 +246,27 @@ class Run {
     messages_.attempt("could not show a message", [&] { hooks_.say(line); });
   }
 
+  /// Has the ranks of a lane divide the clips. Fails now rather than at the first step.
+  void divide_clips() {
+    const auto sequence = static_cast<int>(config_.train.sequence);
+    static_cast<void>(nn::frames_of_ranks(parts_->model->config().grid().t, sequence));
+    parts_->model->divide_clips(grid_->lane_ranks());
+    parts_->average->divide_clips(grid_->lane_ranks());
+  }
+
   /// All ranks. Builds networks and kernels. Returns false if a stop was requested meanwhile.
   bool prepare() {
     say("device " + describe_device() +
-        (ranks_.size() > 1 ? str(", ", ranks_.name_of(ranks_.rank()), " of ", ranks_.size(), ", ",
-                                 config_.train.shards, " shards")
-                           : std::string()));
-    const CompilesStop stop(hooks_.stop);
+        (ranks_.size() > 1
+             ? str(", ", ranks_.name_of(ranks_.rank()), " of ", ranks_.size(), ", ",
+                   config_.train.shards, " shards",
+                   config_.train.sequence > 1 ? str(", ", config_.train.sequence, " ranks per clip")
+                                              : std::string())
+             : std::string()));
+    std::optional<CompilesStop> stop;
+    if (!hooks_.ranks_share_process) stop.emplace(hooks_.stop);
     parts_ = std::make_unique<Parts>(config_, open_clips(config_), &ranks_);
+    divide_clips();
     if (ranks_.size() > 1) {  // the facts include a hash of the whole program
       Facts facts = facts_of_build();
       facts.emplace_back("data set", parts_->data.info.fingerprint);
@@ -302,7 +318,7 @@ class Run {
     }
     if (parts_->data.held_out && config_.eval.every > 0) {
       held_out_.emplace(*parts_->data.held_out, config_.eval.clips, config_.objective.t,
-                        ranks_.rank(), ranks_.size());
+                        grid_->lane(), grid_->lanes());
     }
     if (config_.sample.every > 0) {
       const DataSets& data = parts_->data;
@@ -383,6 +399,9 @@ class Run {
   StepMetrics step() {
     StepMetrics metrics = train_step();
     if (parts_->damage) note_damage(&metrics);
+    const std::int64_t every = config_.train.compare_every;
+    if (every > 0 && metrics.step % every == 0)
+      require_same_bits(parts_->model->parameters(), &ranks_, metrics.step);
     const std::int64_t last = config_.train.iterations;
     const bool measures = held_out_ && due(metrics.step, config_.eval.every, last);
     const bool shows = due(metrics.step, config_.sample.every, last);
@@ -461,7 +480,7 @@ class Run {
 
   /// All ranks, each for its clips.
   void measure_held_out(StepMetrics* metrics) {
-    const auto errors = divide_work<double>(&ranks_, {"held-out error", metrics->step}, [&] {
+    const auto errors = divide_work<double>(*grid_, {"held-out error", metrics->step}, [&] {
       return held_out_->errors(std::cref(*parts_->average), parts_->objective.options().guidance);
     });
     errors_.attempt(str("could not measure the held-out error of step ", metrics->step),
@@ -587,8 +606,9 @@ class Run {
 
   /// All ranks: each samples its part of the clips, and rank 0 writes the pictures.
   void preview(std::int64_t step) {
-    const comm::ShardRange own = comm::slice_of(ranks_.rank(), ranks_.size(), config_.sample.count);
-    const auto values = divide_work<float>(&ranks_, {"preview", step}, [&] {
+    const comm::ShardRange own =
+        comm::slice_of(grid_->lane(), grid_->lanes(), config_.sample.count);
+    const auto values = divide_work<float>(*grid_, {"preview", step}, [&] {
       return preview_clips(*parts_->average, config_, parts_->data.info, preview_contexts_,
                            own.first, own.count())
           .values;
@@ -725,6 +745,7 @@ class Run {
   RunDirectory directory_;
   const TrainingHooks& hooks_;
   comm::Communicator& ranks_;
+  std::optional<RankGrid> grid_;
   const bool writes_;  ///< this is rank 0
   bool started_ = false;
   std::unique_ptr<Parts> parts_;
@@ -764,8 +785,10 @@ TrainingResult run_training(const Config& config, const std::filesystem::path& o
   comm::Communicator alone;
   comm::Communicator* ranks = hooks.ranks != nullptr ? hooks.ranks : &alone;
   Config complete = resolved(config);
-  if (complete.train.shards == 0) complete.train.shards = ranks->size();
-  use_threads(complete.train.threads);
+  if (complete.train.shards == 0) {
+    complete.train.shards = std::max<std::int64_t>(1, ranks->size() / complete.train.sequence);
+  }
+  if (!hooks.ranks_share_process) use_threads(complete.train.threads);
   return Run(complete, out, hooks, ranks).go(resume);
 }
 

@@ -30,6 +30,9 @@ struct TrainingHooks {
   /// The ranks that train this run together, each with a call of its own; nullptr: this process
   /// alone. Rank 0 writes the folder. A stop on any rank stops all.
   comm::Communicator* ranks = nullptr;
+  /// The ranks are threads of this process: the run leaves alone what belongs to all of them, the
+  /// default device and its compiler.
+  bool ranks_share_process = false;
 };
 
 struct TrainingResult {

@@ -77,7 +77,11 @@ void assign_all(const std::string& prefix, const nn::NamedTensors& targets,
 
 /// The number of shards and the ranks that `options` mean, checked.
 TrainerOptions checked(TrainerOptions options, int ranks) {
-  if (options.shards == 0) options.shards = ranks;
+  if (options.sequence < 1 || ranks % options.sequence != 0) {
+    throw InvalidArgument(str("[trainer] sequence: expected a divisor of the number of ranks, ",
+                              ranks, ", found ", options.sequence));
+  }
+  if (options.shards == 0) options.shards = ranks / options.sequence;
   if (options.shards < 1 || options.batch % options.shards != 0) {
     throw InvalidArgument(str("[trainer] shards: expected a divisor of the batch size ",
                               options.batch, ", found ", options.shards));
@@ -97,7 +101,7 @@ struct Trainer::Division {
   Division(const TrainerOptions& options, const nn::NamedTensors& parameters,
            const nn::NamedTensors& averages)
       : ranks(options.ranks != nullptr ? options.ranks : &alone),
-        gradients(parameters, options.shards == 0 ? ranks->size() : options.shards, ranks),
+        gradients(parameters, options.shards, ranks, options.sequence),
         own_averages(own_part(gradients.layout(), averages, ranks->rank())) {
     if (ranks->size() == 1) return;
     // Of a divided average, Ema knows this rank's part only.
@@ -268,8 +272,11 @@ StepMetrics Trainer::step() {
 Tensor Trainer::total_loss(const std::vector<Tensor>& losses,
                            std::vector<soflow::SampleRecord>* samples) {
   if (options_.shards == 1) return losses.at(0);
-  StepReport own{.ids = ids_, .samples = *samples};
-  for (const Tensor& loss : losses) own.losses.push_back(loss.item());
+  StepReport own;
+  if (division_->ranks->rank() % options_.sequence == 0) {  // the others would repeat it
+    own = {.ids = ids_, .samples = *samples};
+    for (const Tensor& loss : losses) own.losses.push_back(loss.item());
+  }
   StepReport all = merged(own, division_->ranks, step_ + 1);
   ids_ = std::move(all.ids);
   *samples = std::move(all.samples);

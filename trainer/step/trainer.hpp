@@ -47,10 +47,13 @@ struct TrainerOptions {
   std::int64_t accumulation = 1;  ///< micro-batches per shard; must divide batch / shards
   /// Shards of the batch, by sample index. A shard's gradient is its own backward pass, and shards
   /// are added over a fixed tree, so the result depends on their number but not on that of the ranks
-  /// that work on them. 0: one per rank.
+  /// that work on them. 0: one per `sequence` ranks.
   std::int64_t shards = 1;
   /// The ranks that take this step together; nullptr: this process alone. Must outlive the trainer.
   comm::Communicator* ranks = nullptr;
+  /// Consecutive ranks that have the same clips and divide their tokens: the objective's networks
+  /// do so (nn::VideoDiT::divide_clips). Divides the number of ranks.
+  int sequence = 1;
   /// Whether the objective evaluates the moving average, which several ranks then gather each step.
   bool average_in_loss = false;
   std::uint64_t seed = 1;

@@ -333,6 +333,54 @@ BOOST_AUTO_TEST_CASE(time_that_a_rank_computes_meanwhile_is_hidden_not_waited) {
   });
 }
 
+// Groups of two and the whole work at the same time: no message takes another's place.
+BOOST_AUTO_TEST_CASE(groups_are_independent_of_the_whole) {
+  run_ranks(6, [](Communicator& ranks) {
+    const int me = ranks.rank(), first = me / 2 * 2;
+    const auto pair = ranks.group(first, 2);
+    if (pair->size() != 2 || pair->rank() != me % 2) throw InvalidArgument("wrong group");
+    for (int n = 0; n < 50; ++n) {
+      std::vector<int> all(6), two(2);
+      std::vector<std::span<std::byte>> of_all, of_two;
+      for (std::size_t r = 0; r < 6; ++r)
+        of_all.push_back(std::as_writable_bytes(std::span(all).subspan(r, 1)));
+      for (std::size_t r = 0; r < 2; ++r)
+        of_two.push_back(std::as_writable_bytes(std::span(two).subspan(r, 1)));
+      all[static_cast<std::size_t>(me)] = two[static_cast<std::size_t>(me % 2)] = 10 * n + me;
+      Pending whole = ranks.all_gather(of_all[static_cast<std::size_t>(me)], of_all, {"all", n});
+      Pending part = pair->all_gather(of_two[static_cast<std::size_t>(me % 2)], of_two, {"two", n});
+      (n % 2 == 0 ? whole : part).wait();
+      (n % 2 == 0 ? part : whole).wait();
+      for (int r = 0; r < 6; ++r)
+        if (all[static_cast<std::size_t>(r)] != 10 * n + r) throw InvalidArgument("wrong values");
+      for (int r = 0; r < 2; ++r)
+        if (two[static_cast<std::size_t>(r)] != 10 * n + first + r)
+          throw InvalidArgument("wrong values of the group");
+    }
+  });
+}
+
+// Rank 3 fails while rank 2 waits for it in their group and the others wait for both in the whole.
+BOOST_AUTO_TEST_CASE(an_error_of_one_rank_reaches_its_group_and_the_others) {
+  std::atomic<int> told = 0;
+  const auto body = [&](Communicator& ranks) {
+    const auto pair = ranks.group(ranks.rank() / 2 * 2, 2);
+    if (ranks.rank() == 3) {
+      ranks.leave("clip 7 cannot be read");
+      throw IoError("clip 7 cannot be read");
+    }
+    try {
+      (ranks.rank() == 2 ? *pair : ranks).barrier({"gradients", 1});
+    } catch (const PeerError& error) {
+      if (contains(error.what(), "rank 3") && contains(error.what(), "clip 7 cannot be read"))
+        ++told;
+      throw;
+    }
+  };
+  BOOST_CHECK_THROW(run_ranks(4, body, std::chrono::seconds(20)), IoError);
+  BOOST_CHECK_EQUAL(told, 3);
+}
+
 BOOST_AUTO_TEST_CASE(the_log_keeps_the_last_calls) {
   run_ranks(2, [](Communicator& ranks) {
     for (std::int64_t n = 0; n < 1500; ++n) ranks.barrier({"tick", n});

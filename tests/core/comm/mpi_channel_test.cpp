@@ -82,6 +82,33 @@ BOOST_AUTO_TEST_CASE(collectives_deliver_and_sum_by_the_tree) {
   for (int n = 0; n < 200; ++n) ranks.barrier({"barrier", n});
 }
 
+// Two pairs and the whole at the same time.
+BOOST_AUTO_TEST_CASE(groups_have_messages_of_their_own) {
+  if (!is_child()) {
+    if (has_mpirun()) BOOST_CHECK_EQUAL(run_self(4), 0);
+    return;
+  }
+  Communicator ranks(connect_mpi(), std::chrono::seconds(30));
+  const int me = ranks.rank(), first = me / 2 * 2;
+  const auto pair = ranks.group(first, 2);
+  for (int n = 0; n < 20; ++n) {
+    std::vector<int> all(4), two(2);
+    all[static_cast<std::size_t>(me)] = two[static_cast<std::size_t>(me - first)] = 10 * n + me;
+    const auto parts_of = [](std::vector<int>& values) {
+      std::vector<std::span<std::byte>> parts;
+      for (int& value : values) parts.push_back(std::as_writable_bytes(std::span<int>(&value, 1)));
+      return parts;
+    };
+    const auto of_all = parts_of(all), of_two = parts_of(two);
+    Pending whole = ranks.all_gather(of_all[static_cast<std::size_t>(me)], of_all, {"all", n});
+    pair->all_gather(of_two[static_cast<std::size_t>(me - first)], of_two, {"two", n}).wait();
+    whole.wait();
+    for (int r = 0; r < 4; ++r) BOOST_CHECK_EQUAL(all[static_cast<std::size_t>(r)], 10 * n + r);
+    for (int r = 0; r < 2; ++r)
+      BOOST_CHECK_EQUAL(two[static_cast<std::size_t>(r)], 10 * n + first + r);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_mismatch_is_an_error_and_ends_the_job) {
   if (!is_child()) {
     if (has_mpirun()) BOOST_CHECK_EQUAL(run_self(3), 7);

@@ -17,4 +17,7 @@ endif()
 # Failures of ranks at random times; a longer series: rank_trials.py EFLOW CONFIG --trials 200.
 add_test(NAME trainer/program/rank_trials COMMAND ${CMAKE_CURRENT_LIST_DIR}/rank_trials.py
   $<TARGET_FILE:eflow> ${PROJECT_SOURCE_DIR}/configs/tiny.ini --trials 20)
-set_tests_properties(trainer/program/rank_trials PROPERTIES SKIP_RETURN_CODE 77 LABELS cpu TIMEOUT 1200)
+# Two hosts as network namespaces.
+add_test(NAME trainer/program/two_hosts COMMAND ${CMAKE_CURRENT_LIST_DIR}/two_hosts.sh
+  $<TARGET_FILE:eflow> ${PROJECT_SOURCE_DIR}/configs/tiny.ini)
+set_tests_properties(trainer/program/rank_trials trainer/program/two_hosts PROPERTIES SKIP_RETURN_CODE 77 LABELS cpu TIMEOUT 1200)

@@ -34,7 +34,8 @@ struct Folder : TemporaryFolder {
     return "train --config " EFLOW_CONFIGS "/tiny.ini --data " + (path() / "set").string() +
            " --out " + (path() / run).string() +
            " --train.batch=16 --train.shards=8 --train.iterations=8 --checkpoint.every=2 "
-           "--sample.every=8 --eval.every=4 --eval.clips=10 --train.deadline=60 " +
+           "--sample.every=8 --eval.every=4 --eval.clips=10 --train.compare_every=3 "
+           "--train.deadline=60 " +
            more;
   }
   /// eflow WORDS on `ranks` ranks.
@@ -50,7 +51,8 @@ struct Folder : TemporaryFolder {
     std::ifstream file(path() / run / "metrics.jsonl");
     for (std::string line; std::getline(file, line);) {
       auto object = nlohmann::json::parse(line);
-      for (const char* time : {"samples_per_s", "step_s", "data_wait_s", "comm_s", "comm_hidden_s", "mfu"})
+      for (const char* time :
+           {"samples_per_s", "step_s", "data_wait_s", "comm_s", "comm_hidden_s", "mfu"})
         object.erase(time);
       all.push_back(std::move(object));
     }
@@ -106,6 +108,50 @@ BOOST_AUTO_TEST_CASE(a_run_moves_to_other_numbers_of_ranks) {
   BOOST_TEST(folder.weights("moved", 8) == folder.weights("whole", 8));
 }
 
+// 4 token frames: two ranks have a pair each. The losses are those of one rank up to rounding, and
+// one rank goes on where two stopped.
+BOOST_AUTO_TEST_CASE(ranks_divide_clips) {
+  if (!can_launch()) return;
+  const Folder folder;
+  const std::string more =
+      " --checkpoint.keep=9 --model.patch_t=1 --drop.tokens=groups-3d --drop.ratio=0.75";
+  const auto alone = eflow_says(folder.words("one", more));
+  BOOST_REQUIRE_MESSAGE(alone.code == 0, alone.text);
+  const auto close = [&](const std::string& run) {
+    const auto found = folder.lines(run), expected = folder.lines("one");
+    BOOST_REQUIRE_EQUAL(found.size(), expected.size());
+    for (std::size_t n = 0; n < found.size(); ++n) {
+      for (const char* key : {"loss", "grad_norm", "eval_mse"}) {
+        if (!expected[n].contains(key)) continue;
+        const double a = found[n].at(key), b = expected[n].at(key);
+        BOOST_TEST(std::abs(a / b - 1) < 0.01,
+                   run << ", step " << n + 1 << ": " << key << " " << a << " instead of " << b);
+      }
+      BOOST_TEST((found[n].at("ids_hash") == expected[n].at("ids_hash")));
+    }
+  };
+  for (const int ranks : {2, 4}) {
+    const std::string run = "lanes-of-" + std::to_string(ranks);
+    const auto outcome = folder.on_ranks(ranks, folder.words(run, more + " --train.sequence=2"));
+    BOOST_REQUIRE_MESSAGE(outcome.code == 0, outcome.text);
+    close(run);
+  }
+  BOOST_TEST(folder.weights("lanes-of-2", 8) == folder.weights("lanes-of-4", 8));
+
+  // One rank goes on from step 4 of two.
+  std::filesystem::copy(folder.path() / "lanes-of-2", folder.path() / "moved",
+                        std::filesystem::copy_options::recursive);
+  const std::string from =
+      io::CheckpointStore(folder.path() / "moved/checkpoints").path_of(4).string();
+  const auto rest = eflow_says(folder.words("moved", more + " --resume " + from));
+  BOOST_REQUIRE_MESSAGE(rest.code == 0, rest.text);
+  close("moved");
+
+  const auto odd = folder.on_ranks(3, folder.words("odd", more + " --train.sequence=2"));
+  BOOST_TEST(odd.code == 2);
+  BOOST_TEST(odd.text.find("train.sequence") != std::string::npos, odd.text);
+}
+
 BOOST_AUTO_TEST_CASE(other_options_on_one_rank_are_refused) {
   if (!can_launch()) return;
   const Folder folder;
@@ -122,6 +168,41 @@ BOOST_AUTO_TEST_CASE(other_options_on_one_rank_are_refused) {
   const std::string text = content_of(folder.path() / "log");
   BOOST_TEST(text.find("optim.lr differs between ranks") != std::string::npos, text);
   BOOST_TEST(text.find("rank 1") != std::string::npos, text);
+}
+
+BOOST_AUTO_TEST_CASE(ranks_are_planned_without_them) {
+  const Folder folder;
+  const auto plan =
+      eflow_says(folder.words("none", "--dry-run --ranks 8 --network ethernet-10 --tflops 0.05"));
+  BOOST_REQUIRE_MESSAGE(plan.code == 0, plan.text);
+  for (const char* part : {"8 ranks in 8 lanes of 1", "per rank", "gradients", "over ethernet-10",
+                           "0.05 TFLOP/s", "efficiency"})
+    BOOST_TEST(plan.text.find(part) != std::string::npos, plan.text);
+  BOOST_TEST(eflow_says(folder.words("none", "--ranks 8")).code == 2);
+  BOOST_TEST(eflow_says(folder.words("none", "--dry-run --ranks 9")).code == 2);  // 8 shards
+  const auto network = eflow_says(folder.words("none", "--dry-run --ranks 8 --network pigeons"));
+  BOOST_TEST(network.code == 2);
+  BOOST_TEST(network.text.find("infiniband-400") != std::string::npos, network.text);
+}
+
+BOOST_AUTO_TEST_CASE(simulated_ranks_train_the_same_run) {
+  const Folder folder;
+  const auto alone = eflow_says(folder.words("one"));
+  BOOST_REQUIRE_MESSAGE(alone.code == 0, alone.text);
+  const auto many = eflow_says(folder.words("many", "--ranks-simulated 4"));
+  BOOST_REQUIRE_MESSAGE(many.code == 0, many.text);
+  BOOST_TEST(many.text.find("4 ranks: sent and received") != std::string::npos, many.text);
+  BOOST_TEST((folder.lines("many") == folder.lines("one")));
+  BOOST_TEST(folder.weights("many", 8) == folder.weights("one", 8));
+}
+
+BOOST_AUTO_TEST_CASE(messages_are_measured) {
+  const auto threads = eflow_says("bench comm --mib 1 --json");
+  BOOST_REQUIRE_MESSAGE(threads.code == 0, threads.text);
+  const auto figures = nlohmann::json::parse(threads.text);
+  BOOST_TEST(figures.at("ranks") == 2);
+  BOOST_TEST(figures.at("bytes_per_s").get<double>() > 0);
+  BOOST_TEST(figures.at("rows").size() >= 5U);
 }
 
 BOOST_AUTO_TEST_CASE(launch_explains_itself_and_its_mistakes) {

@@ -9,8 +9,8 @@
 #include "eflow/core/comm/local_channel.hpp"
 #include "eflow/core/comm/tree_reduce.hpp"
 #include "eflow/tests/support/tiny_training.hpp"
-#include "eflow/trainer/step/held_out.hpp"
 #include "eflow/trainer/run/preview.hpp"
+#include "eflow/trainer/step/held_out.hpp"
 
 using namespace eflow;
 using namespace eflow::test;
@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(the_held_out_error_of_any_number_of_ranks) {
   const auto errors_on = [&](int ranks) {
     return agreed<double>(ranks, [&](comm::Communicator* world) {
       const HeldOutError held_out(training.source, 13, {}, world->rank(), world->size());
-      return divide_work<double>(world, {"held-out error", 1},
+      return divide_work<double>(RankGrid(world, 1), {"held-out error", 1},
                                  [&] { return held_out.errors(std::cref(*training.model)); })
           .values();
     });
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(the_preview_of_any_number_of_ranks) {
   const auto values_on = [&](int ranks) {
     return agreed<float>(ranks, [&](comm::Communicator* world) {
       const auto own = comm::slice_of(world->rank(), world->size(), config.sample.count);
-      return divide_work<float>(world, {"preview", 1},
+      return divide_work<float>(RankGrid(world, 1), {"preview", 1},
                                 [&] {
                                   return preview_clips(*training.model, config, data, {}, own.first,
                                                        own.count())
@@ -77,10 +77,11 @@ BOOST_AUTO_TEST_CASE(the_preview_of_any_number_of_ranks) {
 
 BOOST_AUTO_TEST_CASE(a_part_that_fails_is_named_on_every_rank_and_the_ranks_go_on) {
   comm::run_ranks(3, [](comm::Communicator& world) {
-    const auto result = divide_work<double>(&world, {"figures", 2}, [&]() -> std::vector<double> {
-      if (world.rank() == 1) throw IoError("clip 7 cannot be read");
-      return {1};
-    });
+    const auto result =
+        divide_work<double>(RankGrid(&world, 1), {"figures", 2}, [&]() -> std::vector<double> {
+          if (world.rank() == 1) throw IoError("clip 7 cannot be read");
+          return {1};
+        });
     std::string text;
     try {
       static_cast<void>(result.values());

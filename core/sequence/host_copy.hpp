@@ -6,9 +6,12 @@
 #include <span>
 #include <vector>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
 
-namespace eflow::trainer {
+EFLOW_EXPORT_BEGIN
+
+namespace eflow::comm {
 
 class HostCopy {
  public:
@@ -18,8 +21,8 @@ class HostCopy {
   HostCopy(HostCopy&&) noexcept = default;  // bytes() of a copy would be those of the original
   HostCopy& operator=(HostCopy&&) noexcept = default;
   [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
-  /// Stores the bytes in the tensor, if they are a copy. For scratch tensors: a parameter's bf16 copy
-  /// would not notice that its memory was filled.
+  /// Stores the bytes in the tensor, if they are a copy. For scratch tensors: a parameter's bf16
+  /// copy would not notice that its memory was filled.
   void write_back();
 
  private:
@@ -28,4 +31,6 @@ class HostCopy {
   std::span<std::byte> bytes_;
 };
 
-}  // namespace eflow::trainer
+}  // namespace eflow::comm
+
+EFLOW_EXPORT_END

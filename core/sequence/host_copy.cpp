@@ -1,9 +1,9 @@
-#include "eflow/trainer/ranks/host_copy.hpp"
+#include "eflow/core/sequence/host_copy.hpp"
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
 
-namespace eflow::trainer {
+namespace eflow::comm {
 
 HostCopy::HostCopy(const Tensor& tensor, bool read) : tensor_(tensor) {
   EFLOW_ASSERT(tensor.is_contiguous());
@@ -24,4 +24,4 @@ void HostCopy::write_back() {
   if (!copy_.empty()) tensor_.assign_bytes(copy_);
 }
 
-}  // namespace eflow::trainer
+}  // namespace eflow::comm
