@@ -69,7 +69,8 @@ def write_npy(path, shape, dtype, values):
 
 class Scenario:
     name = ''
-    once = False  # whether the command refuses to do again what is done
+    once = False   # whether the command refuses to do again what is done
+    cache = False  # whether a result may be missing, with a warning: it is made again when it is needed
 
     def prepare(self, program):
         """Makes what the command finds."""
@@ -206,6 +207,7 @@ class Tune(Scenario):
 class Compile(Scenario):
     """The JIT's cache."""
     name = 'compile'
+    cache = True
 
     def words(self):
         return ['jit', 'compile', 'reduce<bf16, f32>(1)']
