@@ -115,8 +115,8 @@ Tensor Glga::of_part(const MixInputs& in, const SequencePart& part) const {
                           .k = in.rotated(in.k),
                           .v = in.v,
                           .gates = gates(in.x),
-                          .global_weight = weight(global_norm_, in.x),
-                          .local_weight = weight(local_norm_, in.x)};
+                          .global_weight = weight(global_norm_),
+                          .local_weight = weight(local_norm_)};
   return reshape(glga_of_part(inputs, windowed(in.layout.radius), options_.index, part, window_),
                  in.x.shape());
 }

@@ -1,6 +1,7 @@
 #include "eflow/trainer/weights/import_weights.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -311,7 +312,7 @@ std::string_view name_of(WeightsOf from) {
 
 ImportedModel import_weights(const ImportRequest& request) {
   const NoGrad off;
-  return Import(request).run();
+  return std::make_unique<Import>(request)->run();  // large for a stack, and for what g++ 12 tracks
 }
 
 }  // namespace eflow::trainer
