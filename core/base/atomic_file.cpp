@@ -228,10 +228,27 @@ FileDescriptor claim_abandoned(const fs::path& path) try {
   return {};
 }
 
-FileLock::FileLock(const fs::path& path)
-    : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666)) {
-  if (!file_.valid()) throw_errno("open", path.string());
-  switch (try_lock(file_, path)) {
+namespace {
+
+/// Whether the path still names the open file. A holder may remove the file of its lock; a lock on a
+/// removed file excludes nobody.
+bool is_named(const FileDescriptor& file, const fs::path& path) {
+  struct stat opened {
+  }, named{};
+  return ::fstat(file.get(), &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+}  // namespace
+
+FileLock::FileLock(const fs::path& path) {
+  LockState state = LockState::kHeld;
+  do {
+    file_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666));
+    if (!file_.valid()) throw_errno("open", path.string());
+    state = try_lock(file_, path);
+  } while (state == LockState::kHeld && !is_named(file_, path));
+  switch (state) {
     case LockState::kHeld:
       break;
     case LockState::kBusy: {

@@ -88,7 +88,8 @@ class FileLock {
  public:
   /// Acquires the lock without waiting, creating the file if needed, and writes this process's id
   /// into it. On a file system without locks, logs a warning and goes on without. Throws IoError,
-  /// naming the holder's process id if the file contains one.
+  /// naming the holder's process id if the file contains one. The holder may remove the file: a lock on
+  /// a removed file is not acquired.
   explicit FileLock(const std::filesystem::path& path);
 
  private:

@@ -11,6 +11,8 @@
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <fstream>
+#include <functional>
+#include <utility>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
@@ -18,11 +20,13 @@
 
 namespace {
 int flock_error = 0;  ///< if not 0, flock() fails with it, as on a file system without locks
-}
+std::function<void()> before_flock;  ///< called once, before the next flock()
+}  // namespace
 
 /// Takes the place of the C library's.
 extern "C" int failing_flock(int fd, int operation) __asm__("flock");
 extern "C" int failing_flock(int fd, int operation) {
+  if (const auto once = std::exchange(before_flock, nullptr)) once();
   if (flock_error != 0) return errno = flock_error, -1;
   return static_cast<int>(syscall(SYS_flock, fd, operation));
 }
@@ -112,6 +116,17 @@ BOOST_AUTO_TEST_CASE(a_lock_is_held_once_and_names_its_holder) {
     });
   }
   const FileLock again(dir / "lock");
+}
+
+/// Its holder removes the file between another process's open and its flock; a third one makes it anew.
+BOOST_AUTO_TEST_CASE(a_lock_on_a_removed_file_is_not_acquired) {
+  const test::TempDir dir;
+  before_flock = [&] {
+    fs::remove(dir / "lock");
+    write_file_atomically(dir / "lock", "");
+  };
+  const FileLock lock(dir / "lock");
+  BOOST_CHECK_THROW(FileLock(dir / "lock"), IoError);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_system_without_locks_costs_one_warning) {
