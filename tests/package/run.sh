@@ -47,7 +47,9 @@ static)
   if find "$prefix" -name 'eflowTargets*.cmake' -exec grep -HE ' "?-(W|f|O)|_OPTIONS' {} +; then
     fail "the exported targets carry flags"
   fi
-  [ -z "$(find "$prefix/include" -name kernel_builder.hpp)" ] || fail "a private header is installed"
+  for private in thread_pool.hpp tensor_node.hpp; do
+    [ -z "$(find "$prefix/include" -name $private)" ] || fail "the private header $private is installed"
+  done
   ;;
 jit_alone)
   consumer jit_app "$prefix" "$@" -DPKG_CONFIG_EXECUTABLE=/nonexistent -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON \

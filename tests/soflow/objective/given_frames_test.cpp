@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(given_frames_are_solved_exactly_by_every_loss) {
   options.grid = small().grid();
   const StepLoss eflow = EFlowObjective(options)({.online = oracle, .average = oracle}, batch, 3);
   BOOST_TEST(eflow.total.item() < 1e-12);
-  BOOST_TEST(passes >= 5);
+  BOOST_TEST(passes == 4);  // SCM at l, two legs of MVA, all samples with gradient
   const StepLoss anyflow =
       AnyFlowObjective({.guidance = 1, .null_label = 3, .given = three})(oracle, batch, 3);
   BOOST_TEST(anyflow.total.item() < 1e-12);
