@@ -4,8 +4,9 @@
 //   gemm_bench [--threads N] [--isa NAME] [--dtype f32|bf16|f64] [--seconds S] [--cpu-time]
 //              [--json] [--only PART_OF_A_NAME]
 //
-// The peak loop, our text and (f32, if built in) oneDNN alternate in windows of a few milliseconds.
-// The output is the best window of each and their ratios. --cpu-time divides the process's CPU time
+// The peak loop, our text and (f32 and bf16, if built in) oneDNN alternate in windows of a few
+// milliseconds. The output is the best window of each and their ratios. OMP_NUM_THREADS sets oneDNN's
+// threads; the variables of docs/jit.md apply, such as EFLOW_KERNEL_DIR for a kernel in development. --cpu-time divides the process's CPU time
 // by its threads instead of using the wall clock: useful on shared machines, exact only with one
 // thread, because waiting threads count as busy.
 
@@ -27,7 +28,8 @@
 #include "eflow/trainer/cost/fma_peak.hpp"
 
 #if defined(EFLOW_HAVE_ONEDNN)
-#include <dnnl.h>
+#include <dnnl.hpp>
+#include <unordered_map>
 #endif
 
 namespace {
@@ -220,19 +222,36 @@ void take_turns(std::vector<Contender>& contenders, double seconds) {
 }
 
 #if defined(EFLOW_HAVE_ONEDNN)
-/// The same product by dnnl_sgemm; OMP_NUM_THREADS sets its threads.
-void run_onednn(const Gemm& g) {
-  const char ta = g.a_cs == 1 ? 'N' : 'T', tb = g.b_cs == 1 ? 'N' : 'T';
-  for (long long i = 0; i < g.batch[0]; ++i) {
-    for (long long j = 0; j < g.batch[1]; ++j) {
-      dnnl_sgemm(
-          ta, tb, g.m, g.n, g.k, 1.0f,
-          static_cast<const float*>(g.a) + i * g.a_bs[0] + j * g.a_bs[1], std::max(g.a_rs, g.a_cs),
-          static_cast<const float*>(g.b) + i * g.b_bs[0] + j * g.b_bs[1], std::max(g.b_rs, g.b_cs),
-          0.0f, static_cast<float*>(g.c) + i * g.c_bs[0] + j * g.c_bs[1], g.c_rs);
-    }
+/// The same product by oneDNN. Weights are packed at each call, as ours are.
+class OneDnn {
+ public:
+  OneDnn(const Gemm& g, DType dtype) : stream_(engine_) {
+    const auto type =
+        dtype == DType::kF32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
+    const auto matrices = [&](long long rows, long long columns, long long row, long long column,
+                              const long long* batch) {
+      return dnnl::memory::desc({g.batch[0], g.batch[1], rows, columns}, type,
+                                {batch[0], batch[1], row, column});
+    };
+    const auto a = matrices(g.m, g.k, g.a_rs, g.a_cs, g.a_bs);
+    const auto b = matrices(g.k, g.n, g.b_rs, g.b_cs, g.b_bs);
+    const auto c = matrices(g.m, g.n, g.c_rs, 1, g.c_bs);
+    matmul_ = dnnl::matmul({{a, b, c}, engine_});
+    operands_ = {{DNNL_ARG_SRC, {a, engine_, const_cast<void*>(g.a)}},
+                 {DNNL_ARG_WEIGHTS, {b, engine_, const_cast<void*>(g.b)}},
+                 {DNNL_ARG_DST, {c, engine_, g.c}}};
   }
-}
+  void run() {
+    matmul_.execute(stream_, operands_);
+    stream_.wait();
+  }
+
+ private:
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_;
+  dnnl::matmul matmul_;
+  std::unordered_map<int, dnnl::memory> operands_;
+};
 #endif
 
 nlohmann::json measure(const jit::Runtime& runtime, const Options& o, const Case& s) {
@@ -251,8 +270,10 @@ nlohmann::json measure(const jit::Runtime& runtime, const Options& o, const Case
                           runtime.launch("gemm", spec, {grid.x, grid.y, grid.z}, g);
                         })});
 #if defined(EFLOW_HAVE_ONEDNN)
-  if (o.dtype == DType::kF32 && !s.gelu) {
-    contenders.push_back({"onednn", rate_of(clock, flops, [&] { run_onednn(problem.g); })});
+  std::optional<OneDnn> onednn;
+  if (o.dtype != DType::kF64 && !s.gelu) {
+    onednn.emplace(problem.g, o.dtype);
+    contenders.push_back({"onednn", rate_of(clock, flops, [&] { onednn->run(); })});
   }
 #endif
   take_turns(contenders, o.seconds);
@@ -278,7 +299,10 @@ void print(const nlohmann::json& r) {
 
 int run(int argc, char** argv) {
   const Options o = parse(argc, argv);
-  const jit::Runtime runtime({.isa = o.isa, .threads = o.threads});
+  jit::Options options = jit::Options::from_environment();
+  options.threads = o.threads;
+  if (o.isa) options.isa = o.isa;
+  const jit::Runtime runtime(options);
   nlohmann::json all{{"isa", jit::name_of(runtime.isa())},
                      {"threads", runtime.pool().size()},
                      {"dtype", eflow::name_of(o.dtype)},

@@ -164,12 +164,12 @@ def use_flex(net, c, device):
     return True
 
 
-def time_twin(c, device, dtype, steps, compiled, flex=False):
-    """Returns the duration of each step and the number of parameters."""
+def twin(c, device, dtype, compiled, flex=False):
+    """Returns a function that runs one step, and the number of parameters; (None, 0) if the variant does not apply."""
     torch.manual_seed(0)
     net = Dit(c, device).to(device)
     if flex and not use_flex(net, c, device):
-        return [], 0
+        return None, 0
     average = copy.deepcopy(net)
     forward = torch.compile(net) if compiled else net
     if dtype == torch.bfloat16:
@@ -186,7 +186,7 @@ def time_twin(c, device, dtype, steps, compiled, flex=False):
     run = lambda: step(net, forward, average, optimizer, x0, label, fm)
     for _ in range(3):
         run()
-    return [peer_device.seconds(run, device) for _ in range(steps)], sum(p.numel() for p in net.parameters())
+    return run, sum(p.numel() for p in net.parameters())
 
 
 def eflow_step(a, device):
@@ -206,7 +206,8 @@ def on_a_gpu(a, c, ours, device, dtype):
               "eflow_step_s": ours["step_s"], "torch_step_s": {}, "torch_over_eflow": {}}
     for name, compiled, flex in (("eager", False, False), ("compiled", True, False), ("compiled, flex", True, True)):
         try:
-            times, parameters = time_twin(c, device, dtype, a.steps, compiled, flex)
+            run, parameters = twin(c, device, dtype, compiled, flex)
+            times = [peer_device.seconds(run, device) for _ in range(a.steps)] if run else []
         except Exception as error:  # this PyTorch version cannot run the variant
             result["torch_step_s"][name] = {"failed": str(error).splitlines()[0][:200]}
             continue
@@ -222,6 +223,8 @@ def main():
     a.add_argument("--eflow", required=True)
     a.add_argument("--config", default="")
     a.add_argument("--steps", type=int, default=10)
+    a.add_argument("--rounds", type=int, default=3,
+                   help="on the CPU the two take turns this often; the ratio is the median of the rounds' ratios")
     a.add_argument("--compile", action="store_true", help="use torch.compile on the CPU; on a GPU both variants are timed")
     a.add_argument("rest", nargs="*", help="further arguments for `eflow bench step`, after --")
     peer_device.add_arguments(a, "f32")
@@ -234,11 +237,15 @@ def main():
     if device == "cuda":
         return print(json.dumps(on_a_gpu(a, c, ours, device, dtype)))
     torch.set_num_threads(ours["threads"])
-    times, parameters = time_twin(c, device, dtype, a.steps, a.compile)
-    theirs = statistics.median(times)
-    print(json.dumps({"eflow_step_s": ours["step_s"], "torch_step_s": theirs, "torch_over_eflow": theirs / ours["step_s"],
-                      "torch": torch.__version__, "compiled": a.compile, "threads": ours["threads"],
-                      "parameters": {"eflow": ours["parameters"], "torch": parameters}}))
+    run, parameters = twin(c, device, dtype, a.compile)
+    rounds = []
+    for _ in range(a.rounds):
+        theirs = statistics.median(peer_device.seconds(run, device) for _ in range(a.steps))
+        rounds.append((eflow_step(a, device)["step_s"], theirs))
+    print(json.dumps({"eflow_step_s": [o for o, _ in rounds], "torch_step_s": [t for _, t in rounds],
+                      "torch_over_eflow": statistics.median(t / o for o, t in rounds),
+                      "torch": torch.__version__, "compiled": a.compile, "dtype": a.dtype, "threads": ours["threads"],
+                      "tokens": c.tokens, "batch": c.batch, "parameters": {"eflow": ours["parameters"], "torch": parameters}}))
 
 
 if __name__ == "__main__":

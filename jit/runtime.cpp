@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <unordered_set>
 
 #include "eflow/core/base/log.hpp"
 #include "eflow/core/base/stopwatch.hpp"
@@ -81,7 +82,9 @@ struct Runtime::State {
   KernelBuilder builder;
   MemCache<HostKernel> loaded;
   Stream own_stream;
-  std::unique_ptr<CudaState> cuda;  // null: the device is the CPU
+  KernelTexts embedded;
+  std::unordered_set<KernelSpec, KernelSpecHash> overridden;  // see is_overridden
+  std::unique_ptr<CudaState> cuda;                            // null: the device is the CPU
   DeviceLimits limits;
   TunedConfigs tuned;
   KnownMemory known_memory;
@@ -98,10 +101,34 @@ struct Runtime::State {
       limits = cuda->limits();
       return;
     }
-    for (const auto& [spec, entry] : builtin_index(isa))
-      table.insert(spec, {entry->run, entry->args_bytes});
+    for (const auto& [spec, entry] : builtin_index(isa)) {
+      if (is_overridden(entry->file))
+        overridden.insert(spec);
+      else
+        table.insert(spec, {entry->run, entry->args_bytes});
+    }
     limits = host_limits(std::string(name_of(isa)), pool.size(),
                          static_cast<std::int64_t>(ThreadPool::kScratchBytes));
+  }
+
+  /// Whether options.kernel_dir has another version of a built-in kernel's text.
+  bool is_overridden(const char* file) {
+    if (options.kernel_dir.empty()) return false;
+    try {
+      return builder.texts().closure(file)->content != embedded.closure(file)->content;
+    } catch (const CompileError&) {
+      return true;  // the compile shows the error
+    }
+  }
+
+  /// The kernel, compiled now if it is a built-in one whose text is overridden: callers launch those
+  /// without prepare().
+  const HostKernel* host_kernel(std::string_view name, const KernelSpec& spec) {
+    const HostKernel* const kernel = table.find(spec);
+    if (kernel != nullptr || !overridden.contains(spec)) return kernel;
+    const Prepared made = prepare(KernelRef(std::string(name), spec), {});
+    if (!made.ok()) throw CompileError(made.error);
+    return table.find(spec);
   }
 
   Target target() const {
@@ -304,7 +331,7 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
     s.check(kernel->args_bytes, bytes, name, spec);
     return launch_cuda(*s.cuda->context, *kernel, name, spec, grid, args, stream);
   }
-  const HostKernel* kernel = s.table.find(spec);
+  const HostKernel* kernel = state_->host_kernel(name, spec);
   if (kernel == nullptr) {
     throw NeedsPrepare(str("[jit] no compiled form of ", to_string(spec, name), " for ",
                            name_of(s.isa), "; Runtime::prepare makes one"));

@@ -310,9 +310,12 @@ void gemm(const Block& block, const Gemm& g) {
           const Index whole = (i1 - i0) / kRowsOf<E> * kRowsOf<E>;
           const Index across = t.a.across / kDepth<E>;
           const E* const p = reinterpret_cast<const E*>(t.a.from(i0, k0).p);
-          gemm_multiply(sums, GemmRows<E>{p, across, t.a.along, kRowsOf<E> * across}, 0, whole,
-                        right, n, k, first, last);
-          i += whole;
+          for (; i < i0 + whole; i += kRows) {
+            const GemmRows<E> rows{p + (i - i0) * across, across, t.a.along, kRowsOf<E> * across};
+            gemm_multiply(sums, rows, i - i0, min_of(kRows, i0 + whole - i), right, n, k, first,
+                          last);
+          }
+          i = i0 + whole;
         }
         for (; i < i1; i += kRows) {
           const Index m = min_of(kRows, i1 - i);

@@ -52,7 +52,8 @@ Options data_options(DataConfig& c) {
        "that cannot be read always ends the run."},
       {"data.context_length", &c.context_length, between(0, 65536), "tokens",
        "Length to which zero rows extend a clip's text; 0: as the data set says."},
-      {"data.clip", &c.clip, "CxTxHxW of the clips that --dry-run assumes if data.dir is empty."},
+      {"data.clip", &c.clip,
+       "CxTxHxW of the clips that --dry-run and bench step assume if data.dir is empty."},
   };
 }
 

@@ -9,6 +9,7 @@
 #include "eflow/io/dataset/synth.hpp"
 #include "eflow/trainer/bench/step_bench.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/data/assumed_clips.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/data/exact_source.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
@@ -80,7 +81,7 @@ trainer::Config config_of_stage(const trainer::Config& base, trainer::OptionPars
   return stages[static_cast<std::size_t>(std::max<std::int64_t>(stage, 1) - 1)].config;
 }
 
-/// The clips of data.dir, of the exact flow, or synthetic ones.
+/// The clips of data.dir, of the exact flow, random ones of data.clip, or synthetic ones.
 std::unique_ptr<io::ClipSource> source_of(const trainer::Config& config) {
   if (config.objective.kind != trainer::ObjectiveKind::kEFlow) {
     throw InvalidArgument(
@@ -94,6 +95,7 @@ std::unique_ptr<io::ClipSource> source_of(const trainer::Config& config) {
     return std::make_unique<trainer::ExactSource>(config.data.exact.flow);
   if (!config.data.dir.empty())
     return trainer::open_dataset(config.data.dir, config.data.context_length);
+  if (!config.data.clip.empty()) return std::make_unique<trainer::AssumedClips>(config);
   return std::make_unique<io::SynthShapes>();
 }
 
@@ -116,10 +118,11 @@ int bench_step(const Arguments& arguments) {
   };
   for (Option& option : trainer::options_of(config)) options.push_back(std::move(option));
   if (wants_help(arguments)) {
-    return print_help(
-        {"eflow bench step [--config FILE] [--json] [--section.key=value ...]",
-         "Measures a training step on synthetic clips, or on the data set of --data.dir."},
-        options);
+    return print_help({"eflow bench step [--config FILE] [--json] [--section.key=value ...]",
+                       "Measures a training step on the data set of --data.dir, on random clips of "
+                       "--data.clip, or on "
+                       "synthetic clips."},
+                      options);
   }
   trainer::OptionParser parser(options);
   const std::string path = trainer::peek_argument(arguments, "config");

@@ -11,6 +11,7 @@
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/cost/rank_plan.hpp"
+#include "eflow/trainer/data/assumed_clips.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/run/objective_config.hpp"
@@ -143,34 +144,6 @@ TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
           (on_policy ? 7 : 4) * weights};
 }
 
-/// The clip format of a dry run without data: data.clip ("CxTxHxW"), with the classes and context
-/// of model.preset; text that only model.condition asks for is assumed to be as wide as UMT5's.
-/// Throws InvalidArgument naming data.clip.
-ClipFormat format_without_data(const Config& config) {
-  long long c = 0, t = 0, h = 0, w = 0;
-  int end = 0;
-  const std::string& text = config.data.clip;
-  const bool ok = std::sscanf(text.c_str(), "%lldx%lldx%lldx%lld%n", &c, &t, &h, &w, &end) == 4 &&
-                  static_cast<std::size_t>(end) == text.size();
-  if (!ok || std::min({c, t, h, w}) < 1) {
-    throw InvalidArgument(
-        str("data.clip: expected CxTxHxW, such as 16x8x32x32, as data.dir is "
-            "empty; found '",
-            text, "'"));
-  }
-  constexpr std::int64_t kAssumedTextWidth = 4096;
-  ClipFormat clips{c, t, h, w, 0, 0};
-  using enum ModelCondition;
-  const ModelCondition condition = config.model.condition;
-  if (condition == kText || condition == kLabelText) clips.context_dim = kAssumedTextWidth;
-  if (config.model.preset == "custom") return clips;
-  const nn::DiTConfig named = nn::preset(config.model.preset);
-  if (condition != kNone && condition != kText) clips.classes = named.classes;
-  if (condition != kNone && condition != kLabel && named.context_dim > 0)
-    clips.context_dim = named.context_dim;
-  return clips;
-}
-
 /// "9 classes", "0 classes, text of width 4096"
 std::string describe_condition(const ClipFormat& clips, std::int64_t text_tokens) {
   const std::string text =
@@ -178,9 +151,6 @@ std::string describe_condition(const ClipFormat& clips, std::int64_t text_tokens
                             : std::string();
   return str(clips.classes, " classes", text);
 }
-
-/// Tokens of a text when neither the configuration nor a data set says so: Wan's.
-constexpr std::int64_t kUsualTextLength = 512;
 
 /// Whether a dry run takes the clips from data.clip, as data.dir is empty or does not exist yet.
 bool assumes_clips(const DataConfig& data) {
@@ -253,7 +223,7 @@ std::string describe_training(const Config& given, const std::filesystem::path& 
   if (!config.data.exact.enabled && assumes_clips(config.data)) {
     const std::int64_t text =
         config.data.context_length > 0 ? config.data.context_length : kUsualTextLength;
-    const ClipFormat clips = format_without_data(config);
+    const ClipFormat clips = assumed_format(config);
     check_condition(config, clips);
     const nn::DiTConfig model = dit_config(config, clips);
     return str("data         ", config.data.dir.empty() ? "none" : config.data.dir + " (missing)",
