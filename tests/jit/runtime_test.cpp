@@ -3,12 +3,14 @@
 #include "eflow/jit/runtime.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <fstream>
 #include <thread>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel_builder.hpp"
+#include "eflow/kernels_src/args/loss.h"
 #include "eflow/tests/support/jit/fake_compiler.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
 #include "eflow/tests/support/warnings.hpp"
@@ -343,4 +345,36 @@ BOOST_AUTO_TEST_CASE(built_in_kernels_have_a_definition_too) {
   runtime.define({"own", "eflow/kernels_src/gemm/gemm.h", "gemm<$t0, $t0>"});
   BOOST_CHECK_THROW(runtime.define({"own", "eflow/kernels_src/gemm/gemm.h", "gemm<$t0, $t1>"}),
                     InvalidArgument);
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_of_texts_replaces_built_in_kernels) {
+  const test::TempDir dir;
+  Options options = with_cache(dir);
+  options.kernel_dir = dir / "texts";
+  fs::create_directories(options.kernel_dir);
+  const std::string ours = "eflow/kernels_src/loss.h", sum = "= highest + rest;";
+  for (const TextFile& file : embedded_texts()) {
+    if (file.path != ours) continue;
+    std::string text = file.text;
+    text.replace(text.find(sum), sum.size(), "= C(7);");
+    std::ofstream(options.kernel_dir / "loss.h") << text;
+  }
+  const float logits[2] = {0, 0};
+  const long long label = 0;
+  float loss = 0, log_sum = 0;
+  args::CrossEntropy a{};
+  a.logits = logits;
+  a.labels = &label;
+  a.loss = &loss;
+  a.log_sum = &log_sum;
+  a.rows = a.rows_per_block = 1;
+  a.classes = a.stride = 2;
+  const KernelSpec spec("cross_entropy", {DType::kF32});
+  Runtime(with_cache(dir)).launch("cross_entropy", spec, {1, 1, 1}, a);
+  BOOST_TEST(log_sum == std::log(2.0f), boost::test_tools::tolerance(1e-6f));
+  const Runtime changed(options);
+  BOOST_TEST(!changed.has(spec));
+  changed.launch("cross_entropy", spec, {1, 1, 1}, a);
+  BOOST_TEST(log_sum == 7);
+  BOOST_TEST(changed.has(KernelSpec("reduce", {DType::kF32, DType::kF32}, {0})));
 }

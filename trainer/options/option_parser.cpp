@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <map>
 #include <sstream>
 
 #include "eflow/core/base/atomic_file.hpp"
@@ -84,6 +85,7 @@ void OptionParser::parse_file(const std::filesystem::path& path) {
 void OptionParser::parse_text(const std::string& text, const std::string& name) {
   std::istringstream lines(text);
   std::string line, section;
+  std::map<std::string, int> lines_of;
   for (int number = 1; std::getline(lines, line); ++number) {
     const std::string place = str(name, ":", number, ": ");
     const std::string content = trimmed(line.substr(0, line.find('#')));
@@ -95,8 +97,14 @@ void OptionParser::parse_text(const std::string& text, const std::string& name) 
     try {
       const auto parsed = po::parse_config_file(one, po::options_description(), true);
       for (const auto& option : parsed.options) {
-        set(canonical_key(option.string_key), option.value.empty() ? "" : option.value.front(),
-            place, true);
+        const std::string key = canonical_key(option.string_key);
+        const auto [earlier, fresh] = lines_of.emplace(key, number);
+        if (!fresh) {
+          problems_.push_back(str(place, "'", key, "' is already set in line ", earlier->second,
+                                  "; remove one of the two"));
+          continue;
+        }
+        set(key, option.value.empty() ? "" : option.value.front(), place, true);
       }
     } catch (const po::error&) {
       problems_.push_back(

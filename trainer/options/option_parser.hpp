@@ -28,8 +28,8 @@ class OptionParser {
   explicit OptionParser(std::vector<Option> options) : options_(std::move(options)) {}
 
   /// Reads "[section]" and "key = value" lines; '#' starts a comment. A file may set "section.key"
-  /// options only. Throws InvalidArgument if the file does not exist and IoError if it cannot be
-  /// read; collects all other mistakes.
+  /// options only, each of them once. Throws InvalidArgument if the file does not exist and IoError
+  /// if it cannot be read; collects all other mistakes.
   void parse_file(const std::filesystem::path& path);
   /// Does the same for text in memory. Messages begin with `name` and the line number.
   void parse_text(const std::string& text, const std::string& name);

@@ -57,6 +57,14 @@ BOOST_AUTO_TEST_CASE(dashes_and_underscores_are_equal) {
   BOOST_TEST(complaint({}, "[model]\nmlp-ratio = 2\n") == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_file_sets_a_key_once) {
+  BOOST_TEST(complaint({"--train.batch=1", "--train.batch=2"}) == "");
+  const std::string twice =
+      complaint({}, "[train]\nbatch = 8\n[optim]\nlr = 1\n[train]\nbatch = 9\n");
+  BOOST_TEST(contains(twice, "my.ini:6: 'train.batch' is already set in line 2"), twice);
+  BOOST_TEST(contains(complaint({}, "[model]\nmlp-ratio = 2\nmlp_ratio = 2\n"), "line 2"));
+}
+
 BOOST_AUTO_TEST_CASE(unknown_key_names_the_nearest_and_its_line) {
   const std::string text = complaint({}, "[train]\nbatch = 4\n\niteratoins = 5\n");
   BOOST_TEST(
