@@ -240,8 +240,9 @@ EFLOW_FN GemmRows<E> gemm_pack_rows(E* to, PackSource<T> a, Index rows, Index k)
 }
 
 /// Whether to read whole runs of A in place: with few columns, a row of A is used too rarely to pay
-/// for packing; short rows are in the first-level cache anyway; a matrix unit reads rows as they are. Excluded are long rows a multiple of 4 KiB apart, which share sets of the
-/// first-level cache, and bf16 pairs that are misaligned or incomplete.
+/// for packing; short rows are in the first-level cache anyway; a matrix unit reads rows as they are.
+/// Excluded are long rows a multiple of 4 KiB apart, which share sets of the first-level cache, and
+/// bf16 pairs that are misaligned or incomplete.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
   if (!kSameType<T, E> && kDepth<E> == 1) return false;  // needs conversion
@@ -254,11 +255,12 @@ EFLOW_FN bool gemm_reads_a_in_place(PackSource<T> a, Index n, Index k) {
   return a.along == 1 ? a.across * static_cast<Index>(sizeof(T)) % 4096 != 0 || k <= 128 : k <= 256;
 }
 
-/// Whether to read B in place: with few rows, packing does not pay. Requires that no vector load
-/// reads past a row's end.
+/// Whether to read B in place: with few rows, packing does not pay. With more of them, rows that share
+/// sets of the first-level cache would be loaded again and again. Requires that no vector load reads
+/// past a row's end.
 template <class E, class T>
 EFLOW_FN bool gemm_reads_b_in_place(PackSource<T> b, Index m, Index n, Index k) {
-  return kSameType<E, T> && b.across == 1 && m <= 128 && k <= 256 && n % kLanes<Sum<E>> == 0;
+  return kSameType<E, T> && b.across == 1 && m <= 64 && k <= 256 && n % kLanes<Sum<E>> == 0;
 }
 
 /// T is the stored type of A and B, O that of C, bias, aux and residual. The integers override the
