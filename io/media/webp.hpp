@@ -15,7 +15,7 @@ struct WebpOptions {
   double ms_per_frame = 125.0;
   int loops = 0;  ///< number of repetitions; 0 = endless
   bool lossless = true;
-  float quality = 90.0f;  ///< 0 to 100; if lossless, trades encoding time for size
+  float quality = 90.0f;  ///< 0 to 100; ignored if lossless
 };
 
 /// Writes an animation atomically. All frames must have the same size, at most 16383 pixels per
