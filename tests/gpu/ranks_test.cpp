@@ -86,6 +86,7 @@ BOOST_AUTO_TEST_CASE(two_ranks_on_one_gpu) {
 BOOST_AUTO_TEST_CASE(a_clip_divided_over_two_ranks_on_one_gpu) {
   const DefaultDevice here(gpu());
   trainer::Config config = TinyTraining::config("f32");
+  config.model.patch = {1, 4, 4};  // two pairs of token frames
   const std::vector<double> one = losses_of(config, 1);
   config.train.sequence = 2;
   const std::vector<double> two = losses_of(config, 2);

@@ -11,6 +11,6 @@ target_compile_definitions(eflow_with_stand_in_nccl INTERFACE
   EFLOW_FAKE_NVRTC="$<TARGET_FILE:eflow_fake_nvrtc>")
 target_link_libraries(eflow_with_stand_in_nccl INTERFACE eflow_emulated_gpu)
 # The tests open them by name.
-foreach(test core.cuda.nccl_link trainer.ranks.device_messages)
+foreach(test core.cuda.nccl_link trainer.ranks.device_messages trainer.ranks.nccl_step)
   add_dependencies(test.${test} eflow_stand_in_nccl eflow_do_nothing_cuda eflow_fake_nvrtc)
 endforeach()
