@@ -94,6 +94,7 @@ set(EFLOW_DETAIL_core
   core/comm/call.hpp
   core/comm/call_log.hpp
   core/comm/channel.hpp
+  core/comm/device_link.hpp
   core/comm/shard_tree.hpp
   core/ops/parameter_list.hpp
   core/tensor/adamw_step.hpp
@@ -158,6 +159,7 @@ set(EFLOW_SHARED_jit
   jit/cuda/context.hpp
   jit/cuda/cublas_api.hpp
   jit/cuda/driver.hpp
+  jit/cuda/nccl_api.hpp
   jit/cuda/nvtx.hpp
   jit/cuda/stream.hpp
   jit/cuda/tensor_map.hpp
@@ -166,8 +168,10 @@ set(EFLOW_SHARED_jit
   jit/tune/tuning_target.hpp)
 set(EFLOW_SHARED_core
   core/comm/tree_reduce.hpp
+  core/cuda/nccl_link.hpp
   core/sequence/host_copy.hpp
   core/sequence/sequence_ops.hpp
+  core/sequence/tensor_messages.hpp
   core/tensor/kernel_registry.hpp
   core/tensor/op_watch.hpp
   core/tensor/trace.hpp

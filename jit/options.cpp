@@ -112,6 +112,7 @@ Options Options::from_environment() {
   read("EFLOW_CUDA_DRIVER", options.cuda_library);
   read("EFLOW_NVRTC", options.nvrtc);
   read("EFLOW_CUBLASLT", options.cublas_library);
+  read("EFLOW_NCCL", options.nccl_library);
   read("EFLOW_TF32", options.tf32);
   read("EFLOW_GRAPHS", options.graphs);
   options.emulate = read_backend();

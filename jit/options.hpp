@@ -29,6 +29,7 @@ enum class TuneMode { kOff, kLookup };
 
 struct CublasApi;
 struct CudaApi;
+struct NcclApi;
 
 /// Plain data; every default suits a library user. Pointers are not owned and must outlive the
 /// Runtime.
@@ -54,6 +55,9 @@ struct Options {
   /// Path or name of the cuBLASLt library; empty: the newest one found; "off": none.
   std::string cublas_library = "";
   const CublasApi* cublas = nullptr;  ///< overrides cublas_library
+  /// Path or name of the NCCL library; empty: the newest one found; "off": none.
+  std::string nccl_library = "";
+  const NcclApi* nccl = nullptr;  ///< overrides nccl_library
   /// Whether a training step on a GPU may be captured into CUDA graphs. Off by default: docs/cuda.md
   /// says what has run on hardware.
   bool graphs = false;
@@ -83,7 +87,7 @@ struct Options {
   ///   EFLOW_CACHE_MAX_MB
   ///   EFLOW_PACKS       paths separated by ':'
   ///   EFLOW_CXX, EFLOW_CUDA_DRIVER, EFLOW_NVRTC
-  ///   EFLOW_CUBLASLT    a library, or off
+  ///   EFLOW_CUBLASLT, EFLOW_NCCL   a library, or off
   ///   EFLOW_TF32, EFLOW_GRAPHS   on | off
   ///   EFLOW_BACKEND     native | emulated
   ///   EFLOW_CHECK       on | off

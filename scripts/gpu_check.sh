@@ -32,11 +32,12 @@ build=${EFLOW_BUILD:-build/portable}
 [ -x "$build/bin/eflow" ] || build=build/release
 eflow=$build/bin/eflow
 [ -x "$eflow" ] || { echo "$eflow does not exist; build it first: cmake --preset portable && cmake --build --preset portable" >&2; exit 2; }
-tests=(primitives ops glga hopper products graphs training)
+tests=(primitives ops glga hopper products graphs training ranks)
 
 # The driver that executes nothing (tests/support/cuda/do_nothing/): kernels are compiled and loaded, never executed.
 use_do_nothing_driver() {
   export EFLOW_CUDA_DRIVER=$PWD/$build/tests/do_nothing/libcuda.so EFLOW_CUBLASLT=$PWD/$build/tests/do_nothing/libcublasLt.so
+  export EFLOW_NCCL=off  # it would look for the real driver
   unset EFLOW_PACKS
 }
 
@@ -108,14 +109,14 @@ figure() {
   step "$@"
 }
 
-# NVRTC and cuBLASLt: the system's, the toolkit's, or those that PyTorch's wheels carry (builtins in the same folder).
+# NVRTC, cuBLASLt and NCCL: the system's, the toolkit's, or those that PyTorch's wheels carry (builtins in the same folder).
 python=${EFLOW_PYTHON:-python3}
-if ! "$eflow" jit doctor 2>&1 | grep -q '^nvrtc  *nvrtc'; then
+if ! "$eflow" jit doctor 2>&1 | grep -q '^nvrtc  *nvrtc' || ! "$eflow" jit doctor 2>&1 | grep -q '^nccl  *[0-9]'; then
   wheels=$("$python" -c '
 import glob, importlib.util, os
 spec = importlib.util.find_spec("nvidia")
 roots = spec.submodule_search_locations if spec else []
-found = {os.path.dirname(f) for r in roots for n in ("libnvrtc.so.1*", "libcublasLt.so.1*") for f in glob.glob(r + "/**/" + n, recursive=True)}
+found = {os.path.dirname(f) for r in roots for n in ("libnvrtc.so.1*", "libcublasLt.so.1*", "libnccl.so.2*") for f in glob.glob(r + "/**/" + n, recursive=True)}
 print(":".join(sorted(found)))' 2>/dev/null)
   export LD_LIBRARY_PATH=$wheels${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi

@@ -69,6 +69,7 @@ struct Pending::State {
   };
   std::vector<Departure> sends;
   std::vector<Arrival> arrivals;
+  std::unique_ptr<DeviceExchange> device;  ///< carries the bytes, unless the channel does
   bool complete = false;
 
   /// Whether ranks that have not joined stay silent. The others are taken as arrived; `answer`
@@ -90,6 +91,7 @@ struct Pending::State {
 void Pending::wait() {
   if (!state_) return;
   communicator_->wait(state_);
+  if (state_->device) state_->device->join();
   state_.reset();
 }
 
@@ -158,10 +160,31 @@ std::string Communicator::name_of(int rank) const {
   return place.empty() ? str("rank ", number) : str("rank ", number, " (", place, ")");
 }
 
+void Communicator::set_device_link(std::unique_ptr<DeviceLink> link) {
+  EFLOW_ASSERT(whole_ == nullptr);
+  link_ = std::move(link);
+}
+
+DeviceLink* Communicator::device_link() const {
+  return whole_ != nullptr ? whole_->device_link() : link_.get();
+}
+
 Pending Communicator::exchange(std::vector<Outgoing> sends, std::vector<Incoming> receives,
                                const Call& call) {
+  return begin(std::move(sends), std::move(receives), call, false);
+}
+
+Pending Communicator::exchange_on_device(std::vector<Outgoing> sends,
+                                         std::vector<Incoming> receives, const Call& call) {
+  EFLOW_ASSERT(size_ == 1 || device_link() != nullptr);
+  return begin(std::move(sends), std::move(receives), call, true);
+}
+
+Pending Communicator::begin(std::vector<Outgoing> sends, std::vector<Incoming> receives,
+                            const Call& call, bool on_device) {
   if (failed_) throw PeerError("[ranks] the communicator failed before");
   if (size_ == 1) return {};
+  check_device();
   auto state = std::make_shared<Pending::State>();
   state->sequence = next_++;
   state->call = call;
@@ -179,7 +202,7 @@ Pending Communicator::exchange(std::vector<Outgoing> sends, std::vector<Incoming
     sent += bytes.size();
     const auto first = std::as_bytes(std::span<const Header>(&header, 1));
     state->sends.push_back({to, channel_->send(to, kHeaderTag, first)});
-    if (!bytes.empty())
+    if (!bytes.empty() && !on_device)
       state->sends.push_back({to, channel_->send(to, payload_tag(state->sequence), bytes)});
   }
   state->arrivals.resize(receives.size());
@@ -192,6 +215,12 @@ Pending Communicator::exchange(std::vector<Outgoing> sends, std::vector<Incoming
     received += receives[i].bytes.size();
     arrival.request = channel_->receive(
         from, kHeaderTag, std::as_writable_bytes(std::span<Header>(&arrival.header, 1)));
+  }
+  if (on_device) {
+    for (Outgoing& send : sends) send.to = channel_->number(send.to);
+    for (Incoming& receive : receives) receive.from = channel_->number(receive.from);
+    state->device = device_link()->exchange(std::move(sends), std::move(receives), call,
+                                            state->sequence, deadline_);
   }
   log_.begin(state->sequence, call, sent, received);
   if (active_.empty()) alone_since_ = std::chrono::steady_clock::now();
@@ -207,8 +236,9 @@ bool Communicator::poll(Pending::State* state) {
     if (arrival.stage == Arrival::kHeader) {
       check(*state, from, bytes.size(), arrival.header);
       last_seen_[static_cast<std::size_t>(from)] = quoted(arrival.header.what, arrival.header.step);
-      arrival.stage = bytes.empty() ? Arrival::kDone : Arrival::kBytes;
-      if (!bytes.empty())
+      const bool by_channel = !bytes.empty() && !state->device;
+      arrival.stage = by_channel ? Arrival::kBytes : Arrival::kDone;
+      if (by_channel)
         arrival.request = channel_->receive(from, payload_tag(state->sequence), bytes);
     } else {
       arrival.stage = Arrival::kDone;
@@ -219,16 +249,22 @@ bool Communicator::poll(Pending::State* state) {
   });
   const bool left = std::all_of(state->sends.begin(), state->sends.end(),
                                 [](auto& departure) { return departure.request->done(); });
-  if (arrived && left && !state->complete) {
-    state->complete = true;
-    log_.end(state->sequence);
-  }
+  if (!arrived || !left || state->complete) return state->complete;
+  state->complete = !state->device || state->device->start();
+  if (state->complete) log_.end(state->sequence);
   return state->complete;
 }
 
 void Communicator::poll_all() {
   for (const auto& state : active_) poll(state.get());
   std::erase_if(active_, [](const auto& state) { return state->complete; });
+}
+
+void Communicator::poll_related() {
+  if (whole_ != nullptr && whole_->link_) whole_->poll_all();
+  poll_all();
+  if (!link_) return;
+  for (Communicator* part : groups_) part->poll_all();
 }
 
 void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
@@ -238,7 +274,8 @@ void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
   if (!active_.empty()) hidden_ += Seconds(last - alone_since_).count();
   for (int polls = 0;; ++polls) {
     if (failed_) throw PeerError("[ranks] the communicator failed before");
-    poll_all();
+    check_device();
+    poll_related();
     const auto now = std::chrono::steady_clock::now();
     const double gap = Seconds(now - std::exchange(last, now)).count();
     waited_ += gap;
@@ -304,8 +341,66 @@ std::string Communicator::describe_wait(const Pending::State& state, double wait
   for (const auto& [to, request] : state.sends) {
     if (late.empty() && !request->done()) add(name_of(to) + trace_of(to) + " to take data");
   }
+  if (late.empty())
+    late = device_link() != nullptr ? device_link()->name() + " to begin" : "nobody";
   return str(name_of(rank_), " waited ", fixed_text(waited, 1), " s in ",
              quoted(state.call.what, state.call.step), " (call ", state.sequence, ") for ", late);
+}
+
+std::vector<int> Communicator::silent_ranks(double seconds) {
+  using Seconds = std::chrono::duration<double>;
+  struct Answer {
+    Header header;
+    std::unique_ptr<Request> request;
+  };
+  auto& answers = *new std::vector<Answer>(static_cast<std::size_t>(size_));  // as in leave()
+  const auto as_bytes = [](Header* header) {
+    return std::as_writable_bytes(std::span<Header>(header, 1));
+  };
+  for (int r = 0; r < size_; ++r) {
+    Answer& answer = answers[static_cast<std::size_t>(r)];
+    if (r != rank_) answer.request = channel_->receive(r, kHeaderTag, as_bytes(&answer.header));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  for (int polls = 0;; ++polls) {
+    std::vector<int> silent;
+    for (int r = 0; r < size_; ++r) {
+      Request* const request = answers[static_cast<std::size_t>(r)].request.get();
+      bool spoke = request == nullptr || request->done();
+      for (const auto& state : active_) {  // whose requests were there first
+        for (auto& arrival : state->arrivals)
+          spoke = spoke || (arrival.message.from == r && arrival.request->done());
+      }
+      if (!spoke) silent.push_back(r);
+    }
+    if (silent.empty() || Seconds(std::chrono::steady_clock::now() - start).count() > seconds)
+      return silent;
+    channel_->rest(polls);
+  }
+}
+
+void Communicator::check_device() {
+  if (whole_ != nullptr) return whole_->check_device();
+  const auto failure = link_ ? link_->failure() : std::nullopt;
+  if (!failure) return;
+  const auto names = [&](const std::vector<int>& ranks) {
+    std::string text;
+    for (const int r : ranks) text += (text.empty() ? "" : ", ") + name_of(r) + trace_of(r);
+    return text;
+  };
+  const std::string where =
+      str(quoted(failure->call.what, failure->call.step), " (call ", failure->sequence, ")");
+  std::string text =
+      failure->reason.empty()
+          ? str(name_of(rank_), " waited ", fixed_text(failure->seconds, 1), " s in ", where,
+                " on the device, with data of ", names(failure->peers))
+          : str(name_of(rank_), ": ", link_->name(), " failed in ", where, " with data of ",
+                names(failure->peers), ": ", failure->reason);
+  leave(text);
+  const std::vector<int> silent =
+      silent_ranks(std::min(kAnswerShare * failure->seconds, kLongestAnswer));
+  if (!silent.empty()) text += str("; no answer from ", names(silent));
+  fail(text);
 }
 
 void Communicator::fail(const std::string& reason) {
@@ -323,6 +418,7 @@ void Communicator::fail(const std::string& reason) {
 void Communicator::leave(const std::string& reason) noexcept {
   if (failed_ || size_ == 1) return;
   failed_ = true;
+  if (link_) link_->abort();
   for (Communicator* part : groups_) part->leave(reason);
   try {
     // The last messages of this rank: its memory must outlive them, so it is never freed.

@@ -19,6 +19,7 @@
 #include "eflow/core/comm/call.hpp"
 #include "eflow/core/comm/call_log.hpp"
 #include "eflow/core/comm/channel.hpp"
+#include "eflow/core/comm/device_link.hpp"
 
 EFLOW_EXPORT_BEGIN
 
@@ -28,15 +29,6 @@ namespace eflow::comm {
 /// it runs, what it did last and what was being waited for.
 struct PeerError : Error {
   using Error::Error;
-};
-
-struct Outgoing {
-  int to = 0;
-  std::span<const std::byte> bytes = {};
-};
-struct Incoming {
-  int from = 0;
-  std::span<std::byte> bytes = {};
 };
 
 class Communicator;
@@ -98,6 +90,12 @@ class Communicator {
   /// Throws InvalidArgument for a rank out of range.
   [[nodiscard]] Pending exchange(std::vector<Outgoing> sends, std::vector<Incoming> receives,
                                  const Call& call);
+  /// The same for memory of the device of device_link(), which must be set: once wait() returned,
+  /// later work of the device follows the messages. Headers pass through the channel and are
+  /// compared before the device is asked for anything, so a mismatch is an error on the host. Waits
+  /// for the other hosts, never for the device.
+  [[nodiscard]] Pending exchange_on_device(std::vector<Outgoing> sends,
+                                           std::vector<Incoming> receives, const Call& call);
   /// Copies the bytes of rank `root` into those of all others.
   [[nodiscard]] Pending broadcast(std::span<std::byte> bytes, int root, const Call& call);
   /// Copies `mine` into all[rank()] of every rank. all[r] has the size of rank r's `mine`; where
@@ -117,6 +115,12 @@ class Communicator {
   /// Whether `mine` is true on any rank.
   [[nodiscard]] bool any(bool mine, const Call& call);
 
+  /// Carries messages of device memory, for this communicator and its groups. It must connect all
+  /// ranks of this one, which is not a group.
+  void set_device_link(std::unique_ptr<DeviceLink> link);
+  /// nullptr: messages of device memory must pass through host memory.
+  [[nodiscard]] DeviceLink* device_link() const;
+
   /// Tells all others that this rank ends, and why; their waits then throw PeerError. Call before
   /// leaving because of an error of this rank alone. Does nothing after a failure of the
   /// communicator itself. Never throws.
@@ -134,12 +138,22 @@ class Communicator {
  private:
   friend class Pending;
   struct Header;
+  [[nodiscard]] Pending begin(std::vector<Outgoing> sends, std::vector<Incoming> receives,
+                              const Call& call, bool on_device);
   void wait(const std::shared_ptr<Pending::State>& state);
   void poll_all();
+  /// Polls the operations of this communicator, its groups, or the one that it is a group of: the
+  /// device takes their messages in the order in which they began.
+  void poll_related();
   /// Moves the operation on; true once complete.
   bool poll(Pending::State* state);
   void check(const Pending::State& state, int from, std::size_t bytes, const Header& header);
   [[noreturn]] void fail(const std::string& reason);
+  /// Throws PeerError if the device link failed, naming the operation and the ranks that do not
+  /// answer.
+  void check_device();
+  /// The ranks from which nothing comes within `seconds`, of all others.
+  [[nodiscard]] std::vector<int> silent_ranks(double seconds);
   /// Who is waited for, since when, and what they did last.
   [[nodiscard]] std::string describe_wait(const Pending::State& state, double waited) const;
   /// "(last seen in 'weights' of step 4)"
@@ -154,6 +168,7 @@ class Communicator {
   std::vector<std::string> places_;
   std::vector<std::string> last_seen_;  ///< of each rank: the last operation that it joined
   std::vector<std::shared_ptr<Pending::State>> active_;
+  std::unique_ptr<DeviceLink> link_;
   CallLog log_;
   double waited_ = 0, hidden_ = 0;
   std::size_t group_bytes_ = 0;                             ///< of groups that ended

@@ -112,6 +112,7 @@ class CudaDevice final : public Device {
     if (runtime_.options().graphs) graphs_.begin();
   }
   void end_gathering() override { graphs_.end(); }
+  void issue_gathered() override { graphs_.flush(); }
   void abandon_gathering() noexcept override { graphs_.abandon(); }
 
   bool multiply_by_library(const args::Gemm& g, DType in, DType out, Stream stream) override {

@@ -1,11 +1,11 @@
 #include "eflow/core/sequence/sequence_ops.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "eflow/core/base/error.hpp"
-#include "eflow/core/comm/tree_reduce.hpp"
-#include "eflow/core/sequence/host_copy.hpp"
-#include "eflow/core/sequence/messages.hpp"
+#include "eflow/core/sequence/tensor_messages.hpp"
+#include "eflow/core/sequence/tensor_reduce.hpp"
 #include "eflow/core/tensor/op.hpp"
 #include "eflow/core/tensor/ops.hpp"
 
@@ -13,7 +13,6 @@ namespace eflow {
 namespace {
 
 using comm::ShardRange;
-using detail::Messages;
 
 ShardRange common(const ShardRange& a, const ShardRange& b) {
   const std::int64_t first = std::max(a.first, b.first);
@@ -27,16 +26,30 @@ Tensor rows_of(const Tensor& x, const ShardRange& part, std::int64_t begin) {
 
 /// x summed over the ranks, in place. x is row-major.
 void sum_in_place(const Tensor& x, comm::Communicator* ranks) {
-  comm::HostCopy copy(x, true);
-  const std::span<std::byte> bytes = copy.bytes();
-  const comm::Call call{"sum over a clip's ranks"};
-  const auto values = [&](auto* first) { return std::span(first, bytes.size() / sizeof(*first)); };
-  if (x.dtype() == DType::kF64)
-    comm::all_reduce(ranks, values(reinterpret_cast<double*>(bytes.data())), call);
-  else
-    comm::all_reduce(ranks, values(reinterpret_cast<float*>(bytes.data())), call);
-  copy.write_back();
+  comm::all_reduce(ranks, x, {"sum over a clip's ranks"});
 }
+
+/// Messages between ranks and the tensors that they fill.
+class Messages {
+ public:
+  Messages(comm::Communicator* ranks, const comm::Call& call) : messages_(ranks, call) {}
+  void send(int to, const Tensor& values) { messages_.send(to, values); }
+  void receive(int from, const Shape& shape, DType dtype, const DevicePtr& device) {
+    received_[from] = Tensor::empty(shape, dtype, device);
+    messages_.receive(from, received_[from]);
+  }
+  void start() { messages_.start(); }
+  void finish() { messages_.finish(); }
+  /// What came from a rank, after finish(), or undefined.
+  [[nodiscard]] Tensor from(int rank) const {
+    const auto found = received_.find(rank);
+    return found == received_.end() ? Tensor() : found->second;
+  }
+
+ private:
+  comm::TensorMessages messages_;
+  std::map<int, Tensor> received_;
+};
 
 // ---- keys and states ----------------------------------------------------------------------------
 

@@ -108,6 +108,9 @@ class Device {
   /// Use GatheredWork.
   virtual void begin_gathering() {}
   virtual void end_gathering() {}
+  /// Issues the work gathered so far; later work is gathered again. Must precede work that another
+  /// library issues in the order of Stream{}. Throws DeviceError.
+  virtual void issue_gathered() {}
   /// After a failure: discards the gathered work.
   virtual void abandon_gathering() noexcept {}
 

@@ -32,6 +32,7 @@ void bind_devices(Binder& bind, CudaApi& cuda) {
   bind.required("cuDeviceGetName", cuda.device_name);
   bind.required("cuDeviceGetAttribute", cuda.device_attribute);
   bind.required("cuDeviceTotalMem_v2", cuda.device_memory);
+  bind.required("cuDeviceGetPCIBusId", cuda.device_bus);
   bind.required("cuGetErrorName", cuda.error_name);
   bind.required("cuGetErrorString", cuda.error_string);
 }
@@ -72,6 +73,7 @@ void bind_memory(Binder& bind, CudaApi& cuda) {
   bind.required("cuStreamWaitEvent", cuda.stream_wait);
   bind.required("cuEventCreate", cuda.event_create);
   bind.required("cuEventRecord", cuda.event_record);
+  bind.required("cuEventQuery", cuda.event_query);
   bind.required("cuEventSynchronize", cuda.event_synchronize);
   bind.required("cuEventDestroy_v2", cuda.event_destroy);
 }

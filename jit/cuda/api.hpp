@@ -63,7 +63,7 @@ inline constexpr int kFunctionMaxThreads = 0, kFunctionStaticSharedBytes = 1,
                      kFunctionMaxDynamicSharedBytes = 8;
 inline constexpr int kJitErrorLog = 5, kJitErrorLogBytes = 6;
 inline constexpr int kCaptureThreadLocal = 1, kCaptureRelaxed = 2;
-inline constexpr int kOutOfMemory = 2, kDeinitialized = 4;
+inline constexpr int kOutOfMemory = 2, kDeinitialized = 4, kNotReady = 600;
 inline constexpr int kPoolReleaseThreshold = 4;
 inline constexpr unsigned kEventWithoutTime = 2, kStreamNonBlocking = 1;
 inline constexpr int kTensorMapF32 = 7, kTensorMapBF16 = 9, kTensorMapNoInterleave = 0,
@@ -78,6 +78,8 @@ struct CudaApi {
   CuResult (*device_name)(char*, int length, CuDevice) = nullptr;
   CuResult (*device_attribute)(int* value, int attribute, CuDevice) = nullptr;
   CuResult (*device_memory)(std::size_t*, CuDevice) = nullptr;
+  /// "0000:3b:00.0"
+  CuResult (*device_bus)(char*, int length, CuDevice) = nullptr;
   CuResult (*error_name)(CuResult, const char**) = nullptr;
   CuResult (*error_string)(CuResult, const char**) = nullptr;
 
@@ -124,6 +126,7 @@ struct CudaApi {
   CuResult (*stream_wait)(CuStream, CuEvent, unsigned flags) = nullptr;
   CuResult (*event_create)(CuEvent*, unsigned flags) = nullptr;
   CuResult (*event_record)(CuEvent, CuStream) = nullptr;
+  CuResult (*event_query)(CuEvent) = nullptr;
   CuResult (*event_synchronize)(CuEvent) = nullptr;
   CuResult (*event_destroy)(CuEvent) = nullptr;
 

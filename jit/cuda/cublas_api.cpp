@@ -29,7 +29,8 @@ bool bind_all(void* h, CublasApi& a) {
 std::optional<CublasApi> open_cublas(const std::string& library, std::string& why) {
   CublasApi api;
   const auto take = [&](void* handle, const std::string&) { return bind_all(handle, api); };
-  if (!open_cuda_library({"cuBLASLt", "libcublasLt", "EFLOW_CUBLASLT"}, library, take, why))
+  if (!open_cuda_library({.title = "cuBLASLt", .name = "libcublasLt", .variable = "EFLOW_CUBLASLT"},
+                         library, take, why))
     return std::nullopt;
   return api;
 }

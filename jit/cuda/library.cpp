@@ -9,8 +9,11 @@ namespace eflow::jit {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> cuda_library_paths(std::string_view name) {
-  std::vector<std::string> out{str(name, ".13"), str(name, ".12"), std::string(name)};
+std::vector<std::string> cuda_library_paths(std::string_view name,
+                                            const std::vector<std::string_view>& versions) {
+  std::vector<std::string> out;
+  for (const std::string_view version : versions) out.push_back(str(name, version));
+  out.emplace_back(name);
   std::vector<std::string> roots;
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator("/usr/local", ignored)) {
@@ -22,9 +25,10 @@ std::vector<std::string> cuda_library_paths(std::string_view name) {
   for (const std::string& root : roots) {
     for (const char* folder :
          {"/lib64/", "/lib/", "/targets/x86_64-linux/lib/", "/targets/sbsa-linux/lib/"}) {
-      for (const char* version : {"", ".13", ".12"}) {
-        const std::string path = str(root, folder, name, version);
-        if (fs::exists(path, ignored)) out.push_back(path);
+      const std::string path = str(root, folder, name);
+      if (fs::exists(path, ignored)) out.push_back(path);
+      for (const std::string_view version : versions) {
+        if (fs::exists(str(path, version), ignored)) out.push_back(str(path, version));
       }
     }
   }
@@ -34,9 +38,9 @@ std::vector<std::string> cuda_library_paths(std::string_view name) {
 bool open_cuda_library(const CudaLibrary& library, const std::string& named,
                        const std::function<bool(void*, const std::string&)>& take,
                        std::string& why) {
-  const std::vector<std::string> paths = named.empty()
-                                             ? cuda_library_paths(str(library.name, ".so"))
-                                             : std::vector<std::string>{named};
+  const std::vector<std::string> paths =
+      named.empty() ? cuda_library_paths(str(library.name, ".so"), library.versions)
+                    : std::vector<std::string>{named};
   for (const std::string& path : paths) {
     void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
@@ -44,7 +48,7 @@ bool open_cuda_library(const CudaLibrary& library, const std::string& named,
       continue;
     }
     if (take(handle, path)) return true;
-    why = str(path, " lacks functions that ", library.title, " 12 has");
+    why = str(path, " is not ", library.title, " ", library.least, " or later");
   }
   why = str("no ", library.title, " (", why, "); install CUDA's ", library.name, ", or set ",
             library.variable);

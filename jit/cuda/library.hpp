@@ -12,13 +12,16 @@ namespace eflow::jit {
 
 /// Candidate paths, best first: names for the loader ("libnvrtc.so.13"), then files in the usual
 /// toolkit directories, newest toolkit first. `name` excludes the version: "libnvrtc.so".
-[[nodiscard]] std::vector<std::string> cuda_library_paths(std::string_view name);
+[[nodiscard]] std::vector<std::string> cuda_library_paths(
+    std::string_view name, const std::vector<std::string_view>& versions = {".13", ".12"});
 
-/// A library of the toolkit, required in version 12 or later.
+/// A library of the toolkit, or one that is installed beside it.
 struct CudaLibrary {
   std::string_view title = "";     ///< "NVRTC"
   std::string_view name = "";      ///< "libnvrtc"
   std::string_view variable = "";  ///< variable that overrides the path: "EFLOW_NVRTC"
+  std::vector<std::string_view> versions = {".13", ".12"};  ///< of its file's name, newest first
+  std::string_view least = "12";                            ///< oldest version that is usable
 };
 /// Opens `named` or, if empty, the first candidate for which `take(handle, path)` finds all
 /// required functions, for the life of the process. Returns false and sets `why` if there is none.

@@ -25,7 +25,8 @@ std::optional<NvrtcLibrary> open_nvrtc(const std::string& named, std::string& wh
     library.path = path;
     return bind_all(handle, library);
   };
-  if (!open_cuda_library({"NVRTC", "libnvrtc", "EFLOW_NVRTC"}, named, take, why))
+  if (!open_cuda_library({.title = "NVRTC", .name = "libnvrtc", .variable = "EFLOW_NVRTC"}, named,
+                         take, why))
     return std::nullopt;
   return library;
 }

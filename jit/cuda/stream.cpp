@@ -48,6 +48,14 @@ void CudaEvent::wait(std::string_view what) const {
   const CudaContext::Current current(*context_);
   context_->check(context_->api().event_synchronize(handle_), "cuEventSynchronize", what);
 }
+bool CudaEvent::is_done(std::string_view what) const {
+  if (!recorded_) return true;
+  const CudaContext::Current current(*context_);
+  const CuResult code = context_->api().event_query(handle_);
+  if (code == cu::kNotReady) return false;
+  context_->check(code, "cuEventQuery", what);
+  return true;
+}
 void CudaEvent::order_before(CuStream stream, std::string_view what) const {
   if (!recorded_) return;
   const CudaContext::Current current(*context_);

@@ -44,6 +44,9 @@ class CudaEvent {
   /// Blocks the host until the recorded work is done; returns at once if nothing was recorded.
   /// Throws DeviceError, also if that work failed.
   void wait(std::string_view what) const;
+  /// Whether the recorded work is done; true if nothing was recorded. Never blocks. Throws
+  /// DeviceError if that work failed.
+  [[nodiscard]] bool is_done(std::string_view what) const;
   /// Makes later work of the stream wait for the recorded work. Throws DeviceError.
   void order_before(CuStream stream, std::string_view what) const;
 

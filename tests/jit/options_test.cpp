@@ -50,12 +50,14 @@ BOOST_AUTO_TEST_CASE(variables_are_read) {
       size("EFLOW_CACHE_MAX_MB", "5"), packs("EFLOW_PACKS", "/a.pack::/b.pack"),
       cxx("EFLOW_CXX", "clang++"), texts("EFLOW_KERNEL_DIR", "/texts"),
       dump("EFLOW_DUMP_DIR", "/dump"), tune("EFLOW_TUNE", "off"), device("EFLOW_DEVICE", "cuda:1"),
-      cublas("EFLOW_CUBLASLT", "off"), tf32("EFLOW_TF32", "off"), graphs("EFLOW_GRAPHS", "on");
+      cublas("EFLOW_CUBLASLT", "off"), nccl("EFLOW_NCCL", "/nccl.so"), tf32("EFLOW_TF32", "off"),
+      graphs("EFLOW_GRAPHS", "on");
   const Options o = Options::from_environment();
   BOOST_TEST((o.isa == Isa::kAvx2));
   BOOST_TEST(o.threads == 3);
   BOOST_TEST(o.device == "cuda:1");
   BOOST_TEST(o.cublas_library == "off");
+  BOOST_TEST(o.nccl_library == "/nccl.so");
   BOOST_TEST(!o.tf32);
   BOOST_TEST(o.graphs);
   BOOST_TEST((o.mode == JitMode::kForbid));

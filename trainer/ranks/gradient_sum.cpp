@@ -1,6 +1,6 @@
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 
-#include "eflow/core/sequence/host_copy.hpp"
+#include "eflow/core/sequence/tensor_messages.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
@@ -94,7 +94,7 @@ Tensor GradientSum::sum_slices(std::int64_t step) {
   sum_ = comm::ShardSum<Tensor>(total_shards_);
   if (size == 1) return rows.begin()->second;
 
-  std::vector<comm::HostCopy> outgoing, incoming;
+  comm::TensorMessages messages(ranks_, {"gradients", step});
   std::vector<Tensor> received;
   std::vector<std::vector<comm::ShardNode>> nodes;
   const std::int64_t own = layout_.slice(me).count();
@@ -103,17 +103,12 @@ Tensor GradientSum::sum_slices(std::int64_t step) {
     nodes.push_back(comm::nodes_of(shards_of(r), total_shards_));
     const auto count = r == me ? 0 : static_cast<std::int64_t>(nodes.back().size()) * own;
     received.push_back(Tensor::empty({count}, any.dtype(), any.device()));
-    incoming.emplace_back(received.back(), false);
-    const comm::ShardRange none = {};
-    outgoing.emplace_back(joined(rows, r == me ? none : layout_.slice(r)), true);
+    if (r == me) continue;
+    messages.send(r, joined(rows, layout_.slice(r)));
+    messages.receive(r, received.back());
   }
-  std::vector<std::span<const std::byte>> to;
-  std::vector<std::span<std::byte>> from;
-  for (comm::HostCopy& copy : outgoing) to.push_back(copy.bytes());
-  for (comm::HostCopy& copy : incoming) from.push_back(copy.bytes());
-  ranks_->all_to_all(to, from, {"gradients", step}).wait();
-
-  for (comm::HostCopy& copy : incoming) copy.write_back();
+  messages.start();
+  messages.finish();
   // First the shards, then the parts of a clip: the number of lanes does not matter either.
   comm::ShardSum<Tensor> parts(sequence_);
   for (int s = 0; s < sequence_; ++s) {

@@ -12,10 +12,11 @@ namespace eflow::trainer {
 
 /// The mean over all points of a step (soflow::anyflow_jump()). level_of returns the mean over the
 /// points of micro-batches; it is called with one at a time, so that the result does not depend on
-/// the number of ranks. step: finished steps. Throws comm::PeerError.
+/// the number of ranks. step: finished steps; sequence: ranks that have the same micro-batches.
+/// Throws comm::PeerError.
 [[nodiscard]] std::optional<double> shared_level(
     const std::vector<soflow::Batch>& own_parts,
     const std::function<std::optional<double>(const std::vector<soflow::Batch>&)>& level_of,
-    comm::Communicator* ranks, std::int64_t step);
+    comm::Communicator* ranks, std::int64_t step, std::int64_t sequence = 1);
 
 }  // namespace eflow::trainer

@@ -1,6 +1,6 @@
 #include "eflow/trainer/ranks/slice_gather.hpp"
 
-#include "eflow/core/sequence/host_copy.hpp"
+#include "eflow/core/sequence/tensor_messages.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -33,17 +33,15 @@ Tensor gather_rows(const FlatLayout& layout, const Tensor& own, comm::Communicat
   const Tensor row = Tensor::empty({layout.count()}, own.dtype(), own.device());
   const comm::ShardRange& slice = layout.slice(ranks->rank());
   part_of(row, slice.first, slice.count()).assign(own);
-  comm::HostCopy mine(own, true);
-  std::vector<comm::HostCopy> parts;
-  std::vector<std::span<std::byte>> all;
+  comm::TensorMessages messages(ranks, call);
   for (int r = 0; r < ranks->size(); ++r) {
-    const bool is_own = r == ranks->rank();
+    if (r == ranks->rank()) continue;
     const comm::ShardRange& part = layout.slice(r);
-    parts.emplace_back(is_own ? own : part_of(row, part.first, part.count()), is_own);
+    messages.send(r, own);
+    messages.receive(r, part_of(row, part.first, part.count()));
   }
-  for (comm::HostCopy& part : parts) all.push_back(part.bytes());
-  ranks->all_gather(mine.bytes(), all, call).wait();
-  for (comm::HostCopy& part : parts) part.write_back();
+  messages.start();
+  messages.finish();
   return row;
 }
 
@@ -66,21 +64,16 @@ nn::NamedTensors collect_slices(const FlatLayout& layout, const nn::NamedTensors
   const int me = ranks->rank();
   const Tensor& any = like.at(0).second;
   const Tensor mine = row_of(own, layout.slice(me).count(), any);
-  comm::HostCopy out(mine, true);
-  if (!ranks->is_first()) {
-    ranks->exchange({{0, out.bytes()}}, {}, call).wait();
-    return {};
-  }
-  const Tensor row = Tensor::empty({layout.count()}, any.dtype(), any.device());
+  comm::TensorMessages messages(ranks, call);
+  const Tensor row =
+      Tensor::empty({ranks->is_first() ? layout.count() : 0}, any.dtype(), any.device());
+  if (!ranks->is_first()) messages.send(0, mine);
+  for (int r = 1; ranks->is_first() && r < ranks->size(); ++r)
+    messages.receive(r, part_of(row, layout.slice(r).first, layout.slice(r).count()));
+  messages.start();
+  messages.finish();
+  if (!ranks->is_first()) return {};
   part_of(row, 0, mine.count()).assign(mine);
-  std::vector<comm::HostCopy> parts;
-  std::vector<comm::Incoming> receives;
-  for (int r = 1; r < ranks->size(); ++r)
-    parts.emplace_back(part_of(row, layout.slice(r).first, layout.slice(r).count()), false);
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    receives.push_back({static_cast<int>(i) + 1, parts[i].bytes()});
-  ranks->exchange({}, receives, call).wait();
-  for (comm::HostCopy& part : parts) part.write_back();
   nn::NamedTensors whole;
   for (const auto& [name, tensor] : like)
     whole.emplace_back(name, Tensor::empty(tensor.shape(), tensor.dtype(), tensor.device()));

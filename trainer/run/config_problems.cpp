@@ -89,11 +89,10 @@ class Rules {
             "model.attention: expected softmax, window, linear, sum, glga or sana", why,
             name_of(c_.model.attention));
     require(!is_causal(c_), "model.chunk_frames: expected 0", why, c_.model.chunk_frames);
-    require(c_.objective.kind == ObjectiveKind::kEFlow, "objective.kind: expected eflow", why,
-            name_of(c_.objective.kind));
+    require(c_.objective.kind != ObjectiveKind::kAnyFlowOnPolicy,
+            "objective.kind: expected eflow or anyflow", why, name_of(c_.objective.kind));
     require(c_.drop.kind != soflow::DropKind::kIid,
             "drop.tokens: expected groups-3d, groups-2d or none", why, name_of(c_.drop.kind));
-    require(c_.data.buckets.empty(), "data.buckets: expected nothing", why, c_.data.buckets);
   }
 
   void objective() {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/ranks/shared_level.hpp"
@@ -21,6 +22,15 @@ std::unique_ptr<GuardedSource> guard(std::unique_ptr<io::ClipSource> source, std
                                      std::vector<std::int64_t> indices, const Clips& clips) {
   return std::make_unique<GuardedSource>(std::move(source), std::move(folder), std::move(indices),
                                          clips.damage);
+}
+
+/// Throws InvalidArgument if the clips of a bucket have fewer pairs of token frames than ranks.
+void divide_frames(const nn::DiTConfig& clips, std::int64_t sequence) {
+  try {
+    static_cast<void>(nn::frames_of_ranks(clips.grid().t, static_cast<int>(sequence)));
+  } catch (const InvalidArgument& error) {
+    throw InvalidArgument(str("data.buckets: ", error.what()));
+  }
 }
 
 /// Guards the training clips and the held-out clips.
@@ -77,19 +87,21 @@ Parts::Parts(const Config& config, Clips clips, comm::Communicator* ranks)
   if (on_policy) trainer.attach(on_policy.get());
   const bool divided = config.train.accumulation * config.train.shards > 1;
   if (divided && config.objective.kind != ObjectiveKind::kEFlow) {
-    trainer.before_losses([this, ranks, shards = config.train.shards](
+    trainer.before_losses([this, ranks, shards = config.train.shards,
+                           sequence = config.train.sequence](
                               const std::vector<soflow::Batch>& parts, std::int64_t step) {
       if (on_policy) return on_policy->measure_level(parts, step);
       const auto level_of = [&](const std::vector<soflow::Batch>& some) {
         return anyflow.level(std::cref(*model), some, step);
       };
-      level = shards == 1 ? level_of(parts) : shared_level(parts, level_of, ranks, step);
+      level = shards == 1 ? level_of(parts) : shared_level(parts, level_of, ranks, step, sequence);
     });
   }
   // Fail now rather than at the first step of a bucket that does not fit the model.
   for (const Bucket& bucket : buckets) {
     const nn::DiTConfig other = model->config().for_clips(bucket.source->clip_shape());
     nn::check(other);
+    divide_frames(other, config.train.sequence);
     static_cast<void>(soflow::kept_count(objective.options().drop, other.grid()));
   }
 }

@@ -28,6 +28,7 @@
 #include "eflow/trainer/guard/loss_sentinel.hpp"
 #include "eflow/trainer/guard/recorded_step.hpp"
 #include "eflow/trainer/ranks/agreement.hpp"
+#include "eflow/trainer/ranks/device_messages.hpp"
 #include "eflow/trainer/ranks/divided_work.hpp"
 #include "eflow/trainer/ranks/replica_check.hpp"
 #include "eflow/trainer/run/generator.hpp"
@@ -267,6 +268,8 @@ class Run {
     if (!hooks_.ranks_share_process) stop.emplace(hooks_.stop);
     parts_ = std::make_unique<Parts>(config_, open_clips(config_), &ranks_);
     divide_clips();
+    if (const std::string line = connect_devices(&ranks_, default_device()); !line.empty())
+      say(line);
     if (ranks_.size() > 1) {  // the facts include a hash of the whole program
       Facts facts = facts_of_build();
       facts.emplace_back("data set", parts_->data.info.fingerprint);

@@ -32,7 +32,8 @@ std::string fake_driver(const test::TempDir& dir, int init, int devices,
       << "F cuDeviceTotalMem_v2(unsigned long* n, int) { *n = 80ul << 30; return 0; }\n"
       << "F cuGetErrorName(int, const char** s) { *s = \"CUDA_ERROR_NO_DEVICE\"; return 0; }\n"
       << "F cuGetErrorString(int, const char** s) { *s = \"no device\"; return 0; }\n";
-  for (const char* function : {"cuDevicePrimaryCtxRetain",
+  for (const char* function : {"cuDeviceGetPCIBusId",
+                               "cuDevicePrimaryCtxRetain",
                                "cuDevicePrimaryCtxRelease_v2",
                                "cuCtxGetCurrent",
                                "cuCtxPushCurrent_v2",
@@ -62,6 +63,7 @@ std::string fake_driver(const test::TempDir& dir, int init, int devices,
                                "cuStreamWaitEvent",
                                "cuEventCreate",
                                "cuEventRecord",
+                               "cuEventQuery",
                                "cuEventSynchronize",
                                "cuEventDestroy_v2",
                                "cuStreamBeginCapture_v2",

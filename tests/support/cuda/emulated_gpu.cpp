@@ -40,6 +40,7 @@ class Arguments {
 
 /// State of the single emulated GPU of a test; the driver's functions carry no state of their own.
 struct Machine {
+  std::recursive_mutex mutex;  ///< several threads may issue work, which then runs in some order
   DeviceMemory memory{std::size_t{1} << 30};
   std::mutex loading;
   std::deque<const jit::BuiltinEntry*> loaded;  ///< entry of each handle
@@ -53,6 +54,7 @@ Machine* machine = nullptr;
 
 /// Executes the work, or records it while a graph is captured.
 int issue(std::function<void()> work) {
+  const std::lock_guard lock(machine->mutex);
   if (machine->capturing)
     machine->captured.push_back(std::move(work));
   else
@@ -108,11 +110,13 @@ int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** p
 
 void use_memory(jit::CudaApi& a) {
   a.allocate = [](jit::CuAddress* p, std::size_t bytes, jit::CuStream) {
+    const std::lock_guard lock(machine->mutex);
     void* const memory = machine->memory.allocate(bytes);
     *p = reinterpret_cast<jit::CuAddress>(memory);
     return unless_capturing(memory == nullptr ? jit::cu::kOutOfMemory : 0);
   };
   a.release = [](jit::CuAddress p, jit::CuStream) {
+    const std::lock_guard lock(machine->mutex);
     machine->memory.release(reinterpret_cast<void*>(p));
     return unless_capturing();
   };
@@ -124,6 +128,7 @@ void use_memory(jit::CudaApi& a) {
     });
   };
   a.copy_out = [](void* to, jit::CuAddress from, std::size_t bytes, jit::CuStream) {
+    const std::lock_guard lock(machine->mutex);
     const DeviceMemory::Open open(machine->memory);
     std::memcpy(to, reinterpret_cast<void*>(from), bytes);
     return unless_capturing();
@@ -195,6 +200,7 @@ void use_graphs(jit::CudaApi& a) {
     return unless_capturing();
   };
   a.stream_synchronize = [](jit::CuStream) {
+    const std::lock_guard lock(machine->mutex);
     ++machine->waits;
     return unless_capturing();
   };

@@ -4,6 +4,7 @@
 // threads at once, each with its own current context; a test reads what was noted when they are done.
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -71,6 +72,10 @@ class RecordingDriver {
            : attribute == jit::cu::kDeviceSharedPerBlockOptin ? 232448
                                                               : 132;
       return on("cuDeviceGetAttribute");
+    };
+    a.device_bus = [](char* s, int n, int device) {
+      std::snprintf(s, static_cast<std::size_t>(n), "0000:%02x:00.0", device);
+      return on("cuDeviceGetPCIBusId");
     };
     a.device_memory = [](std::size_t* n, int) { return *n = 80ul << 30, on("cuDeviceTotalMem"); };
     a.error_name = [](int code, const char** s) {
@@ -268,6 +273,7 @@ class RecordingDriver {
       return *e = reinterpret_cast<jit::CuEvent>(++self()->events + 0x200l), on("cuEventCreate");
     };
     a.event_record = [](jit::CuEvent, jit::CuStream) { return on("cuEventRecord"); };
+    a.event_query = [](jit::CuEvent) { return on("cuEventQuery"); };
     a.event_synchronize = [](jit::CuEvent) { return on("cuEventSynchronize"); };
     a.event_destroy = [](jit::CuEvent) { return --self()->events, on("cuEventDestroy"); };
   }

@@ -2,6 +2,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/cuda/cublas_api.hpp"
 #include "eflow/jit/cuda/driver.hpp"
+#include "eflow/jit/cuda/nccl_api.hpp"
 #include "eflow/jit/host/module.hpp"
 #include "eflow/jit/host/multiply_loop.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
@@ -94,6 +95,16 @@ void cublas(const Options& options, std::ostream& out) {
   }
 }
 
+void nccl_library(const Options& options, std::ostream& out) {
+  std::string why;
+  if (const auto api = find_nccl(options.nccl, options.nccl_library, why)) {
+    out << "nccl            " << api->version() << '\n';
+  } else {
+    out << "nccl            " << why
+        << "\n                cost: several GPUs exchange data through host memory\n";
+  }
+}
+
 void caches(KernelBuilder& builder, const Options& options, std::ostream& out) {
   if (DiskCache* disk = builder.disk()) {
     std::uint64_t bytes = 0;
@@ -122,6 +133,7 @@ int run_doctor(KernelBuilder& builder, const Options& options, std::ostream& out
   nvrtc(builder, out);
   driver(options, out);
   cublas(options, out);
+  nccl_library(options, out);
   caches(builder, options, out);
   const char* modes[] = {"on", "forbid: kernels come from caches and packs only",
                          "off: built-in kernels only"};

@@ -154,6 +154,10 @@ Result cuDeviceGetAttribute(int* value, int attribute, int) {
   }
   return kSuccess;
 }
+Result cuDeviceGetPCIBusId(char* text, int length, int device) {
+  std::snprintf(text, static_cast<std::size_t>(length), "0000:%02x:00.0", device);
+  return kSuccess;
+}
 Result cuDeviceTotalMem_v2(std::size_t* bytes, int) {
   return *bytes = std::size_t{80} << 30, kSuccess;
 }
@@ -352,6 +356,12 @@ Result cuEventRecord(Handle event, Handle stream) {
   const bool captured = is_capturing(stream);
   const std::lock_guard lock(state().mutex);
   return state().recorded_in_capture[event] = captured, kSuccess;
+}
+Result cuEventQuery(Handle event) {
+  const std::lock_guard lock(state().mutex);
+  if (!state().recorded_in_capture[event]) return kSuccess;
+  ++state().violations["cuEventQuery of an event that was recorded in a capture"];
+  return kCapturedEvent;
 }
 Result cuEventSynchronize(Handle event) {
   if (unsafe())

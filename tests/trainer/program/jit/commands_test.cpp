@@ -106,16 +106,16 @@ BOOST_AUTO_TEST_CASE(doctor_says_what_is_there_and_what_is_missing) {
   Session s;
   const std::string well = s.run({"doctor"});
   for (const char* part :
-       {"cpu ", "host compiler", "compiles in", "nvrtc", "gpu", "cublaslt", "disk cache"}) {
+       {"cpu ", "host compiler", "compiles in", "nvrtc", "gpu", "cublaslt", "nccl", "disk cache"}) {
     BOOST_TEST(contains(well, part), well);
   }
   s.options.search_path = "";
-  s.options.nvrtc = s.options.cublas_library = "/no/such/library";
+  s.options.nvrtc = s.options.cublas_library = s.options.nccl_library = "/no/such/library";
   s.options.cache.named = "";
   const std::string ill = s.run({"doctor"}, 1);
-  for (const char* part :
-       {"install g++ or clang++", "cost: kernels specialised at run time", "EFLOW_NVRTC",
-        "EFLOW_CUBLASLT", "cost: matrix products", "cost: every run compiles"}) {
+  for (const char* part : {"install g++ or clang++", "cost: kernels specialised at run time",
+                           "EFLOW_NVRTC", "EFLOW_CUBLASLT", "cost: matrix products", "EFLOW_NCCL",
+                           "cost: several GPUs", "cost: every run compiles"}) {
     BOOST_TEST(contains(ill, part), ill);
   }
 }
