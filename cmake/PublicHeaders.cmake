@@ -25,10 +25,12 @@ set(EFLOW_PUBLIC_jit
   jit/tune/workload.hpp)
 set(EFLOW_PUBLIC_core
   core/attention/glga.hpp
+  core/attention/qk_norm.hpp
   core/comm/communicator.hpp
   core/comm/local_channel.hpp
   core/comm/mpi_channel.hpp
   core/foreign/dlpack.hpp
+  core/ops/residual_norm.hpp
   core/tensor/autograd.hpp
   core/tensor/device.hpp
   core/tensor/ops.hpp

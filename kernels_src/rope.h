@@ -3,7 +3,7 @@
 // cos). The gradient is the same text with the angle negated. A block takes several rows.
 
 #include "eflow/kernels_src/args/rope.h"
-#include "eflow/kernels_src/tile/pack.h"
+#include "eflow/kernels_src/tile/parts.h"
 
 namespace EFLOW_TEXT {
 
@@ -20,15 +20,13 @@ void rope(const Block& block, const Rope& a) {
     const Index line = r % a.table_rows * a.half;
     const S* cos = static_cast<const S*>(a.cos) + line;
     const S* sin = static_cast<const S*>(a.sin) + line;
-    for (Index h = 0; h < a.heads; ++h) {
-      const T* x = static_cast<const T*>(a.x) + r * a.x_stride + 2 * h * a.half;
-      T* y = static_cast<T*>(a.y) + 2 * (r * a.heads + h) * a.half;
-      team.each<C>(0, a.half, [&](auto i) {
-        const PackPair<C> p = load_pairs<C>(x, i);
-        const Pack<C> c = load<C>(cos, i), s = sign * load<C>(sin, i);
-        store_pairs(y, i, PackPair<C>{p.even * c - p.odd * s, p.even * s + p.odd * c});
-      });
-    }
+    const T* x = static_cast<const T*>(a.x) + r * a.x_stride;
+    T* y = static_cast<T*>(a.y) + 2 * r * a.heads * a.half;
+    each_part<C>(team, a.heads, a.half, [&](auto i, auto t) {
+      const PackPair<C> p = load_pairs<C>(x, i);
+      const Pack<C> c = load<C>(cos, t), s = sign * load<C>(sin, t);
+      store_pairs(y, i, PackPair<C>{p.even * c - p.odd * s, p.even * s + p.odd * c});
+    });
   });
 }
 

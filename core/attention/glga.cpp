@@ -169,10 +169,27 @@ void forward(Call<GlgaOptions>& call) {
     call.save(t);
 }
 
-/// Sums partial sums [B, tiles, 2, H, d] to the gradient of one branch's norm weight.
-Tensor weight_grad(const Tensor& partials, int branch, const TensorSpec& spec) {
-  return cast(reshape(sum(narrow(partials, 2, branch, 1), {0, 1}), spec.shape), spec.dtype);
-}
+/// Sums partial sums [B, tiles, 2, H, d] to the gradient of each branch's norm weight.
+class WeightGrads {
+ public:
+  explicit WeightGrads(const Tensor& partials)
+      : partials_(partials),
+        // So many sums may be split, depending on their number: each branch alone then, so that the
+        // order of additions stays that of one branch.
+        together_(partials.defined() && partials.size(0) * partials.size(1) < 512),
+        sums_(together_ ? sum(partials, {0, 1}) : Tensor()) {}
+
+  [[nodiscard]] Tensor of(int branch, const TensorSpec& spec) const {
+    const Tensor own =
+        together_ ? narrow(sums_, 0, branch, 1) : sum(narrow(partials_, 2, branch, 1), {0, 1});
+    return cast(reshape(own, spec.shape), spec.dtype);
+  }
+
+ private:
+  Tensor partials_;
+  bool together_;
+  Tensor sums_;
+};
 
 /// Reduces per-head gradients [B, N, 2, H, width] to the shape of the gate logits.
 Tensor gate_grad(const Tensor& per_head, const TensorSpec& spec) {
@@ -250,10 +267,11 @@ Tensors vjp(const Call<GlgaOptions>& call, std::span<const Tensor> dys) {
 
   Tensors out(6);
   if (call.needs[kGates]) out[kGates] = gate_grad(d_gates, call.in[kGates]);
+  const WeightGrads weights(d_weights);
   if (call.needs[kGlobalWeight] && o.global && o.normed)
-    out[kGlobalWeight] = weight_grad(d_weights, 0, call.in[kGlobalWeight]);
+    out[kGlobalWeight] = weights.of(0, call.in[kGlobalWeight]);
   if (call.needs[kLocalWeight] && softmax && o.normed)
-    out[kLocalWeight] = weight_grad(d_weights, 1, call.in[kLocalWeight]);
+    out[kLocalWeight] = weights.of(1, call.in[kLocalWeight]);
   const bool wants_keys = call.needs[kK] || call.needs[kV];
   if (call.needs[kQ] || (wants_keys && kernels.once)) out[kQ] = like(q, true);
   if (wants_keys || (call.needs[kQ] && kernels.once)) {

@@ -6,9 +6,12 @@
 #include <optional>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/ops/rows.hpp"
+#include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/registry.hpp"
+#include "eflow/kernels_src/args/concat.h"
 
 namespace eflow {
 namespace {
@@ -191,6 +194,39 @@ constexpr OpDef<Range> kNarrow{
                }}};
     }};
 
+/// Copies the parts side by side along the axis of y, as many in a launch as its arguments hold.
+void join(std::span<const Tensor> parts, int axis, const Tensor& y) {
+  if (y.count() == 0) return;
+  const NoGrad off;
+  const int inner = y.rank() - axis;
+  std::int64_t run = 1;  // elements of a row of y
+  for (int i = axis; i < y.rank(); ++i) run *= y.size(i);
+  args::Concat a{};
+  a.y = y.data();
+  a.rows = y.count() / run;
+  a.y_stride = run;
+  a.rows_per_block =
+      detail::rows_per_block(*y.device(), run / static_cast<std::int64_t>(parts.size()));
+  std::vector<detail::Rows> kept;  // operands of the launch, which may be copies
+  std::int64_t begin = 0;
+  const auto launch = [&] {
+    if (kept.empty()) return;
+    y.device()->launch(
+        "concat", jit::KernelSpec("concat", {y.dtype()}),
+        {detail::blocks(a.rows, a.rows_per_block), static_cast<std::int64_t>(kept.size())}, a);
+    kept.clear();
+  };
+  for (const Tensor& part : parts) {
+    if (part.count() == 0) continue;
+    const detail::Rows rows = detail::rows_of(part, inner);
+    a.parts[kept.size()] = {rows.x.data(), rows.width, begin, rows.stride};
+    begin += rows.width;
+    kept.push_back(rows);
+    if (kept.size() == args::kMaxConcatParts) launch();
+  }
+  launch();
+}
+
 constexpr OpDef<Cut> kConcat{
     "concat",
     [](std::span<const Tensor> x, const Cut& a) -> std::vector<TensorSpec> {
@@ -210,14 +246,8 @@ constexpr OpDef<Cut> kConcat{
       return {{shape, x[0].dtype()}};
     },
     [](Call<Cut>& call) {
-      std::int64_t begin = 0;
-      const NoGrad off;
-      for (const Tensor& t : call.inputs) {
-        const std::int64_t n = t.size(call.attrs.axis);
-        call.attrs.sizes.push_back(n);
-        detail::copy_elements(t, narrow(call.outputs[0], call.attrs.axis, begin, n));
-        begin += n;
-      }
+      for (const Tensor& t : call.inputs) call.attrs.sizes.push_back(t.size(call.attrs.axis));
+      join(call.inputs, call.attrs.axis, call.outputs[0]);
     },
     [](const Call<Cut>& call, std::span<const Tensor> dy) -> Tensors {
       return split(dy[0], call.attrs.sizes, call.attrs.axis);
@@ -227,6 +257,12 @@ constexpr OpDef<Cut> kConcat{
                {{{2, 1, 3}}, {{2, 4, 3}}},
                [](const Tensors& x) {
                  return Tensors{concat({x[0], x[1]}, 1)};
+               }},
+              {"first axis, nine parts, some of wider rows",
+               {{{3, 2}}, {{1, 4}}},
+               [](const Tensors& x) {
+                 const Tensor half = narrow(x[1], 1, 1, 2);
+                 return Tensors{concat({x[0], half, x[0], half, half, x[0], half, x[0], half}, 0)};
                }},
               {"last axis, three parts", {{{2, 2}}, {{2, 1}}, {{2, 3}}}, [](const Tensors& x) {
                  return Tensors{concat({x[0], x[1], x[2]}, -1)};

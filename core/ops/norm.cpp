@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/ops/partials.hpp"
 #include "eflow/core/ops/rows.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/launch.hpp"
@@ -97,12 +98,6 @@ void forward_norm(Call<NormAttrs>& call) {
   call.save(rstd);
 }
 
-/// Sums partial sums [batches, blocks, D] to the gradient of a factor or offset.
-Tensor sum_blocks(const Tensor& partials, const TensorSpec& spec) {
-  const Tensor total = partials.size(1) == 1 ? partials : sum(partials, {1});
-  return cast(reshape(total, spec.shape), spec.dtype);
-}
-
 Tensors vjp_norm(const Call<NormAttrs>& call, std::span<const Tensor> dys) {
   const NormAttrs& attrs = call.attrs;
   const TensorSpec& in = call.in[0];
@@ -130,20 +125,25 @@ Tensors vjp_norm(const Call<NormAttrs>& call, std::span<const Tensor> dys) {
   a.groups = at.groups;
   a.width = at.width;
   a.rows_per_block = at.per_block;
-  const auto partials = [&](std::size_t i) {
-    if (i >= call.needs.size() || !call.needs[i]) return Tensor();
-    return Tensor::empty({at.batches, at.grid().x, at.groups * at.width}, accumulator_of(in.dtype),
-                         device);
-  };
-  const Tensor dfactor = partials(1), doffset = partials(2);
+  const auto wanted = [&](std::size_t i) { return i < call.needs.size() && call.needs[i]; };
+  const std::int64_t kinds = (wanted(1) ? 1 : 0) + (wanted(2) ? 1 : 0);
+  const Tensor partials =
+      kinds > 0 ? Tensor::empty({kinds, at.batches, at.grid().x, at.groups * at.width},
+                                accumulator_of(in.dtype), device)
+                : Tensor();
   if (call.needs[0]) out[0] = Tensor::empty(in.shape, in.dtype, device);
   a.dx = data_or_null(out[0]);
-  a.dfactor = data_or_null(dfactor);
-  a.doffset = data_or_null(doffset);
+  if (wanted(1)) a.dfactor = partials.data();
+  if (wanted(2)) a.doffset = narrow(partials, 0, kinds - 1, 1).data();
   device->launch("norm_grad", spec_of("norm_grad", x.x, dy.x.dtype(), call.saved[1], attrs),
                  at.grid(), a);
-  if (dfactor.defined()) out[1] = sum_blocks(dfactor, call.in[1]);
-  if (doffset.defined()) out[2] = sum_blocks(doffset, call.in[2]);
+  if (kinds == 0) return out;
+  const Tensors totals = detail::sum_partials(partials);
+  const auto put = [&](std::size_t i, const Tensor& total) {
+    out[i] = cast(reshape(total, call.in[i].shape), call.in[i].dtype);
+  };
+  if (wanted(1)) put(1, totals.front());
+  if (wanted(2)) put(2, totals.back());
   return out;
 }
 

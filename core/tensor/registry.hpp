@@ -37,6 +37,8 @@ std::vector<OpEntry> attention_ops();
 std::vector<OpEntry> glga_ops();
 std::vector<OpEntry> norm_ops();
 std::vector<OpEntry> rope_ops();
+std::vector<OpEntry> qk_norm_ops();
+std::vector<OpEntry> residual_norm_ops();
 std::vector<OpEntry> softmax_ops();
 std::vector<OpEntry> embedding_ops();
 std::vector<OpEntry> tokens_ops();

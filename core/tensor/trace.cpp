@@ -36,6 +36,14 @@ void Trace::end() {
   spans_.push_back(std::move(span));
 }
 
+std::map<std::string, std::int64_t> Trace::kernel_counts() const {
+  std::map<std::string, std::int64_t> counts;
+  for (const Span& span : spans_) {
+    if (span.row == kKernels) ++counts[span.name];
+  }
+  return counts;
+}
+
 void Trace::write(const std::filesystem::path& path) const {
   std::ostringstream out;
   out.imbue(std::locale::classic());

@@ -3,7 +3,9 @@
 // ranges around them. A traced device waits for each kernel, so kernel times are exact but overlap
 // is not shown.
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,8 @@ class Trace {
   [[nodiscard]] double now() const { return watch_.seconds(); }
   /// Number of kernels and closed ranges.
   [[nodiscard]] std::size_t size() const { return spans_.size(); }
+  /// Returns how often each kernel ran, by name.
+  [[nodiscard]] std::map<std::string, std::int64_t> kernel_counts() const;
 
   /// Writes the kernels and closed ranges in the Trace Event Format (JSON). Throws IoError.
   void write(const std::filesystem::path& path) const;

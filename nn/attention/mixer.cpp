@@ -49,7 +49,7 @@ class SoftmaxMixer : public Mixer {
 }  // namespace
 
 Tensor MixInputs::rotated(const Tensor& t) const {
-  return layout.rope(t, static_cast<int>(t.size(2)));
+  return is_rotated ? t : layout.rope(t, static_cast<int>(t.size(2)));
 }
 
 void Mixer::prepare(int, bool, std::int64_t) const {}

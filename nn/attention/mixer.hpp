@@ -18,11 +18,12 @@ struct TokenLayout;
 class SequencePart;
 
 struct MixInputs {
-  Tensor q = {}, k = {}, v = {};  ///< [B, N, H, d]; q and k normalised, not yet rotated
+  Tensor q = {}, k = {}, v = {};  ///< [B, N, H, d]; q and k normalised
   Tensor x = {};                  ///< [B, N, D], the input of q, k and v
   const TokenLayout& layout;
+  bool is_rotated = false;  ///< whether RoPE was applied to q and k
 
-  /// Applies RoPE to q or k.
+  /// Returns q or k with RoPE applied.
   [[nodiscard]] Tensor rotated(const Tensor& t) const;
 };
 

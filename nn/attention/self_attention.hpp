@@ -27,6 +27,7 @@ class SelfAttention : public Module {
  private:
   std::int64_t width_;
   int heads_;
+  bool rotates_first_;  ///< the mixer takes q and k with RoPE applied
   Linear qkv_;
   RmsNorm q_norm_, k_norm_;
   std::unique_ptr<Mixer> mixer_;

@@ -22,16 +22,27 @@ DiTBlock::DiTBlock(const Scope& scope, const Options& options)
   }
 }
 
-Tensor DiTBlock::operator()(const Tensor& x, const BlockInputs& in) const {
+OpenResidual DiTBlock::open(const OpenResidual& before, const BlockInputs& in) const {
   const std::vector<Tensor> m = modulation_(in.modulation);
   const BranchModulation attention{m[0], m[1], m[2]}, feed_forward{m[3], m[4], m[5]};
-
   const DType compute = scope().compute();
-  Tensor h = attention.residual(x, attention_(attention.input(x, compute), in.layout));
-  if (cross_attention_) h = h + (*cross_attention_)((*cross_norm_)(h, compute), in.context);
-  const Tensor y = feed_forward.input(h, compute);
-  return feed_forward.residual(
-      h, feed_forward_ ? (*feed_forward_)(y) : (*mix_feed_forward_)(y, in.layout.grid));
+
+  const NormedResidual entered =
+      before.y.defined() ? before.branch.residual(before.x, before.y, attention, compute)
+                         : NormedResidual{before.x, attention.input(before.x, compute)};
+  const Tensor mixed = attention_(entered.normed, in.layout);
+  NormedResidual r;
+  if (cross_attention_) {
+    const Tensor h = attention.residual(entered.h, mixed);
+    r.h = h + (*cross_attention_)((*cross_norm_)(h, compute), in.context);
+    r.normed = feed_forward.input(r.h, compute);
+  } else {
+    r = attention.residual(entered.h, mixed, feed_forward, compute);
+  }
+  return {
+      r.h,
+      feed_forward_ ? (*feed_forward_)(r.normed) : (*mix_feed_forward_)(r.normed, in.layout.grid),
+      feed_forward};
 }
 
 void DiTBlock::prepare(int kept_percent, bool gradients, std::int64_t radius) const {

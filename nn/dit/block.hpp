@@ -23,6 +23,16 @@ struct BlockInputs {
   Tensor context = {};      ///< [B, L, D] for cross-attention, else undefined
 };
 
+/// A residual stream whose last branch is not added yet, so that the next block adds it in the pass
+/// that normalises the sum.
+struct OpenResidual {
+  Tensor x = {};                 ///< [B, N, D]
+  Tensor y = {};                 ///< the branch, or undefined if there is none
+  BranchModulation branch = {};  ///< its gate
+  /// Returns the stream with the branch added.
+  [[nodiscard]] Tensor closed() const { return y.defined() ? branch.residual(x, y) : x; }
+};
+
 class DiTBlock : public Module {
  public:
   struct Options {
@@ -35,7 +45,11 @@ class DiTBlock : public Module {
   DiTBlock(const Scope& scope, const Options& options);
 
   /// x [B, N, D] -> [B, N, D]
-  [[nodiscard]] Tensor operator()(const Tensor& x, const BlockInputs& in) const;
+  [[nodiscard]] Tensor operator()(const Tensor& x, const BlockInputs& in) const {
+    return open({.x = x}, in).closed();
+  }
+  /// Same, from and to a stream whose last branch is still to be added.
+  [[nodiscard]] OpenResidual open(const OpenResidual& before, const BlockInputs& in) const;
   /// Compiles the kernels of later calls; see Mixer::prepare().
   void prepare(int kept_percent, bool gradients, std::int64_t radius) const;
 

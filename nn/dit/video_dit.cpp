@@ -285,15 +285,16 @@ Tensor VideoDiT::labels_of(const Condition& condition, std::int64_t batch) const
 }
 
 Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in, LayerStream* layers) const {
+  OpenResidual stream{.x = std::move(x)};
   for (const std::unique_ptr<DiTBlock>& block : part) {
     in.layout.stream = layers ? layers++ : nullptr;
     if (!config_.recompute || !grad_enabled()) {
-      x = (*block)(x, in);
+      stream = block->open(stream, in);
       continue;
     }
-    std::vector<Tensor> inputs{x, in.modulation};
+    std::vector<Tensor> inputs{stream.x, in.modulation};
     if (in.context.defined()) inputs.push_back(in.context);
-    x = checkpoint(
+    stream.x = checkpoint(
         [block = block.get(), in](const std::vector<Tensor>& given) {
           BlockInputs again = in;
           again.modulation = given[1];
@@ -302,7 +303,7 @@ Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in, LayerStream* 
         },
         inputs);
   }
-  return x;
+  return stream.closed();
 }
 
 Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,

@@ -27,6 +27,14 @@ Tensor BranchModulation::residual(const Tensor& x, const Tensor& y) const {
   return reshape(mul_add(factor, in_rows(y, rows), in_rows(x, rows)), x.shape());
 }
 
+NormedResidual BranchModulation::residual(const Tensor& x, const Tensor& y,
+                                          const BranchModulation& next, DType compute) const {
+  const std::int64_t rows = gate.size(0);
+  const NormedResidual r = residual_norm(in_rows(x, rows), in_rows(y, rows), gate, next.scale,
+                                         next.shift, kNormEps, compute);
+  return {reshape(r.h, x.shape()), reshape(r.normed, x.shape())};
+}
+
 SharedModulation::SharedModulation(const Scope& scope, std::int64_t width)
     : Module(scope), proj_(child("proj"), width, 6 * width) {}
 

@@ -4,6 +4,7 @@
 // do not start at zero. [Wan 2.1]
 
 #include "eflow/core/base/export.hpp"
+#include "eflow/core/ops/residual_norm.hpp"
 #include "eflow/nn/layers/linear.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -19,6 +20,9 @@ struct BranchModulation {
   [[nodiscard]] Tensor input(const Tensor& x, DType compute) const;
   /// Returns x + gate y. x, y [B, N, D]
   [[nodiscard]] Tensor residual(const Tensor& x, const Tensor& y) const;
+  /// Returns h = residual(x, y) and next.input(h, compute), in one pass over memory.
+  [[nodiscard]] NormedResidual residual(const Tensor& x, const Tensor& y,
+                                        const BranchModulation& next, DType compute) const;
 };
 
 /// e0 = Linear(SiLU(e)), computed once for all blocks. e [B, D] -> [B, 6, D]

@@ -6,8 +6,13 @@ namespace eflow::soflow {
 
 Tensor as_times(const PerSample& values, const Tensor& like) {
   const NoGrad off;
-  const auto batch = static_cast<std::int64_t>(values.size());
-  return cast(Tensor::from(values, {batch}, like.device()), like.dtype());
+  const Shape batch{static_cast<std::int64_t>(values.size())};
+  if (like.dtype() != DType::kF32)
+    return cast(Tensor::from(values, batch, like.device()), like.dtype());
+  // Rounded by the host: on a GPU a cast would be a launch.
+  std::vector<float> rounded;
+  for (const double value : values) rounded.push_back(static_cast<float>(value));
+  return Tensor::from(rounded, batch, like.device());
 }
 
 Tensor as_factors(const PerSample& values, const Tensor& like) {

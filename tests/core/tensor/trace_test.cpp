@@ -26,6 +26,8 @@ BOOST_AUTO_TEST_CASE(kernels_lie_in_their_ranges) {
   device->set_trace(nullptr);
   static_cast<void>(exp(x));
   BOOST_TEST(trace->size() == 4u);
+  BOOST_TEST(trace->kernel_counts().size() == 2u);
+  BOOST_TEST(trace->kernel_counts().at("gemm<f32, f32>()") == 1);
 
   const test::TempDir dir;
   trace->write(dir / "trace.json");
