@@ -73,6 +73,7 @@ set(EFLOW_DETAIL_base
   core/base/bfloat16.hpp
   core/base/hash.hpp)
 set(EFLOW_DETAIL_jit
+  jit/arguments/argument_types.hpp
   jit/cache/cache_directory.hpp
   jit/cache/cache_use.hpp
   jit/cache/disk_cache.hpp
