@@ -90,7 +90,8 @@ set(EFLOW_DETAIL_jit
   jit/kernel/target.hpp
   jit/kernel/texts.hpp
   jit/tune/bench.hpp
-  jit/tune/race.hpp)
+  jit/tune/race.hpp
+  jit/tune/tuned_pack.hpp)
 set(EFLOW_DETAIL_core
   core/comm/call.hpp
   core/comm/call_log.hpp
