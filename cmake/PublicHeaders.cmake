@@ -75,6 +75,7 @@ set(EFLOW_DETAIL_base
   core/base/bfloat16.hpp
   core/base/hash.hpp)
 set(EFLOW_DETAIL_jit
+  jit/arguments/argument_types.hpp
   jit/cache/cache_directory.hpp
   jit/cache/cache_use.hpp
   jit/cache/disk_cache.hpp
@@ -91,7 +92,8 @@ set(EFLOW_DETAIL_jit
   jit/kernel/target.hpp
   jit/kernel/texts.hpp
   jit/tune/bench.hpp
-  jit/tune/race.hpp)
+  jit/tune/race.hpp
+  jit/tune/tuned_pack.hpp)
 set(EFLOW_DETAIL_core
   core/comm/call.hpp
   core/comm/call_log.hpp

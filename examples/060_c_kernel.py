@@ -35,7 +35,7 @@ def load(path):
             ("open", pointer, [text]), ("close", None, [pointer]), ("error", text, []),
             ("add_text", ctypes.c_int, [pointer, text, text]),
             ("define", ctypes.c_int, [pointer, text, text, text, ctypes.c_int]),
-            ("prepare", pointer, [pointer, text]),
+            ("prepare", pointer, [pointer, text]), ("argument_types", text, [pointer]),
             ("launch", ctypes.c_int, [pointer, number, number, number, pointer, ctypes.c_size_t, pointer]),
             ("synchronize", ctypes.c_int, [pointer, pointer])]:
         function = getattr(eflow, "eflow_jit_" + name)
@@ -56,6 +56,11 @@ def main():
     check(eflow.eflow_jit_define(jit, b"axpy", b"acme/axpy.h", b"axpy<$t0, $c0>", 256) == 0)
     kernel = eflow.eflow_jit_prepare(jit, b"axpy<f32>(3)")
     check(kernel)
+    # ctypes fields have no types that a launch could check; the kernel says what it takes.
+    takes = eflow.eflow_jit_argument_types(kernel).decode()
+    print("axpy takes", takes)
+    if takes != "(const f32*, f32*, i64, i64)":
+        sys.exit("another struct than Axpy")
     x, y = numpy.arange(100_000, dtype=numpy.float32), numpy.ones(100_000, numpy.float32)
     args = Axpy(x.ctypes.data, y.ctypes.data, x.size, 1 << 14)
     blocks = -(-x.size // args.per_block)

@@ -1,11 +1,13 @@
 #include "eflow/jit/kernel_builder.hpp"
 
+#include <charconv>
 #include <map>
 #include <mutex>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/log.hpp"
 #include "eflow/core/base/stopwatch.hpp"
+#include "eflow/jit/cache/tuning_database.hpp"
 #include "eflow/jit/cuda/nvrtc.hpp"
 #include "eflow/jit/host/compiler.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
@@ -40,6 +42,17 @@ bool accepted(const KernelBuilder::Accept& accept, const Artifact& artifact, std
   }
 }
 
+/// What PTX may be compiled for, best first.
+constexpr int kPtxCapabilities[] = {120, 103, 100, 90, 89, 86, 80, 75};
+
+/// 90 of "sm_90a"; 0 if it has no number.
+int capability_of(std::string_view arch) {
+  const std::size_t digits = std::min(arch.find_first_of("0123456789"), arch.size());
+  int out = 0;
+  std::from_chars(arch.data() + digits, arch.data() + arch.size(), out);
+  return out;
+}
+
 }  // namespace
 
 std::string_view name_of(Origin origin) {
@@ -66,11 +79,12 @@ struct KernelBuilder::State {
   KernelDefinitions definitions;
   Events events;
 
-  std::once_flag host_once, cuda_once, disk_once, packs_once, portable_once;
+  std::once_flag host_once, cuda_once, disk_once, packs_once, records_once, portable_once;
   FoundCompiler host, cuda;
   std::unique_ptr<DiskCache> disk;
   std::string disk_why;
   std::vector<std::unique_ptr<Pack>> packs;
+  std::vector<TuningRecord> packed_records;
   // entries of the disk cache by portable key, for machines without a compiler
   std::multimap<Key, ArtifactPtr> portable;
 
@@ -105,6 +119,20 @@ struct KernelBuilder::State {
         packs.push_back(std::move(pack));
       else
         log_warning("[jit] a pack of compiled kernels is ignored: ", why);
+    }
+  }
+
+  void read_packed_records() {
+    for (const auto& pack : packs) {
+      try {
+        const std::string text = pack->tuning();
+        if (text.empty()) continue;
+        for (TuningRecord& record : TuningDatabase::from_json(text, pack->path())) {
+          if (record.finished) packed_records.push_back(std::move(record));
+        }
+      } catch (const Error& e) {
+        log_warning("[jit] the tuning records of a pack are ignored: ", e.what());
+      }
     }
   }
 };
@@ -159,6 +187,12 @@ const std::vector<std::unique_ptr<Pack>>& KernelBuilder::packs() {
   return state_->packs;
 }
 
+const std::vector<TuningRecord>& KernelBuilder::packed_records() {
+  static_cast<void>(packs());
+  std::call_once(state_->records_once, [this] { state_->read_packed_records(); });
+  return state_->packed_records;
+}
+
 BuildRequest KernelBuilder::request(const KernelRef& kernel, const Target& target) {
   const KernelSource source = state_->definitions.source(kernel);
   BuildRequest out;
@@ -194,6 +228,7 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
   const Key key = key_of(bytes);
   if (Built found = find_cached(key, bytes, accept, why); found.artifact) return found;
   if (s.options.mode == JitMode::kForbid) {
+    if (Built found = find_ptx(request, accept); found.artifact) return found;
     throw CompileError(str(
         "[jit] ", request.title(), " must be compiled (", why,
         "), but EFLOW_JIT=forbid does not allow it; run `eflow jit prepare` or set EFLOW_PACKS"));
@@ -207,7 +242,16 @@ Built KernelBuilder::build(const BuildRequest& request, const CompileLimits& lim
   }
   s.count([](Stats& n) { ++n.misses; });
   if (s.events.on_miss) s.events.on_miss(request, why);
-  ArtifactPtr artifact = compile(request, key, std::move(bytes), limits);
+  ArtifactPtr artifact;
+  try {
+    artifact = compile(request, key, std::move(bytes), limits);
+  } catch (const CompileError& e) {
+    // A GPU that is newer than NVRTC. A text with an error is in no pack.
+    Built found = find_ptx(request, accept);
+    if (!found.artifact) throw;
+    log_info("[jit] ", request.title(), " comes as PTX from a pack: ", shortened(e.what()));
+    return found;
+  }
   if (accept) accept(*artifact);
   if (disk() != nullptr) disk()->put(*artifact);
   return {std::move(artifact), Origin::kCompiled};
@@ -233,6 +277,25 @@ Built KernelBuilder::find_cached(const Key& key, const std::string& bytes, const
   return {std::move(artifact), Origin::kDisk};
 }
 
+Built KernelBuilder::find_ptx(const BuildRequest& request, const Accept& accept) {
+  if (request.target.backend != Backend::kCuda || packs().empty()) return {};
+  const int device = capability_of(request.target.arch);
+  for (const int capability : kPtxCapabilities) {
+    if (capability > device) continue;
+    BuildRequest as_ptx = request;
+    as_ptx.target.arch = str(kPtxArchPrefix, capability);
+    const std::string portable = as_ptx.portable_bytes();
+    std::string why;
+    for (const std::unique_ptr<Pack>& pack : packs()) {
+      ArtifactPtr artifact = pack->get_portable(portable, why);
+      if (!artifact || !accepted(accept, *artifact, why)) continue;
+      state_->count([](Stats& n) { ++n.pack_hits; });
+      return {std::move(artifact), Origin::kPack};
+    }
+  }
+  return {};
+}
+
 Built KernelBuilder::find_portable(const BuildRequest& request, const Accept& accept) {
   State& s = *state_;
   const std::string portable = request.portable_bytes();
@@ -254,6 +317,7 @@ Built KernelBuilder::find_portable(const BuildRequest& request, const Accept& ac
     if (!at->second->request.starts_with(portable) || !accepted(accept, *at->second, why)) continue;
     return {at->second, Origin::kDisk};
   }
+  if (Built found = find_ptx(request, accept); found.artifact) return found;
   throw CompileError(str(
       "[jit] ", request.title(),
       " is not in a pack or cache and cannot be compiled: ", compiler(request.target.backend).why));

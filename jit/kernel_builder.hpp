@@ -10,6 +10,7 @@
 #include "eflow/core/base/export.hpp"
 #include "eflow/jit/cache/disk_cache.hpp"
 #include "eflow/jit/cache/pack.hpp"
+#include "eflow/jit/cache/tuning_record.hpp"
 #include "eflow/jit/kernel/artifact.hpp"
 #include "eflow/jit/kernel/build_report.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
@@ -41,7 +42,8 @@ class KernelBuilder {
   /// Throws to reject an artifact, for example because it cannot be loaded. A rejected cache entry
   /// is quarantined and the request is compiled once.
   using Accept = std::function<void(const Artifact&)>;
-  /// Searches packs, then the disk cache, then compiles. Throws CompileError for compile errors, a
+  /// Searches packs, then the disk cache, then compiles. If that is impossible, a GPU's kernel may come
+  /// as PTX from a pack, which the driver compiles when it is loaded. Throws CompileError for compile errors, a
   /// missing compiler, JitMode::kForbid, and expired limits.
   [[nodiscard]] Built build(const BuildRequest& request, const CompileLimits& limits,
                             const Accept& accept = {});
@@ -52,6 +54,8 @@ class KernelBuilder {
   [[nodiscard]] DiskCache* disk();
   [[nodiscard]] const std::string& disk_why();
   [[nodiscard]] const std::vector<std::unique_ptr<Pack>>& packs();
+  /// The finished tuning records of all packs.
+  [[nodiscard]] const std::vector<TuningRecord>& packed_records();
 
   void set_events(Events events);
   [[nodiscard]] Stats stats() const;
@@ -61,6 +65,7 @@ class KernelBuilder {
   struct State;
   [[nodiscard]] Built find_cached(const Key& key, const std::string& bytes, const Accept& accept,
                                   std::string& why);
+  [[nodiscard]] Built find_ptx(const BuildRequest& request, const Accept& accept);
   [[nodiscard]] Built find_portable(const BuildRequest& request, const Accept& accept);
   [[nodiscard]] ArtifactPtr compile(const BuildRequest& request, const Key& key, std::string bytes,
                                     const CompileLimits& limits);

@@ -205,8 +205,14 @@ struct Runtime::State {
     return out;
   }
 
-  void check(std::size_t takes, std::size_t given, std::string_view name,
-             const KernelSpec& spec) const {
+  template <class Kernel>
+  static void check(const Kernel& kernel, std::size_t given, const ArgumentTypes& types,
+                    std::string_view name, const KernelSpec& spec) {
+    if (!accepts(kernel.types, types)) {
+      throw InvalidArgument(
+          str("[jit] ", to_string(spec, name), ": ", difference_of(kernel.types, types)));
+    }
+    const std::size_t takes = kernel.args_bytes;
     if (takes == given || takes == 0) return;
     throw InvalidArgument(str("[jit] ", to_string(spec, name), " takes ", takes,
                               " bytes of arguments, but was given ", given));
@@ -317,7 +323,8 @@ KernelSpec Runtime::tuned(std::string_view name, const KernelSpec& spec, ShapeBu
 }
 
 void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid grid,
-                           const void* args, std::size_t bytes, Stream stream) const {
+                           const void* args, std::size_t bytes, Stream stream,
+                           const ArgumentTypes& types) const {
   const State& s = *state_;
   if (stream.handle == nullptr) stream = s.own_stream;
   if (s.cuda) {
@@ -328,7 +335,7 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
                              s.limits.arch, "; Runtime::prepare makes one",
                              capturing ? "; call it before the capture that is in progress" : ""));
     }
-    s.check(kernel->args_bytes, bytes, name, spec);
+    s.check(*kernel, bytes, types, name, spec);
     return launch_cuda(*s.cuda->context, *kernel, name, spec, grid, args, stream);
   }
   const HostKernel* kernel = state_->host_kernel(name, spec);
@@ -336,10 +343,20 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
     throw NeedsPrepare(str("[jit] no compiled form of ", to_string(spec, name), " for ",
                            name_of(s.isa), "; Runtime::prepare makes one"));
   }
-  s.check(kernel->args_bytes, bytes, name, spec);
+  s.check(*kernel, bytes, types, name, spec);
   if (kernel->emulated_threads > 0)
     return launch_emulated(*kernel, name, spec, grid, args, bytes, s.known_memory);
   launch_host(state_->pool, *kernel, name, spec, s.isa, grid, args, bytes, s.known_memory);
+}
+
+ArgumentTypes Runtime::argument_types(const KernelSpec& spec) const {
+  const State& s = *state_;
+  if (s.cuda) {
+    const CudaKernel* kernel = s.cuda->table.find(spec);
+    return kernel != nullptr ? kernel->types : kUnknownArguments;
+  }
+  const HostKernel* kernel = s.table.find(spec);
+  return kernel != nullptr ? kernel->types : kUnknownArguments;
 }
 
 void Runtime::set_own_stream(Stream stream) {

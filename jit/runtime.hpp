@@ -26,6 +26,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/export.hpp"
+#include "eflow/jit/arguments/argument_types.hpp"
 #include "eflow/jit/kernel/build_report.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
 #include "eflow/jit/kernel/grid.hpp"
@@ -70,18 +71,23 @@ class Runtime {
 
   /// Runs the kernel `name` on every block of the grid. On the CPU it returns when all blocks are
   /// done; on a GPU it enqueues the launch on `stream`. Throws NeedsPrepare if no compiled form
-  /// exists (also during stream capture, which remains valid), InvalidArgument if sizeof(Args) is
-  /// not the size that the kernel takes, and DeviceError if the driver reports an error.
+  /// exists (also during stream capture, which remains valid), InvalidArgument if the fields
+  /// of Args have other types than those of the kernel's struct (jit/arguments/argument_types.hpp) or it has
+  /// another size, and DeviceError if the driver reports an error.
   template <class Args>
   void launch(std::string_view name, const KernelSpec& spec, Grid grid, const Args& args,
               Stream stream = {}) const {
     static_assert(std::is_trivially_copyable_v<Args>,
                   "kernel arguments must be trivially copyable");
-    launch_bytes(name, spec, grid, &args, sizeof(Args), stream);
+    launch_bytes(name, spec, grid, &args, sizeof(Args), stream, kArgumentTypes<Args>);
   }
-  /// Launches with type-erased arguments: `args` points to `bytes` bytes of plain data.
+  /// Launches with type-erased arguments: `args` points to `bytes` bytes of plain data. `types` are
+  /// compared with those of the kernel if they are known.
   void launch_bytes(std::string_view name, const KernelSpec& spec, Grid grid, const void* args,
-                    std::size_t bytes, Stream stream) const;
+                    std::size_t bytes, Stream stream,
+                    const ArgumentTypes& types = kUnknownArguments) const;
+  /// The types of the arguments of a kernel that launch() would find; otherwise unknown.
+  [[nodiscard]] ArgumentTypes argument_types(const KernelSpec& spec) const;
   /// Makes Stream{} mean this stream, from the next call on. Not owned; not to be called while others
   /// launch.
   void set_own_stream(Stream stream);

@@ -31,6 +31,23 @@ std::optional<KernelSpec> best_of(const TuningRecord& record, const ConfigSpace&
   return spec;
 }
 
+/// The finished and unfinished records of this key: this machine's own, then those of packs.
+std::vector<TuningRecord> records_of(KernelBuilder& builder, const TuningKey& key) {
+  std::vector<TuningRecord> out;
+  if (builder.disk() != nullptr) {
+    const TuningDatabase database(builder.disk()->options().root);
+    std::string why;
+    std::optional<TuningRecord> own;
+    if (database.has_any(key.device, key.arch, key.kernel.name)) own = database.get(key, why);
+    if (own) out.push_back(*std::move(own));
+  }
+  const std::string digest = key.digest();
+  for (const TuningRecord& packed : builder.packed_records()) {
+    if (packed.key.digest() == digest) out.push_back(packed);
+  }
+  return out;
+}
+
 }  // namespace
 
 KernelSpec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket shape) try {
@@ -38,21 +55,23 @@ KernelSpec choose_tuned(Runtime& runtime, const KernelRef& kernel, ShapeBucket s
   const ConfigSpace space = builder.definitions().space(kernel.name);
   const DeviceLimits& limits = runtime.limits();
   if (space.empty() || kernel.spec != space.with_defaults(kernel.spec)) return kernel.spec;
-  if (builder.disk() == nullptr) return kernel.spec;
-  const TuningDatabase database(builder.disk()->options().root);
-  if (!database.has_any(limits.name, limits.arch, kernel.name)) return kernel.spec;
-  std::string why;
-  const std::optional<TuningRecord> record = database.get(
-      {{kernel.name, space.without_config(kernel.spec)}, shape, limits.name, limits.arch}, why);
-  if (!record) return kernel.spec;
+  const std::vector<TuningRecord> records = records_of(
+      builder, {{kernel.name, space.without_config(kernel.spec)}, shape, limits.name, limits.arch});
+  if (records.empty()) return kernel.spec;
   const BuildRequest request = builder.request(kernel, runtime.target());
-  const std::optional<KernelSpec> best = best_of(*record, space, request, limits, why);
-  if (!best) {
-    log_info("[jit] the tuning record of ", request.title(), " is ignored: ", why);
-    return kernel.spec;
+  std::optional<KernelSpec> best;
+  for (const TuningRecord& record : records) {
+    std::string why;
+    best = best_of(record, space, request, limits, why);
+    if (!best) {
+      log_info("[jit] a tuning record of ", request.title(), " is ignored: ", why);
+      continue;
+    }
+    if (record.toolchain != request.toolchain)
+      log_info("[jit] ", request.title(), " was tuned with another compiler: ", record.toolchain);
+    break;
   }
-  if (record->toolchain != request.toolchain)
-    log_info("[jit] ", request.title(), " was tuned with another compiler: ", record->toolchain);
+  if (!best) return kernel.spec;
   const Prepared made = runtime.prepare({{kernel.name, *best}})[0];
   if (made.ok()) return *best;
   log_warning("[jit] ", to_string(*best, kernel.name), ", tuned for ", limits.name,

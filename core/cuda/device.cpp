@@ -125,11 +125,12 @@ class CudaDevice final : public Device {
   }
 
   void launch_bytes(std::string_view name, const jit::KernelSpec& spec, jit::Grid grid,
-                    const void* args, std::size_t bytes, Stream stream) override {
+                    const void* args, std::size_t bytes, Stream stream,
+                    const jit::ArgumentTypes& types) override {
     make_ready(name, spec);
     const CuStream on = handle_of(stream);
     gather(on, jit::KernelSpecHash()(spec),
-           [&] { runtime_.launch_bytes(name, spec, grid, args, bytes, {on}); });
+           [&] { runtime_.launch_bytes(name, spec, grid, args, bytes, {on}, types); });
   }
 
  private:

@@ -52,8 +52,9 @@ class CpuDevice final : public Device {
   }
   void synchronize(Stream) override {}
   void launch_bytes(std::string_view name, const jit::KernelSpec& spec, jit::Grid grid,
-                    const void* args, std::size_t bytes, Stream stream) override {
-    runtime_.launch_bytes(name, spec, grid, args, bytes, stream);
+                    const void* args, std::size_t bytes, Stream stream,
+                    const jit::ArgumentTypes& types) override {
+    runtime_.launch_bytes(name, spec, grid, args, bytes, stream, types);
   }
 
  private:
@@ -90,10 +91,11 @@ bool Device::multiply(const args::Gemm& g, DType in, DType out, Stream stream) {
 }
 
 void Device::launch_traced(std::string_view name, const jit::KernelSpec& spec, jit::Grid grid,
-                           const void* args, std::size_t bytes, Stream stream) {
+                           const void* args, std::size_t bytes, Stream stream,
+                           const jit::ArgumentTypes& types) {
   synchronize(stream);
   const double begin = trace_->now();
-  launch_bytes(name, spec, grid, args, bytes, stream);
+  launch_bytes(name, spec, grid, args, bytes, stream, types);
   synchronize(stream);
   trace_->kernel(to_string(spec, name), begin);
 }

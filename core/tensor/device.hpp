@@ -15,6 +15,7 @@
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/device_ptr.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
+#include "eflow/jit/arguments/argument_types.hpp"
 #include "eflow/jit/kernel/grid.hpp"
 #include "eflow/jit/kernel/spec.hpp"
 #include "eflow/jit/kernel/stream.hpp"
@@ -116,18 +117,21 @@ class Device {
 
   /// Issues a kernel launch to the stream; `name` is the kernel's name in its
   /// definition. On a GPU the first launch of a KernelSpec loads it from a cache or compiles it. Throws
-  /// CompileError if the KernelSpec has no compiled form, DeviceError if the launch fails.
+  /// CompileError if the KernelSpec has no compiled form, InvalidArgument if the arguments have other
+  /// types than the kernel's, DeviceError if the launch fails.
   template <class Args>
   void launch(std::string_view name, const jit::KernelSpec& spec, jit::Grid grid, const Args& args,
               Stream stream = {}) {
     static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
-    if (trace_) return launch_traced(name, spec, grid, &args, sizeof(Args), stream);
-    launch_bytes(name, spec, grid, &args, sizeof(Args), stream);
+    constexpr const jit::ArgumentTypes& types = jit::kArgumentTypes<Args>;
+    if (trace_) return launch_traced(name, spec, grid, &args, sizeof(Args), stream, types);
+    launch_bytes(name, spec, grid, &args, sizeof(Args), stream, types);
   }
 
  protected:
   virtual void launch_bytes(std::string_view name, const jit::KernelSpec& spec, jit::Grid grid,
-                            const void* args, std::size_t bytes, Stream stream) = 0;
+                            const void* args, std::size_t bytes, Stream stream,
+                            const jit::ArgumentTypes& types) = 0;
   [[nodiscard]] virtual bool multiply_by_library(const args::Gemm& /*g*/, DType /*in*/,
                                                  DType /*out*/, Stream /*stream*/) {
     return false;
@@ -135,7 +139,8 @@ class Device {
 
  private:
   void launch_traced(std::string_view name, const jit::KernelSpec& spec, jit::Grid grid,
-                     const void* args, std::size_t bytes, Stream stream);
+                     const void* args, std::size_t bytes, Stream stream,
+                     const jit::ArgumentTypes& types);
 
   MemoryPlan plan_;
   std::shared_ptr<Trace> trace_;

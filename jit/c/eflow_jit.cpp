@@ -11,6 +11,7 @@ using namespace eflow;
 struct eflow_kernel {
   jit::Runtime& runtime;
   jit::KernelRef ref;
+  std::string argument_types;
 };
 struct eflow_jit {
   jit::Runtime runtime;
@@ -85,8 +86,13 @@ const eflow_kernel* eflow_jit_prepare(eflow_jit* jit, const char* specialisation
     const jit::Prepared made = given(jit).runtime.prepare({ref})[0];
     if (!made.ok()) throw CompileError(made.error);
     const std::lock_guard lock(jit->mutex);
-    return &jit->kernels.emplace_back(eflow_kernel{jit->runtime, ref});
+    return &jit->kernels.emplace_back(
+        eflow_kernel{jit->runtime, ref, jit::to_string(jit->runtime.argument_types(ref.spec))});
   });
+}
+
+const char* eflow_jit_argument_types(const eflow_kernel* kernel) {
+  return guard<const char*>(nullptr, [&] { return given(kernel).argument_types.c_str(); });
 }
 
 int eflow_jit_launch(const eflow_kernel* kernel, long long x, long long y, long long z,

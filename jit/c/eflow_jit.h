@@ -44,9 +44,14 @@ EFLOW_JIT_API int eflow_jit_define(eflow_jit* jit, const char* name, const char*
  * constants for $c0, ... */
 EFLOW_JIT_API const eflow_kernel* eflow_jit_prepare(eflow_jit* jit, const char* specialisation);
 
+/** The types of the fields of the kernel's argument struct: "(const f32*, f32*, i64)", or "unknown"; valid as
+ * long as the kernel. A launch, which is given bytes, checks only their number. */
+EFLOW_JIT_API const char* eflow_jit_argument_types(const eflow_kernel* kernel);
+
 /** Launches a grid of x * y * z blocks. `args` is the argument struct of the text, of `bytes` bytes. `stream`
- * is a CUstream of the device's primary context, NULL its default stream; the CPU ignores it. A launch on
- * the CPU returns when it is done, one on a GPU when it is queued. */
+ * is a CUstream of the device's primary context, NULL the stream that the eflow_jit works on, which is the
+ * context's default stream; the CPU ignores it. A launch on the CPU returns when it is done, one on a GPU when
+ * it is queued. */
 EFLOW_JIT_API int eflow_jit_launch(const eflow_kernel* kernel, long long x, long long y,
                                    long long z, const void* args, size_t bytes, void* stream);
 /** Waits for the work on the stream. */

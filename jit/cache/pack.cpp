@@ -14,8 +14,10 @@ namespace eflow::jit {
 namespace {
 
 constexpr std::string_view kMagic = "EFLWPACK";
-constexpr std::uint64_t kSchema = 1;
-constexpr std::size_t kHeaderBytes = 40, kRowBytes = 80;
+constexpr std::uint64_t kSchema = 2, kSchemaWithoutTuning = 1;
+constexpr std::size_t kHeaderBytes = 72, kHeaderWithoutTuning = 40, kRowBytes = 80;
+/// Where the checksum of the index begins.
+constexpr std::size_t kChecked = 40;
 /// Above any kernel's size.
 constexpr std::uint64_t kMaxContainerBytes = std::uint64_t{512} << 20;
 
@@ -37,27 +39,63 @@ void write_key(ByteWriter& out, const Key& key) {
   for (const Hash128& half : key.half) out.u64(half.high).u64(half.low);
 }
 
-Hash128 checksum(std::string_view index) {
-  return hash128(std::as_bytes(std::span(index)));
+Hash128 checksum(std::string_view bytes) {
+  return hash128(std::as_bytes(std::span(bytes)));
+}
+
+struct Header {
+  std::uint64_t schema = 0, count = 0;
+  Hash128 index = {};
+  std::uint64_t tuning_at = 0, tuning_bytes = 0;
+  Hash128 tuning = {};
+  [[nodiscard]] std::size_t size() const {
+    return schema == kSchemaWithoutTuning ? kHeaderWithoutTuning : kHeaderBytes;
+  }
+};
+
+Hash128 read_hash(ByteReader& in) {
+  Hash128 out;
+  out.high = in.u64();
+  out.low = in.u64();
+  return out;
+}
+
+/// nullopt if it is not the header of a pack of a known schema.
+std::optional<Header> parse_header(std::string_view begin) {
+  ByteReader in(begin);
+  Header h;
+  if (in.raw(kMagic.size()) != kMagic) return std::nullopt;
+  h.schema = in.u64();
+  if (h.schema != kSchema && h.schema != kSchemaWithoutTuning) return std::nullopt;
+  h.count = in.u64();
+  h.index = read_hash(in);
+  if (h.schema == kSchema) {
+    h.tuning_at = in.u64();
+    h.tuning_bytes = in.u64();
+    h.tuning = read_hash(in);
+  }
+  return in.ok() ? std::optional(h) : std::nullopt;
 }
 
 /// Parses header and index, the beginning of a file of `size` bytes.
-std::vector<Row> parse_index(std::string_view begin, std::uint64_t size, std::string& why) {
-  ByteReader in(begin);
-  if (in.raw(kMagic.size()) != kMagic || in.u64() != kSchema)
-    return why = "not a pack of this version", std::vector<Row>();
-  const std::uint64_t count = in.u64();
-  Hash128 stored;
-  stored.high = in.u64();
-  stored.low = in.u64();
-  if (!in.ok() || count > begin.size() / kRowBytes)
+std::vector<Row> parse_index(std::string_view begin, std::uint64_t size, Header& header,
+                             std::string& why) {
+  const std::optional<Header> read = parse_header(begin);
+  if (!read) return why = "not a pack of this version", std::vector<Row>();
+  header = *read;
+  ByteReader in(begin.substr(kChecked));
+  if (header.count > begin.size() / kRowBytes)
     return why = "the header is truncated", std::vector<Row>();
-  const std::string_view index = in.raw(count * kRowBytes);
-  if (!in.ok() || checksum(index) != stored)
+  const std::size_t fields = header.size() - kChecked;
+  const std::string_view checked = in.raw(fields + header.count * kRowBytes);
+  if (!in.ok() || checksum(checked) != header.index)
     return why = "the checksum of the index does not match", std::vector<Row>();
-  ByteReader rows(index);
+  if (header.tuning_at > size || header.tuning_bytes > size - header.tuning_at ||
+      header.tuning_bytes > kMaxContainerBytes)
+    return why = "the file is truncated", std::vector<Row>();
+  ByteReader rows(checked.substr(fields));
   std::vector<Row> out;
-  for (std::uint64_t i = 0; i < count; ++i) {
+  for (std::uint64_t i = 0; i < header.count; ++i) {
     const Key key = read_key(rows), portable = read_key(rows);
     const std::uint64_t offset = rows.u64(), bytes = rows.u64();
     if (offset > size || bytes > size - offset || bytes > kMaxContainerBytes)
@@ -70,11 +108,12 @@ std::vector<Row> parse_index(std::string_view begin, std::uint64_t size, std::st
 /// Reads header and index.
 std::string read_beginning(const FileDescriptor& file, const std::filesystem::path& path,
                            std::uint64_t size) {
-  std::string begin(kHeaderBytes, '\0');
+  std::string begin(std::min<std::uint64_t>(kHeaderBytes, size), '\0');
   read_at(file, path, 0, std::as_writable_bytes(std::span(begin)));
-  ByteReader in(std::string_view(begin).substr(kMagic.size() + sizeof kSchema));
-  const std::uint64_t rows = std::min(in.u64(), (size - kHeaderBytes) / kRowBytes);
-  begin.resize(kHeaderBytes + rows * kRowBytes);
+  const std::optional<Header> header = parse_header(begin);
+  if (!header || size < header->size()) return begin;
+  const std::uint64_t rows = std::min(header->count, (size - header->size()) / kRowBytes);
+  begin.resize(header->size() + rows * kRowBytes);
   read_at(file, path, 0, std::as_writable_bytes(std::span(begin)));
   return begin;
 }
@@ -90,6 +129,7 @@ std::string portable_part(std::string_view request) {
 struct Pack::State {
   std::filesystem::path path;
   FileDescriptor file;
+  Header header;
   std::vector<Row> rows;
   std::multimap<Key, std::size_t> portable;
 
@@ -119,12 +159,13 @@ std::unique_ptr<Pack> Pack::open(const std::filesystem::path& path, std::string&
   try {
     s.file = open_read(path);
     struct stat info {};
-    if (fstat(s.file.get(), &info) != 0 || info.st_size < static_cast<off_t>(kHeaderBytes)) {
+    if (fstat(s.file.get(), &info) != 0 ||
+        info.st_size < static_cast<off_t>(kHeaderWithoutTuning)) {
       return why = path.string() + " is not a pack", nullptr;
     }
     const auto size = static_cast<std::uint64_t>(info.st_size);
     std::string wrong;
-    s.rows = parse_index(read_beginning(s.file, path, size), size, wrong);
+    s.rows = parse_index(read_beginning(s.file, path, size), size, s.header, wrong);
     if (!wrong.empty()) return why = str(path.string(), ": ", wrong), nullptr;
   } catch (const Error& e) {
     return why = e.what(), nullptr;
@@ -154,6 +195,17 @@ ArtifactPtr Pack::get_portable(std::string_view portable, std::string& why) cons
   return nullptr;
 }
 
+std::string Pack::tuning() const {
+  const State& s = *state_;
+  std::string bytes(s.header.tuning_bytes, '\0');
+  if (bytes.empty()) return bytes;
+  read_at(s.file, s.path, s.header.tuning_at, std::as_writable_bytes(std::span(bytes)));
+  if (checksum(bytes) != s.header.tuning)
+    throw CorruptData(str("[jit] ", s.path.string(), ": the checksum of its tuning records does ",
+                          "not match; write the pack again"));
+  return bytes;
+}
+
 std::size_t Pack::size() const {
   return state_->rows.size();
 }
@@ -164,7 +216,8 @@ const std::filesystem::path& Pack::path() const {
   return state_->path;
 }
 
-void write_pack(const std::filesystem::path& path, const std::vector<ArtifactPtr>& artifacts) {
+void write_pack(const std::filesystem::path& path, const std::vector<ArtifactPtr>& artifacts,
+                std::string_view tuning) {
   std::map<Key, const Artifact*> sorted;
   for (const ArtifactPtr& a : artifacts) sorted.try_emplace(a->key, a.get());
   ByteWriter index, body;
@@ -177,16 +230,15 @@ void write_pack(const std::filesystem::path& path, const std::vector<ArtifactPtr
     body.raw(container);
     offset += container.size();
   }
-  const std::string rows = index.take();
+  const Hash128 tuning_sum = checksum(tuning);
+  ByteWriter checked;
+  checked.u64(offset).u64(tuning.size()).u64(tuning_sum.high).u64(tuning_sum.low);
+  checked.raw(index.take());
+  const std::string rows = checked.take();
   const Hash128 sum = checksum(rows);
   ByteWriter out;
-  out.raw(kMagic)
-      .u64(kSchema)
-      .u64(sorted.size())
-      .u64(sum.high)
-      .u64(sum.low)
-      .raw(rows)
-      .raw(body.take());
+  out.raw(kMagic).u64(kSchema).u64(sorted.size()).u64(sum.high).u64(sum.low);
+  out.raw(rows).raw(body.take()).raw(tuning);
   write_file_atomically(path, out.take());
 }
 

@@ -3,9 +3,10 @@
 // compiler looks artifacts up by the full request. A machine without one looks them up by text,
 // specialisation and target, and accepts any compiler's output.
 //
-//   magic 8 | schema 8 | count 8 | checksum of the index 16
+//   magic 8 | schema 8 | count 8 | checksum of all before the containers that follows 16
+//   | offset of the tuning records 8 | their size 8 | their checksum 16   (schema 1 has none of these)
 //   | index: count x { key 32 | portable key 32 | offset 8 | size 8 }, sorted by key
-//   | containers (artifact.hpp)
+//   | containers (artifact.hpp) | tuning records, as `eflow jit tune export` writes them
 
 #include <filesystem>
 #include <memory>
@@ -35,6 +36,10 @@ class Pack {
   /// (BuildRequest::portable_bytes); nullptr with the reason in `why` if there is none.
   [[nodiscard]] ArtifactPtr get_portable(std::string_view portable, std::string& why) const;
 
+  /// Reads the tuning records, JSON as TuningDatabase::to_json returns it; empty if there are none.
+  /// Throws IoError, and CorruptData if their checksum does not match.
+  [[nodiscard]] std::string tuning() const;
+
   [[nodiscard]] std::size_t size() const;
   /// The bytes of the i-th container, not validated. Throws IoError, CorruptData.
   [[nodiscard]] std::string container(std::size_t i) const;
@@ -46,9 +51,10 @@ class Pack {
   std::unique_ptr<State> state_;
 };
 
-/// Writes a pack durably and atomically. Of artifacts with the same key only the first is written.
-/// Throws IoError.
-void write_pack(const std::filesystem::path& path, const std::vector<ArtifactPtr>& artifacts);
+/// Writes a pack durably and atomically, with tuning records or without. Of artifacts with the same key
+/// only the first is written. Throws IoError.
+void write_pack(const std::filesystem::path& path, const std::vector<ArtifactPtr>& artifacts,
+                std::string_view tuning = "");
 
 }  // namespace eflow::jit
 

@@ -8,6 +8,7 @@
 #include "eflow/core/base/hash.hpp"
 #include "eflow/jit/cache/cache_directory.hpp"
 #include "eflow/jit/cache/file_publish.hpp"
+#include "eflow/jit/cache/pack.hpp"
 
 namespace eflow::jit {
 namespace {
@@ -53,7 +54,7 @@ void make_folders(const fs::path& folder) {
 }  // namespace
 
 fs::path TuningDatabase::device_folder(const std::string& device, const std::string& arch) const {
-  return base_ / (arch + '-' + to_hex(hash64(device)));
+  return base_ / (arch + '-' + eflow::to_hex(hash64(device)));
 }
 
 fs::path TuningDatabase::path_of(const TuningKey& key) const {
@@ -124,19 +125,15 @@ std::vector<TuningRecord> TuningDatabase::all(const Unsound& unsound) const {
   return out;
 }
 
-std::size_t TuningDatabase::export_to(const fs::path& file) const {
-  Json records = Json::array();
-  for (const TuningRecord& record : all()) {
-    if (record.finished) records.push_back(Json::parse(record.encode()));
-  }
-  const std::size_t count = records.size();
-  const Json whole{{"eflow_tuning", TuningRecord::kSchema}, {"records", std::move(records)}};
-  write_file_atomically(file, whole.dump(1) + '\n');
-  return count;
+std::string TuningDatabase::to_json(const std::vector<TuningRecord>& records) {
+  Json list = Json::array();
+  for (const TuningRecord& record : records) list.push_back(Json::parse(record.encode()));
+  const Json whole{{"eflow_tuning", TuningRecord::kSchema}, {"records", std::move(list)}};
+  return whole.dump(1) + '\n';
 }
 
-std::size_t TuningDatabase::import_from(const fs::path& file, const Unsound& unsound) const {
-  const std::string text = read_file(file);
+std::vector<TuningRecord> TuningDatabase::from_json(const std::string& text, const fs::path& file,
+                                                    const Unsound& unsound) {
   if (nesting_of(text) > kMaxNesting) {
     throw CorruptData(str("[jit] ", file.string(), " has more than ", kMaxNesting,
                           " levels of brackets; `eflow jit tune export` never writes that"));
@@ -144,20 +141,43 @@ std::size_t TuningDatabase::import_from(const fs::path& file, const Unsound& uns
   const Json whole = Json::parse(text, nullptr, false);
   if (!whole.is_object() || !whole.contains("records") || !whole["records"].is_array())
     throw CorruptData(str("[jit] ", file.string(), " was not written by `eflow jit tune export`"));
-  std::size_t count = 0;
-  std::map<fs::path, FileLock> locks;  // a tuner must not overwrite what is imported
+  std::vector<TuningRecord> out;
   for (const Json& j : whole["records"]) {
     std::string why;
-    const std::optional<TuningRecord> record = TuningRecord::decode(j.dump(), why);
-    if (record && record->finished) {
-      const fs::path device = device_folder(record->key.device, record->key.arch);
-      if (!locks.contains(device))
-        locks.emplace(device, lock(record->key.device, record->key.arch));
-      put(*record);
-      ++count;
-    } else if (unsound) {
-      unsound(file, record ? "a record is unfinished" : why);
+    std::optional<TuningRecord> record = TuningRecord::decode(j.dump(), why);
+    if (record)
+      out.push_back(*std::move(record));
+    else if (unsound)
+      unsound(file, why);
+  }
+  return out;
+}
+
+std::size_t TuningDatabase::export_to(const fs::path& file) const {
+  std::vector<TuningRecord> records = all();
+  std::erase_if(records, [](const TuningRecord& r) { return !r.finished; });
+  write_file_atomically(file, to_json(records));
+  return records.size();
+}
+
+std::size_t TuningDatabase::import_from(const fs::path& file, const Unsound& unsound) const {
+  std::string why;
+  const std::unique_ptr<Pack> pack = Pack::open(file, why);
+  const std::string text = pack ? pack->tuning() : read_file(file);
+  if (pack && text.empty())
+    throw CorruptData(str("[jit] ", file.string(), " is a pack without tuning records; ",
+                          "`eflow jit tune export --pack` writes those with"));
+  std::size_t count = 0;
+  std::map<fs::path, FileLock> locks;  // a tuner must not overwrite what is imported
+  for (const TuningRecord& record : from_json(text, file, unsound)) {
+    if (!record.finished) {
+      if (unsound) unsound(file, "a record is unfinished");
+      continue;
     }
+    const fs::path device = device_folder(record.key.device, record.key.arch);
+    if (!locks.contains(device)) locks.emplace(device, lock(record.key.device, record.key.arch));
+    put(record);
+    ++count;
   }
   return count;
 }

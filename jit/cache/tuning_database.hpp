@@ -44,11 +44,17 @@ class TuningDatabase {
   /// All readable records, ordered by path.
   [[nodiscard]] std::vector<TuningRecord> all(const Unsound& unsound = {}) const;
 
+  /// Records as one JSON text, and back: every valid record of it.
+  [[nodiscard]] static std::string to_json(const std::vector<TuningRecord>& records);
+  /// `file` is for messages. Throws CorruptData if the text is not what to_json() returns.
+  [[nodiscard]] static std::vector<TuningRecord> from_json(const std::string& text,
+                                                           const std::filesystem::path& file,
+                                                           const Unsound& unsound = {});
   /// Writes all records to one JSON file for other ranks or machines. Returns their number. Throws
   /// IoError.
   std::size_t export_to(const std::filesystem::path& file) const;
   /// Imports every valid, finished record of such a file, replacing existing ones. Returns their
-  /// number. Throws IoError or CorruptData.
+  /// number. `file` may be a pack. Throws IoError or CorruptData.
   std::size_t import_from(const std::filesystem::path& file, const Unsound& unsound = {}) const;
 
  private:

@@ -158,6 +158,13 @@ int nesting_of(std::string_view json) {
   return most;
 }
 
+std::string to_string(ShapeBucket shape) {
+  std::string out;
+  for (int i = 0; i < ShapeBucket::kSizes && shape.high(i) > 0; ++i)
+    out += str(i == 0 ? "" : " x ", "(", shape.low(i), ", ", shape.high(i), "]");
+  return out;
+}
+
 std::string_view name_of(ConfigState state) {
   return kStates[static_cast<int>(state)];
 }

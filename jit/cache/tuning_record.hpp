@@ -26,6 +26,9 @@ struct TuningKey {
   [[nodiscard]] std::string digest() const;
 };
 
+/// "(512, 1024] x (64, 128]".
+[[nodiscard]] std::string to_string(ShapeBucket shape);
+
 enum class ConfigState {
   kNew,      ///< not tried yet
   kTrying,   ///< first run in progress; if found in a file, that run killed its process

@@ -39,6 +39,7 @@ CudaModule::CudaModule(std::shared_ptr<const CudaContext> context, std::string_v
   try {
     find_function(title);
     opt_in(source, title);
+    kernel_.types = argument_types_of(image);
   } catch (...) {
     static_cast<void>(context_->api().library_unload(library_));  // the original error is reported
     throw;

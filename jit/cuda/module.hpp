@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "eflow/jit/arguments/argument_types.hpp"
 #include "eflow/jit/cuda/context.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
 
@@ -13,9 +14,10 @@ namespace eflow::jit {
 /// A loaded kernel: plain data with everything a launch needs.
 struct CudaKernel {
   CuFunction function = nullptr;
-  unsigned threads = 0;        ///< per block
-  unsigned shared_bytes = 0;   ///< dynamic shared memory per block
-  std::size_t args_bytes = 0;  ///< 0 if the driver cannot tell (before 12.4)
+  unsigned threads = 0;                     ///< per block
+  unsigned shared_bytes = 0;                ///< dynamic shared memory per block
+  std::size_t args_bytes = 0;               ///< 0 if the driver cannot tell (before 12.4)
+  ArgumentTypes types = kUnknownArguments;  ///< of the text's argument struct
 };
 
 /// Owns the loaded cubin of one kernel. Unloads it on destruction, when no launch of it may be

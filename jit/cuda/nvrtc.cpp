@@ -94,8 +94,8 @@ class Nvrtc final : public Compiler {
     // Texts contain no __device__ annotations, so functions are device code by default.
     // --no-source-include keeps NVRTC from reading the disk.
     std::vector<std::string> out{"--gpu-architecture=" + target.arch, "--std=c++20",
-                                 "--device-as-default-execution-space", "--no-source-include",
-                                 "--ptxas-options=-v"};
+                                 "--device-as-default-execution-space", "--no-source-include"};
+    if (!is_ptx(target)) out.emplace_back("--ptxas-options=-v");
     // NVRTC's own cache would write below the home directory and duplicate ours.
     if (library_.major * 100 + library_.minor >= 1209) out.emplace_back("--no-cache");
     return out;
@@ -121,11 +121,17 @@ class Nvrtc final : public Compiler {
     resources.shared += tile_bytes(ptx, request.title());
     std::string warnings = parse_warnings(log);
     const double seconds = stopwatch.seconds();
-    return {program.cubin(), std::move(log),      resources,
-            seconds,         std::move(warnings), std::move(ptx)};
+    return {is_ptx(request.target) ? ptx : program.cubin(),
+            std::move(log),
+            resources,
+            seconds,
+            std::move(warnings),
+            std::move(ptx)};
   }
 
  private:
+  static bool is_ptx(const Target& target) { return target.arch.starts_with(kPtxArchPrefix); }
+
   NvrtcLibrary library_;
   std::string toolchain_;
 };

@@ -76,6 +76,7 @@ HostKernel load_host_kernel(std::string_view image, bool for_debugger) {
   const void* bytes = dlsym(handle, "eflow_args_bytes");
   if (kernel.run == nullptr || bytes == nullptr) fail("lacks its entry");
   kernel.args_bytes = static_cast<std::size_t>(*static_cast<const unsigned long long*>(bytes));
+  kernel.types = argument_types_of(image);
   kernel.checked = connect_checked(handle);
   return kernel;
 }

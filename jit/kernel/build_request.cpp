@@ -103,7 +103,8 @@ std::string make_program(Backend backend, const ProgramParts& p) {
           ? str("#define EFLOW_GPU 1\n#define EFLOW_EMULATED_ARCH 80\n#define EFLOW_THREADS ",
                 p.threads, "\n")
           : "",
-      p.prologue, "#include \"", p.text, "\"\n#line 1 \"", p.title, "\"\n",
+      "#include \"", kArgumentTypesText, "\"\n", p.prologue, "#include \"", p.text,
+      "\"\n#line 1 \"", p.title, "\"\n",
       "namespace EFLOW_TEXT { inline constexpr auto eflow_entry = &", p.expression, "; }\n",
       "template <class Block, class Args> struct EflowEntry { using B = Block; using A = Args; };\n"
       "template <class Block, class Args>\n"
@@ -113,6 +114,8 @@ std::string make_program(Backend backend, const ProgramParts& p) {
     return str("#define EFLOW_TEXT eflow_text\n", head,
                "#define EFLOW_EXPORT extern \"C\" __attribute__((visibility(\"default\")))\n"
                "EFLOW_EXPORT const unsigned long long eflow_args_bytes = sizeof(EflowTypes::A);\n"
+               "EFLOW_EXPORT const EFLOW_TEXT::ArgumentTypes eflow_argument_types =\n"
+               "    EFLOW_TEXT::argument_types<EflowTypes::A>();\n"
                "EFLOW_EXPORT void eflow_run(const void* block, const void* args) {\n"
                "#if defined(EFLOW_ENTER_BLOCK)\n"
                "  EFLOW_ENTER_BLOCK\n"
@@ -124,7 +127,10 @@ std::string make_program(Backend backend, const ProgramParts& p) {
   // The minimum of one block per multiprocessor keeps ptxas from spilling to reach a higher
   // occupancy of its own choice.
   return str("#define EFLOW_TEXT eflow_text\n#define EFLOW_THREADS ", p.threads, "\n", head,
-             "extern \"C\" __global__ void __launch_bounds__(", p.threads,
+             "extern \"C\" __device__ EFLOW_TEXT::ArgumentTypes eflow_argument_types =\n"
+             "    EFLOW_TEXT::argument_types<EflowTypes::A>();\n"
+             "extern \"C\" __global__ void __launch_bounds__(",
+             p.threads,
              ", 1) eflow_kernel(const __grid_constant__ EflowTypes::A args) {\n"
              "  extern __shared__ __align__(128) char scratch[];\n"
              "  const EflowTypes::B block{blockIdx.x, blockIdx.y, blockIdx.z, gridDim.x, "

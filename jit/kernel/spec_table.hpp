@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "eflow/core/base/export.hpp"
+#include "eflow/jit/arguments/argument_types.hpp"
 #include "eflow/jit/kernel/spec.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -19,7 +20,8 @@ struct HostKernel {
   /// `block` points to a HostBlock, `args` to the kernel's argument struct.
   void (*run)(const void* block, const void* args) = nullptr;
   std::size_t args_bytes = 0;
-  bool checked = false;      ///< whether it was compiled with EFLOW_CHECK=on
+  ArgumentTypes types = kUnknownArguments;  ///< of the text's argument struct
+  bool checked = false;                     ///< whether it was compiled with EFLOW_CHECK=on
   int emulated_threads = 0;  ///< of a block on an emulated GPU; 0: compiled for the CPU
 };
 

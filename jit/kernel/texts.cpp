@@ -86,7 +86,7 @@ std::shared_ptr<const TextClosure> KernelTexts::closure(std::string_view path,
 
   std::map<std::string, std::string> files;
   std::vector<std::pair<std::string, std::string>> open{
-      {std::string(path), ""}};  // path, chain of includes
+      {std::string(path), ""}, {std::string(kArgumentTypesText), ""}};  // path, chain of includes
   while (!open.empty()) {
     const auto [next, wanted_by] = std::move(open.back());
     open.pop_back();

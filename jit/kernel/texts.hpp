@@ -39,6 +39,10 @@ struct TextClosure {
 /// embedded ones has it; other paths as they are.
 [[nodiscard]] std::string_view short_text_path(std::string_view path);
 
+/// What the program around a text includes before it (make_program); a part of each closure.
+inline constexpr std::string_view kArgumentTypesText =
+    "eflow/kernels_src/tile/base/argument_types.h";
+
 /// Threads: all members may be called concurrently.
 class KernelTexts {
  public:

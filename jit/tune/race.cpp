@@ -16,15 +16,42 @@ constexpr std::size_t kRungs[] = {2, 4, 8};
 /// A halved candidate is slower than the leader by more than this share.
 constexpr double kNearLeader = 0.1;
 
+/// A candidate outside of the start leaves when its first samples, of which one may be an outlier, are all
+/// slower than the leader by more than this share.
+constexpr double kFarFromStart = 0.5;
+constexpr std::size_t kFarSamples = 2;
+
 double median_of_first(const std::vector<double>& samples, std::size_t count) {
   return median_interval({samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count)})
       .median;
+}
+
+bool is_in_start(int i, int incumbent, const RaceOptions& o) {
+  return i == incumbent || std::find(o.start.begin(), o.start.end(), i) != o.start.end();
+}
+
+/// Removes candidates that are far slower than those that the race began with.
+void drop_far(std::vector<bool>& in, const Samples& samples, int incumbent, const RaceOptions& o) {
+  if (o.start.empty()) return;
+  const auto first = static_cast<std::size_t>(o.min_rounds);
+  double leader = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (samples[i].empty() || !is_in_start(static_cast<int>(i), incumbent, o)) continue;
+    const double median = median_of_first(samples[i], std::min(first, samples[i].size()));
+    if (leader == 0 || median < leader) leader = median;
+  }
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (samples[i].size() < kFarSamples || is_in_start(static_cast<int>(i), incumbent, o)) continue;
+    const auto begin = samples[i].begin();
+    in[i] = *std::min_element(begin, begin + kFarSamples) <= leader * (1 + kFarFromStart);
+  }
 }
 
 /// Whether each candidate survived all halvings. It depends on the samples alone, so a race that is
 /// resumed continues with the same candidates.
 std::vector<bool> unhalved(const Samples& samples, int incumbent, const RaceOptions& o) {
   std::vector<bool> in(samples.size(), true);
+  drop_far(in, samples, incumbent, o);
   for (const std::size_t rung : kRungs) {
     std::vector<double> medians;
     for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -88,6 +115,20 @@ void one_round(Samples& samples, std::vector<int> order, int round, const Race& 
   for (const int i : order) samples[static_cast<std::size_t>(i)].push_back(race.time(i));
 }
 
+/// Times the start and the incumbent until each has the samples that it may drop out with.
+void time_start(Samples& samples, int incumbent, const Race& race, const RaceOptions& o) {
+  for (int round = 0; round < o.min_rounds; ++round) {
+    std::vector<int> order;
+    for (int i = 0; i < static_cast<int>(samples.size()); ++i) {
+      const bool wants = static_cast<int>(samples[static_cast<std::size_t>(i)].size()) <= round;
+      if (wants && is_in_start(i, incumbent, o)) order.push_back(i);
+    }
+    if (order.empty()) continue;
+    one_round(samples, order, round, race);
+    if (race.after_round) race.after_round();
+  }
+}
+
 RaceResult judge(const Samples& samples, int incumbent, const RaceOptions& o) {
   const std::vector<MedianInterval> at = intervals(samples);
   RaceResult out;
@@ -144,6 +185,7 @@ RaceResult run_race(Samples& samples, int incumbent, const Race& race, const Rac
                             : 20 + 0.25 * static_cast<double>(samples.size());
   std::vector<int> all(samples.size());
   std::iota(all.begin(), all.end(), 0);
+  if (!options.start.empty()) time_start(samples, incumbent, race, options);
   bool timed = fewest(samples) > 0;
   int round = 0;
   for (; round < options.max_rounds; ++round) {

@@ -35,6 +35,10 @@ struct RaceOptions {
   /// The incumbent is replaced only by a candidate that is faster by more than this share, with
   /// disjoint intervals.
   double hysteresis = 0.03;
+  /// Candidates that are likely to be the fastest, as of a similar race; may be empty. They and the
+  /// incumbent are timed `min_rounds` times before the others. Those are timed too, but leave after two
+  /// samples if both are slower than the leader of the start by more than half.
+  std::vector<int> start = {};
   double equal = 0.01;  ///< medians within this share count as equal; the first listed wins
 };
 

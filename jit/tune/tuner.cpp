@@ -7,6 +7,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/tune/kernel_tuning_target.hpp"
+#include "eflow/jit/tune/nearest_record.hpp"
 #include "eflow/jit/tune/trial.hpp"
 
 namespace eflow::jit {
@@ -20,6 +21,8 @@ constexpr int kTries = 2;
 /// Seconds between saves: the most measurement time that a kill can lose.
 constexpr double kSaveSeconds = 0.5;
 constexpr double kSaySeconds = 5;
+/// Configs that a race begins with, at most.
+constexpr std::size_t kStart = 8;
 
 double now_seconds() {
   return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
@@ -49,6 +52,7 @@ class Tuning {
   TuneOutcome run() {
     const FileLock lock = database_.lock(record_.key.device, record_.key.arch);
     const bool finished = take_over();
+    if (!finished) begin_at_nearest();
     if (finished && !has_new()) return {record_, true, false, true, 0};
     prepare_new();
     check_new();
@@ -96,6 +100,21 @@ class Tuning {
     if (best >= 0 && same) record_.gain = old->gain, record_.at = old->at;
     record_.finished = same && old->finished && best >= 0;
     return record_.finished;
+  }
+
+  /// Begins with the configs that were fastest where the most similar thing was tuned. All configs are
+  /// timed here nevertheless.
+  void begin_at_nearest() {
+    std::vector<TuningRecord> known = database_.all();
+    const std::vector<TuningRecord>& packed = runtime_.builder().packed_records();
+    known.insert(known.end(), packed.begin(), packed.end());
+    const TuningRecord* nearest = nearest_record(known, record_);
+    if (nearest == nullptr) return;
+    start_ = fastest_configs(*nearest, record_, kStart);
+    if (start_.empty()) return;
+    say(str("  the race begins with ", start_.size(), " configs that were the fastest for sizes ",
+            to_string(nearest->key.shape), " on ", nearest->key.device, ", ", nearest->key.arch,
+            "; all configs are timed here"));
   }
 
   void ended_the_process(ConfigRecord& config) {
@@ -231,6 +250,11 @@ class Tuning {
         record_.configs[static_cast<std::size_t>(runners[i])].us = samples[i];
     };
     record_.finished = false;
+    RaceOptions rules = options_.race;
+    for (std::size_t i = 0; i < runners.size(); ++i) {
+      if (std::find(start_.begin(), start_.end(), runners[i]) != start_.end())
+        rules.start.push_back(static_cast<int>(i));
+    }
     const RaceResult result =
         run_race(samples, incumbent,
                  {.time = [&](int i) { return timer(i) * 1e6; },
@@ -242,7 +266,7 @@ class Tuning {
                       },
                   .progress = [&](int running,
                                   double left) { say_progress(running, runners.size(), left); }},
-                 options_.race);
+                 rules);
     keep();
     record_.best = runners[static_cast<std::size_t>(result.best)];
     const double was = median_interval(record_.configs[0].us).median;
@@ -260,6 +284,7 @@ class Tuning {
   const Workload& workload_;
   const TuneOptions& options_;
   TuningRecord record_;
+  std::vector<int> start_;  ///< see begin_at_nearest
   double saved_ = 0, said_ = now_seconds();
 };
 

@@ -15,6 +15,7 @@
 #include "eflow/jit/cache/cache_directory.hpp"
 #include "eflow/jit/cache/pack.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
+#include "eflow/jit/kernel/canonical.hpp"
 #include "eflow/tests/support/jit/jit_samples.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
 #include "eflow/tests/support/warnings.hpp"
@@ -313,7 +314,7 @@ BOOST_AUTO_TEST_CASE(packs_answer_by_request_and_by_what_any_compiler_made_of_it
   BOOST_TEST(!pack->get_portable(BuildRequest::decode(absent.request)->portable_bytes(), why));
 
   std::string bytes = read_file(dir / "kernels.pack");
-  for (std::size_t at = 0; at < 40 + 80 * 5; at += 7) {  // header and index
+  for (std::size_t at = 0; at < 72 + 80 * 5; at += 7) {  // header and index
     std::string bad = bytes;
     bad[at] = static_cast<char>(bad[at] ^ 1);
     overwrite(dir / "bad.pack", bad);
@@ -327,6 +328,46 @@ BOOST_AUTO_TEST_CASE(packs_answer_by_request_and_by_what_any_compiler_made_of_it
   for (const ArtifactPtr& a : all) sound += damaged->get(a->key, a->request, why) != nullptr;
   BOOST_TEST(sound == 4);
   BOOST_TEST(!Pack::open(dir / "absent.pack", why));
+}
+
+BOOST_AUTO_TEST_CASE(a_pack_has_tuning_records_or_is_of_the_schema_without) {
+  const test::TempDir dir;
+  std::vector<ArtifactPtr> all;
+  for (int i = 0; i < 3; ++i) all.push_back(std::make_shared<Artifact>(sample_artifact(i)));
+  write_pack(dir / "tuned.pack", all, "the records");
+  std::string why;
+  const auto pack = Pack::open(dir / "tuned.pack", why);
+  BOOST_REQUIRE_MESSAGE(pack, why);
+  BOOST_TEST(pack->tuning() == "the records");
+  const std::string bytes = read_file(dir / "tuned.pack");
+  std::string bad = bytes;
+  bad.back() = 'S';
+  overwrite(dir / "bad.pack", bad);
+  const auto damaged = Pack::open(dir / "bad.pack", why);
+  BOOST_REQUIRE(damaged);
+  BOOST_CHECK_THROW(static_cast<void>(damaged->tuning()), CorruptData);
+  BOOST_TEST(damaged->get(all[0]->key, all[0]->request, why) != nullptr);
+  overwrite(dir / "short.pack", bytes.substr(0, bytes.size() - 1));
+  BOOST_TEST(!Pack::open(dir / "short.pack", why));
+
+  // The same as schema 1, whose header ends before the records.
+  constexpr std::size_t kFields = 32, kHeader = 40;
+  ByteReader rows(std::string_view(bytes).substr(kHeader + kFields, 80 * 3));
+  ByteWriter index, old;
+  for (int i = 0; i < 3; ++i) {
+    index.raw(rows.raw(64));
+    index.u64(rows.u64() - kFields);
+    index.u64(rows.u64());
+  }
+  const std::string old_rows = index.take();
+  const Hash128 sum = hash128(std::as_bytes(std::span(old_rows)));
+  old.raw("EFLWPACK").u64(1).u64(3).u64(sum.high).u64(sum.low).raw(old_rows);
+  old.raw(std::string_view(bytes).substr(kHeader + kFields + 80 * 3));
+  overwrite(dir / "old.pack", old.take());
+  const auto older = Pack::open(dir / "old.pack", why);
+  BOOST_REQUIRE_MESSAGE(older, why);
+  BOOST_TEST(older->tuning() == "");
+  for (const ArtifactPtr& a : all) BOOST_TEST(older->get(a->key, a->request, why) != nullptr);
 }
 
 BOOST_AUTO_TEST_CASE(a_pack_that_is_overwritten_while_open_is_a_miss) {

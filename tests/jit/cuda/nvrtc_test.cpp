@@ -10,12 +10,17 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
+#include "eflow/jit/arguments/argument_types.hpp"
+#include "eflow/jit/cache/pack.hpp"
 #include "eflow/jit/cuda/nvrtc_library.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/builtin.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
+#include "eflow/jit/kernel_builder.hpp"
+#include "eflow/kernels_src/args/reduce.h"
 #include "eflow/tests/support/cuda/nvrtc_or_skip.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 
 using namespace eflow;
 using test::nvrtc;
@@ -167,6 +172,64 @@ BOOST_AUTO_TEST_CASE(bulk_copies_are_the_copy_engines_on_sm_90a) {
     BOOST_TEST(!has(plain, "mbarrier"));
     BOOST_TEST(has(plain, "cp.async.cg"));
   }
+}
+
+BOOST_AUTO_TEST_CASE(images_have_the_types_of_the_arguments) {
+  const std::string program = make_program(
+      Backend::kCuda, {"reduce", "eflow/kernels_src/reduce.h", "reduce<float, float, false>"});
+  const std::string expected = to_string(kArgumentTypes<args::Reduce>);
+  BOOST_REQUIRE(expected != "unknown");
+  for (const char* arch : {"sm_80", "sm_90a", "compute_80"}) {
+    const BuildRequest r = request_for(arch, "reduce", "eflow/kernels_src/reduce.h", program);
+    const Compiled made = nvrtc().compiler->compile(r, {});
+    BOOST_TEST(to_string(argument_types_of(made.image)) == expected, arch);
+    BOOST_TEST((made.image == made.ptx) == (r.target.arch == "compute_80"));
+  }
+}
+
+// A pack with a cubin for sm_80 and PTX, on machines with other GPUs and without NVRTC for them.
+BOOST_AUTO_TEST_CASE(ptx_of_a_pack_serves_gpus_that_it_has_no_cubin_for) {
+  const test::TempDir dir;
+  const KernelRef kernel{"reduce", KernelSpec("reduce", {DType::kF32, DType::kF32}, {0})};
+  Options options;
+  options.cache.named = dir / "cache";
+  {
+    KernelBuilder builder(options);
+    std::vector<ArtifactPtr> made;
+    for (const char* arch : {"sm_80", "compute_80"})
+      made.push_back(builder.build(builder.request(kernel, {Backend::kCuda, arch}), {}).artifact);
+    write_pack(dir / "gpu.pack", made);
+  }
+  options.cache.named = "";
+  options.packs = {dir / "gpu.pack"};
+  const auto image_for = [&](const char* arch, std::string& error) -> std::string {
+    KernelBuilder builder(options);
+    try {
+      const Built built = builder.build(builder.request(kernel, {Backend::kCuda, arch}), {});
+      BOOST_TEST(name_of(built.origin) == "pack");
+      return built.artifact->image.substr(0, 4) ==
+                     "\x7f"
+                     "ELF"
+                 ? "cubin"
+                 : "ptx";
+    } catch (const CompileError& e) {
+      error = e.what();
+      return "";
+    }
+  };
+  std::string error;
+  options.mode = JitMode::kForbid;
+  BOOST_TEST(image_for("sm_80", error) == "cubin");
+  BOOST_TEST(image_for("sm_90a", error) == "ptx");
+  options.nvrtc = "/no/such/libnvrtc.so";
+  BOOST_TEST(image_for("sm_80", error) == "cubin");
+  BOOST_TEST(image_for("sm_120", error) == "ptx");
+  BOOST_TEST(image_for("sm_75", error) == "");  // older than the PTX
+  BOOST_TEST(error.find("is not in a pack or cache") != std::string::npos, error);
+  // A GPU that NVRTC does not know.
+  options.mode = JitMode::kOn;
+  options.nvrtc = Options::from_environment().nvrtc;
+  BOOST_TEST(image_for("sm_999", error) == "ptx");
 }
 
 BOOST_AUTO_TEST_CASE(toolchain_names_the_build) {

@@ -42,7 +42,7 @@ struct FakeClock {
   }
 };
 
-constexpr RaceOptions kPatient{.budget_seconds = 1e9};
+const RaceOptions kPatient{.budget_seconds = 1e9};
 
 }  // namespace
 
@@ -129,6 +129,37 @@ BOOST_AUTO_TEST_CASE(a_large_space_is_halved) {
   const auto [least, most] = std::minmax_element(winners.begin(), winners.end());
   BOOST_TEST(*most <= *least * 1.02);
   BOOST_TEST(*least == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_race_may_begin_with_likely_winners) {
+  // 100 candidates from 1.0 up; the likely ones are good, and the fastest is not among them.
+  FakeClock s{.medians = {}};
+  for (int i = 0; i < 100; ++i) s.medians.push_back(1.0 + 0.02 * ((i * 37 + 50) % 100));
+  s.calls.assign(100, 0);
+  const auto fastest =
+      static_cast<int>(std::min_element(s.medians.begin(), s.medians.end()) - s.medians.begin());
+  RaceOptions options = kPatient;
+  for (int i = 0; i < 100; ++i) {
+    const double median = s.medians[static_cast<std::size_t>(i)];
+    if (median > 1.1 && median < 1.2) options.start.push_back(i);
+  }
+  BOOST_REQUIRE(options.start.size() == 4u);
+  const RaceResult with = s.race(0, options);
+  BOOST_TEST(with.complete);
+  BOOST_TEST(with.best == fastest);
+  int twice = 0;
+  for (std::size_t i = 0; i < 100; ++i) {
+    BOOST_TEST(s.calls[i] >= 2);  // nothing is excluded by what was measured elsewhere
+    twice += s.calls[i] == 2;
+  }
+  BOOST_TEST(twice >= 50);
+
+  // A start that is all wrong costs time, not the answer.
+  FakeClock t{.medians = s.medians};
+  t.calls.assign(100, 0);
+  options.start = {1, 3};
+  for (const int i : options.start) t.medians[static_cast<std::size_t>(i)] = 9;
+  BOOST_TEST(t.race(0, options).best == fastest);
 }
 
 BOOST_AUTO_TEST_CASE(a_halved_race_goes_on_with_the_same_candidates) {

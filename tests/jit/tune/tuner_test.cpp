@@ -16,6 +16,8 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/cache/disk_cache.hpp"
 #include "eflow/jit/kernel_builder.hpp"
+#include "eflow/jit/tune/nearest_record.hpp"
+#include "eflow/jit/tune/tuned_pack.hpp"
 #include "eflow/tests/support/temp_dir.hpp"
 #include "eflow/tests/support/warnings.hpp"
 
@@ -80,6 +82,7 @@ struct Session {
   }
 
   static KernelRef kernel() { return {"scale", KernelSpec("scale", {}, {3, 4})}; }
+  TuningDatabase database_of(const char* cache) const { return TuningDatabase(dir / cache); }
   TuningDatabase database() const { return TuningDatabase(dir / "cache"); }
 
   Workload workload() const {
@@ -110,6 +113,9 @@ struct Session {
     TuneOptions o = fake_time();
     o.again = again;
     return tune(*runtime, database(), kernel(), workload(), o);
+  }
+  static int best_step_of(const TuneOutcome& o) {
+    return o.record.configs[static_cast<std::size_t>(o.record.best)].values[0];
   }
   int best_step(const TuneOutcome& o) const {
     return o.record.configs[static_cast<std::size_t>(o.record.best)].values[0];
@@ -466,6 +472,94 @@ BOOST_AUTO_TEST_CASE(a_table_is_given_to_other_machines) {
   BOOST_TEST(unsound == 1);
   std::ofstream(s.dir / "none.json") << "[1, 2]";
   BOOST_CHECK_THROW((void)other.database().import_from(s.dir / "none.json"), CorruptData);
+}
+
+BOOST_AUTO_TEST_CASE(a_race_begins_where_a_similar_one_ended) {
+  Session s;
+  BOOST_TEST(Session::best_step_of(s.tune_now()) == 64);
+  // Other sizes: the configs that were fastest are timed first, and all are timed.
+  std::string said;
+  TuneOptions o = s.fake_time();
+  o.say = [&](const std::string& line) { said += line + "\n"; };
+  Workload larger = s.workload();
+  larger.shape = {50000};
+  s.seconds = {{4, 1.0}, {1, 0.2}, {64, 0.5}};
+  const TuneOutcome there = tune(*s.runtime, s.database(), Session::kernel(), larger, o);
+  BOOST_TEST(
+      said.find("the race begins with 3 configs that were the fastest for sizes (4096, 8192] "
+                "on ") != std::string::npos,
+      said);
+  BOOST_TEST(Session::best_step_of(there) == 1);  // not what was the fastest there
+  BOOST_TEST(there.record.key.shape.high(0) == 65536);
+
+  // The nearest sizes, preferably of the same device; never another text.
+  TuningRecord want = there.record;
+  want.key.shape = {30000};
+  std::vector<TuningRecord> known(4, there.record);
+  known[0].key.device = "another";
+  known[0].key.shape = {30000};
+  known[1].key.shape = {100};
+  known[2].key.shape = {60000};
+  known[3].key.shape = {30000};
+  known[3].text = "another";
+  BOOST_TEST(nearest_record(known, want) == &known[2]);
+  known[2].finished = false;
+  BOOST_TEST(nearest_record(known, want) == &known[1]);
+  known[1].key.kernel.spec.constants[0] = 17;
+  BOOST_TEST(nearest_record(known, want) == &known[0]);
+  known[0].tunables = {"other"};
+  BOOST_TEST(nearest_record(known, want) == nullptr);
+  BOOST_TEST(
+      fastest_configs(there.record, want, 2) == (std::vector<int>{1, there.record.find({64})}),
+      boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_pack_carries_records_and_their_kernels) {
+  Session s;
+  BOOST_TEST(Session::best_step_of(s.tune_now()) == 64);
+  std::string said;
+  const fs::path file = s.dir / "tuned.pack";
+  KernelBuilder& builder = s.runtime->builder();
+  TuningRecord unfinished = s.database().all().at(0), changed = unfinished, unknown = unfinished;
+  unfinished.finished = false;
+  changed.text = "another";
+  unknown.key.kernel = {"unknown", KernelSpec("unknown", {})};
+  TunedPackOptions pack{.targets = {{Backend::kHost, "baseline"}}, .limits = {}, .say = {}};
+  pack.say = [&](const std::string& line) { said += line + "\n"; };
+  const TunedPack written = write_tuned_pack(
+      file, builder, {s.database().all().at(0), unfinished, changed, unknown}, pack);
+  BOOST_TEST(written.records == 1u);
+  BOOST_TEST(written.kernels == (s.runtime->target().arch == "baseline" ? 1u : 2u));
+  BOOST_TEST(written.ptx == 0u);
+  for (const char* why :
+       {"its tuning did not finish", "the kernel's text has changed", "it has 1 "})
+    BOOST_TEST(said.find(why) != std::string::npos, said);
+  BOOST_CHECK_THROW(
+      static_cast<void>(write_tuned_pack(s.dir / "none", builder, {unfinished}, pack)),
+      InvalidArgument);
+
+  // A machine without a compiler and without a cache of its own.
+  s.options.packs = {file};
+  s.options.cache.named = s.dir / "other";
+  s.options.cxx = "/nonexistent";
+  s.start();
+  BOOST_TEST(s.chosen_step() == 64);
+  BOOST_TEST(s.runtime->stats().compiled == 0u);
+  s.workload().launch(KernelSpec("scale", {}, {3, 64}));
+  // Its own records come first, and import makes them its own.
+  BOOST_TEST(s.database_of("other").import_from(file) == 1u);
+  BOOST_TEST(s.database_of("other").all().size() == 1u);
+
+  // Damage to the records costs a warning and the tuned config, not the kernels.
+  std::string bytes = read_file(file);
+  bytes.back() ^= 1;
+  std::ofstream(file, std::ios::trunc) << bytes;
+  s.options.cache.named = s.dir / "third";
+  const test::Warnings warnings;
+  s.start();
+  BOOST_TEST(s.chosen_step() == 4);
+  BOOST_TEST(warnings.count_with("the tuning records of a pack are ignored") == 1);
+  BOOST_TEST(s.runtime->prepare({{"scale", KernelSpec("scale", {}, {3, 64})}})[0].ok());
 }
 
 BOOST_AUTO_TEST_CASE(one_process_tunes_on_a_device) {

@@ -4,6 +4,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
 #include "eflow/jit/cuda/driver.hpp"
+#include "eflow/jit/tune/tuned_pack.hpp"
 #include "eflow/jit/tune/tuner.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
 #include "eflow/trainer/program/jit/commands.hpp"
@@ -30,13 +31,6 @@ std::string time_of(const ConfigRecord& c) {
   return c.us.empty() ? "-" : describe_time(median_interval(c.us).median * 1e-6);
 }
 
-std::string describe_shape(ShapeBucket shape) {
-  std::string out;
-  for (int i = 0; i < ShapeBucket::kSizes && shape.high(i) > 0; ++i)
-    out += str(i == 0 ? "" : " x ", "(", shape.low(i), ", ", shape.high(i), "]");
-  return out;
-}
-
 /// Formats sizes as an option: "--sizes n=2048,heads=4".
 std::string describe_sizes(const TunableKernel& k, const std::vector<std::int64_t>& sizes) {
   std::string out;
@@ -57,9 +51,8 @@ std::vector<TuningJob> jobs_of_list(const TuningLists& lists, const std::string&
 }
 
 void describe(const TuningRecord& r, std::ostream& out) {
-  out << to_string(r.key.kernel.spec, r.key.kernel.name) << " for sizes "
-      << describe_shape(r.key.shape) << ", " << r.key.arch << ", " << r.key.device
-      << (r.finished ? "" : ", UNFINISHED") << '\n';
+  out << to_string(r.key.kernel.spec, r.key.kernel.name) << " for sizes " << to_string(r.key.shape)
+      << ", " << r.key.arch << ", " << r.key.device << (r.finished ? "" : ", UNFINISHED") << '\n';
   for (std::size_t i = 0; i < r.configs.size(); ++i) {
     const ConfigRecord& c = r.configs[i];
     const bool best = static_cast<int>(i) == r.best;
@@ -124,6 +117,37 @@ int tune_kernels(const CommandLine& line, const std::vector<TunableKernel>& kern
   return 0;
 }
 
+/// Writes a pack of the records' kernels.
+int export_pack(const CommandLine& line, const std::vector<TunableKernel>& kernels,
+                const Options& options, std::ostream& out) {
+  KernelBuilder builder(options);
+  define_kernels(builder.definitions());
+  define_texts(builder.definitions(), kernels);
+  if (line.words.size() == 2) {
+    if (!has_text(line))
+      throw InvalidArgument(str("eflow jit tune export --pack FILE ", line.words[1],
+                                " needs the kernel's --text and --expression; without a kernel, "
+                                "all records of eflow's kernels are exported"));
+    define_text(line, parse_kernel(line.words[1]), builder);
+  } else {
+    line.refuse({"text", "expression", "threads", "tunables"}, "without the kernel of the text");
+  }
+  TunedPackOptions pack;
+  std::string list = line.value("arch", "");
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    pack.targets.push_back(parse_target(list.substr(0, end), options));
+    list.erase(0, end + 1);
+  }
+  if (line.choice("with-ptx", {"yes", "no"}) == "no") pack.ptx.clear();
+  pack.say = [&](const std::string& text) { out << text << std::endl; };
+  const std::string file = line.value("pack", "");
+  const TunedPack written = write_tuned_pack(file, builder, database_of(builder).all(), pack);
+  out << written.records << " records, " << written.kernels << " kernels and " << written.ptx
+      << " as PTX in " << file << "; EFLOW_PACKS=" << file << " uses them\n";
+  return 0;
+}
+
 /// Lists every tunable kernel, or the kernels of one tuning list.
 int list(const CommandLine& line, const std::vector<TunableKernel>& kernels,
          const TuningLists& lists, const Options& options, std::ostream& out) {
@@ -161,6 +185,13 @@ int list(const CommandLine& line, const std::vector<TunableKernel>& kernels,
 int run_tune(const CommandLine& line, const std::vector<TunableKernel>& kernels,
              const TuningLists& lists, const Options& options, std::ostream& out) {
   const std::string& what = line.words[0];
+  if (what == "export" && !line.value("pack", "").empty() && line.words.size() <= 2) {
+    line.refuse(
+        {"sizes", "budget-s", "again", "cpu-time", "list", "device", "batch", "arguments", "grid"},
+        "on eflow jit tune export");
+    return export_pack(line, kernels, options, out);
+  }
+  line.refuse({"pack", "arch", "with-ptx"}, "but on eflow jit tune export --pack FILE");
   const bool by_list = !line.value("list", "").empty();
   if (what == "run" && by_list != (line.words.size() > 1)) {
     if (by_list) line.refuse({"sizes", "text"}, "with --list, which has sizes of its own");
@@ -199,8 +230,8 @@ int run_tune(const CommandLine& line, const std::vector<TunableKernel>& kernels,
     return 0;
   }
   throw InvalidArgument(
-      "eflow jit tune expects: run KERNEL..., run --list MODEL, list, show, export FILE or import "
-      "FILE\n" +
+      "eflow jit tune expects: run KERNEL..., run --list MODEL, list, show, export FILE, export "
+      "--pack FILE or import FILE\n" +
       jit_usage());
 }
 

@@ -67,15 +67,17 @@ Target parse_target(const std::string& text, const Options& options) {
     return {Backend::kHost, std::string(name_of(options.isa ? *options.isa : fastest_isa()))};
   }
   if (isa_from_name(text)) return {Backend::kHost, text};
+  const bool ptx = text.starts_with(kPtxArchPrefix);
   const std::string_view digits =
-      std::string_view(text).substr(std::min<std::size_t>(3, text.size()));
-  if (text.starts_with("sm_") && digits.size() >= 2 && digits.size() <= 4 && digits[0] >= '0' &&
-      digits[0] <= '9') {
+      std::string_view(text).substr(std::min(ptx ? kPtxArchPrefix.size() : 3, text.size()));
+  if ((ptx || text.starts_with("sm_")) && digits.size() >= 2 && digits.size() <= 4 &&
+      digits[0] >= '0' && digits[0] <= '9') {
     return {Backend::kCuda, text};
   }
   throw InvalidArgument(
       str("--arch ", text,
-          " is unknown; expected cpu, baseline, avx2, avx512, avx512_bf16, amx or sm_NN"));
+          " is unknown; expected cpu, baseline, avx2, avx512, avx512_bf16, amx, sm_NN or "
+          "compute_NN (PTX)"));
 }
 
 std::string describe_bytes(std::uint64_t bytes) {
@@ -131,6 +133,11 @@ std::string jit_usage() {
          "`run\n"
          "                                           --list MODEL` would tune\n"
          "eflow jit tune show | export FILE | import FILE    manages the records of all devices\n"
+         "eflow jit tune export --pack FILE [--arch A,...] [--with-ptx no]    the records with "
+         "their fastest\n"
+         "                                           kernels, for EFLOW_PACKS; also for further "
+         "architectures,\n"
+         "                                           and as PTX for newer GPUs\n"
          "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or compares two\n"
          "eflow jit bench                            measures the JIT's overhead on this machine\n"
          "compile, tune run and bench also take a kernel of yours: --text FILE --expression "
@@ -154,10 +161,11 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out, con
   if (command == "--help" || command == "help") return out << jit_usage(), 0;
   if (command == "gc") return run_gc(line({"max-mb"}, 0, 0), options, out);
   if (command == "tune")
-    return run_tune(line({"sizes", "list", "budget-s", "again", "cpu-time", "device", "batch",
-                          "text", "expression", "threads", "arguments", "grid", "tunables"},
-                         1, 1000),
-                    kernels, tuning_lists, options, out);
+    return run_tune(
+        line({"sizes", "list", "budget-s", "again", "cpu-time", "device", "batch", "text",
+              "expression", "threads", "arguments", "grid", "tunables", "pack", "arch", "with-ptx"},
+             1, 1000),
+        kernels, tuning_lists, options, out);
   if (command == "bench")
     return run_bench(line({"sizes", "budget-s", "device", "text", "expression", "threads",
                            "arguments", "grid", "tunables"},

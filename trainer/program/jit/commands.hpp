@@ -48,6 +48,8 @@ using TuningLists = std::map<std::string, std::function<std::vector<TuningJob>(T
 ///        | import FILE         runs the autotuner or manages its records; NAME is a key of
 ///                              `tuning_lists`; --batch N sets the samples per launch; `list`
 ///                              needs no GPU, even with --device cuda
+///   tune export --pack FILE [KERNEL --text T ...] [--arch A,...] [--with-ptx no]
+///                              writes the records with their kernels (jit/tune/tuned_pack.hpp)
 ///   bench [KERNEL [KERNEL]] [--sizes S]
 ///                              times one kernel, compares two, or measures the JIT's overhead
 ///

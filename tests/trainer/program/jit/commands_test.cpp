@@ -274,6 +274,9 @@ BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {
   BOOST_TEST(contains(s.run({"tune", "show"}), "1 records"));
   BOOST_TEST(contains(s.run({"tune", "export", s.dir / "t.json"}), "1 records"));
   BOOST_TEST(contains(s.run({"tune", "import", s.dir / "t.json"}), "1 records imported"));
+  const std::string packed = s.run({"tune", "export", "--pack", s.dir / "t.pack", "--arch=avx2"});
+  BOOST_TEST(contains(packed, "1 records, 2 kernels and 0 as PTX in "), packed);
+  BOOST_TEST(contains(s.run({"tune", "import", s.dir / "t.pack"}), "1 records imported"));
   for (const std::vector<std::string>& args :
        std::vector<std::vector<std::string>>{{"tune"},
                                              {"tune", "run"},
@@ -282,6 +285,10 @@ BOOST_AUTO_TEST_CASE(kernels_are_timed_tuned_and_handed_on) {
                                              {"tune", "run", "window<>(8)", "--sizes", "m=3"},
                                              {"bench", "nothing<>(1)"},
                                              {"tune", "run", "window<>(8)", "--sizes", "n=x"},
+                                             {"tune", "run", "window<>(8)", "--pack", "x"},
+                                             {"tune", "export", "x", "--arch", "sm_80"},
+                                             {"tune", "export", "--pack", "x", "gemm"},
+                                             {"tune", "export", "--pack", "x", "--sizes", "n=3"},
                                              {"tune", "run", "window", "--budget-s=-1"}}) {
     BOOST_CHECK_THROW(s.run(args), InvalidArgument);
   }
