@@ -112,8 +112,9 @@ BOOST_AUTO_TEST_CASE(options_without_effect_are_refused) {
   refused("bench step --config " EFLOW_CONFIGS "/exact-anyflow.ini --stage 2",
           "expected eflow, found anyflow");
   refused("bench step --data.clip=3x8", "data.clip: expected CxTxHxW");
-  const auto assumed = done("bench step --steps 1 --model.preset=tiny --train.batch=2 --json "
-                            "--data.clip=2x4x8x16");
+  const auto assumed = done(
+      "bench step --steps 1 --model.preset=tiny --train.batch=2 --json "
+      "--data.clip=2x4x8x16");
   BOOST_TEST(contains(assumed, R"("channels":2,"frames":4,"height":8,"width":16)"));
   const auto measured = done("bench step --steps 1 --config " EFLOW_CONFIGS
                              "/exact-anyflow.ini --stage 1 --train.batch=4 --json");
