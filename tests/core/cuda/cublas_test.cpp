@@ -140,9 +140,9 @@ BOOST_AUTO_TEST_CASE(what_it_does_not_have_is_left_to_others) {
     BOOST_TEST(!lt_problem(g, DType::kF32, DType::kF32, 0, true), rows << ", " << columns);
   }
   s.cublas.serves = false;
-  BOOST_TEST(!(serves<float, float>(gemm, kPlain)));
-  BOOST_TEST(!(serves<float, float>(gemm, kPlain)));
-  BOOST_TEST(s.cublas.heuristics == 1);  // one query per problem
+  // One query per problem; the alignment of its addresses is a part of it.
+  for (int i = 0; i < 2; ++i) BOOST_TEST(!gemm.run(p.g, DType::kF32, DType::kF32, nullptr));
+  BOOST_TEST(s.cublas.heuristics == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_problem_is_planned_once) {

@@ -1,6 +1,7 @@
 // A recording driver whose launches, memory, graphs and events act on one emulated machine.
 #include "eflow/tests/support/cuda/emulated_gpu.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -75,7 +76,10 @@ int load(jit::CuLibrary* library, const void* image, int* options, void** values
          void**, unsigned) {
   const std::string_view program(static_cast<const char*>(image));
   const bool bulk = program.find("#define EFLOW_BULK_COPIES 1\n") != std::string_view::npos;
-  const auto* const entry = find_emulated(between(program, "#include \"", "\""),
+  // The last include is the kernel's text.
+  const std::string_view text =
+      program.substr(std::min(program.rfind("#include \""), program.size()));
+  const auto* const entry = find_emulated(between(text, "#include \"", "\""),
                                           between(program, "eflow_entry = &", ";"), bulk);
   for (unsigned i = 0; entry == nullptr && i < n; ++i) {
     if (options[i] == jit::cu::kJitErrorLog)
