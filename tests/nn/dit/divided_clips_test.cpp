@@ -186,7 +186,8 @@ BOOST_AUTO_TEST_CASE(every_pass_equals_that_of_one_rank) {
   }
 }
 
-// The peak of the allocator while a step runs, less what weights and the clip itself take.
+// The peak of the allocator while a step runs, less what weights and the clip itself take. Per token, a
+// divided pass keeps a seventh more: shared keys, and joins of branches that one rank has in one op.
 BOOST_AUTO_TEST_CASE(memory_per_rank_falls_as_the_number_of_ranks_grows) {
   DiTConfig config = small();
   config.frames = 16;
@@ -230,7 +231,7 @@ BOOST_AUTO_TEST_CASE(memory_per_rank_falls_as_the_number_of_ranks_grows) {
   for (const int ranks : {2, 4, 8}) {
     const double share = peak_on(ranks) / one;
     BOOST_TEST_MESSAGE(ranks << " ranks: " << share << " of " << one / 1e6 << " MB");
-    BOOST_TEST(share < 1.0 / ranks + 0.1, ranks << " ranks: " << share << " of one rank's peak");
+    BOOST_TEST(share < 1.15 / ranks + 0.05, ranks << " ranks: " << share << " of one rank's peak");
   }
 }
 
