@@ -5,10 +5,11 @@
 //              [--json] [--only PART_OF_A_NAME]
 //
 // The peak loop, our text and (f32 and bf16, if built in) oneDNN alternate in windows of a few
-// milliseconds. The output is the best window of each and their ratios. OMP_NUM_THREADS sets oneDNN's
-// threads; the variables of docs/jit.md apply, such as EFLOW_KERNEL_DIR for a kernel in development. --cpu-time divides the process's CPU time
-// by its threads instead of using the wall clock: useful on shared machines, exact only with one
-// thread, because waiting threads count as busy.
+// milliseconds. The output is the best window of each and their ratios. OMP_NUM_THREADS sets
+// oneDNN's threads; the variables of docs/jit.md apply, such as EFLOW_KERNEL_DIR for a kernel in
+// development. --cpu-time divides the process's CPU time by its threads instead of using the wall
+// clock: useful on shared machines, exact only with one thread, because waiting threads count as
+// busy.
 
 #include <algorithm>
 #include <cstdio>

@@ -13,6 +13,7 @@
 #include "eflow/core/attention/glga_samples.hpp"
 #include "eflow/core/attention/glga_tensor_maps.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/ops/partials.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
@@ -176,7 +177,7 @@ class WeightGrads {
       : partials_(partials),
         // So many sums may be split, depending on their number: each branch alone then, so that the
         // order of additions stays that of one branch.
-        together_(partials.defined() && partials.size(0) * partials.size(1) < 512),
+        together_(partials.defined() && partials.size(0) * partials.size(1) < detail::kMayBeSplit),
         sums_(together_ ? sum(partials, {0, 1}) : Tensor()) {}
 
   [[nodiscard]] Tensor of(int branch, const TensorSpec& spec) const {

@@ -58,12 +58,6 @@ jit::KernelSpec spec_of(const char* text, const Tensor& x, const Tensor& weight,
   return jit::KernelSpec(text, {x.dtype(), weight.dtype(), table.dtype()});
 }
 
-/// As norm's: enough rows that the partial sums are small in comparison, few enough for the
-/// second-level cache.
-std::int64_t per_block(const Device& device, std::int64_t width) {
-  return std::clamp<std::int64_t>(detail::rows_per_block(device, width), 16, 256);
-}
-
 void forward(Call<QkNormAttrs>& call) {
   const NoGrad off;
   check(call.inputs, call.attrs);
@@ -102,7 +96,7 @@ void forward(Call<QkNormAttrs>& call) {
     a.heads = heads;
     a.half = cos.size(-1);
     a.x_stride = rows.stride;
-    a.rows_per_block = per_block(*qkv.device(), width);
+    a.rows_per_block = detail::rows_per_partial(*qkv.device(), width);
     qkv.device()->launch("qk_norm", spec_of("qk_norm", qkv, weights[0], cos),
                          {detail::blocks(a.rows, a.rows_per_block), 2}, a);
   }
@@ -118,7 +112,7 @@ Tensors vjp(const Call<QkNormAttrs>& call, std::span<const Tensor> dys) {
   const detail::Rows x = detail::rows_of(call.saved[kX]);
   const std::int64_t width = in.shape[2] / 3, heads = call.attrs.heads;
   Tensors out(call.in.size());
-  const std::int64_t rows_per_block = per_block(*device, width),
+  const std::int64_t rows_per_block = detail::rows_per_partial(*device, width),
                      parts = detail::blocks(x.count, rows_per_block);
   const bool wants_weights = call.needs[kQWeight] || call.needs[kKWeight];
   out[kQkv] = Tensor::empty(in.shape, in.dtype, device);

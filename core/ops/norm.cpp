@@ -4,8 +4,6 @@
 
 #include "eflow/kernels_src/args/norm.h"
 
-#include <algorithm>
-
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/partials.hpp"
 #include "eflow/core/ops/rows.hpp"
@@ -34,9 +32,7 @@ struct Geometry {
         rows(attrs.modulated ? x[1] : element_count(x) / x[-1]),
         groups(attrs.groups),
         width(x[-1] / attrs.groups),
-        // Enough rows that the partial sums are small in comparison, few enough for the
-        // second-level cache.
-        per_block(std::clamp<std::int64_t>(detail::rows_per_block(device, x[-1]), 16, 256)) {}
+        per_block(detail::rows_per_partial(device, x[-1])) {}
 
   [[nodiscard]] jit::Grid grid() const { return {detail::blocks(rows, per_block), batches}; }
   [[nodiscard]] bool empty() const { return batches * rows == 0; }

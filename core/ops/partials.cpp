@@ -1,15 +1,16 @@
 #include "eflow/core/ops/partials.hpp"
 
+#include <algorithm>
+
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
 
 namespace eflow::detail {
-namespace {
 
-/// sum() may split the sum of so many or more, depending on how many sums there are: the order of
-/// additions would depend on the number of kinds.
-constexpr std::int64_t kMayBeSplit = 512;
-
-}  // namespace
+std::int64_t rows_per_partial(const Device& device, std::int64_t width) {
+  return std::clamp<std::int64_t>(rows_per_block(device, width), 16, 256);
+}
 
 std::vector<Tensor> sum_partials(const Tensor& partials) {
   const std::int64_t kinds = partials.size(0), batches = partials.size(1),

@@ -3,8 +3,6 @@
 
 #include "eflow/core/ops/residual_norm.hpp"
 
-#include <algorithm>
-
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/partials.hpp"
 #include "eflow/core/ops/rows.hpp"
@@ -49,12 +47,6 @@ jit::KernelSpec spec_of(const char* text, DType stream, DType normed) {
   return jit::KernelSpec(text, {stream, normed});
 }
 
-/// As norm's: enough rows that the partial sums are small in comparison, few enough for the
-/// second-level cache.
-std::int64_t per_block(const Device& device, std::int64_t width) {
-  return std::clamp<std::int64_t>(detail::rows_per_block(device, width), 16, 256);
-}
-
 void* data_or_null(const Tensor& t) {
   return t.defined() ? t.data() : nullptr;
 }
@@ -97,7 +89,7 @@ void forward(Call<ResidualNormAttrs>& call) {
   a.norm.x_stride = width;
   a.norm.factor_stride = scale.stride;
   a.norm.offset_stride = shift.stride;
-  a.norm.rows_per_block = per_block(*device, width);
+  a.norm.rows_per_block = detail::rows_per_partial(*device, width);
   device->launch("residual_norm", spec_of("residual_norm", x.dtype(), normed.dtype()),
                  {detail::blocks(rows, a.norm.rows_per_block), batches}, a);
   for (const Tensor& t : {h, ys.x, gate.x, scale.x, mean, rstd}) call.save(t);
@@ -124,7 +116,7 @@ Tensors vjp(const Call<ResidualNormAttrs>& call, std::span<const Tensor> dys) {
   const Tensor dx = Tensor::empty(in.shape, in.dtype, device),
                dy = Tensor::empty(in.shape, in.dtype, device);
   args::ResidualNormGrad a{};
-  a.norm.rows_per_block = per_block(*device, width);
+  a.norm.rows_per_block = detail::rows_per_partial(*device, width);
   const std::int64_t parts = detail::blocks(rows, a.norm.rows_per_block);
   // On the CPU the gradient of the gate is summed as that of a product is, in the same order.
   const bool sums_gate = !device->on_host() && call.needs[kGate];
