@@ -194,6 +194,7 @@ set(EFLOW_SHARED_io
   io/arrays/element.hpp
   io/arrays/safetensors.hpp
   io/arrays/text_table.hpp
+  io/checkpoint/divided_save.hpp
   io/checkpoint/save_queue.hpp
   io/dataset/class_names.hpp
   io/dataset/dataset_writer.hpp
