@@ -17,6 +17,7 @@
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
+#include "eflow/trainer/ranks/state_part.hpp"
 #include "eflow/trainer/ranks/step_report.hpp"
 
 namespace eflow::trainer {
@@ -359,6 +360,23 @@ nn::NamedTensors Trainer::state() const {
   }
   if (second_learner_) append("", second_learner_->state(), &all);
   return division_->ranks->is_first() ? all : nn::NamedTensors();
+}
+
+StateParts Trainer::state_parts() const {
+  const GradientSum& gradients = division_->gradients;
+  const int rank = division_->ranks->rank(), ranks = division_->ranks->size();
+  const nn::NamedTensors weights = model_->parameters();
+  StateParts parts;
+  const auto add = [&](const char* prefix, const nn::NamedTensors& all,
+                       const nn::NamedTensors& own) {
+    add_state_parts(prefix, all, weights, gradients.layout(), own, rank, &parts);
+  };
+  add("model.", model_->state(), gradients.own());
+  add("ema.", average_->state(), division_->own_averages);
+  add("adamw.m.", weights, optimizer_.first_moments());
+  add("adamw.v.", weights, optimizer_.second_moments());
+  if (second_learner_) add_state_parts("", second_learner_->state(), rank, ranks, &parts);
+  return parts;
 }
 
 std::vector<std::pair<std::string, TensorSpec>> Trainer::state_specs() const {
