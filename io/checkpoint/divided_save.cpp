@@ -49,7 +49,9 @@ std::string write_save_part(const fs::path& folder, std::int64_t step, const Sav
   }
   StateReader(open_read(path), path, manifest.files[0], label).verify(manifest, 0);
   if (part.count > 1) sync_directory(folder);  // each host sees to the names of its own files
-  return to_json(manifest);
+  std::string report = to_json(manifest);
+  std::erase(report, '\n');
+  return report;
 }
 
 struct DividedSave::Rep {
