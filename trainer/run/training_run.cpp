@@ -413,7 +413,7 @@ class Run {
     if (parts_->damage) note_damage(&metrics);
     const std::int64_t every = config_.train.compare_every;
     if (every > 0 && metrics.step % every == 0)
-      require_same_bits(parts_->model->parameters(), &ranks_, metrics.step);
+      require_same_bits(parts_->trainer.shared_weights(), &ranks_, metrics.step);
     const std::int64_t last = config_.train.iterations;
     const bool measures = held_out_ && due(metrics.step, config_.eval.every, last);
     const bool shows = due(metrics.step, config_.sample.every, last);
@@ -759,8 +759,8 @@ class Run {
       return;
     }
     const auto problem = start_save(step, state, &saver_, [&] {
-      return describe_save(
-          {directory_.checkpoints(), {.keep_last = std::numeric_limits<int>::max()}});
+      return describe_save(io::CheckpointStore(directory_.checkpoints(),
+                                               {.keep_last = std::numeric_limits<int>::max()}));
     });
     if (problem) log_warning("[run] could not save step ", step, ": ", text_of(problem));
     end_saves();

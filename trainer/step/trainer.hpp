@@ -136,6 +136,9 @@ class Trainer {
   [[nodiscard]] nn::NamedTensors state() const;
   /// What this rank saves of state(), which needs no communication.
   [[nodiscard]] std::vector<StatePart> state_parts() const;
+  /// The weights as all ranks have them: rounded to bf16 where that is what is computed with. Only
+  /// the rank that updates a weight has its f32 value.
+  [[nodiscard]] nn::NamedTensors shared_weights() const;
   /// Names, shapes and dtypes of state(), without values.
   [[nodiscard]] std::vector<std::pair<std::string, TensorSpec>> state_specs() const;
   /// Makes the moving average complete on all ranks, each of which updates a part of it. All must
