@@ -9,7 +9,10 @@
 #include <span>
 #include <string>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/io/checkpoint/checkpoint.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::io {
 
@@ -55,3 +58,5 @@ class DividedSave {
                                           const std::string& metadata_json);
 
 }  // namespace eflow::io
+
+EFLOW_EXPORT_END
