@@ -181,6 +181,7 @@ set(EFLOW_SHARED_core
   core/tensor/op_watch.hpp
   core/tensor/trace.hpp
   core/tensor/trace_range.hpp
+  core/tensor/weight_copy.hpp
   core/tuning/tunable_kernels.hpp)
 set(EFLOW_SHARED_nn
   nn/attention/sequence_part.hpp
@@ -195,6 +196,7 @@ set(EFLOW_SHARED_io
   io/arrays/element.hpp
   io/arrays/safetensors.hpp
   io/arrays/text_table.hpp
+  io/checkpoint/divided_save.hpp
   io/checkpoint/save_queue.hpp
   io/dataset/class_names.hpp
   io/dataset/dataset_writer.hpp

@@ -1,17 +1,16 @@
+// Operations: how they begin, move on and end.
 #include "eflow/core/comm/communicator.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
 #include <utility>
 
-#include "eflow/core/base/number_text.hpp"
 #include "eflow/core/comm/group_channel.hpp"
+#include "eflow/core/comm/operation.hpp"
 
 namespace eflow::comm {
 namespace {
 
-constexpr int kHeaderTag = 0;
 constexpr std::uint64_t kTags = 16000;  // payload tags, reused in turn
 static_assert(1 + kTags <= kGroupTags && kGroupTags + 1 + kTags <= 32768);
 
@@ -19,74 +18,15 @@ int payload_tag(std::uint64_t sequence) {
   return 1 + static_cast<int>(sequence % kTags);
 }
 
-/// Copies as much of the text as fits, with a final zero.
-template <std::size_t n>
-void put(const std::string& text, char (&field)[n]) {
-  std::strncpy(field, text.c_str(), n - 1);
-}
-
-std::string quoted(const char* what, std::int64_t step) {
-  return step > 0 ? str("'", what, "' of step ", step) : str("'", what, "'");
-}
-
 /// Longest time between two polls that counts as waiting. A process that was stopped for a while must
 /// not conclude that the others are late.
 constexpr double kLongestGap = 0.25;
 /// A longer gap means that this process was stopped: what it waits for then tells nothing.
 constexpr double kSuspended = 1;
-/// At the deadline, part of it, and at most this long, in which ranks that wait themselves can
-/// answer. Those that stay silent are the ones to name.
-constexpr double kAnswerShare = 0.2, kLongestAnswer = 5;
 /// How long a wait goes on after an interruption before it is reported.
 constexpr double kBeforeNote = 0.2;
 
 }  // namespace
-
-/// Sent before the bytes of each message.
-struct Communicator::Header {
-  enum Kind : std::int64_t { kCall, kFailure };
-  std::int64_t kind = kCall;
-  std::uint64_t sequence = 0;
-  std::int64_t step = 0;
-  std::uint64_t bytes = 0;
-  char what[64] = {};
-  char reason[512] = {};  ///< of a failure
-};
-
-struct Pending::State {
-  struct Arrival {
-    Incoming message;
-    Communicator::Header header;
-    std::unique_ptr<Request> request;  ///< of the header, then of the bytes
-    enum { kHeader, kBytes, kDone } stage = kHeader;
-  };
-  std::uint64_t sequence = 0;
-  Call call;
-  std::vector<Communicator::Header> headers;
-  struct Departure {
-    int to;
-    std::unique_ptr<Request> request;
-  };
-  std::vector<Departure> sends;
-  std::vector<Arrival> arrivals;
-  std::unique_ptr<DeviceExchange> device;  ///< carries the bytes, unless the channel does
-  bool complete = false;
-
-  /// Whether ranks that have not joined stay silent. The others are taken as arrived; `answer`
-  /// becomes what the first of them says.
-  bool hear(Communicator::Header* answer) {
-    bool silent = false;
-    for (Arrival& arrival : arrivals) {
-      if (arrival.stage != Arrival::kHeader) continue;
-      const bool spoke = arrival.request->done();
-      silent = silent || !spoke;
-      if (!spoke || arrival.header.kind != Communicator::Header::kFailure) continue;
-      if (answer->kind != Communicator::Header::kFailure) *answer = arrival.header;
-      arrival.stage = Arrival::kDone;
-    }
-    return silent;
-  }
-};
 
 void Pending::wait() {
   if (!state_) return;
@@ -306,207 +246,6 @@ void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
     }
     channel_->rest(polls);
   }
-}
-
-void Communicator::check(const Pending::State& state, int from, std::size_t bytes,
-                         const Header& header) {
-  if (header.kind == Header::kFailure) {
-    fail(str(name_of(from), " ended: ", header.reason, "; ", name_of(rank_), " was waiting in ",
-             quoted(state.call.what, state.call.step)));
-  }
-  const Call& call = state.call;
-  if (header.sequence == state.sequence && header.step == call.step && header.bytes == bytes &&
-      std::strncmp(header.what, call.what, sizeof header.what - 1) == 0)
-    return;
-  fail(str("the ranks called different operations: ", name_of(rank_), " ",
-           quoted(call.what, call.step), " (call ", state.sequence, ", expecting ", bytes,
-           " bytes), ", name_of(from), " ", quoted(header.what, header.step), " (call ",
-           header.sequence, ", sending ", header.bytes, " bytes)"));
-}
-
-std::string Communicator::trace_of(int rank) const {
-  const std::string& seen = last_seen_[static_cast<std::size_t>(rank)];
-  return str(" (last seen in ", seen.empty() ? "no operation" : seen, ")");
-}
-
-std::string Communicator::describe_wait(const Pending::State& state, double waited) const {
-  using Arrival = Pending::State::Arrival;
-  std::string late;
-  const auto add = [&](const std::string& one) { late += (late.empty() ? "" : ", ") + one; };
-  for (const auto& arrival : state.arrivals) {
-    const int from = arrival.message.from;
-    if (arrival.stage == Arrival::kHeader) add(name_of(from) + trace_of(from));
-    if (arrival.stage == Arrival::kBytes) add(name_of(from) + " (joined, its data is on the way)");
-  }
-  for (const auto& [to, request] : state.sends) {
-    if (late.empty() && !request->done()) add(name_of(to) + trace_of(to) + " to take data");
-  }
-  if (late.empty())
-    late = device_link() != nullptr ? device_link()->name() + " to begin" : "nobody";
-  return str(name_of(rank_), " waited ", fixed_text(waited, 1), " s in ",
-             quoted(state.call.what, state.call.step), " (call ", state.sequence, ") for ", late);
-}
-
-std::vector<int> Communicator::silent_ranks(double seconds) {
-  using Seconds = std::chrono::duration<double>;
-  struct Answer {
-    Header header;
-    std::unique_ptr<Request> request;
-  };
-  auto& answers = *new std::vector<Answer>(static_cast<std::size_t>(size_));  // as in leave()
-  const auto as_bytes = [](Header* header) {
-    return std::as_writable_bytes(std::span<Header>(header, 1));
-  };
-  for (int r = 0; r < size_; ++r) {
-    Answer& answer = answers[static_cast<std::size_t>(r)];
-    if (r != rank_) answer.request = channel_->receive(r, kHeaderTag, as_bytes(&answer.header));
-  }
-  const auto start = std::chrono::steady_clock::now();
-  for (int polls = 0;; ++polls) {
-    std::vector<int> silent;
-    for (int r = 0; r < size_; ++r) {
-      Request* const request = answers[static_cast<std::size_t>(r)].request.get();
-      bool spoke = request == nullptr || request->done();
-      for (const auto& state : active_) {  // whose requests were there first
-        for (auto& arrival : state->arrivals)
-          spoke = spoke || (arrival.message.from == r && arrival.request->done());
-      }
-      if (!spoke) silent.push_back(r);
-    }
-    if (silent.empty() || Seconds(std::chrono::steady_clock::now() - start).count() > seconds)
-      return silent;
-    channel_->rest(polls);
-  }
-}
-
-void Communicator::check_device() {
-  if (whole_ != nullptr) return whole_->check_device();
-  const auto failure = link_ ? link_->failure() : std::nullopt;
-  if (!failure) return;
-  const auto names = [&](const std::vector<int>& ranks) {
-    std::string text;
-    for (const int r : ranks) text += (text.empty() ? "" : ", ") + name_of(r) + trace_of(r);
-    return text;
-  };
-  const std::string where =
-      str(quoted(failure->call.what, failure->call.step), " (call ", failure->sequence, ")");
-  std::string text =
-      failure->reason.empty()
-          ? str(name_of(rank_), " waited ", fixed_text(failure->seconds, 1), " s in ", where,
-                " on the device, with data of ", names(failure->peers))
-          : str(name_of(rank_), ": ", link_->name(), " failed in ", where, " with data of ",
-                names(failure->peers), ": ", failure->reason);
-  leave(text);
-  const std::vector<int> silent =
-      silent_ranks(std::min(kAnswerShare * failure->seconds, kLongestAnswer));
-  if (!silent.empty()) text += str("; no answer from ", names(silent));
-  fail(text);
-}
-
-void Communicator::fail(const std::string& reason) {
-  const std::string text = "[ranks] " + reason;
-  leave(reason);
-  if (on_failure) {
-    try {
-      on_failure(text + "\nthe last collectives of " + name_of(rank_) + ":\n" + log_.text());
-    } catch (const std::exception&) {  // the error itself must reach the caller
-    }
-  }
-  throw PeerError(text);
-}
-
-void Communicator::leave(const std::string& reason) noexcept {
-  if (failed_ || size_ == 1) return;
-  failed_ = true;
-  if (link_) link_->abort();
-  for (Communicator* part : groups_) part->leave(reason);
-  try {
-    // The last messages of this rank: its memory must outlive them, so it is never freed.
-    auto& sends = *new std::vector<std::unique_ptr<Request>>;
-    auto& header = *new Header;
-    header.kind = Header::kFailure;
-    header.sequence = next_;
-    put("failure", header.what);
-    put(reason, header.reason);
-    for (int to = 0; to < size_; ++to) {
-      if (to == rank_) continue;
-      sends.push_back(
-          channel_->send(to, kHeaderTag, std::as_bytes(std::span<const Header>(&header, 1))));
-    }
-    for (auto& request : sends) static_cast<void>(request->done());
-  } catch (const std::exception&) {  // they will notice at their deadline
-  }
-}
-
-Pending Communicator::broadcast(std::span<std::byte> bytes, int root, const Call& call) {
-  if (rank_ != root) return exchange({}, {{root, bytes}}, call);
-  std::vector<Outgoing> sends;
-  for (int to = 0; to < size_; ++to) {
-    if (to != rank_) sends.push_back({to, bytes});
-  }
-  return exchange(std::move(sends), {}, call);
-}
-
-Pending Communicator::all_gather(std::span<const std::byte> mine,
-                                 const std::vector<std::span<std::byte>>& all, const Call& call) {
-  const std::vector<std::span<const std::byte>> to(static_cast<std::size_t>(size_), mine);
-  return all_to_all(to, all, call);
-}
-
-Pending Communicator::all_to_all(const std::vector<std::span<const std::byte>>& to,
-                                 const std::vector<std::span<std::byte>>& from, const Call& call) {
-  const auto count = static_cast<std::size_t>(size_), me = static_cast<std::size_t>(rank_);
-  if (to.size() != count || from.size() != count || to[me].size() != from[me].size()) {
-    throw InvalidArgument(str("[ranks] ", quoted(call.what, call.step),
-                              ": expected a part for each of ", size_,
-                              " ranks, and the same size for the own one"));
-  }
-  if (!to[me].empty() && to[me].data() != from[me].data())
-    std::memcpy(from[me].data(), to[me].data(), to[me].size());
-  std::vector<Outgoing> sends;
-  std::vector<Incoming> receives;
-  // Rank r begins with its next neighbour, so that not all send to rank 0 first.
-  for (int k = 1; k < size_; ++k) {
-    const int after = (rank_ + k) % size_, before = (rank_ + size_ - k) % size_;
-    sends.push_back({after, to[static_cast<std::size_t>(after)]});
-    receives.push_back({before, from[static_cast<std::size_t>(before)]});
-  }
-  return exchange(std::move(sends), std::move(receives), call);
-}
-
-void Communicator::barrier(const Call& call) {
-  const std::vector<std::span<std::byte>> nothing(static_cast<std::size_t>(size_));
-  all_gather({}, nothing, call).wait();
-}
-
-std::vector<std::string> Communicator::gather(const std::string& mine, const Call& call) {
-  std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
-  std::vector<std::span<std::byte>> parts;
-  for (std::uint64_t& size : sizes)
-    parts.push_back(std::as_writable_bytes(std::span<std::uint64_t>(&size, 1)));
-  const std::uint64_t own = mine.size();
-  all_gather(std::as_bytes(std::span<const std::uint64_t>(&own, 1)), parts, call).wait();
-  std::vector<std::string> texts;
-  for (const std::uint64_t size : sizes) texts.emplace_back(size, '\0');
-  parts.clear();
-  for (std::string& text : texts)
-    parts.push_back(std::as_writable_bytes(std::span<char>(text.data(), text.size())));
-  all_gather(std::as_bytes(std::span<const char>(mine.data(), mine.size())), parts, call).wait();
-  return texts;
-}
-
-std::string Communicator::broadcast(const std::string& text, int root, const Call& call) {
-  std::uint64_t size = text.size();
-  broadcast(std::as_writable_bytes(std::span<std::uint64_t>(&size, 1)), root, call).wait();
-  std::string result = rank_ == root ? text : std::string(size, '\0');
-  broadcast(std::as_writable_bytes(std::span<char>(result.data(), result.size())), root, call)
-      .wait();
-  return result;
-}
-
-bool Communicator::any(bool mine, const Call& call) {
-  const std::vector<std::string> all = gather(mine ? "1" : "0", call);
-  return std::any_of(all.begin(), all.end(), [](const std::string& one) { return one == "1"; });
 }
 
 }  // namespace eflow::comm

@@ -2,7 +2,10 @@
 // Weights in the dtype of matrix products. Master weights are f32, and a bf16 step uses each of them
 // several times (students, teacher, forward, backward), so its bf16 copy is made once per update.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::detail {
 
@@ -18,3 +21,5 @@ namespace eflow::detail {
 void mark_copied(const Tensor& w);
 
 }  // namespace eflow::detail
+
+EFLOW_EXPORT_END

@@ -1,32 +1,30 @@
-// Reads a checkpoint: manifest.json gives the offset of each array in state.h5 and its expected
-// hash.
+// Reads a checkpoint: manifest.json says where the parts of each array are, and their hashes.
 #include "eflow/io/checkpoint/checkpoint.hpp"
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <new>
 #include <numeric>
-#include <stdexcept>
 #include <utility>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
 #include "eflow/io/checkpoint/checkpoint_manifest.hpp"
+#include "eflow/io/checkpoint/state_reader.hpp"
 
 namespace eflow::io {
 namespace {
 
-/// Opens `name` in an open directory. Throws MissingCheckpoint if it does not exist. The file may be
-/// a FIFO that someone put there: opening it must not wait.
+/// Opens `name` in an open directory. Throws MissingCheckpoint, with `remedy`, if it does not exist.
+/// The file may be a FIFO that someone put there: opening it must not wait.
 FileDescriptor open_part(const FileDescriptor& directory, const std::filesystem::path& path,
-                         const char* name) {
-  FileDescriptor file(::openat(directory.get(), name, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+                         const std::string& name, const std::string& remedy = "") {
+  FileDescriptor file(::openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid() && errno == ENOENT) {
     throw MissingCheckpoint(
-        str("[checkpoint] ", path.string(), " is not a checkpoint: it has no ", name));
+        str("[checkpoint] ", path.string(), " is not a checkpoint: it has no ", name, remedy));
   }
   if (!file.valid()) throw_errno("open", (path / name).string());
   return file;
@@ -40,23 +38,6 @@ FileDescriptor open_directory(const std::filesystem::path& path) {
   }
   if (!file.valid()) throw_errno("open", path.string());
   return file;
-}
-
-[[noreturn]] void out_of_memory(const std::filesystem::path& path, std::uint64_t bytes) {
-  throw DeviceError(str("[checkpoint] ", path.string(), ": not enough memory to read ", bytes,
-                        " bytes; free some memory, or raise the limit (ulimit -v)"));
-}
-
-/// Returns body(); a lack of memory becomes an error that names the file.
-template <class F>
-auto naming(const std::filesystem::path& path, std::uint64_t bytes, const F& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    out_of_memory(path, bytes);
-  } catch (const std::length_error&) {
-    out_of_memory(path, bytes);
-  }
 }
 
 /// The Levenshtein distance between two names.
@@ -77,46 +58,51 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 struct Checkpoint::Rep {
-  std::filesystem::path path, state_path;
-  FileDescriptor state;
+  std::filesystem::path path;
   CheckpointManifest manifest;
+  std::vector<StateReader> files;
   std::vector<ArrayInfo> infos;
 
-  void check_size() const;
+  void open_files(const FileDescriptor& folder);
+  void check_sizes() const {
+    for (const StateReader& file : files) file.check_size();
+  }
   [[nodiscard]] LoadedArray load(std::size_t i) const;
 };
 
-void Checkpoint::Rep::check_size() const {
-  const std::uint64_t size = size_of_file(state, state_path);
-  if (size != manifest.state_bytes) {
-    throw CorruptData(str("[checkpoint] ", state_path.string(), " has ", size, " bytes, expected ",
-                          manifest.state_bytes,
-                          size < manifest.state_bytes ? ": it is cut short" : ""));
+void Checkpoint::Rep::open_files(const FileDescriptor& folder) {
+  const auto count = static_cast<int>(manifest.files.size());
+  for (int i = 0; i < count; ++i) {
+    const StateFile& file = manifest.files[static_cast<std::size_t>(i)];
+    const std::string remedy =
+        count == 1 ? std::string()
+                   : str(", the part of rank ", i, " of ", count, " (", file.bytes,
+                         " bytes); copy it from where the checkpoint was saved, or use another");
+    files.emplace_back(open_part(folder, path, file.name, remedy), path / file.name, file,
+                       label_of(manifest.step, {i, count}));
   }
 }
 
 LoadedArray Checkpoint::Rep::load(std::size_t i) const {
   const ArrayInfo& info = infos[i];
+  const ArrayEntry& entry = manifest.arrays[i];
   LoadedArray out{info.name, info.dtype, info.shape, {}};
-  naming(state_path, info.bytes, [&] { out.bytes.resize(info.bytes); });
-  read_at(state, state_path, info.offset, out.bytes);
-  if (const Hash128 found = hash128(out.bytes); found != manifest.arrays[i].hash) {
-    throw CorruptData(str("[checkpoint] ", state_path.string(), ", array ", info.name, ", bytes ",
-                          info.offset, " + ", info.bytes, ": hash is ", to_hex(found),
-                          ", expected ", to_hex(manifest.arrays[i].hash)));
+  naming(files[entry.parts.at(0).file].path(), info.bytes, [&] { out.bytes.resize(info.bytes); });
+  for (const ArrayPart& part : entry.parts) {
+    const std::size_t at = part.first * size_of(info.dtype);
+    files[part.file].read(entry, part, std::span(out.bytes).subspan(at, part.bytes));
   }
   return out;
 }
 
 Checkpoint::Checkpoint(const std::filesystem::path& directory) : rep_(std::make_unique<Rep>()) {
   rep_->path = directory;
-  rep_->state_path = directory / kStateName;
   const std::filesystem::path manifest_path = directory / kManifestName;
   const FileDescriptor folder = open_directory(directory);
   const FileDescriptor manifest = open_part(folder, directory, kManifestName);
-  rep_->state = open_part(folder, directory, kStateName);
   naming(manifest_path, size_of_file(manifest, manifest_path),
          [&] { rep_->manifest = read_checkpoint_manifest(manifest, manifest_path); });
+  rep_->open_files(folder);
   for (const ArrayEntry& entry : rep_->manifest.arrays) rep_->infos.push_back(entry.info);
 }
 
@@ -147,13 +133,13 @@ std::string Checkpoint::digest(std::string_view prefix) const {
   for (const ArrayEntry& entry : rep_->manifest.arrays) {
     if (!entry.info.name.starts_with(prefix)) continue;
     text += str(entry.info.name, " ", entry.info.shape, " ", entry.info.dtype, " ",
-                to_hex(entry.hash), "\n");
+                to_hex(entry.content.value_or(entry.parts.at(0).hash)), "\n");
   }
   return to_hex(hash128(std::as_bytes(std::span(text.data(), text.size()))));
 }
 
 std::vector<LoadedArray> Checkpoint::load(std::string_view prefix) const {
-  rep_->check_size();
+  rep_->check_sizes();
   std::vector<LoadedArray> out;
   for (std::size_t i = 0; i < rep_->infos.size(); ++i) {
     if (rep_->infos[i].name.starts_with(prefix)) out.push_back(rep_->load(i));
@@ -166,7 +152,7 @@ LoadedArray Checkpoint::load_one(std::string_view name) const {
   const auto found = std::find_if(infos.begin(), infos.end(),
                                   [&](const ArrayInfo& info) { return info.name == name; });
   if (found != infos.end()) {
-    rep_->check_size();
+    rep_->check_sizes();
     return rep_->load(static_cast<std::size_t>(found - infos.begin()));
   }
   const auto nearest =
@@ -179,17 +165,7 @@ LoadedArray Checkpoint::load_one(std::string_view name) const {
 }
 
 void Checkpoint::verify() const {
-  rep_->check_size();
-  for (std::size_t i = 0; i < rep_->infos.size(); ++i) static_cast<void>(rep_->load(i));
-  const std::uint64_t found = naming(rep_->state_path, rep_->manifest.state_bytes, [&] {
-    return hash_of_structure(rep_->infos, rep_->manifest.state_bytes, rep_->state,
-                             rep_->state_path);
-  });
-  if (found != rep_->manifest.structure_hash) {
-    throw CorruptData(str("[checkpoint] ", rep_->state_path.string(),
-                          ", HDF5 structure (the bytes between the arrays): hash is ",
-                          to_hex(found), ", expected ", to_hex(rep_->manifest.structure_hash)));
-  }
+  for (std::size_t f = 0; f < rep_->files.size(); ++f) rep_->files[f].verify(rep_->manifest, f);
 }
 
 }  // namespace eflow::io

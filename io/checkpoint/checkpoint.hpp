@@ -1,8 +1,9 @@
 #pragma once
-// Checkpoints: one directory per saved step, holding state.h5 (named arrays, readable by any HDF5
-// tool) and manifest.json (offsets and hashes). A save becomes visible by a single rename, after
-// all files are written, synced and read back. Every visible checkpoint is therefore complete, and
-// the remains of a killed save are never mistaken for one. File formats: docs/formats.md.
+// Checkpoints: one directory per saved step, holding named arrays in state.h5, or in one such file
+// per process that took part (divided_save.hpp), and manifest.json (offsets and hashes). Any HDF5
+// tool reads them. A save becomes visible by a single rename, after all files are written, synced
+// and read back. Every visible checkpoint is therefore complete, and the remains of a killed save
+// are never mistaken for one. File formats: docs/formats.md.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,9 @@ struct NamedBytes {
   DType dtype = DType::kF32;
   Shape shape{};
   std::span<const std::byte> bytes{};
+  /// The bytes are those of the elements from this one on: 0 and all of them, except in a save that
+  /// several processes divide.
+  std::uint64_t first = 0;
 };
 
 /// A named array loaded from a checkpoint; owns its bytes.
@@ -46,21 +50,19 @@ struct ArrayInfo {
   std::string name{};
   DType dtype = DType::kF32;
   Shape shape{};
-  std::uint64_t offset = 0;  ///< in state.h5
   std::uint64_t bytes = 0;
 };
 
-/// There is no checkpoint: the directory, its manifest.json or its state.h5 does not exist. Any
-/// other failure to open or read them is a plain IoError and says nothing about the checkpoint.
+/// There is no checkpoint: the directory or one of its files does not exist. Any other failure to open or read them is a plain IoError and says nothing about the checkpoint.
 struct MissingCheckpoint : IoError {
   using IoError::IoError;
 };
 
-/// A checkpoint directory opened for reading. It holds one file descriptor and stays readable when
+/// A checkpoint directory opened for reading. It holds its files open and stays readable when
 /// another process removes, moves or replaces the directory. Const calls are thread-safe.
 class Checkpoint {
  public:
-  /// Opens both files and checks manifest.json. Throws MissingCheckpoint if `directory` is not a
+  /// Opens all files and checks manifest.json. Throws MissingCheckpoint if `directory` is not a
   /// checkpoint, CorruptData if its manifest is damaged, IoError with the errno if a system call
   /// fails, and DeviceError naming the file if memory runs out.
   explicit Checkpoint(const std::filesystem::path& directory);
@@ -76,7 +78,8 @@ class Checkpoint {
   [[nodiscard]] const std::vector<ArrayInfo>& arrays() const;
   [[nodiscard]] bool contains(std::string_view name) const;
   /// Identifies the content of the arrays whose names start with `prefix`: a hash of their names,
-  /// types, shapes and content hashes, in hexadecimal. Reads no file.
+  /// types, shapes and content hashes, in hexadecimal. It does not depend on the number of files.
+  /// Reads no file.
   [[nodiscard]] std::string digest(std::string_view prefix = "") const;
 
   /// Loads all arrays whose names start with `prefix`, in saved order. Checks every hash before it
@@ -86,7 +89,7 @@ class Checkpoint {
   /// Loads one array. Throws InvalidArgument, suggesting the closest name, if `name` does not
   /// exist.
   [[nodiscard]] LoadedArray load_one(std::string_view name) const;
-  /// Checks every byte of both files. Throws CorruptData on the first mismatch.
+  /// Checks every byte of all files. Throws CorruptData on the first mismatch.
   void verify() const;
 
  private:
@@ -136,6 +139,7 @@ class CheckpointStore {
   void remove_leftovers() const;
 
  private:
+  friend class DividedSave;
   void apply_retention(std::int64_t newest) const;
   [[nodiscard]] bool is_milestone(std::int64_t step) const;
   std::filesystem::path directory_;

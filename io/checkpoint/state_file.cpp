@@ -7,14 +7,30 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/io/checkpoint/checkpoint_manifest.hpp"
 #include "eflow/io/shard/h5.hpp"
 #include "eflow/io/shard/shard_format.hpp"
 
 namespace eflow::io {
 namespace {
+
+std::uint64_t whole_bytes(const NamedBytes& array) {
+  return static_cast<std::uint64_t>(element_count(array.shape)) * size_of(array.dtype);
+}
+
+bool is_whole(const NamedBytes& array) {
+  return array.bytes.size() == whole_bytes(array);
+}
+
+/// The shape of the elements that are given.
+Shape given_shape(const NamedBytes& array) {
+  if (is_whole(array)) return array.shape;
+  return {static_cast<std::int64_t>(array.bytes.size() / size_of(array.dtype))};
+}
 
 std::uint64_t create_array(const h5::Id& file, const h5::Id& links, const NamedBytes& array,
                            const std::string& name) {
@@ -26,14 +42,21 @@ std::uint64_t create_array(const h5::Id& file, const h5::Id& links, const NamedB
   h5::check(H5Pset_fill_time(layout.get(), H5D_FILL_TIME_NEVER), "H5Pset_fill_time", name);
   h5::Id data(
       H5Dcreate2(file.get(), array.name.c_str(), h5::file_type(array.dtype, name).get(),
-                 h5::space(array.shape, name).get(), links.get(), layout.get(), H5P_DEFAULT),
+                 h5::space(given_shape(array), name).get(), links.get(), layout.get(), H5P_DEFAULT),
       H5Dclose, str("H5Dcreate2 ", array.name).c_str(), name);
   h5::write_attribute(data, "dtype", std::string(name_of(array.dtype)), name);
+  if (!is_whole(array)) {
+    h5::write_attribute(data, "whole", str(array.shape), name);
+    h5::write_attribute(data, "first", str(array.first), name);
+  }
   const haddr_t offset = array.bytes.empty() ? 0 : H5Dget_offset(data.get());
   if (offset == HADDR_UNDEF) h5::check(-1, "H5Dget_offset", name);
   data.close();
   return offset;
 }
+
+/// The attribute of a file that says whose part of which checkpoint it is.
+constexpr const char* kLabelName = "part";
 
 /// A file for the layout: anonymous and in memory, or, where a sandbox refuses that, `on_disk`,
 /// which the destructor removes. HDF5 never writes the array bytes, so the file stays sparse and
@@ -69,7 +92,8 @@ struct LayoutFile {
   }
 };
 
-std::vector<std::uint64_t> lay_out(const LayoutFile& memory, std::span<const NamedBytes> arrays) {
+std::vector<std::uint64_t> lay_out(const LayoutFile& memory, std::span<const NamedBytes> arrays,
+                                   const std::string& label) {
   const std::string name = memory.path.string();
   const h5::Session session;
   const h5::Id access = h5::make_properties(H5P_FILE_ACCESS, name);
@@ -87,6 +111,7 @@ std::vector<std::uint64_t> lay_out(const LayoutFile& memory, std::span<const Nam
             name);
   std::vector<std::uint64_t> offsets;
   for (const NamedBytes& array : arrays) offsets.push_back(create_array(file, links, array, name));
+  if (!label.empty()) h5::write_attribute(file, kLabelName, label, name);
   h5::check(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), "H5Fflush", name);
   file.close();
   return offsets;
@@ -123,20 +148,47 @@ void write_at(const FileDescriptor& file, const std::filesystem::path& path, std
 
 }  // namespace
 
+void check_saved_arrays(std::int64_t step, std::span<const NamedBytes> arrays) {
+  if (step < 0) throw InvalidArgument(str("[checkpoint] step ", step, " is negative"));
+  std::set<std::string> names;
+  for (const NamedBytes& array : arrays) {
+    check_array_name(array.name);
+    if (!names.insert(array.name).second) {
+      throw InvalidArgument(str("[checkpoint] duplicate array name ", array.name));
+    }
+    const std::uint64_t bytes = whole_bytes(array), size = size_of(array.dtype);
+    if (array.first % kSaveBlock != 0 || array.bytes.size() % size != 0 ||
+        array.first * size > bytes || array.bytes.size() > bytes - array.first * size) {
+      throw InvalidArgument(
+          str("[checkpoint] array ", array.name, ": ", array.bytes.size(), " bytes from element ",
+              array.first, " on are no part of ", array.shape, " ", array.dtype, ", which takes ",
+              bytes, " bytes; parts begin with a multiple of ", kSaveBlock, " elements"));
+    }
+  }
+}
+
+void require_whole(const NamedBytes& array) {
+  if (is_whole(array) && array.first == 0) return;
+  throw InvalidArgument(str("[checkpoint] array ", array.name, ": ", array.shape, " ", array.dtype,
+                            " takes ", whole_bytes(array), " bytes, but ", array.bytes.size(),
+                            " were given"));
+}
+
 std::uint64_t state_file_bound(std::span<const NamedBytes> arrays) {
   std::uint64_t bytes = 16 << 10;
-  for (const NamedBytes& array : arrays) bytes += array.bytes.size() + array.name.size() + 1024;
+  for (const NamedBytes& array : arrays)
+    bytes += array.bytes.size() + array.name.size() + (is_whole(array) ? 1024 : 2048);
   return bytes;
 }
 
-StateLayout write_state_file(const std::filesystem::path& path,
-                             std::span<const NamedBytes> arrays) {
+StateLayout write_state_file(const std::filesystem::path& path, std::span<const NamedBytes> arrays,
+                             const std::string& label) {
   require_size_allowed(state_file_bound(arrays), path);
   std::filesystem::path on_disk = path;
   on_disk += ".layout";
   const LayoutFile memory(on_disk);
   StateLayout layout;
-  layout.offsets = lay_out(memory, arrays);
+  layout.offsets = lay_out(memory, arrays, label);
   layout.bytes = memory.size();
   std::vector<ByteRange> taken;
   for (std::size_t i = 0; i < arrays.size(); ++i) {

@@ -3,7 +3,7 @@
 
   damage.py EFLOW [--kind NAME ...] [--flips N] [--cuts N] [--seed S]
 
-Kinds: shard, manifest (of a data set), state, checkpoint (its manifest), artifact, record (of tuning). A data set must be refused; a
+Kinds: shard, manifest (of a data set), state, part (the state's file of one of two ranks), checkpoint (its manifest), artifact, record (of tuning). A data set must be refused; a
 damaged checkpoint is passed over for the one before, a damaged artifact or record is not used. In each case the program must tell, with
 the file and a place in it: a byte, an array, a clip, a field, a checksum or a size.
 """
@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 
-from scenarios import SCENARIOS, Program
+from scenarios import SCENARIOS, Program, checkpoints_of
 
 PLACE = re.compile(r'byte|array|clip|field|checksum|offset|has \d+ bytes|structure|label|JSON|json|index|magic|version|cut short|hash|line')
 
@@ -69,10 +69,11 @@ def kinds_of(eflow, folder, chosen):
         if name in ('shard', 'manifest'):
             path = find(os.path.join(scenario('pack'), 'set'), '.h5' if name == 'shard' else 'manifest.json')
             kinds[name] = Kind(path, ['data', 'verify', 'set'], refused), scenario('pack')
-        elif name in ('state', 'checkpoint'):
-            work = scenario('train')
-            step = os.path.join(work, 'run', 'checkpoints', 'step-00000004')
-            path = os.path.join(step, 'state.h5' if name == 'state' else 'manifest.json')
+        elif name in ('state', 'part', 'checkpoint'):
+            work = scenario('ranks' if name == 'part' else 'train')
+            files = {'state': 'state.h5', 'part': 'state-00001-of-00002.h5', 'checkpoint': 'manifest.json'}
+            step = f'step-{checkpoints_of(os.path.join(work, "run"))[-1]:08d}'
+            path = os.path.join(work, 'run', 'checkpoints', step, files[name])
             kinds[name] = Kind(path, ['inspect', 'run'], noted), work
         elif name == 'artifact':
             work = scenario('compile')
@@ -106,7 +107,7 @@ def damage(kind, work, eflow, chooser, flip):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('eflow')
-    names = ['shard', 'manifest', 'state', 'checkpoint', 'artifact', 'record']
+    names = ['shard', 'manifest', 'state', 'part', 'checkpoint', 'artifact', 'record']
     parser.add_argument('--kind', nargs='+', choices=names, default=names)
     parser.add_argument('--flips', type=int, default=10000)
     parser.add_argument('--cuts', type=int, default=1000)

@@ -75,7 +75,7 @@ class Campaign:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('eflow')
-    parser.add_argument('--scenario', nargs='+', choices=SCENARIOS, default=['pack', 'train', 'save', 'resume', 'stages', 'tune'])
+    parser.add_argument('--scenario', nargs='+', choices=SCENARIOS, default=['pack', 'train', 'save', 'ranks', 'resume', 'stages', 'tune'])
     parser.add_argument('--kills', type=int, default=1000)
     parser.add_argument('--minutes', type=float, default=1e9, help='at most, in equal parts')
     parser.add_argument('--seed', type=int, default=1)

@@ -286,7 +286,7 @@ def main():
     parser.add_argument('eflow')
     parser.add_argument('shim')
     parser.add_argument('--scenario', nargs='+', choices=SCENARIOS,
-                        default=['pack', 'train', 'save', 'resume', 'stages', 'tune', 'compile'])
+                        default=['pack', 'train', 'save', 'ranks', 'resume', 'stages', 'tune', 'compile'])
     parser.add_argument('--most', type=int, default=10**9, help='states per scenario, about')
     parser.add_argument('--minutes', type=float, default=1e9, help='at most, in equal parts')
     parser.add_argument('--seed', type=int, default=1)

@@ -48,9 +48,9 @@ def checkpoints_of(run):
 
 
 def state_of(run, step):
-    """Hashes of the arrays of a checkpoint, by name."""
+    """Hashes of the arrays of a checkpoint, by name, however its files divide them."""
     with open(os.path.join(run, 'checkpoints', f'step-{step:08d}', 'manifest.json')) as file:
-        return {array['name']: array['hash'] for array in json.load(file)['arrays']}
+        return {array['name']: array['content'] for array in json.load(file)['arrays']}
 
 
 def metrics_of(run):
@@ -122,6 +122,14 @@ class Save(Train):
     """A save after every step, each of which removes the one before."""
     name = 'save'
     steps, every, keep = 3, 1, 1
+
+
+class Ranks(Save):
+    """The same by two ranks, which are threads of the program."""
+    name = 'ranks'
+
+    def words(self):
+        return super().words() + ['--ranks-simulated', '2', '--train.shards=2']
 
 
 class Resume(Train):
@@ -217,4 +225,4 @@ class Compile(Scenario):
                       for name in names if name.endswith('.art'))
 
 
-SCENARIOS = {scenario.name: scenario for scenario in (Pack(), Train(), Save(), Resume(), Stages(), Export(), Tune(), Compile())}
+SCENARIOS = {scenario.name: scenario for scenario in (Pack(), Train(), Save(), Ranks(), Resume(), Stages(), Export(), Tune(), Compile())}

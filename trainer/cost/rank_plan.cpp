@@ -7,6 +7,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/nn/attention/sequence_part.hpp"
+#include "eflow/nn/dit/video_dit.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -37,6 +38,19 @@ double attention_bytes(const nn::DiTConfig& model, const RankPlanInput& in) {
     if (linear) sums += 2 * width * head * (parts - 1) / parts;
   }
   return numbers * in.compute_bytes + sums * 4;
+}
+
+/// Weights that ranks tell each other in the dtype of the blocks: the blocks' matrices.
+double narrow_weights(const nn::DiTConfig& model) {
+  std::int64_t count = 0;
+  for (const nn::ParameterInfo& p :
+       nn::VideoDiT(nn::Scope::shapes_only(), model).parameter_info()) {
+    const bool in_block = p.name.starts_with("encoder.") || p.name.starts_with("middle.") ||
+                          p.name.starts_with("decoder.");
+    if (in_block && p.shape.rank() == 2 && p.name.ends_with(".weight"))
+      count += element_count(p.shape);
+  }
+  return static_cast<double>(count);
 }
 
 }  // namespace
@@ -88,9 +102,12 @@ RankPlan plan_ranks(const nn::DiTConfig& model, const RankPlanInput& in) {
   plan.gradients = 4 * values * (std::floor(std::log2(each)) + 1);
   plan.activations = in.activations / parts;
   plan.gradient_bytes = 4 * values * others;
-  plan.weight_bytes = 4 * values * others * (in.average_each_step ? 2 : 1);
+  const double saved = (4.0 - in.compute_bytes) * narrow_weights(model);
+  plan.weight_bytes = (4 * values - saved) * others * (in.average_each_step ? 2 : 1);
   // gradients, norm, weights, average, losses, decisions: one message to each other rank.
-  plan.messages = (ranks - 1) * (in.average_each_step ? 6 : 5);
+  // Weights and average are two if a part of them travels as bf16.
+  const int of_weights = (saved > 0 ? 2 : 1) * (in.average_each_step ? 2 : 1);
+  plan.messages = (ranks - 1) * (4 + of_weights);
   if (in.sequence > 1) {
     const double clips = static_cast<double>(in.batch) / static_cast<double>(lanes);
     const double walks = in.passes * 2 / 3;  // forward and backward passes over a clip

@@ -1,8 +1,11 @@
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 
+#include <algorithm>
+
 #include "eflow/core/sequence/tensor_messages.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
+#include "eflow/core/tensor/weight_copy.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
 
 namespace eflow::trainer {
@@ -42,7 +45,8 @@ GradientSum::GradientSum(nn::NamedTensors parameters, std::int64_t shards,
       range_(shards_of(ranks->rank())),
       own_(own_part(layout_, parameters_, ranks->rank())),
       sum_(shards),
-      present_(parameters_.size(), '0') {}
+      present_(parameters_.size(), '0'),
+      narrow_(parameters_.size(), false) {}
 
 comm::ShardRange GradientSum::shards_of(int rank) const {
   return comm::shards_of(rank / sequence_, ranks_->size() / sequence_, total_shards_);
@@ -77,11 +81,21 @@ void GradientSum::finish_everywhere(std::int64_t step) {
   hand_out(layout_.parameters(), parameters_, values, 0);
 }
 
-/// A parameter has a gradient if it has one in any shard.
+/// A parameter has a gradient if it has one in any shard. The ranks also tell each other of which
+/// matrices they have bf16 copies. A layer's operands have one dtype, so no rank uses such a matrix in
+/// another one.
 void GradientSum::agree_on_present(std::int64_t step) {
-  for (const std::string& other : ranks_->gather(present_, {"parameters with gradients", step})) {
-    for (std::size_t i = 0; i < present_.size(); ++i) {
+  const std::size_t count = parameters_.size();
+  std::string mine = present_;
+  for (const auto& [name, parameter] : parameters_) {
+    const bool copied = parameter.rank() == 2 && detail::current_copy(parameter) != nullptr;
+    mine.push_back(copied ? '1' : '0');
+  }
+  std::fill(narrow_.begin(), narrow_.end(), false);
+  for (const std::string& other : ranks_->gather(mine, {"parameters with gradients", step})) {
+    for (std::size_t i = 0; i < count; ++i) {
       if (other[i] == '1') present_[i] = '1';
+      if (other[count + i] == '1') narrow_[i] = true;
     }
   }
 }

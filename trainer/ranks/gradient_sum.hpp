@@ -29,6 +29,9 @@ class GradientSum {
   /// Adds the shards of all ranks and sets the gradients of own(). A parameter that no shard gave a
   /// gradient gets none. step: for labels. Throws PeerError.
   void finish(std::int64_t step);
+  /// Of each parameter, whether it is only computed with in bf16: a matrix of which some rank has had
+  /// a bf16 copy at the last finish() or finish_everywhere(). The same on all ranks.
+  [[nodiscard]] const std::vector<bool>& narrow() const { return narrow_; }
   /// As finish(), but every rank gets the gradients of all parameters: for parameters that all ranks
   /// update alike.
   void finish_everywhere(std::int64_t step);
@@ -51,6 +54,7 @@ class GradientSum {
   nn::NamedTensors own_;
   comm::ShardSum<Tensor> sum_;
   std::string present_;  ///< of each parameter: '1' if a shard had a gradient
+  std::vector<bool> narrow_;
 };
 
 }  // namespace eflow::trainer

@@ -1,5 +1,8 @@
 #include "eflow/trainer/ranks/slice_gather.hpp"
 
+#include <functional>
+#include <utility>
+
 #include "eflow/core/sequence/tensor_messages.hpp"
 
 namespace eflow::trainer {
@@ -25,6 +28,41 @@ void fill_from(const Tensor& row, const std::vector<Piece>& pieces,
   }
 }
 
+/// Sends this rank's pieces of the tensors to all others, and stores theirs. pieces_of: of a rank, in
+/// the order of its row, which is of this dtype.
+void exchange_pieces(const nn::NamedTensors& tensors,
+                     const std::function<std::vector<Piece>(int rank)>& pieces_of, DType dtype,
+                     comm::Communicator* ranks, const comm::Call& call) {
+  const Tensor& any = tensors[0].second;
+  const auto new_row = [&](const std::vector<Piece>& pieces) {
+    const std::int64_t count = pieces.empty() ? 0 : pieces.back().offset + pieces.back().count;
+    return Tensor::empty({count}, dtype, any.device());
+  };
+  const int me = ranks->rank();
+  const std::vector<Piece> mine = pieces_of(me);
+  const Tensor own = new_row(mine);
+  for (const Piece& piece : mine) {
+    part_of(own, piece.offset, piece.count)
+        .assign(part_of(tensors[piece.parameter].second, piece.begin, piece.count));
+  }
+  comm::TensorMessages messages(ranks, call);
+  std::vector<std::vector<Piece>> pieces;
+  std::vector<Tensor> rows;
+  std::int64_t total = own.count();
+  for (int r = 0; r < ranks->size(); ++r) {
+    pieces.push_back(r == me ? std::vector<Piece>() : pieces_of(r));
+    rows.push_back(new_row(pieces.back()));
+    total += rows.back().count();
+    if (r == me) continue;
+    messages.send(r, own);
+    messages.receive(r, rows.back());
+  }
+  if (total == 0) return;  // on all ranks
+  messages.start();
+  messages.finish();
+  for (std::size_t r = 0; r < rows.size(); ++r) fill_from(rows[r], pieces[r], tensors);
+}
+
 }  // namespace
 
 Tensor gather_rows(const FlatLayout& layout, const Tensor& own, comm::Communicator* ranks,
@@ -46,14 +84,19 @@ Tensor gather_rows(const FlatLayout& layout, const Tensor& own, comm::Communicat
 }
 
 void share_slices(const FlatLayout& layout, const nn::NamedTensors& tensors,
-                  comm::Communicator* ranks, const comm::Call& call) {
+                  const std::vector<bool>& narrow, comm::Communicator* ranks,
+                  const comm::Call& call) {
   if (ranks->size() == 1 || tensors.empty()) return;
-  const int me = ranks->rank();
-  const Tensor own =
-      row_of(own_part(layout, tensors, me), layout.slice(me).count(), tensors[0].second);
-  const Tensor row = gather_rows(layout, own, ranks, call);
-  for (int r = 0; r < ranks->size(); ++r) {
-    if (r != me) fill_from(row, layout.pieces(r), tensors);
+  for (const bool as_bf16 : {false, true}) {
+    const DType dtype = as_bf16 ? DType::kBF16 : tensors[0].second.dtype();
+    const auto chosen = [&](int rank) {  // pieces of a slice, from 0 on in the row of the message
+      std::vector<Piece> pieces = layout.pieces(rank);
+      std::erase_if(pieces, [&](const Piece& p) { return narrow.at(p.parameter) != as_bf16; });
+      std::int64_t at = 0;
+      for (Piece& piece : pieces) piece.offset = std::exchange(at, at + piece.count);
+      return pieces;
+    };
+    exchange_pieces(tensors, chosen, dtype, ranks, call);
   }
 }
 

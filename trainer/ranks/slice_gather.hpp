@@ -10,10 +10,13 @@ namespace eflow::trainer {
 [[nodiscard]] Tensor gather_rows(const FlatLayout& layout, const Tensor& own,
                                  comm::Communicator* ranks, const comm::Call& call);
 
-/// Copies the slice of each rank's tensors into those of all others, so that all are equal. The
-/// tensors are those of the layout. Does nothing with one rank. Throws PeerError.
+/// Copies the slice of each rank's tensors into those of all others. The tensors are those of the
+/// layout. Those that `narrow` marks travel as bf16: other ranks get rounded values, which is enough
+/// for weights that are only ever computed with in bf16, and half of the bytes. Does nothing with one
+/// rank. Throws PeerError.
 void share_slices(const FlatLayout& layout, const nn::NamedTensors& tensors,
-                  comm::Communicator* ranks, const comm::Call& call);
+                  const std::vector<bool>& narrow, comm::Communicator* ranks,
+                  const comm::Call& call);
 
 /// Whole tensors of which each rank has own_part() only. `like`: names and shapes. All ranks call
 /// it; rank 0 gets the tensors, the others nothing. Throws PeerError.

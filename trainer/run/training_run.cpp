@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <exception>
+#include <functional>
 #include <limits>
 #include <set>
 #include <thread>
@@ -89,13 +91,14 @@ void check_teacher(const std::optional<WeightsOrigin>& was,
               ": from here on, the run learns from another teacher");
 }
 
-/// Whether all weights and moments are finite.
-bool is_finite(const nn::NamedTensors& state) {
-  return std::all_of(state.begin(), state.end(), [](const auto& named) {
+/// Whether all weights and moments of these parts are finite.
+bool is_finite(const StateParts& state) {
+  return std::all_of(state.begin(), state.end(), [](const StatePart& part) {
     const auto finite = [](const auto& values) {
       return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
     };
-    const Tensor& tensor = named.second;
+    const Tensor& tensor = part.values;
+    if (!tensor.defined()) return true;
     return tensor.dtype() == DType::kF64 ? finite(tensor.to_vector<double>())
                                          : finite(tensor.to_vector<float>());
   });
@@ -197,7 +200,8 @@ class Run {
         directory_(out),
         hooks_(hooks),
         ranks_(*ranks),
-        writes_(ranks->is_first()) {}
+        writes_(ranks->is_first()),
+        saver_(ranks) {}
 
   TrainingResult go(const std::string& resume) {
     try {
@@ -210,7 +214,8 @@ class Run {
       // Of several ranks, the others may be in another place, so they cannot save together.
       if (parts_ && started_ && !diverged_ && ranks_.size() == 1) rescue();
       ranks_.leave(error.what());
-      end_saves();
+      saver_.wait();
+      note_ended_saves();
       throw;
     }
   }
@@ -235,12 +240,16 @@ class Run {
   }
 
   /// All ranks. Sets `stopped` if a stop was requested on any rank, and returns whether rank 0 tries
-  /// again to save.
+  /// again to save. Publishes the checkpoints of which every rank has written its part.
   bool agree(bool stop, bool retry, std::int64_t step, bool* stopped) {
     const std::string mine = {stop ? 's' : '-', retry ? 'r' : '-'};
-    const std::vector<std::string> all = ranks_.gather(mine, {"whether to stop or save", step});
+    std::vector<std::string> all =
+        ranks_.gather(mine + saver_.take_reports(), {"whether to stop or save", step});
     *stopped = std::any_of(all.begin(), all.end(), [](const auto& one) { return one[0] == 's'; });
-    return all[0][1] == 'r';
+    retry = all[0][1] == 'r';
+    for (std::string& one : all) one.erase(0, mine.size());
+    if (writes_) saver_.publish(all);
+    return retry;
   }
 
   void say(const std::string& line) {
@@ -404,7 +413,7 @@ class Run {
     if (parts_->damage) note_damage(&metrics);
     const std::int64_t every = config_.train.compare_every;
     if (every > 0 && metrics.step % every == 0)
-      require_same_bits(parts_->model->parameters(), &ranks_, metrics.step);
+      require_same_bits(parts_->trainer.shared_weights(), &ranks_, metrics.step);
     const std::int64_t last = config_.train.iterations;
     const bool measures = held_out_ && due(metrics.step, config_.eval.every, last);
     const bool shows = due(metrics.step, config_.sample.every, last);
@@ -472,7 +481,7 @@ class Run {
     if (!stops) return;
     diverged_ = ranks_.any(alarm && alarm->diverged, {"whether the run diverges", metrics.step});
     if (!diverged_) return;
-    end_saves();  // of an earlier step, which the message names
+    end_saves();  // of an earlier step, which the message of rank 0 names
     throw NumericError(str("[train] ", alarm ? alarm->text : str("step ", metrics.step),
                            "; the run diverges and ends (train.on_divergence), without saving; "
                            "last checkpoint: ",
@@ -585,23 +594,27 @@ class Run {
   /// All ranks. Writes a replay bundle of a step that has changed nothing, and before which `skipped`
   /// steps of the run had made no update: the state, the clips, the outcome.
   void record_step(std::int64_t step, std::int64_t skipped) {
-    const nn::NamedTensors state = parts_->trainer.state();
+    BackgroundSaver saver(&ranks_);
+    std::exception_ptr problem =
+        start_save(step - 1, parts_->trainer.state_parts(), &saver, [&]() -> SaveRequest {
+          RunHistory history = history_;
+          history.skipped = skipped;
+          return {.store = io::CheckpointStore(directory_.replay(step)),
+                  .metadata = metadata_of(config_, parts_->data.info, history),
+                  .extras = extra_arrays(parts_->data.info)};
+        });
+    saver.finish(step);
     if (!writes_) return;
     records_.attempt(str("could not record step ", step, " for eflow replay"), [&] {
+      for (const io::SaveOutcome& outcome : saver.take_outcomes())
+        problem = outcome.error ? outcome.error : problem;
+      if (problem) std::rethrow_exception(problem);
       const std::filesystem::path bundle = directory_.replay(step);
       RecordedStep record{.step = step, .outcome = parts_->trainer.outcome(), .sources = {}};
       const std::vector<StepClip> clips = parts_->trainer.clips_of(step - 1);
       const std::vector<const io::ClipSource*> sources = parts_->sources();
       for (std::size_t j = 0; j < sources.size(); ++j)
         record.sources.emplace_back(*sources[j], clips, j);
-      RunHistory history = history_;
-      history.skipped = skipped;
-      const TensorBytes copy("", state);
-      std::vector<io::NamedBytes> arrays = copy.arrays();
-      const std::vector<io::NamedBytes> extras = extra_arrays(parts_->data.info);
-      arrays.insert(arrays.end(), extras.begin(), extras.end());
-      io::CheckpointStore store(bundle);
-      store.save(step - 1, arrays, metadata_of(config_, parts_->data.info, history));
       write_recorded_step(bundle / kRecordedStepName, record);
       log_warning("[train] recorded step ", step, "; to repeat it: eflow replay ", bundle.string());
     });
@@ -628,24 +641,36 @@ class Run {
     });
   }
 
-  /// Starts to save the state of the last step in the background.
-  void start_save(const nn::NamedTensors& state, const io::CheckpointStore& store) {
+  /// All ranks. Starts to save in the background. Returns why that failed, on the ranks that know.
+  [[nodiscard]] static std::exception_ptr start_save(std::int64_t step, const StateParts& state,
+                                                     BackgroundSaver* saver,
+                                                     const std::function<SaveRequest()>& describe) {
+    try {
+      saver->save(step, state, describe);
+    } catch (const comm::PeerError&) {
+      throw;
+    } catch (const std::exception&) {
+      return std::current_exception();
+    }
+    return nullptr;
+  }
+
+  /// What a save of the state of the last step needs besides the state.
+  [[nodiscard]] SaveRequest describe_save(const io::CheckpointStore& store) {
     // First: a checkpoint requires the metrics up to its step, or the lines themselves.
     auto lines = std::make_shared<FileDescriptor>();
     lines_.attempt("could not write metrics.jsonl (lines are kept in memory)",
                    [&] { *lines = metrics_->flush(); });
     history_.pending_metrics = metrics_->pending();
     history_.skipped = parts_->trainer.skipped();
-    saver_.save(state, {.step = parts_->trainer.steps(),
-                        .store = store,
-                        .metadata = metadata_of(config_, parts_->data.info, history_),
-                        .extras = extra_arrays(parts_->data.info),
-                        .before = [this, lines, run = directory_.path(),
-                                   id = id_of_folder(directory_.path())] {
-                          if (lines->valid()) sync_lines(*lines, run);
-                          if (id_of_folder(run) != id)
-                            throw IoError(str("[run] ", run.string(), " was moved or removed"));
-                        }});
+    return {.store = store,
+            .metadata = metadata_of(config_, parts_->data.info, history_),
+            .extras = extra_arrays(parts_->data.info),
+            .before = [this, lines, run = directory_.path(), id = id_of_folder(directory_.path())] {
+              if (lines->valid()) sync_lines(*lines, run);
+              if (id_of_folder(run) != id)
+                throw IoError(str("[run] ", run.string(), " was moved or removed"));
+            }};
   }
 
   /// On the saving thread.
@@ -684,29 +709,30 @@ class Run {
   /// durable; else in the background.
   void save_state(bool end) {
     const std::int64_t step = parts_->trainer.steps();
-    const nn::NamedTensors state = parts_->trainer.state();
-    if (!writes_) return;
     const std::string next = end ? "trying again" : "";
     while (true) {
       next_attempt_ = 0;
-      try {
+      const auto problem = start_save(step, parts_->trainer.state_parts(), &saver_, [&] {
         keep_folder();
         saves_.insert(step);
         store_.emplace(directory_.checkpoints(), retention());
-        start_save(state, *store_);
-      } catch (const std::exception&) {
-        note_failure(step, std::current_exception(), next);
-      }
-      if (end || !config_.checkpoint.async) saver_.wait();
+        return describe_save(*store_);
+      });
+      if (problem) note_failure(step, problem, next);
+      if (end || !config_.checkpoint.async) saver_.finish(step);
       note_saves(next);
-      if (!end || saved_ == step) return;
+      if (!end || ranks_.any(writes_ && saved_ == step, {"whether the end is saved", step})) return;
       std::this_thread::sleep_for(std::chrono::seconds(1));
     }
   }
 
-  /// Waits for the saves of a run that ends with an error.
+  /// All ranks. Waits for the saves of a run that ends with an error.
   void end_saves() {
-    saver_.wait();
+    saver_.finish(parts_->trainer.steps());
+    note_ended_saves();
+  }
+
+  void note_ended_saves() {
     for (const io::SaveOutcome& outcome : saver_.take_outcomes()) {
       if (outcome.error) {
         log_warning("[run] could not save step ", outcome.step, ": ", text_of(outcome.error));
@@ -726,22 +752,21 @@ class Run {
     const std::int64_t step = trainer.steps();
     const bool unsaved = step > saved_ && step == recorded_ && trainer.is_whole();
     if (!ranks_.any(writes_ && unsaved, {"whether to save", step})) return;
-    const nn::NamedTensors state = trainer.state();
-    if (!writes_) return;
-    try {
-      if (!is_finite(state)) {
+    const StateParts state = trainer.state_parts();
+    if (ranks_.any(!is_finite(state), {"whether weights are not finite", step})) {
+      if (writes_)
         log_warning("[run] the weights of step ", step, " are not finite and are not saved");
-        return;
-      }
-      start_save(state, io::CheckpointStore(directory_.checkpoints(),
-                                            {.keep_last = std::numeric_limits<int>::max()}));
-      end_saves();
-      if (saved_ != step) return;
-      log_warning("[run] saved step ", step, " in ", last_checkpoint_.string(),
-                  " before the run ends with an error");
-    } catch (const std::exception& error) {
-      log_warning("[run] could not save step ", step, ": ", error.what());
+      return;
     }
+    const auto problem = start_save(step, state, &saver_, [&] {
+      return describe_save(io::CheckpointStore(directory_.checkpoints(),
+                                               {.keep_last = std::numeric_limits<int>::max()}));
+    });
+    if (problem) log_warning("[run] could not save step ", step, ": ", text_of(problem));
+    end_saves();
+    if (saved_ != step) return;
+    log_warning("[run] saved step ", step, " in ", last_checkpoint_.string(),
+                " before the run ends with an error");
   }
 
   const Config& config_;

@@ -24,15 +24,19 @@ std::string to_name(std::string path) {
   return path;
 }
 
-DType stored_dtype(const Tensor& tensor) {
-  return tensor.dtype() == DType::kF64 ? DType::kF64 : DType::kF32;
+DType stored_dtype(DType dtype) {
+  return dtype == DType::kF64 ? DType::kF64 : DType::kF32;
 }
 
 /// A contiguous tensor with the same values in its stored dtype.
 Tensor stored_form(const Tensor& tensor) {
-  const Tensor typed =
-      tensor.dtype() == stored_dtype(tensor) ? tensor : cast(tensor, stored_dtype(tensor));
+  const DType dtype = stored_dtype(tensor.dtype());
+  const Tensor typed = tensor.dtype() == dtype ? tensor : cast(tensor, dtype);
   return contiguous(typed);
+}
+
+std::size_t bytes_of(const Tensor& tensor) {
+  return static_cast<std::size_t>(tensor.count()) * size_of(tensor.dtype());
 }
 
 struct Copy {
@@ -64,15 +68,29 @@ void copy_all(const std::vector<Copy>& whole, Device* device) {
 
 }  // namespace
 
-void TensorBytes::fill(const std::string& prefix, const nn::NamedTensors& tensors) {
-  arrays_.clear();
-  if (tensors.empty()) return;
+TensorBytes::TensorBytes(const std::string& prefix, const nn::NamedTensors& tensors) {
+  StateParts parts;
+  add_state_parts(prefix, tensors, 0, 1, &parts);
+  fill(parts);
+}
+
+std::vector<io::NamedBytes> arrays_of(const StateParts& parts) {
+  std::vector<io::NamedBytes> arrays;
+  for (const StatePart& part : parts) {
+    arrays.push_back({to_path(part.name), stored_dtype(part.whole.dtype), part.whole.shape, {}});
+    arrays.back().first = static_cast<std::uint64_t>(part.first);
+  }
+  return arrays;
+}
+
+void TensorBytes::fill(const StateParts& parts) {
+  arrays_ = arrays_of(parts);
   const NoGrad off;
-  std::vector<Tensor> sources;
+  std::vector<Tensor> sources;  // undefined: nothing to copy
   std::size_t total = 0;
-  for (const auto& [name, tensor] : tensors) {
-    sources.push_back(stored_form(tensor));
-    total += static_cast<std::size_t>(tensor.count()) * size_of(stored_dtype(tensor));
+  for (const StatePart& part : parts) {
+    sources.push_back(part.values.defined() ? stored_form(part.values) : Tensor());
+    if (part.values.defined()) total += bytes_of(sources.back());
   }
   if (total > capacity_) {
     memory_.reset();  // first: both would not always fit
@@ -81,26 +99,30 @@ void TensorBytes::fill(const std::string& prefix, const nn::NamedTensors& tensor
     capacity_ = total;
   }
   std::vector<Copy> copies;
+  DevicePtr device;
   std::byte* to = memory_.get();
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& source = sources[i];
-    const auto bytes = static_cast<std::size_t>(source.count()) * size_of(source.dtype());
-    arrays_.push_back(
-        {to_path(prefix + tensors[i].first), source.dtype(), source.shape(), {to, bytes}});
-    copies.push_back({to, static_cast<const std::byte*>(source.data()), bytes});
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (!sources[i].defined()) continue;
+    const std::size_t bytes = bytes_of(sources[i]);
+    arrays_[i].bytes = {to, bytes};
+    copies.push_back({to, static_cast<const std::byte*>(sources[i].data()), bytes});
     to += bytes;
+    device = sources[i].device();
   }
-  Device& device = *sources.front().device();
-  if (device.on_host()) {
-    copy_all(copies, &device.runtime().pool());
+  if (!device) return;
+  if (device->on_host()) {
+    copy_all(copies, &device->runtime().pool());
   } else {
-    copy_all(copies, &device);
+    copy_all(copies, device.get());
   }
 }
 
 nn::NamedTensors load_tensors(const io::Checkpoint& checkpoint, const std::string& prefix) {
   nn::NamedTensors tensors;
-  for (const auto& array : checkpoint.load(prefix.empty() ? "" : to_path(prefix))) {
+  const std::string start = prefix.empty() ? "" : to_path(prefix);
+  for (const io::ArrayInfo& info : checkpoint.arrays()) {
+    if (!info.name.starts_with(start)) continue;
+    const io::LoadedArray array = checkpoint.load_one(info.name);  // one at a time: memory
     Tensor tensor = Tensor::empty(array.shape, array.dtype);
     tensor.assign_bytes(array.bytes);
     tensors.emplace_back(to_name(array.name).substr(prefix.size()), tensor);

@@ -8,6 +8,7 @@
 
 #include "eflow/io/checkpoint/checkpoint.hpp"
 #include "eflow/nn/layers/module.hpp"
+#include "eflow/trainer/ranks/state_part.hpp"
 
 namespace eflow::trainer {
 
@@ -16,13 +17,14 @@ namespace eflow::trainer {
 class TensorBytes {
  public:
   TensorBytes() = default;
-  TensorBytes(const std::string& prefix, const nn::NamedTensors& tensors) { fill(prefix, tensors); }
+  /// Of whole tensors, whose names get `prefix`.
+  TensorBytes(const std::string& prefix, const nn::NamedTensors& tensors);
   TensorBytes(const TensorBytes&) = delete;
   TensorBytes& operator=(const TensorBytes&) = delete;
 
-  /// Replaces the content by a copy of the tensors. Each name gets `prefix`; its part before the
-  /// first dot then becomes a group of the file: "adamw.m.head.weight" -> "adamw/m.head.weight".
-  void fill(const std::string& prefix, const nn::NamedTensors& tensors);
+  /// Replaces the content by a copy of the tensors. The part of a name before the first dot becomes a
+  /// group of the file: "adamw.m.head.weight" -> "adamw/m.head.weight".
+  void fill(const StateParts& parts);
   /// Views into this object's memory, valid until the next fill().
   [[nodiscard]] const std::vector<io::NamedBytes>& arrays() const { return arrays_; }
 
@@ -31,6 +33,9 @@ class TensorBytes {
   std::size_t capacity_ = 0;
   std::vector<io::NamedBytes> arrays_;
 };
+
+/// The arrays that fill() makes of these parts, without their bytes.
+[[nodiscard]] std::vector<io::NamedBytes> arrays_of(const StateParts& parts);
 
 /// The tensors of a checkpoint whose names start with `prefix` ("ema."; "" for all), with the
 /// prefix removed, on the default device. Throws CorruptData.

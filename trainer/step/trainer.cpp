@@ -10,6 +10,7 @@
 #include "eflow/core/base/hash.hpp"
 #include "eflow/core/base/stopwatch.hpp"
 #include "eflow/core/comm/communicator.hpp"
+#include "eflow/core/tensor/autograd.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
@@ -17,6 +18,7 @@
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
+#include "eflow/trainer/ranks/state_part.hpp"
 #include "eflow/trainer/ranks/step_report.hpp"
 
 namespace eflow::trainer {
@@ -247,7 +249,7 @@ StepMetrics Trainer::step() {
   m.fake_mse = kNone;
   if (keep_update()) {
     model_->clear_gradients();
-    share_slices(gradients.layout(), model_->parameters(), division_->ranks,
+    share_slices(gradients.layout(), model_->parameters(), gradients.narrow(), division_->ranks,
                  {"weights", step_ + 1});
     average_is_whole_ = division_->ranks->size() == 1;
     if (options_.average_in_loss) gather_average();
@@ -301,7 +303,8 @@ Tensor Trainer::squared_norm() {
 
 void Trainer::gather_average() const {
   if (average_is_whole_) return;
-  share_slices(division_->gradients.layout(), average_->parameters(), division_->ranks,
+  const GradientSum& gradients = division_->gradients;
+  share_slices(gradients.layout(), average_->parameters(), gradients.narrow(), division_->ranks,
                {"moving average", step_});
   average_is_whole_ = true;
 }
@@ -342,23 +345,52 @@ bool Trainer::keep_update() {
 }
 
 nn::NamedTensors Trainer::state() const {
-  gather_average();
+  const nn::NamedTensors weights = model_->parameters();
   nn::NamedTensors all;
-  append("model.", model_->state(), &all);
-  append("ema.", average_->state(), &all);
-  if (division_->ranks->size() == 1) {
-    append("adamw.", optimizer_.state(), &all);
-  } else {
-    const nn::NamedTensors like = model_->parameters();
-    const FlatLayout& layout = division_->gradients.layout();
-    for (const auto& [moment, own] : {std::pair("m.", optimizer_.first_moments()),
-                                      std::pair("v.", optimizer_.second_moments())}) {
-      append(std::string("adamw.") + moment,
-             collect_slices(layout, own, like, division_->ranks, {"moments", step_}), &all);
+  // Of each tensor in the layout, every rank has its slice, and the others' in the dtype of the run.
+  const auto add = [&](const std::string& prefix, const nn::NamedTensors& of_module,
+                       const nn::NamedTensors& own) {
+    const nn::NamedTensors divided = collect_slices(division_->gradients.layout(), own, weights,
+                                                    division_->ranks, {"state", step_});
+    const std::map<std::string, Tensor> whole(divided.begin(), divided.end());
+    for (const auto& [name, tensor] : of_module) {
+      const auto found = whole.find(name);
+      all.emplace_back(prefix + name, found != whole.end() ? found->second : tensor);
     }
-  }
+  };
+  add("model.", model_->state(), division_->gradients.own());
+  add("ema.", average_->state(), division_->own_averages);
+  add("adamw.m.", weights, optimizer_.first_moments());
+  add("adamw.v.", weights, optimizer_.second_moments());
   if (second_learner_) append("", second_learner_->state(), &all);
   return division_->ranks->is_first() ? all : nn::NamedTensors();
+}
+
+nn::NamedTensors Trainer::shared_weights() const {
+  const NoGrad off;
+  nn::NamedTensors weights = model_->parameters();
+  const std::vector<bool>& narrow = division_->gradients.narrow();
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (narrow[i]) weights[i].second = cast(weights[i].second, DType::kBF16);
+  }
+  return weights;
+}
+
+StateParts Trainer::state_parts() const {
+  const GradientSum& gradients = division_->gradients;
+  const int rank = division_->ranks->rank(), ranks = division_->ranks->size();
+  const nn::NamedTensors weights = model_->parameters();
+  StateParts parts;
+  const auto add = [&](const char* prefix, const nn::NamedTensors& all,
+                       const nn::NamedTensors& own) {
+    add_state_parts(prefix, all, weights, gradients.layout(), own, rank, &parts);
+  };
+  add("model.", model_->state(), gradients.own());
+  add("ema.", average_->state(), division_->own_averages);
+  add("adamw.m.", weights, optimizer_.first_moments());
+  add("adamw.v.", weights, optimizer_.second_moments());
+  if (second_learner_) add_state_parts("", second_learner_->state(), rank, ranks, &parts);
+  return parts;
 }
 
 std::vector<std::pair<std::string, TensorSpec>> Trainer::state_specs() const {

@@ -26,6 +26,8 @@ class Communicator;
 
 namespace eflow::trainer {
 
+struct StatePart;
+
 /// The function to minimise: the loss of one micro-batch of the step that follows `step` finished
 /// ones, summed over its samples and divided by batch_total. It must depend on its arguments and on
 /// the model's weights only. soflow::EFlowObjective with its networks bound is one.
@@ -130,8 +132,13 @@ class Trainer {
   [[nodiscard]] std::vector<std::pair<Shape, std::int64_t>> last_clips() const;
   /// Everything needed to resume, except steps(): tensors named "model.*", "ema.*", "adamw.m.*" and
   /// "adamw.v.*", and those of the attached second learner. With several ranks, all must call it;
-  /// rank 0 gets the tensors, the others nothing.
+  /// rank 0 gets the tensors, which it must have memory for, and the others nothing.
   [[nodiscard]] nn::NamedTensors state() const;
+  /// What this rank saves of state(), which needs no communication.
+  [[nodiscard]] std::vector<StatePart> state_parts() const;
+  /// The weights as all ranks have them: rounded to bf16 where that is what is computed with. Only
+  /// the rank that updates a weight has its f32 value.
+  [[nodiscard]] nn::NamedTensors shared_weights() const;
   /// Names, shapes and dtypes of state(), without values.
   [[nodiscard]] std::vector<std::pair<std::string, TensorSpec>> state_specs() const;
   /// Makes the moving average complete on all ranks, each of which updates a part of it. All must

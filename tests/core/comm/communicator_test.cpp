@@ -10,28 +10,16 @@
 
 #include "eflow/core/comm/local_channel.hpp"
 #include "eflow/core/comm/tree_reduce.hpp"
+#include "eflow/tests/support/ranks.hpp"
 
 using namespace eflow;
 using namespace eflow::comm;
+using test::contains;
+using test::Faults;
 
 namespace {
 
 constexpr std::chrono::milliseconds kShort{300};
-
-/// Boost's checks are not for several threads: collects what went wrong instead.
-class Faults {
- public:
-  void check(bool good, const std::string& what) {
-    if (good) return;
-    const std::lock_guard lock(mutex_);
-    texts_ += what + "\n";
-  }
-  ~Faults() { BOOST_CHECK_EQUAL(texts_, ""); }
-
- private:
-  std::mutex mutex_;
-  std::string texts_;
-};
 
 template <class T>
 std::span<std::byte> bytes_of(std::vector<T>& values) {
@@ -41,16 +29,7 @@ std::span<std::byte> bytes_of(std::vector<T>& values) {
 /// What run_ranks throws.
 std::string error_of(int ranks, const std::function<void(Communicator&)>& body,
                      std::chrono::milliseconds deadline = std::chrono::seconds(20)) {
-  try {
-    run_ranks(ranks, body, deadline);
-  } catch (const PeerError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  return test::peer_error_of([&] { run_ranks(ranks, body, deadline); });
 }
 
 }  // namespace

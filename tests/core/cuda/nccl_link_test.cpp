@@ -19,33 +19,18 @@
 #include "eflow/tests/support/cuda/emulated_gpu.hpp"
 #include "eflow/tests/support/cuda/recording_driver.hpp"
 #include "eflow/tests/support/cuda/stand_in_nccl/stand_in.hpp"
+#include "eflow/tests/support/ranks.hpp"
 
 using namespace eflow;
 using namespace eflow::comm;
+using test::contains;
+using test::Faults;
+using test::peer_error_of;
 
 namespace {
 
 constexpr std::chrono::seconds kLong{60};
 constexpr std::chrono::milliseconds kShort{400};
-
-/// Boost's checks are not for several threads: collects what went wrong instead.
-class Faults {
- public:
-  void check(bool good, const std::string& what) {
-    if (good) return;
-    const std::lock_guard lock(mutex_);
-    texts_ += what + "\n";
-  }
-  ~Faults() { BOOST_CHECK_EQUAL(texts_, ""); }
-
- private:
-  std::mutex mutex_;
-  std::string texts_;
-};
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// A device whose options name the stand-in.
 DevicePtr device_with_nccl(jit::Options options) {
@@ -125,15 +110,6 @@ void run_linked(int count, const DevicePtr& device, const std::function<void(Com
         ranks.barrier({"end"});
       },
       deadline);
-}
-
-std::string error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const PeerError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 /// Values of a rank whose sum depends on the order of addition.
@@ -291,7 +267,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_called_while_work_is_captured) {
 BOOST_AUTO_TEST_CASE(a_mismatch_never_reaches_the_device) {
   Emulated e;
   const int groups = e.nccl.counts().groups;
-  const std::string error = error_of([&] {
+  const std::string error = peer_error_of([&] {
     run_linked(2, e.device, [&](Communicator& ranks) {
       const Tensor x = Tensor::zeros({ranks.is_first() ? 8 : 9}, DType::kF32, e.device);
       TensorMessages messages(&ranks, {ranks.is_first() ? "keys" : "values", 5});
@@ -310,7 +286,7 @@ BOOST_AUTO_TEST_CASE(a_mismatch_never_reaches_the_device) {
 
 BOOST_AUTO_TEST_CASE(a_rank_that_does_not_join_is_named) {
   Emulated e;
-  const std::string error = error_of([&] {
+  const std::string error = peer_error_of([&] {
     run_linked(
         2, e.device,
         [&](Communicator& ranks) {
@@ -334,7 +310,7 @@ BOOST_AUTO_TEST_CASE(a_device_that_does_not_finish_is_freed) {
   const int aborts = r.nccl.counts().aborts;
   std::mutex mutex;
   std::vector<std::string> errors, reports;
-  const std::string thrown = error_of([&] {
+  const std::string thrown = peer_error_of([&] {
     run_linked(
         2, r.device,
         [&](Communicator& ranks) {
@@ -379,7 +355,7 @@ BOOST_AUTO_TEST_CASE(a_device_that_does_not_finish_is_freed) {
 
 BOOST_AUTO_TEST_CASE(ranks_that_do_not_connect_are_an_error) {
   Emulated e;
-  const std::string error = error_of([&] {
+  const std::string error = peer_error_of([&] {
     run_ranks(
         2,
         [&](Communicator& ranks) {

@@ -59,6 +59,13 @@ BOOST_AUTO_TEST_CASE(moments_are_divided_and_slices_sent) {
   BOOST_TEST(plan.attention_bytes == 0);
   BOOST_TEST(plan.compute_s == 12.5);
   BOOST_TEST(plan.network_s == (plan.bytes() / 1e9 + 7 * 6 * 1e-5));
+
+  in.compute_bytes = 2;  // the matrices of the blocks travel as bf16
+  const RankPlan half = plan_ranks(model(), in);
+  BOOST_TEST(half.gradient_bytes == plan.gradient_bytes);
+  BOOST_TEST(half.weight_bytes < 0.65 * plan.weight_bytes);
+  BOOST_TEST(half.weight_bytes > 0.5 * plan.weight_bytes);
+  BOOST_TEST(half.messages == plan.messages + 14);
 }
 
 // Per block and clip: the window is 16 tokens to each side, and the others of a pair have 32, so a

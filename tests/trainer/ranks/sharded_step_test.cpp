@@ -7,8 +7,10 @@
 #include <mutex>
 
 #include "eflow/core/comm/local_channel.hpp"
+#include "eflow/tests/support/ranks.hpp"
 #include "eflow/tests/support/tiny_training.hpp"
 #include "eflow/trainer/ranks/flat_layout.hpp"
+#include "eflow/trainer/ranks/replica_check.hpp"
 
 using namespace eflow;
 using namespace eflow::test;
@@ -191,6 +193,34 @@ BOOST_AUTO_TEST_CASE(moments_are_divided) {
     if (own != layout.slice(world.rank()).count() || own > layout.count() / 2)
       throw InvalidArgument(str("a rank has ", own, " of ", layout.count(), " values"));
   });
+}
+
+/// Two ranks tell each other their slices of the weights, and of the average that the loss needs.
+BOOST_AUTO_TEST_CASE(matrices_of_bf16_blocks_travel_as_bf16) {
+  std::map<std::string, std::size_t> bytes;  // by precision
+  std::size_t narrow = 0;
+  Faults faults;
+  for (const std::string precision : {"f32", "bf16"}) {
+    comm::run_ranks(2, [&](comm::Communicator& world) {
+      TinyTraining training(config_of(precision.c_str()), &world);
+      const std::size_t before = world.bytes();
+      for (std::int64_t n = 0; n < kSteps; ++n) static_cast<void>(training.run.step());
+      if (world.is_first()) bytes[precision] = world.bytes() - before;
+      const nn::NamedTensors shared = training.run.shared_weights();
+      trainer::require_same_bits(shared, &world, kSteps);
+      for (std::size_t i = 0; i < shared.size(); ++i) {
+        const auto& [name, tensor] = shared[i];
+        const bool is_narrow = tensor.dtype() == DType::kBF16;
+        if (world.is_first() && is_narrow) narrow += static_cast<std::size_t>(tensor.count());
+        const bool in_block = name.starts_with("encoder.") || name.starts_with("middle.") ||
+                              name.starts_with("decoder.");
+        faults.check(!is_narrow || (precision == "bf16" && in_block && tensor.rank() == 2),
+                     str(precision, ": ", name, " is ", tensor));
+      }
+    });
+  }
+  BOOST_TEST(narrow > 0u);
+  BOOST_TEST(bytes["f32"] - bytes["bf16"] == kSteps * 2 * 2 * narrow);
 }
 
 BOOST_AUTO_TEST_CASE(shards_that_do_not_fit_are_refused) {
