@@ -38,6 +38,7 @@ set(EFLOW_PUBLIC_core
 set(EFLOW_PUBLIC_nn
   nn/dit/condition.hpp
   nn/dit/config.hpp
+  nn/dit/context_memory.hpp
   nn/dit/video_dit.hpp
   nn/layers/feed_forward.hpp
   nn/layers/linear.hpp

@@ -9,9 +9,9 @@ namespace {
 
 using Local = GlgaOptions::Local;
 
-/// Windows of at most this many keys use small tiles: too much of a large tile would be outside the
-/// window.
-constexpr std::int64_t kFewKeys = 192;
+/// Windows of at most kFewKeys use small tiles, and only those of at least kManyKeys large ones: too
+/// much of a large tile would be outside a short window.
+constexpr std::int64_t kFewKeys = 192, kManyKeys = 768;
 /// Shared memory per block on sm_89 and sm_120, the smallest of the targets; and static shared
 /// memory of glga_rows_grad.
 constexpr std::int64_t kLeastShared = 99 << 10, kSharedSums = 2048;
@@ -23,9 +23,12 @@ std::int64_t keys_in_window(const GlgaSignature& call, const GlgaOptions& o) {
 }
 
 GlgaTiles cpu_tiles(const GlgaSignature& call, const GlgaOptions& o) {
-  const bool few = o.local == Local::kWindow && keys_in_window(call, o) <= kFewKeys;
+  const bool window = o.local == Local::kWindow;
+  const bool few = window && keys_in_window(call, o) <= kFewKeys;
+  // Keys are packed once a tile of queries.
+  const bool many = window && keys_in_window(call, o) >= kManyKeys && call.head <= 128;
   const GlgaTile rows{64, 64}, walk = few ? GlgaTile{32, 32} : rows;
-  return {walk, rows, walk, walk, walk, 64};
+  return {many ? GlgaTile{128, 128} : walk, rows, walk, walk, walk, 64};
 }
 
 /// A block has four warps of 16 rows, and a thread 255 registers: glga_keys_grad holds two tiles of

@@ -14,14 +14,16 @@ CrossAttention::CrossAttention(const Scope& scope, std::int64_t width, int heads
       k_norm_(child("k_norm"), width),
       out_(child("out"), width, width) {}
 
-Tensor CrossAttention::operator()(const Tensor& x, const Tensor& context) const {
-  const std::int64_t d = width_ / heads_;
-  const Shape queries{x.size(0), x.size(1), heads_, d};
-  const Shape keys{context.size(0), context.size(1), heads_, d};
+ContextKeys CrossAttention::keys_of(const Tensor& context) const {
+  const Shape keys{context.size(0), context.size(1), heads_, width_ / heads_};
   const std::vector<Tensor> kv = split(kv_(context), {width_, width_}, 2);
+  return {reshape(k_norm_(kv[0]), keys), reshape(kv[1], keys)};
+}
+
+Tensor CrossAttention::operator()(const Tensor& x, const ContextKeys& keys) const {
+  const Shape queries{x.size(0), x.size(1), heads_, width_ / heads_};
   const Tensor q = reshape(q_norm_(q_(x)), queries);
-  const Tensor k = reshape(k_norm_(kv[0]), keys);
-  return out_.widened(reshape(softmax_(q, k, reshape(kv[1], keys)), x.shape()));
+  return out_.widened(reshape(softmax_(q, keys.k, keys.v), x.shape()));
 }
 
 void CrossAttention::prepare(bool gradients) const {

@@ -11,11 +11,21 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
 
+/// What cross-attention reads of a context; both [B, L, H, d], normalised, in the weights' dtype.
+struct ContextKeys {
+  Tensor k = {}, v = {};
+};
+
 class CrossAttention : public Module {
  public:
   CrossAttention(const Scope& scope, std::int64_t width, int heads);
   /// x [B, N, D], context [B, L, D] -> [B, N, D] in the weights' dtype
-  [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& context) const;
+  [[nodiscard]] Tensor operator()(const Tensor& x, const Tensor& context) const {
+    return (*this)(x, keys_of(context));
+  }
+  /// The same with keys_of(context), which passes that share a context compute once.
+  [[nodiscard]] Tensor operator()(const Tensor& x, const ContextKeys& keys) const;
+  [[nodiscard]] ContextKeys keys_of(const Tensor& context) const;
   /// Compiles the kernels of later calls, with the backward pass's if `gradients`.
   void prepare(bool gradients) const;
 

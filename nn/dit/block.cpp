@@ -34,7 +34,7 @@ OpenResidual DiTBlock::open(const OpenResidual& before, const BlockInputs& in) c
   NormedResidual r;
   if (cross_attention_) {
     const Tensor h = attention.residual(entered.h, mixed);
-    r.h = h + (*cross_attention_)((*cross_norm_)(h, compute), in.context);
+    r.h = h + (*cross_attention_)((*cross_norm_)(h, compute), context_keys(in));
     r.normed = feed_forward.input(r.h, compute);
   } else {
     r = attention.residual(entered.h, mixed, feed_forward, compute);
@@ -43,6 +43,12 @@ OpenResidual DiTBlock::open(const OpenResidual& before, const BlockInputs& in) c
       r.h,
       feed_forward_ ? (*feed_forward_)(r.normed) : (*mix_feed_forward_)(r.normed, in.layout.grid),
       feed_forward};
+}
+
+ContextKeys DiTBlock::context_keys(const BlockInputs& in) const {
+  if (in.context_keys == nullptr) return cross_attention_->keys_of(in.context);
+  if (!in.context_keys->k.defined()) *in.context_keys = cross_attention_->keys_of(in.context);
+  return *in.context_keys;
 }
 
 void DiTBlock::prepare(int kept_percent, bool gradients, std::int64_t radius) const {

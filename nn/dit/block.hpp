@@ -21,6 +21,8 @@ struct BlockInputs {
   Tensor modulation = {};   ///< [R, 6, D], of SharedModulation; R as for BranchModulation
   TokenLayout layout = {};  ///< of the stage's tokens
   Tensor context = {};      ///< [B, L, D] for cross-attention, else undefined
+  /// The block's keys and values of the context, which it computes if they are undefined; or nullptr.
+  ContextKeys* context_keys = nullptr;
 };
 
 /// A residual stream whose last branch is not added yet, so that the next block adds it in the pass
@@ -54,6 +56,8 @@ class DiTBlock : public Module {
   void prepare(int kept_percent, bool gradients, std::int64_t radius) const;
 
  private:
+  [[nodiscard]] ContextKeys context_keys(const BlockInputs& in) const;
+
   ModulationTable modulation_;
   SelfAttention attention_;
   std::unique_ptr<LayerNorm> cross_norm_;

@@ -5,6 +5,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
+#include "eflow/nn/dit/context_memory.hpp"
 
 namespace eflow::nn {
 
@@ -39,6 +40,8 @@ ClipStream::ClipStream(const VideoDiT& model, Condition condition, std::int64_t 
   }
   token_frames_ = frames / config.patch.t;
   lengths_ = chunk_lengths(token_frames_, config.chunk_frames);
+  if (condition_.context.defined() && condition_.context_memory == nullptr)
+    condition_.context_memory = std::make_shared<ContextMemory>(condition_.context);
   layers_.resize(static_cast<std::size_t>(config.blocks()));
 }
 

@@ -2,12 +2,16 @@
 // Condition: the inputs of a network other than (x, t, s). All fields are optional, and a network
 // ignores the fields that it does not use.
 
+#include <memory>
+
 #include "eflow/core/base/export.hpp"
 #include "eflow/core/tensor/tensor.hpp"
 
 EFLOW_EXPORT_BEGIN
 
 namespace eflow::nn {
+
+class ContextMemory;
 
 /// The blocks that a pass evaluates. [arXiv 2603.27086, §3.2 and B.2]
 enum class Path {
@@ -18,6 +22,9 @@ enum class Path {
 struct Condition {
   Tensor labels = {};   ///< i64 [B]; undefined: no sample has a label
   Tensor context = {};  ///< [B, L, E], text tokens
+  /// Of `context`; nullptr: each pass computes its keys and values. Passes that record gradients do
+  /// not use it.
+  std::shared_ptr<ContextMemory> context_memory = {};
   /// [L, E], the context of the null condition; undefined: zeros. Networks do not read it; guidance
   /// does.
   Tensor null_context = {};

@@ -7,6 +7,7 @@
 #include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/attention/token_layout.hpp"
 #include "eflow/nn/dit/clip_stream.hpp"
+#include "eflow/nn/dit/context_memory.hpp"
 #include "eflow/nn/layers/patch.hpp"
 #include "eflow/nn/layers/rope3d.hpp"
 
@@ -200,20 +201,13 @@ Tensor VideoDiT::evaluate_part(const Tensor& x, const Tensor& e, const Grid3& gr
 Tensor VideoDiT::evaluate(const Tensor& x, const Tensor& e, const TokenLayout& layout,
                           const Condition& condition, std::vector<LayerStream>* layers) const {
   BlockInputs dense{.modulation = modulation_(e), .layout = layout, .context = {}};
-  if (context_in_) {
-    const Tensor context = (*context_out_)(gelu((*context_in_)(condition.context)));
-    dense.context = cast(context, scope().compute());
-  }
-  LayerStream* const first = layers ? layers->data() : nullptr;
-  LayerStream* const middle = first ? first + config_.encoder : nullptr;
-  LayerStream* const decoder = middle ? middle + config_.middle : nullptr;
-
+  if (context_in_) add_context(condition, &dense);
   Tensor h = patch_(x);
   if (positions_.defined()) h = h + layout.table;
-  const Tensor encoded = run(encoder_, h, dense, first);
-  h = run_middle(encoded, dense, condition, middle);
+  const Tensor encoded = run(encoder_, h, dense, layers);
+  h = run_middle(encoded, dense, condition, layers);
   if (fusion_) h = (*fusion_)(concat({h, encoded}, 2));
-  h = run(decoder_, h, dense, decoder);
+  h = run(decoder_, h, dense, layers);
   return from_patches(head_(h, e), config_.patch, layout.grid);
 }
 
@@ -227,6 +221,7 @@ Tensor VideoDiT::run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
   Condition both = condition;
   both.labels = condition.labels.defined() ? doubled_labels(condition.labels) : Tensor();
   both.context = doubled(condition.context);
+  both.context_memory = {};
   both.guidance = doubled(condition.guidance);
   const Grid3 grid = token_grid(x.size(2), x.size(3), x.size(4), config_.patch);
   TokenLayout layout = layout_of(grid);
@@ -284,10 +279,38 @@ Tensor VideoDiT::labels_of(const Condition& condition, std::int64_t batch) const
   return Tensor::from(none, {batch}, scope().device());
 }
 
-Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in, LayerStream* layers) const {
+void VideoDiT::add_context(const Condition& condition, BlockInputs* in) const {
+  const auto projected = [&] {
+    const Tensor context = (*context_out_)(gelu((*context_in_)(condition.context)));
+    return cast(context, scope().compute());
+  };
+  ContextMemory* const memory = grad_enabled() ? nullptr : condition.context_memory.get();
+  if (memory == nullptr) {
+    in->context = projected();
+    return;
+  }
+  if (!memory->context_.is(condition.context))
+    throw InvalidArgument(
+        "[video_dit] condition.context_memory is of another context; make one for each");
+  if (memory->blocks_.empty()) {
+    memory->projected_ = projected();
+    memory->blocks_.resize(static_cast<std::size_t>(config_.blocks()));
+  }
+  in->context = memory->projected_;
+  in->context_keys = memory->blocks_.data();
+}
+
+Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in,
+                     std::vector<LayerStream>* layers) const {
   OpenResidual stream{.x = std::move(x)};
+  ContextKeys* const keys = in.context_keys;
+  auto index = static_cast<std::size_t>(&part == &encoder_  ? 0
+                                        : &part == &middle_ ? config_.encoder
+                                                            : config_.encoder + config_.middle);
   for (const std::unique_ptr<DiTBlock>& block : part) {
-    in.layout.stream = layers ? layers++ : nullptr;
+    in.layout.stream = layers ? &(*layers)[index] : nullptr;
+    in.context_keys = keys ? keys + index : nullptr;
+    ++index;
     if (!config_.recompute || !grad_enabled()) {
       stream = block->open(stream, in);
       continue;
@@ -307,7 +330,7 @@ Tensor VideoDiT::run(const Blocks& part, Tensor x, BlockInputs in, LayerStream* 
 }
 
 Tensor VideoDiT::run_middle(const Tensor& encoded, const BlockInputs& dense,
-                            const Condition& condition, LayerStream* layers) const {
+                            const Condition& condition, std::vector<LayerStream>* layers) const {
   if (condition.path == Path::kWeak) {
     return broadcast_to(reshape(mask_, {1, 1, config_.dim}), encoded.shape());
   }

@@ -101,11 +101,15 @@ class VideoDiT : public Module {
   /// half.
   [[nodiscard]] Tensor run_causal(const Tensor& x, const Tensor& t, const Tensor& s,
                                   const Condition& condition) const;
+  /// Gives the blocks the context, or its memory.
+  void add_context(const Condition& condition, BlockInputs* in) const;
+  /// in.context_keys: of the network's first block, like `layers`.
   [[nodiscard]] Tensor run(const Blocks& part, Tensor x, BlockInputs in,
-                           LayerStream* layers = nullptr) const;
+                           std::vector<LayerStream>* layers = nullptr) const;
   /// The middle blocks over all or the kept tokens; on the weak path, [MASK] instead.
   [[nodiscard]] Tensor run_middle(const Tensor& encoded, const BlockInputs& dense,
-                                  const Condition& condition, LayerStream* layers) const;
+                                  const Condition& condition,
+                                  std::vector<LayerStream>* layers) const;
   /// Converts the head's prediction to F (DiTConfig::prediction).
   [[nodiscard]] Tensor to_velocity(const Tensor& prediction, const Tensor& x,
                                    const Tensor& t) const;

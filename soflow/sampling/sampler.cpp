@@ -8,6 +8,7 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/random_key.hpp"
+#include "eflow/nn/dit/context_memory.hpp"
 #include "eflow/soflow/objective/interpolant.hpp"
 #include "eflow/soflow/objective/purpose.hpp"
 #include "eflow/soflow/objective/times.hpp"
@@ -61,16 +62,30 @@ class Stepper {
   const SampleOptions& options_;
 };
 
+/// Replaces the context of a condition by the null context, and its memory by that of the null
+/// context.
+void take_null_context(nn::Condition* condition) {
+  const Tensor& null = condition->null_context;
+  const auto context = [&] {
+    return null.defined() ? broadcast_to(null, condition->context.shape())
+                          : condition->context * 0.0;
+  };
+  if (condition->context_memory == nullptr) {
+    condition->context = context();
+    return;
+  }
+  std::shared_ptr<nn::ContextMemory>& memory = condition->context_memory->unconditional;
+  if (memory == nullptr) memory = std::make_shared<nn::ContextMemory>(context());
+  condition->context = memory->context();
+  condition->context_memory = std::shared_ptr(memory);
+}
+
 /// The unconditional counterpart of a condition.
 nn::Condition unconditioned_of(const nn::Condition& condition, Unconditional kind,
                                std::int64_t null_label) {
   nn::Condition unconditioned = condition;
   unconditioned.guidance = {};
-  if (condition.context.defined()) {
-    const Tensor& null = condition.null_context;
-    unconditioned.context =
-        null.defined() ? broadcast_to(null, condition.context.shape()) : condition.context * 0.0;
-  }
+  if (condition.context.defined()) take_null_context(&unconditioned);
   if (condition.labels.defined()) {
     const std::vector<std::int64_t> nulls(static_cast<std::size_t>(condition.labels.count()),
                                           null_label);
@@ -122,7 +137,10 @@ std::optional<Tensor> sample(const Network& network, const Tensor& x1,
   }
   const NoGrad off;
   const std::vector<double> grid = time_grid(options.steps, options.shift);
-  const Stepper step(network, ids, condition, options);
+  nn::Condition remembered = condition;
+  if (condition.context.defined() && condition.context_memory == nullptr && options.steps > 1)
+    remembered.context_memory = std::make_shared<nn::ContextMemory>(condition.context);
+  const Stepper step(network, ids, remembered, options);
   Tensor x = x1;
   for (int n = 0; n < options.steps; ++n) {
     const auto i = static_cast<std::size_t>(n);

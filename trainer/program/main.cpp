@@ -56,15 +56,17 @@ const std::vector<Command>& commands() {
 
 namespace {
 
+void print_summary(const Command& command) {
+  std::printf("  eflow %-22s %s\n", command.name, command.summary);
+}
+
 int print_commands() {
   std::printf("eflow " EFLOW_VERSION ": few-step video generators, trained from scratch\n\n");
-  for (const Command& command : commands()) {
-    std::printf("  eflow %-22s %s\n", command.name, command.summary);
-  }
+  for (const Command& command : commands()) print_summary(command);
   std::printf(
       "\n'eflow COMMAND --help' lists a command's options. --device cpu|cuda|cuda:N|auto (or "
-      "EFLOW_DEVICE) selects\nthe device of commands that compute; default: cpu. cuda has not yet "
-      "been run on a GPU.\n");
+      "EFLOW_DEVICE) selects\nthe device of commands that compute; default: cpu. docs/cuda.md says "
+      "what has run on a GPU.\n");
   return 0;
 }
 
@@ -75,6 +77,18 @@ std::size_t match(const Command& command, const Arguments& words) {
   if (words[0] != first) return 0;
   if (!space) return 1;
   return words.size() > 1 && words[1] == space + 1 ? 2 : 0;
+}
+
+/// Lists the commands whose names start with this word, if it is the first of several: `eflow data`.
+bool print_group(const std::string& word) {
+  const auto belongs = [&](const Command& command) {
+    return std::string_view(command.name).starts_with(word + " ");
+  };
+  if (std::none_of(commands().begin(), commands().end(), belongs)) return false;
+  for (const Command& command : commands())
+    if (belongs(command)) print_summary(command);
+  std::printf("\n'eflow COMMAND --help' lists a command's options.\n");
+  return true;
 }
 
 /// The error message for a command line that starts with no command.
@@ -130,6 +144,8 @@ int dispatch(const Arguments& given) {
     if (used > 0)
       return command.run({words.begin() + static_cast<std::ptrdiff_t>(used), words.end()});
   }
+  const bool helps = words.size() == 2 && (words[1] == "--help" || words[1] == "-h");
+  if ((words.size() == 1 || helps) && print_group(words[0])) return helps ? 0 : trainer::kExitUsage;
   throw InvalidArgument(unknown_command(words));
 }
 

@@ -2,6 +2,7 @@
 // Operations on sums between two products: element-wise functions, row reductions, masks,
 // exponentials. The interface is documented in matrix.h.
 
+#include "eflow/kernels_src/tile/cpu/matrix_lanes.h"
 #include "eflow/kernels_src/tile/cpu/matrix_mma.h"
 
 namespace EFLOW_TEXT {
@@ -100,31 +101,20 @@ EFLOW_FN ColVec<C, N> vmap(F&& f, const ColVec<C, N>& first, const V&... rest) {
   return out;
 }
 
-/// Joins the lanes of a vector. Reduces by halves, since extracting lanes one by one is slow.
-template <class V, class Join>
-EFLOW_FN auto join_lanes(V v, Join&& join) {
-  using C = LaneOf<V>;
-  if constexpr (sizeof(V) / sizeof(C) == 2) {
-    return join(C(v[0]), C(v[1]));
-  } else {
-    const auto half = halves_of(v);
-    return join_lanes(join(half.low, half.high), join);
-  }
-}
-
 /// For each row, `start` joined with its columns. join(x, x) is x.
 template <class C, int R, int N, class Join>
 EFLOW_FN RowVec<C, R> join_rows(const Acc<C, R, N>& acc, const RowVec<C, R>& start, Join&& join) {
   RowVec<C, R> out;
-  for (Index r = 0; r < R; ++r) {
-    Pack<C> best = splat<C>(start[r]);
+  const auto row = [&](Index r) {
     const C rest = start[r];
+    Pack<C> best = splat<C>(rest);
     each<C>(0, N, [&](auto j) {
       best = join(best,
                   guarded<C>(j, rest, [&](auto i) { return load<C>(acc.v + r * acc.kStride, i); }));
     });
-    out.v[r] = join_lanes(best, join);
-  }
+    return best;
+  };
+  join_lanes_of_rows<C, R>(out.v, row, join);
   return out;
 }
 template <class C, int R, int N>
@@ -157,27 +147,31 @@ EFLOW_FN ColVec<C, N> col_min(const Acc<C, R, N>& acc, const ColVec<C, N>& start
   return join_columns(acc, start, [](auto a, auto b) { return min_pack(a, b); });
 }
 
-template <class C, int R, int N>
-EFLOW_FN RowVec<C, R> row_sum(const Acc<C, R, N>& acc) {
+/// The sum of the lanes of row(r), for each row.
+template <class C, int R, class Row>
+EFLOW_FN RowVec<C, R> sum_rows(Row&& row) {
   RowVec<C, R> out;
-  for (Index r = 0; r < R; ++r) {
-    Pack<C> sum{};
-    each<C>(0, N, [&](auto j) { sum += load<C>(acc.v + r * acc.kStride, j); });
-    out.v[r] = sum_lanes<C>(sum);
-  }
+  join_lanes_of_rows<C, R>(out.v, row, [](auto a, auto b) { return a + b; });
   return out;
 }
 
 template <class C, int R, int N>
+EFLOW_FN RowVec<C, R> row_sum(const Acc<C, R, N>& acc) {
+  return sum_rows<C, R>([&](Index r) {
+    Pack<C> sum{};
+    each<C>(0, N, [&](auto j) { sum += load<C>(acc.v + r * acc.kStride, j); });
+    return sum;
+  });
+}
+
+template <class C, int R, int N>
 EFLOW_FN RowVec<C, R> row_dot(const Acc<C, R, N>& a, const Acc<C, R, N>& b) {
-  RowVec<C, R> out;
-  for (Index r = 0; r < R; ++r) {
+  return sum_rows<C, R>([&](Index r) {
     const C *const x = a.v + r * a.kStride, *const y = b.v + r * b.kStride;
     Pack<C> sum{};
     each<C>(0, N, [&](auto j) { sum += load<C>(x, j) * load<C>(y, j); });
-    out.v[r] = sum_lanes<C>(sum);
-  }
-  return out;
+    return sum;
+  });
 }
 
 template <class C, int R, int N>
@@ -231,8 +225,7 @@ EFLOW_FN V exp2_fast(V x) {
 
 template <class C, int R, int N>
 EFLOW_FN RowVec<C, R> exp2_sub(Acc<C, R, N>& acc, C scale, const RowVec<C, R>& vec) {
-  RowVec<C, R> out;
-  for (Index r = 0; r < R; ++r) {
+  return sum_rows<C, R>([&](Index r) {
     C* const row = acc.v + r * acc.kStride;
     const Pack<C> x = splat<C>(vec[r]);
     Pack<C> sum{};
@@ -242,9 +235,8 @@ EFLOW_FN RowVec<C, R> exp2_sub(Acc<C, R, N>& acc, C scale, const RowVec<C, R>& v
       store(row, j, e);
       sum += e;
     });
-    out.v[r] = sum_lanes<C>(sum);
-  }
-  return out;
+    return sum;
+  });
 }
 
 template <class C, int R, int N>

@@ -141,6 +141,11 @@ BOOST_AUTO_TEST_CASE(causal_anyflow_goes_through_its_stages) {
 
 BOOST_AUTO_TEST_CASE(wrong_words) {
   refused("", 2, "eflow train");
+  refused("ckpt", 2, "eflow ckpt verify");
+  const auto group = eflow_says("bench --help");
+  BOOST_TEST(group.code == 0);
+  BOOST_TEST((contains(group.text, "eflow bench comm") && !contains(group.text, "eflow train")));
+  refused("ckpts", 2, "unknown command 'ckpts'");
   refused("tran", 2, "did you mean 'train'?");
   refused("data pakc", 2, "did you mean 'data pack'?");
   refused("train --out x --train.bach=3", 2, "did you mean 'train.batch'?");
