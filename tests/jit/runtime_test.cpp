@@ -168,6 +168,27 @@ BOOST_AUTO_TEST_CASE(additions_of_all_blocks_arrive) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(units_are_fields_of_the_definition) {
+  const test::TempDir dir;
+  Runtime runtime(with_cache(dir));
+  runtime.add_text("acme/scale.h", kText);
+  KernelDefinition scale{"scale", "acme/scale.h", "scale<$t0, $c0>"};
+  scale.warpgroups = "1";
+  scale.bulk_copies = "$c1";
+  runtime.define(scale);
+  const auto program = [&](int bulk) {
+    const KernelRef kernel("scale", KernelSpec("scale", {DType::kF32}, {4, bulk}));
+    return runtime.builder().request(kernel, {Backend::kCuda, "sm_90a"}).program;
+  };
+  BOOST_TEST(contains(program(0), "#define EFLOW_WARPGROUPS 1\n#define EFLOW_BULK_COPIES 0\n"));
+  BOOST_TEST(contains(program(1), "#define EFLOW_WARPGROUPS 1\n#define EFLOW_BULK_COPIES 1\n"));
+  BOOST_CHECK_EXCEPTION(program(2), CompileError, [](const CompileError& e) {
+    return contains(e.what(), "KernelDefinition::bulk_copies, \"$c1\", is 2; expected 0 or 1");
+  });
+  scale.warpgroups = "";
+  BOOST_CHECK_THROW(runtime.define(scale), InvalidArgument);
+}
+
 BOOST_AUTO_TEST_CASE(arguments_of_another_size_are_refused) {
   const auto runtime = runtime_with_scale({});
   BOOST_REQUIRE(runtime->prepare({scale_by(2)})[0].ok());
