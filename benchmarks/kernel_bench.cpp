@@ -19,6 +19,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/stopwatch.hpp"
+#include "eflow/examples/kernels/arguments.hpp"
 #include "eflow/jit/kernel/isa.hpp"
 #include "eflow/jit/runtime.hpp"
 
@@ -26,7 +27,7 @@ namespace {
 
 namespace jit = eflow::jit;
 using eflow::DType;
-using Index = long long;
+using examples::Index;
 using Json = nlohmann::ordered_json;
 
 /// A specialisation of a text of examples/kernels.
@@ -139,11 +140,7 @@ Case of_vector_add(jit::Runtime& d, DType t) {
   const Kernel kernel(d, "vector_add.h", "vector_add<$t0>", t);
   const Array x = random(n, t, 1), y = random(n, t, 2), z = zeros(n, t);
   return {"vector_add", {{"n", n}}, [=] {
-            struct {
-              const void *x, *y;
-              void* z;
-              Index count, per_block;
-            } const args{x.data(), y.data(), z.data(), n, per_block};
+            const examples::VectorAddArgs args{x.data(), y.data(), z.data(), n, per_block};
             kernel({.x = blocks(n, per_block)}, args);
           }};
 }
@@ -153,11 +150,7 @@ Case of_softmax(jit::Runtime& d, DType t) {
   const Kernel kernel(d, "softmax.h", "softmax_rows<$t0, $c0>", t, {1024});
   const Array x = random(rows * width, t, 1), y = zeros(rows * width, t);
   return {"softmax", {{"rows", rows}, {"width", width}}, [=] {
-            struct {
-              const void* x;
-              void* y;
-              Index rows, width, per_block;
-            } const args{x.data(), y.data(), rows, width, per_block};
+            const examples::SoftmaxArgs args{x.data(), y.data(), rows, width, per_block};
             kernel({.x = blocks(rows, per_block)}, args);
           }};
 }
@@ -167,13 +160,7 @@ Case of_dropout(jit::Runtime& d, DType t) {
   const Kernel kernel(d, "dropout.h", "dropout<$t0>", t);
   const Array x = random(n, t, 1), y = zeros(n, t);
   return {"dropout", {{"n", n}}, [=] {
-            struct {
-              const void* x;
-              void* y;
-              Index count, per_block;
-              float p;
-              unsigned key_low, key_high;
-            } const args{x.data(), y.data(), n, per_block, 0.25f, 7, 11};
+            const examples::DropoutArgs args{x.data(), y.data(), n, per_block, 0.25f, 7, 11};
             kernel({.x = blocks(n, per_block)}, args);
           }};
 }
@@ -185,11 +172,7 @@ Case of_matmul(jit::Runtime& d, DType t) {
   const Array x = random(m * k, t, 1), w = random(k * n, t, 2), b = random(n, t, 3);
   const Array y = zeros(m * n, t);
   return {"matmul", {{"m", m}, {"n", n}, {"k", k}}, [=] {
-            struct {
-              const void *x, *w, *bias;
-              void* y;
-              Index m, n, k;
-            } const args{x.data(), w.data(), b.data(), y.data(), m, n, k};
+            const examples::MatmulArgs args{x.data(), w.data(), b.data(), y.data(), m, n, k};
             kernel({.x = blocks(n, tile_n), .y = blocks(m, tile_m)}, args);
           }};
 }
@@ -201,12 +184,9 @@ Case of_layer_norm(jit::Runtime& d, DType t) {
   const Array o = random(width, t, 3), y = zeros(rows * width, t);
   const Array mean = zeros(rows, DType::kF32), rstd = zeros(rows, DType::kF32);
   return {"layer_norm", {{"rows", rows}, {"width", width}}, [=] {
-            struct {
-              const void *x, *f, *o;
-              void *y, *mean, *rstd;
-              Index rows, width, per_block;
-            } const args{x.data(),    f.data(), o.data(), y.data(), mean.data(),
-                         rstd.data(), rows,     width,    per_block};
+            const examples::LayerNormArgs args{x.data(), f.data(),    o.data(),
+                                               y.data(), mean.data(), rstd.data(),
+                                               rows,     width,       per_block};
             kernel({.x = blocks(rows, per_block)}, args);
           }};
 }
@@ -221,12 +201,9 @@ Case of_layer_norm_grad(jit::Runtime& d, DType t) {
   const Array mean = random(rows, DType::kF32, 4), rstd = random(rows, DType::kF32, 5);
   const Array parts = zeros(blocks(rows, per_block) * 2 * width, DType::kF32);
   return {"layer_norm_grad", {{"rows", rows}, {"width", width}}, [=] {
-            struct {
-              const void *x, *dy, *f, *mean, *rstd;
-              void *dx, *df, *d_o, *parts;
-              Index rows, width, per_block;
-            } const args{x.data(),  dy.data(),  f.data(),     mean.data(), rstd.data(), dx.data(),
-                         df.data(), d_o.data(), parts.data(), rows,        width,       per_block};
+            const examples::LayerNormGradArgs args{x.data(),     dy.data(), f.data(),  mean.data(),
+                                                   rstd.data(),  dx.data(), df.data(), d_o.data(),
+                                                   parts.data(), rows,      width,     per_block};
             of_rows({.x = blocks(rows, per_block)}, args);
             sum_parts({.x = 1}, args);
           }};
@@ -240,12 +217,8 @@ Case of_attention(jit::Runtime& d, DType t) {
   const Array q = random(size, t, 1), k = random(size, t, 2), v = random(size, t, 3);
   const Array o = zeros(size, t);
   return {"attention", {{"heads", heads}, {"tokens", tokens}, {"dim", dim}}, [=] {
-            struct {
-              const void *q, *k, *v;
-              void* o;
-              Index tokens;
-              float scale;
-            } const args{q.data(), k.data(), v.data(), o.data(), tokens, 1.4426950f / 8};
+            const examples::AttentionArgs args{q.data(), k.data(), v.data(),
+                                               o.data(), tokens,   1.4426950f / 8};
             kernel({.x = blocks(tokens, m), .y = heads}, args);
           }};
 }
@@ -253,18 +226,14 @@ Case of_attention(jit::Runtime& d, DType t) {
 Case of_grouped_gemm(jit::Runtime& d, DType t) {
   const std::vector<int> begin{0, 100, 400, 400, 512, 700, 850, 1000, 1024};
   const Index groups = 8, rows = begin.back(), n = 512, k = 512;
-  const int tile_m = 64, tile_n = 128, tile_k = 512;
+  const int tile_m = 256, tile_n = 256, tile_k = t == DType::kF32 ? 256 : 512;
   const Kernel kernel(d, "grouped_gemm.h", "grouped_gemm<$t0, $c0, $c1, $c2>", t,
                       {tile_m, tile_n, tile_k});
   const Array x = random(rows * k, t, 1), w = random(groups * k * n, t, 2);
   const Array y = zeros(rows * n, t), begins = numbers(begin);
   return {"grouped_gemm", {{"begin", begin}, {"n", n}, {"k", k}}, [=] {
-            struct {
-              const void *x, *w;
-              void* y;
-              const void* begin;
-              Index groups, n, k;
-            } const args{x.data(), w.data(), y.data(), begins.data(), groups, n, k};
+            const examples::GroupedGemmArgs args{x.data(), w.data(), y.data(), begins.data(),
+                                                 groups,   n,        k};
             kernel({.x = blocks(n, tile_n), .y = rows / tile_m + groups}, args);
           }};
 }
@@ -274,11 +243,7 @@ Case of_cumsum(jit::Runtime& d, DType t) {
   const Kernel kernel(d, "cumsum.h", "cumsum<$t0>", t);
   const Array x = random(rows * width, t, 1), y = zeros(rows * width, t);
   return {"cumsum", {{"rows", rows}, {"width", width}}, [=] {
-            struct {
-              const void* x;
-              void* y;
-              Index width;
-            } const args{x.data(), y.data(), width};
+            const examples::CumsumArgs args{x.data(), y.data(), width};
             kernel({.x = rows}, args);
           }};
 }
@@ -293,12 +258,8 @@ Case of_rows_by_index(jit::Runtime& d, DType t, const std::string& function) {
   const Array indices = numbers(index);
   const Array sums = zeros(entries * width, DType::kF32);
   return {function, {{"entries", entries}, {"rows", rows}, {"width", width}}, [=] {
-            struct {
-              const void *table, *index;
-              void *y, *sums;
-              Index rows, width, per_block;
-            } const args{table.data(), indices.data(), y.data(), sums.data(),
-                         rows,         width,          per_block};
+            const examples::GatherScatterArgs args{
+                table.data(), indices.data(), y.data(), sums.data(), rows, width, per_block};
             kernel({.x = blocks(rows, per_block)}, args);
           }};
 }

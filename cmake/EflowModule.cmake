@@ -40,7 +40,7 @@ endfunction()
 
 # Every path of the repository: for tests and benchmarks.
 add_library(eflow_everything INTERFACE)
-eflow_include_root(everything everything benchmarks core io jit kernels_src nn soflow tests trainer)
+eflow_include_root(everything everything benchmarks core examples io jit kernels_src nn soflow tests trainer)
 target_include_directories(eflow_everything INTERFACE ${everything})
 
 # eflow_see_private(TARGET MODULE...): TARGET is a part of these modules that is built by itself.

@@ -105,7 +105,7 @@ struct Runtime::State {
       if (is_overridden(entry->file))
         overridden.insert(spec);
       else
-        table.insert(spec, {entry->run, entry->args_bytes});
+        table.insert(spec, {entry->run, entry->args_bytes, argument_types_of(*entry)});
     }
     limits = host_limits(std::string(name_of(isa)), pool.size(),
                          static_cast<std::int64_t>(ThreadPool::kScratchBytes));
@@ -160,7 +160,9 @@ struct Runtime::State {
       table_insert(
           table, loaded, kernel, time, out,
           [&](const Artifact& a, const BuildRequest&) {
-            HostKernel fresh = load_host_kernel(a.image, options.check || options.emulate);
+            HostKernel fresh = load_host_kernel(
+                a.image,
+                {.for_debugger = options.check || options.emulate, .one_thread = pool.size() == 1});
             if (options.emulate)
               connect_emulated(fresh, builder.definitions().source(kernel).threads);
             return std::make_shared<const HostKernel>(fresh);

@@ -7,7 +7,7 @@
 namespace eflow::detail {
 namespace {
 
-/// A text over the window: blocks of 128 threads, one expression, two switches that stand before the text.
+/// A text over the window: blocks of 128 threads, one expression, the two units of sm_90a.
 jit::KernelDefinition window_text(const std::string& name, jit::ConfigSpace space,
                                   std::int64_t (*shared_bytes)(const jit::KernelSpec&)) {
   return {.name = name,
@@ -16,7 +16,8 @@ jit::KernelDefinition window_text(const std::string& name, jit::ConfigSpace spac
           .threads = 128,
           .space = std::move(space),
           .shared_bytes = shared_bytes,
-          .prologue = "#define EFLOW_WARPGROUPS $c9\n#define EFLOW_BULK_COPIES $c10\n"};
+          .warpgroups = "$c9",
+          .bulk_copies = "$c10"};
 }
 
 /// Whether a config fits, from what a text holds: tiles of a head's sums and of scores, and whether these have keys for rows.

@@ -9,12 +9,7 @@ double attention(const DevicePtr& device, DType dtype) {
   const eflow::Shape shape{kHeads, kTokens, kDim};
   const Tensor q = random(shape, dtype, device, 1), k = random(shape, dtype, device, 2);
   const Tensor v = random(shape, dtype, device, 3), o = Tensor::empty(shape, dtype, device);
-  struct {
-    const void *q, *k, *v;
-    void* o;
-    Index tokens;
-    float scale;
-  } const args{q.data(), k.data(), v.data(), o.data(), kTokens, 1.4426950f / 8};
+  const AttentionArgs args{q.data(), k.data(), v.data(), o.data(), kTokens, 1.4426950f / 8};
   kernel({.x = blocks(kTokens, 64), .y = kHeads}, args);
 
   const auto a = q.to_vector<double>(), b = k.to_vector<double>(), c = v.to_vector<double>();

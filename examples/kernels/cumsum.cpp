@@ -7,11 +7,7 @@ double cumsum(const DevicePtr& device, DType dtype) {
   const Kernel kernel(device, "cumsum.h", "cumsum<$t0>", dtype);
   const Tensor x = random({rows, width}, dtype, device, 1);
   const Tensor y = Tensor::empty({rows, width}, dtype, device);
-  struct {
-    const void* x;
-    void* y;
-    Index width;
-  } const args{x.data(), y.data(), width};
+  const CumsumArgs args{x.data(), y.data(), width};
   kernel({.x = rows}, args);
 
   auto expected = x.to_vector<double>();

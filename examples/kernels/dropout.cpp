@@ -9,13 +9,7 @@ double dropout(const DevicePtr& device, DType dtype) {
   const Tensor x = random({samples, count}, dtype, device, 1);
   const Tensor y = Tensor::empty({samples, count}, dtype, device);
   const Tensor dx = Tensor::empty({samples, count}, dtype, device);
-  struct {
-    const void* x;
-    void* y;
-    Index count, per_block;
-    float p;
-    unsigned key_low, key_high;
-  } args{x.data(), y.data(), count, per_block, p, 7, 11};
+  DropoutArgs args{x.data(), y.data(), count, per_block, p, 7, 11};
   const eflow::jit::Grid grid{.x = blocks(count, per_block), .y = samples};
   kernel(grid, args);
   args.y = dx.data();  // the gradient of the sum of y x: the same numbers are dropped

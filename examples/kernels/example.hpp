@@ -12,6 +12,7 @@
 
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/tensor.hpp"
+#include "eflow/examples/kernels/arguments.hpp"
 #include "eflow/jit/runtime.hpp"
 
 namespace examples {
@@ -19,7 +20,6 @@ namespace examples {
 using eflow::DevicePtr;
 using eflow::DType;
 using eflow::Tensor;
-using Index = long long;
 
 /// A specialisation of a text of this folder, compiled for the device. `expression` is its C++ name:
 /// "softmax<$t0, $c0>", with the dtype for $t0 and the constants for $c0, $c1, ...

@@ -12,11 +12,8 @@ double gather_scatter(const DevicePtr& device, DType dtype) {
   const Tensor indices = Tensor::from(index, {rows}, device);
   const Tensor y = Tensor::empty({rows, width}, dtype, device);
   const Tensor sums = Tensor::zeros({entries, width}, DType::kF32, device);
-  struct {
-    const void *table, *index;
-    void *y, *sums;
-    Index rows, width, per_block;
-  } const args{table.data(), indices.data(), y.data(), sums.data(), rows, width, per_block};
+  const GatherScatterArgs args{table.data(), indices.data(), y.data(), sums.data(),
+                               rows,         width,          per_block};
   gather({.x = blocks(rows, per_block)}, args);
   scatter({.x = blocks(rows, per_block)}, args);
 

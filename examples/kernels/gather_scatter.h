@@ -22,8 +22,7 @@ void gather_rows(const Block& block, const GatherScatter<T>& a) {
   const Index first = block.x * a.per_block, last = min_of(first + a.per_block, a.rows);
   each_row(first, last, [&](Index r, Team team) {
     const T* const from = a.table + a.index[r] * a.width;
-    team.template each<C>(0, a.width,
-                          [&](auto i) { store(a.y + r * a.width, i, load<C>(from, i)); });
+    team.template each<C>(0, a.width, [&](auto i) { copy(a.y + r * a.width, from, i); });
   });
 }
 

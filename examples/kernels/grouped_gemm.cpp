@@ -12,12 +12,7 @@ double grouped_gemm(const DevicePtr& device, DType dtype) {
                w = random({groups, k, n}, dtype, device, 2);
   const Tensor y = Tensor::empty({rows, n}, dtype, device);
   const Tensor begins = Tensor::from(begin, {groups + 1}, device);
-  struct {
-    const void *x, *w;
-    void* y;
-    const void* begin;
-    Index groups, n, k;
-  } const args{x.data(), w.data(), y.data(), begins.data(), groups, n, k};
+  const GroupedGemmArgs args{x.data(), w.data(), y.data(), begins.data(), groups, n, k};
   // At most one tile of each group is not full.
   kernel({.x = blocks(n, tile_n), .y = rows / tile_m + groups}, args);
 

@@ -10,12 +10,8 @@ double layer_norm(const DevicePtr& device, DType dtype) {
   const Tensor y = Tensor::empty({rows, width}, dtype, device);
   const Tensor mean = Tensor::empty({rows}, DType::kF32, device);
   const Tensor rstd = Tensor::empty({rows}, DType::kF32, device);
-  struct {
-    const void *x, *f, *o;
-    void *y, *mean, *rstd;
-    Index rows, width, per_block;
-  } const args{x.data(),    f.data(), o.data(), y.data(), mean.data(),
-               rstd.data(), rows,     width,    per_block};
+  const LayerNormArgs args{x.data(),    f.data(), o.data(), y.data(), mean.data(),
+                           rstd.data(), rows,     width,    per_block};
   kernel({.x = blocks(rows, per_block)}, args);
 
   auto expected = x.to_vector<double>();

@@ -35,12 +35,9 @@ double layer_norm_grad(const DevicePtr& device, DType dtype) {
   const Tensor means = Tensor::from(mean, {rows}, device),
                rstds = Tensor::from(rstd, {rows}, device);
   const Tensor parts = Tensor::empty({blocks(rows, per_block), 2, width}, DType::kF32, device);
-  struct {
-    const void *x, *dy, *f, *mean, *rstd;
-    void *dx, *df, *d_o, *parts;
-    Index rows, width, per_block;
-  } const args{x.data(),  dy.data(),  f.data(),     means.data(), rstds.data(), dx.data(),
-               df.data(), d_o.data(), parts.data(), rows,         width,        per_block};
+  const LayerNormGradArgs args{x.data(),     dy.data(), f.data(),  means.data(),
+                               rstds.data(), dx.data(), df.data(), d_o.data(),
+                               parts.data(), rows,      width,     per_block};
   of_rows({.x = blocks(rows, per_block)}, args);
   sum_parts({.x = 1}, args);
   return std::max({error_of(dx, [&](std::size_t i) { return dx64[i]; }),

@@ -9,11 +9,7 @@ double matmul(const DevicePtr& device, DType dtype) {
                       {tile_m, tile_n, tile_k});
   const Tensor x = random({m, k}, dtype, device, 1), w = random({k, n}, dtype, device, 2);
   const Tensor bias = random({n}, dtype, device, 3), y = Tensor::empty({m, n}, dtype, device);
-  struct {
-    const void *x, *w, *bias;
-    void* y;
-    Index m, n, k;
-  } const args{x.data(), w.data(), bias.data(), y.data(), m, n, k};
+  const MatmulArgs args{x.data(), w.data(), bias.data(), y.data(), m, n, k};
   kernel({.x = blocks(n, tile_n), .y = blocks(m, tile_m)}, args);
 
   const auto a = x.to_vector<double>(), b = w.to_vector<double>(), c = bias.to_vector<double>();

@@ -8,11 +8,7 @@ double softmax_of(const DevicePtr& device, DType dtype, Index rows, Index width)
   const Kernel kernel(device, "softmax.h", "softmax_rows<$t0, $c0>", dtype, {most});
   const Tensor x = random({rows, width}, dtype, device, 1);
   const Tensor y = Tensor::empty({rows, width}, dtype, device);
-  struct {
-    const void* x;
-    void* y;
-    Index rows, width, per_block;
-  } const args{x.data(), y.data(), rows, width, 4};
+  const SoftmaxArgs args{x.data(), y.data(), rows, width, 4};
   kernel({.x = blocks(rows, 4)}, args);
 
   auto expected = x.to_vector<double>();

@@ -7,11 +7,7 @@ double vector_add(const DevicePtr& device, DType dtype) {
   const Kernel kernel(device, "vector_add.h", "vector_add<$t0>", dtype);
   const Tensor x = random({count}, dtype, device, 1), y = random({count}, dtype, device, 2);
   const Tensor z = Tensor::empty({count}, dtype, device);
-  struct {
-    const void *x, *y;
-    void* z;
-    Index count, per_block;
-  } const args{x.data(), y.data(), z.data(), count, per_block};
+  const VectorAddArgs args{x.data(), y.data(), z.data(), count, per_block};
   kernel({.x = blocks(count, per_block)}, args);
 
   const auto a = x.to_vector<double>(), b = y.to_vector<double>();

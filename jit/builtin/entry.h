@@ -4,6 +4,7 @@
 // namespace (jit/CMakeLists.txt).
 
 #include "eflow/jit/kernel/builtin_entry.hpp"
+#include "eflow/kernels_src/tile/base/argument_types.h"
 #include "eflow/kernels_src/tile/base/types.h"
 
 namespace EFLOW_TEXT {
@@ -27,6 +28,13 @@ constexpr std::size_t args_bytes(void (*)(const Block&, const Args&)) {
   return sizeof(Args);
 }
 
+template <class Args>
+inline constexpr ArgumentTypes kTypesOf = argument_types<Args>();
+template <class Args>
+constexpr const void* types_of(void (*)(const Block&, const Args&)) {
+  return &kTypesOf<Args>;
+}
+
 template <class T>
 inline constexpr eflow::DType kDTypeOf = eflow::DType::kF32;
 template <>
@@ -48,7 +56,8 @@ inline constexpr eflow::DType kDTypeOf<u8> = eflow::DType::kU8;
 #define EFLOW_ENTRY(name, types, constants, ...)                                                  \
   eflow::jit::BuiltinEntry {                                                                      \
     eflow::jit::KernelSpec(name, EFLOW_UNWRAP types, EFLOW_UNWRAP constants), name, #__VA_ARGS__, \
-        &run_text<&__VA_ARGS__>, EFLOW_TEXT_FILE, args_bytes(&__VA_ARGS__)                        \
+        &run_text<&__VA_ARGS__>, EFLOW_TEXT_FILE, args_bytes(&__VA_ARGS__), 0,                    \
+        types_of(&__VA_ARGS__)                                                                    \
   }
 
 /// One entry per floating-point type.

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -10,10 +11,22 @@
 
 namespace eflow::jit {
 
-/// Candidate paths, best first: names for the loader ("libnvrtc.so.13"), then files in the usual
-/// toolkit directories, newest toolkit first. `name` excludes the version: "libnvrtc.so".
+/// Where libraries of CUDA are looked for, in this order.
+struct CudaPlaces {
+  std::string search_path = "";  ///< LD_LIBRARY_PATH: folders separated by ':'
+  std::filesystem::path toolkits =
+      "/usr/local";                   ///< has cuda and, newest first, cuda-13.0 and so on
+  std::filesystem::path python = "";  ///< VIRTUAL_ENV: the packages nvidia/*/lib in it
+
+  [[nodiscard]] static CudaPlaces from_environment();
+};
+
+/// Candidate paths, best first: files in these places, then names for the loader ("libnvrtc.so.13").
+/// Names come last because they find whatever copy the process has loaded, such as PyTorch's. `name`
+/// excludes the version: "libnvrtc.so".
 [[nodiscard]] std::vector<std::string> cuda_library_paths(
-    std::string_view name, const std::vector<std::string_view>& versions = {".13", ".12"});
+    std::string_view name, const std::vector<std::string_view>& versions = {".13", ".12"},
+    const CudaPlaces& places = CudaPlaces::from_environment());
 
 /// A library of the toolkit, or one that is installed beside it.
 struct CudaLibrary {

@@ -168,14 +168,21 @@ std::optional<fs::path> look_up(const std::string& name, const std::string& sear
   return std::nullopt;
 }
 
+constexpr std::chrono::seconds kVersionTime{20};
+
 /// Returns "gcc version 12.2.0 (...), x86_64-linux-gnu" from the output of `-v`; nullopt if the
-/// program is not g++ or clang++.
+/// program is not g++ or clang++. Throws CompileError if it does not end.
 std::optional<std::string> ask_version(const fs::path& compiler, const std::string& search_path) {
   const ProcessResult r = run_process({.argv = {compiler.string(), "-v"},
                                        .environment = {"PATH=" + search_path, "LC_ALL=C"},
                                        .directory = "/",
-                                       .timeout = std::chrono::seconds(20),
+                                       .timeout = kVersionTime,
                                        .stop = {}});
+  if (r.timed_out) {
+    throw CompileError(str("[jit] ", compiler.string(), " -v took more than ", kVersionTime.count(),
+                           " s; the machine is too busy, or the compiler hangs: set EFLOW_CXX to ",
+                           "another"));
+  }
   if (!r.ok()) return std::nullopt;
   std::string version, target;
   for (std::size_t at = 0; at < r.output.size();) {
@@ -209,7 +216,11 @@ FoundCompiler find_host_compiler(const HostCompilerOptions& options) {
       }
       tried += str(tried.empty() ? "" : ", ", path->string(),
                    " does not answer -v as g++ or clang++ do");
-    } catch (const Error& e) {
+    } catch (const NothingFree& e) {
+      // The next compiler, or none, would be another key for the same kernel.
+      throw CompileError(
+          str("[jit] the compiler ", path->string(), " cannot be started now: ", e.what()));
+    } catch (const IoError& e) {
       tried += str(tried.empty() ? "" : ", ", e.what());
     }
   }

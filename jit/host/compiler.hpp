@@ -17,7 +17,8 @@ struct HostCompilerOptions {
   std::filesystem::path sources = {};  ///< where a debugger finds the texts; empty: nowhere
 };
 
-/// Finds a compiler and queries its version. Never throws.
+/// Finds a compiler and queries its version. Throws CompileError if the first one that exists cannot
+/// be started now, or does not answer: another in its place would change the keys of all kernels.
 [[nodiscard]] FoundCompiler find_host_compiler(const HostCompilerOptions& options);
 
 }  // namespace eflow::jit

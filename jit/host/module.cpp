@@ -68,8 +68,8 @@ void* load(std::string_view image) {
 
 }  // namespace
 
-HostKernel load_host_kernel(std::string_view image, bool for_debugger) {
-  void* handle = for_debugger ? load_for_debugger(image) : load(image);
+HostKernel load_host_kernel(std::string_view image, const HostModuleOptions& options) {
+  void* handle = options.for_debugger ? load_for_debugger(image) : load(image);
   if (handle == nullptr) fail("cannot be loaded");
   HostKernel kernel;
   kernel.run = reinterpret_cast<void (*)(const void*, const void*)>(dlsym(handle, "eflow_run"));
@@ -78,6 +78,8 @@ HostKernel load_host_kernel(std::string_view image, bool for_debugger) {
   kernel.args_bytes = static_cast<std::size_t>(*static_cast<const unsigned long long*>(bytes));
   kernel.types = argument_types_of(image);
   kernel.checked = connect_checked(handle);
+  if (void* const one_thread = dlsym(handle, "eflow_one_thread"))  // of texts that add atomically
+    *static_cast<bool*>(one_thread) = options.one_thread;
   return kernel;
 }
 

@@ -12,9 +12,14 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
-/// Loads the kernel, from a file if a debugger is to find its lines. Throws DeviceError with the
-/// loader's message.
-[[nodiscard]] HostKernel load_host_kernel(std::string_view image, bool for_debugger = false);
+struct HostModuleOptions {
+  bool for_debugger = false;  ///< load from a file, so that a debugger finds its lines
+  /// All launches run on one thread, one after another: additions need not be atomic.
+  bool one_thread = false;
+};
+/// Loads the kernel. Throws DeviceError with the loader's message.
+[[nodiscard]] HostKernel load_host_kernel(std::string_view image,
+                                          const HostModuleOptions& options = {});
 
 }  // namespace eflow::jit
 

@@ -11,8 +11,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <string_view>
+#include <thread>
 
 #include "eflow/core/base/atomic_file.hpp"
 #include "eflow/core/base/error.hpp"
@@ -30,6 +32,8 @@ constexpr std::chrono::milliseconds kTick{20};
 constexpr std::chrono::milliseconds kOrphanSilence{2000}, kOrphanTime{10'000};
 /// Time after SIGKILL for which the program's end is awaited.
 constexpr std::chrono::seconds kKillTime{10};
+/// Attempts to start a program on a machine that is short of something, in about a second.
+constexpr int kStarts = 5;
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> out;
@@ -52,8 +56,8 @@ struct SpawnSetup {
   }
 };
 
-/// Starts the child in a process group of its own, with `out` as stdout and stderr.
-pid_t start(const Process& p, int out) {
+/// Starts the child in a process group of its own, with `out` as stdout and stderr. Returns an errno.
+int spawn(const Process& p, int out, pid_t& pid) {
   SpawnSetup setup;
   posix_spawn_file_actions_addopen(&setup.actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&setup.actions, out, 1);
@@ -68,14 +72,43 @@ pid_t start(const Process& p, int out) {
   posix_spawnattr_setsigdefault(&setup.attributes, &all);
   posix_spawnattr_setflags(&setup.attributes,
                            POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  return posix_spawn(&pid, p.argv[0].c_str(), &setup.actions, &setup.attributes,
+                     pointers(p.argv).data(), pointers(p.environment).data());
+}
+
+/// A child and the end of the pipe that its output comes from.
+struct Started {
   pid_t pid = -1;
-  const int code = posix_spawn(&pid, p.argv[0].c_str(), &setup.actions, &setup.attributes,
-                               pointers(p.argv).data(), pointers(p.environment).data());
-  if (code != 0) {
-    errno = code;
-    throw_errno("cannot start", p.argv[0]);
+  FileDescriptor output = {};
+};
+
+/// Returns an errno.
+int try_start(const Process& p, Started& out) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  out.output = FileDescriptor(ends[0]);
+  const FileDescriptor write_end(ends[1]);
+  return spawn(p, write_end.get(), out.pid);
+}
+
+/// Tries again while the machine is short of something.
+Started start(const Process& p) {
+  Started out;
+  int code = 0;
+  std::chrono::milliseconds pause{10};
+  for (int left = kStarts; left > 0; --left, pause *= 4) {
+    code = try_start(p, out);
+    if (code == 0) return out;
+    const bool may_pass = code == EAGAIN || code == ENOMEM || code == EMFILE || code == ENFILE;
+    if (!may_pass) {
+      errno = code;
+      throw_errno("cannot start", p.argv[0]);
+    }
+    if (left > 1) std::this_thread::sleep_for(pause);
   }
-  return pid;
+  throw NothingFree(str("[cannot start] ", p.argv[0], ": ", std::strerror(code), ", ", kStarts,
+                        " times; end other programs, or raise the limits on processes and open ",
+                        "files (ulimit -u, ulimit -n)"));
 }
 
 /// Reads the available output. Returns false at its end.
@@ -119,13 +152,10 @@ int reap(pid_t pid) {
 }  // namespace
 
 ProcessResult run_process(const Process& p) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) throw_errno("pipe for", p.argv[0]);
-  const FileDescriptor read_end(ends[0]);
-  FileDescriptor write_end(ends[1]);
   const Clock::time_point begin = Clock::now();
-  const pid_t pid = start(p, write_end.get());
-  write_end = FileDescriptor();
+  const Started child = start(p);
+  const pid_t pid = child.pid;
+  const FileDescriptor& read_end = child.output;
 
   ProcessResult result;
   std::size_t dropped = 0;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "eflow/core/base/atomic_file.hpp"
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/base/export.hpp"
 
 EFLOW_EXPORT_BEGIN
@@ -37,7 +38,14 @@ struct ProcessResult {
   [[nodiscard]] bool ok() const { return exit_code == 0 && !timed_out && !stopped; }
 };
 
-/// Runs the program to completion. Throws IoError if it cannot be started.
+/// Thrown if a program cannot be started now, although it may be later: no process, memory or file
+/// descriptor was free, in several attempts.
+struct NothingFree : IoError {
+  using IoError::IoError;
+};
+
+/// Runs the program to completion. Throws IoError if it cannot be started, NothingFree if that may
+/// pass.
 [[nodiscard]] ProcessResult run_process(const Process& process);
 
 /// A new directory (mode 0700) below `parent`, removed with its contents on destruction. A file in it

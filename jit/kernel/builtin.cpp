@@ -1,5 +1,6 @@
 #include "eflow/jit/kernel/builtin.hpp"
 
+#include <cstring>
 #include <vector>
 
 #include "eflow/jit/builtin/tables.inc"
@@ -17,6 +18,12 @@ BuiltinIndex builtin_index(Isa isa) {
     }
   }
   return index;
+}
+
+ArgumentTypes argument_types_of(const BuiltinEntry& entry) {
+  ArgumentTypes out = kUnknownArguments;
+  if (entry.types != nullptr) std::memcpy(&out, entry.types, sizeof out);
+  return out;
 }
 
 }  // namespace eflow::jit

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "eflow/core/base/export.hpp"
+#include "eflow/jit/arguments/argument_types.hpp"
 #include "eflow/jit/kernel/builtin_entry.hpp"
 #include "eflow/jit/kernel/isa.hpp"
 
@@ -16,6 +17,9 @@ using BuiltinIndex = std::unordered_map<KernelSpec, const BuiltinEntry*, KernelS
 
 /// Returns every built-in specialisation, in its best form that requires no more than `isa`.
 [[nodiscard]] BuiltinIndex builtin_index(Isa isa);
+
+/// The types of the fields of its argument struct.
+[[nodiscard]] ArgumentTypes argument_types_of(const BuiltinEntry& entry);
 
 }  // namespace eflow::jit
 

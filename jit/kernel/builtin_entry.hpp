@@ -17,6 +17,8 @@ struct BuiltinEntry {
   const char* file;               ///< path of the kernel text, for KernelTexts
   std::size_t args_bytes;         ///< size of the argument struct
   std::int64_t shared_bytes = 0;  ///< dynamic shared memory of a block on a GPU
+  /// The ArgumentTypes of the argument struct (kernels_src/tile/base/argument_types.h); null: unknown.
+  const void* types = nullptr;
 };
 
 struct BuiltinTable {

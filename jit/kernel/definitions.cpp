@@ -69,6 +69,18 @@ std::string expand(std::string_view pattern, const KernelRef& kernel) {
   return out;
 }
 
+/// The line that switches a unit on or off; empty if the definition does not name it.
+std::string define_unit(std::string_view macro, std::string_view field, const std::string& pattern,
+                        const KernelRef& kernel) {
+  if (pattern.empty()) return "";
+  const std::string value = expand(pattern, kernel);
+  if (value != "0" && value != "1") {
+    throw CompileError(str("[jit] ", to_string(kernel.spec, kernel.name), ": KernelDefinition::",
+                           field, ", \"", pattern, "\", is ", value, "; expected 0 or 1"));
+  }
+  return str("#define ", macro, " ", value, "\n");
+}
+
 const BuiltinIndex& all_builtin() {
   static const BuiltinIndex index = builtin_index(Isa::kBaseline);
   return index;
@@ -122,7 +134,8 @@ void KernelDefinitions::add(const KernelDefinition& d) {
   const auto [at, fresh] = added_.try_emplace(d.name, d);
   KernelDefinition& known = at->second;
   if (!fresh && (known.text != d.text || known.expression != d.expression ||
-                 known.threads != d.threads || known.prologue != d.prologue)) {
+                 known.threads != d.threads || known.prologue != d.prologue ||
+                 known.warpgroups != d.warpgroups || known.bulk_copies != d.bulk_copies)) {
     throw InvalidArgument(str("[jit] there already is a kernel ", d.name, ", ", known.expression,
                               " of ", known.text));
   }
@@ -143,7 +156,10 @@ KernelSource KernelDefinitions::source(const KernelRef& kernel) const {
   }
   const KernelDefinition& d = added->second;
   return {d.text, expand(d.expression, kernel), d.threads,
-          d.shared_bytes ? d.shared_bytes(kernel.spec) : 0, expand(d.prologue, kernel)};
+          d.shared_bytes ? d.shared_bytes(kernel.spec) : 0,
+          define_unit("EFLOW_WARPGROUPS", "warpgroups", d.warpgroups, kernel) +
+              define_unit("EFLOW_BULK_COPIES", "bulk_copies", d.bulk_copies, kernel) +
+              expand(d.prologue, kernel)};
 }
 
 std::vector<KernelDefinition> KernelDefinitions::added() const {

@@ -30,6 +30,10 @@ struct KernelDefinition {
   std::function<std::int64_t(const KernelSpec&)> shared_bytes = {};
   /// Lines inserted before the text, with the same placeholders: "#define ROWS $c2\n".
   std::string prologue = "";
+  /// Units of sm_90a (docs/kernels/hopper.md): products of tiles by warpgroups, and pipelines that load
+  /// by bulk copies. "1", a constant such as "$c9" that is 0 or 1, or empty: no. Without effect on
+  /// other targets.
+  std::string warpgroups = "", bulk_copies = "";
 };
 
 /// One specialisation, as a compiler and the module loader need it.

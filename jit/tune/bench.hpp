@@ -51,8 +51,9 @@ class BatchTimer {
 /// The result of timing two kernels alternately.
 struct Comparison {
   MedianInterval a = {}, b = {};  ///< seconds per launch
-  double gain = 0;                ///< 1 - a / b; negative if a is slower
-  bool separated = false;         ///< whether the two confidence intervals are disjoint
+  MedianInterval ratio = {};      ///< a / b, of samples taken one after the other
+  double gain = 0;                ///< 1 - ratio; negative if a is slower
+  bool separated = false;         ///< whether the ratio's confidence interval excludes 1
   double difference = 0;          ///< relative_difference of a's result from b's
 };
 /// Races `a` against `b` and compares their results.
@@ -67,6 +68,9 @@ struct Overheads {
   double launch_all_ns = 0;  ///< launch of one empty block per thread
   double compile_s = 0;  ///< from Runtime construction to launchable for a small kernel, not cached
   double disk_s = 0;     ///< the same with a warm disk cache, as in the next process
+  double disk_hit_s =
+      0;                 ///< of that: making the request, reading, comparing and checking its entry
+  double load_s = 0;     ///< of that: loading the image
   double runtime_s = 0;  ///< construction of a Runtime
   int threads = 1;
   std::string error = "";  ///< why kernels could not be compiled; if set, only runtime_s is valid

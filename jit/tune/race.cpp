@@ -9,8 +9,10 @@ namespace {
 
 using Samples = std::vector<std::vector<double>>;
 
-/// Fewer samples have no interval of 95 %.
+/// Fewer samples separate nothing.
 constexpr std::size_t kLeastSamples = 6;
+/// Of 99 % of a normal distribution, in standard deviations: many ratios are looked at many times.
+constexpr double kSure = 2.58;
 /// Samples after which many candidates are halved.
 constexpr std::size_t kRungs[] = {2, 4, 8};
 /// A halved candidate is slower than the leader by more than this share.
@@ -21,13 +23,29 @@ constexpr double kNearLeader = 0.1;
 constexpr double kFarFromStart = 0.5;
 constexpr std::size_t kFarSamples = 2;
 
-double median_of_first(const std::vector<double>& samples, std::size_t count) {
-  return median_interval({samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count)})
-      .median;
+/// Other load only ever adds time, so the least of a few samples says more than their median.
+double least_of_first(const std::vector<double>& samples, std::size_t count) {
+  return *std::min_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 bool is_in_start(int i, int incumbent, const RaceOptions& o) {
   return i == incumbent || std::find(o.start.begin(), o.start.end(), i) != o.start.end();
+}
+
+/// The ratio of two candidates' times, from the samples of the rounds in which both were timed. What
+/// slows the machine for a while is in both samples of a round and cancels.
+MedianInterval ratio_of(const Samples& samples, int i, int j, int incumbent, const RaceOptions& o) {
+  const std::vector<double>&a = samples[static_cast<std::size_t>(i)],
+        &b = samples[static_cast<std::size_t>(j)];
+  // The start was timed before the others.
+  const bool i_began = !o.start.empty() && is_in_start(i, incumbent, o),
+             j_began = !o.start.empty() && is_in_start(j, incumbent, o);
+  const auto before = static_cast<std::size_t>(o.min_rounds);
+  const std::size_t skip_a = i_began && !j_began && a.size() > before ? before : 0,
+                    skip_b = j_began && !i_began && b.size() > before ? before : 0;
+  std::vector<double> ratios(std::min(a.size() - skip_a, b.size() - skip_b));
+  for (std::size_t k = 0; k < ratios.size(); ++k) ratios[k] = a[skip_a + k] / b[skip_b + k];
+  return median_interval(std::move(ratios), kSure);
 }
 
 /// Removes candidates that are far slower than those that the race began with.
@@ -37,13 +55,12 @@ void drop_far(std::vector<bool>& in, const Samples& samples, int incumbent, cons
   double leader = 0;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (samples[i].empty() || !is_in_start(static_cast<int>(i), incumbent, o)) continue;
-    const double median = median_of_first(samples[i], std::min(first, samples[i].size()));
-    if (leader == 0 || median < leader) leader = median;
+    const double least = least_of_first(samples[i], std::min(first, samples[i].size()));
+    if (leader == 0 || least < leader) leader = least;
   }
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (samples[i].size() < kFarSamples || is_in_start(static_cast<int>(i), incumbent, o)) continue;
-    const auto begin = samples[i].begin();
-    in[i] = *std::min_element(begin, begin + kFarSamples) <= leader * (1 + kFarFromStart);
+    in[i] = least_of_first(samples[i], kFarSamples) <= leader * (1 + kFarFromStart);
   }
 }
 
@@ -53,56 +70,53 @@ std::vector<bool> unhalved(const Samples& samples, int incumbent, const RaceOpti
   std::vector<bool> in(samples.size(), true);
   drop_far(in, samples, incumbent, o);
   for (const std::size_t rung : kRungs) {
-    std::vector<double> medians;
+    std::vector<double> least;
     for (std::size_t i = 0; i < samples.size(); ++i) {
       if (!in[i]) continue;
       if (samples[i].size() < rung) return in;  // the round is not complete
-      medians.push_back(median_of_first(samples[i], rung));
+      least.push_back(least_of_first(samples[i], rung));
     }
-    if (static_cast<int>(medians.size()) <= o.most_unhalved) return in;
-    std::sort(medians.begin(), medians.end());
-    const double limit = std::max(medians[medians.size() / 2], medians.front() * (1 + kNearLeader));
+    if (static_cast<int>(least.size()) <= o.most_unhalved) return in;
+    std::sort(least.begin(), least.end());
+    const double limit = std::max(least[least.size() / 2], least.front() * (1 + kNearLeader));
     for (std::size_t i = 0; i < samples.size(); ++i) {
       if (in[i] && static_cast<int>(i) != incumbent)
-        in[i] = median_of_first(samples[i], rung) <= limit;
+        in[i] = least_of_first(samples[i], rung) <= limit;
     }
   }
   return in;
 }
 
-/// The first candidate whose median is the least of all in the race, within `equal`.
-int fastest_of(const std::vector<MedianInterval>& at, const std::vector<bool>& in, double equal) {
-  double least = 0;
-  for (std::size_t i = 0; i < at.size(); ++i) {
-    if (in[i] && (least == 0 || at[i].median < least)) least = at[i].median;
+/// The fastest of the candidates, relative to the incumbent, which runs in every round; if possible
+/// one that has `enough` samples.
+int leader_of(const Samples& samples, const std::vector<bool>& in, int incumbent,
+              const RaceOptions& o) {
+  int best = incumbent;
+  bool first = true;
+  std::pair<bool, double> least;
+  for (int i = 0; i < static_cast<int>(samples.size()); ++i) {
+    if (!in[static_cast<std::size_t>(i)]) continue;
+    const bool few = static_cast<int>(samples[static_cast<std::size_t>(i)].size()) < o.min_rounds;
+    const std::pair<bool, double> here{few, ratio_of(samples, i, incumbent, incumbent, o).median};
+    if (first || here < least) best = i, least = here;
+    first = false;
   }
-  for (std::size_t i = 0; i < at.size(); ++i) {
-    if (in[i] && at[i].median <= least * (1 + equal)) return static_cast<int>(i);
-  }
-  return 0;
+  return best;
 }
 
-std::vector<MedianInterval> intervals(const Samples& samples) {
-  std::vector<MedianInterval> out;
-  for (const std::vector<double>& s : samples) out.push_back(median_interval(s));
-  return out;
-}
-
-/// The candidates that may still win: those whose interval reaches down to the least upper end of
-/// all, within `equal`.
+/// The candidates that may still win: those whose ratio to the leader's time may be 1, within `equal`.
 std::vector<int> still_in(const Samples& samples, int incumbent, const RaceOptions& o) {
-  const std::vector<MedianInterval> at = intervals(samples);
   const std::vector<bool> in = unhalved(samples, incumbent, o);
-  double reach = at[0].high;
-  for (std::size_t i = 0; i < at.size(); ++i) {
-    if (static_cast<int>(samples[i].size()) >= o.min_rounds) reach = std::min(reach, at[i].high);
-  }
+  const int leader = leader_of(samples, in, incumbent, o);
+  const auto few = [&](int i) {
+    return static_cast<int>(samples[static_cast<std::size_t>(i)].size()) < o.min_rounds;
+  };
   std::vector<int> out;
-  for (std::size_t i = 0; i < at.size(); ++i) {
-    if (!in[i]) continue;
-    const bool few = static_cast<int>(samples[i].size()) < o.min_rounds;
-    if (few || at[i].low <= reach * (1 + o.equal) || static_cast<int>(i) == incumbent)
-      out.push_back(static_cast<int>(i));
+  for (int i = 0; i < static_cast<int>(samples.size()); ++i) {
+    if (!in[static_cast<std::size_t>(i)]) continue;
+    if (few(i) || few(leader) || i == incumbent ||
+        ratio_of(samples, i, leader, incumbent, o).low <= 1 + o.equal)
+      out.push_back(i);
   }
   return out;
 }
@@ -129,20 +143,33 @@ void time_start(Samples& samples, int incumbent, const Race& race, const RaceOpt
   }
 }
 
+/// The first candidate that takes as long as the leader, within `equal`.
+int fastest_of(const Samples& samples, const std::vector<int>& running, int incumbent,
+               const RaceOptions& o) {
+  std::vector<bool> in(samples.size(), false);
+  for (const int i : running) in[static_cast<std::size_t>(i)] = true;
+  const int leader = leader_of(samples, in, incumbent, o);
+  for (const int i : running) {
+    if (ratio_of(samples, i, leader, incumbent, o).median <= 1 + o.equal) return i;
+  }
+  return leader;
+}
+
 RaceResult judge(const Samples& samples, int incumbent, const RaceOptions& o) {
-  const std::vector<MedianInterval> at = intervals(samples);
+  const std::vector<int> running = still_in(samples, incumbent, o);
   RaceResult out;
-  out.fastest = fastest_of(at, unhalved(samples, incumbent, o), o.equal);
-  const MedianInterval& was = at[static_cast<std::size_t>(incumbent)];
-  const MedianInterval& now = at[static_cast<std::size_t>(out.fastest)];
-  const auto enough = [&](int i) {
-    return samples[static_cast<std::size_t>(i)].size() >= kLeastSamples;
-  };
-  const bool disjoint = enough(incumbent) && enough(out.fastest) && now.high < was.low;
-  out.separated = out.fastest == incumbent || disjoint;
-  const bool better = disjoint && now.median < was.median * (1 - o.hysteresis);
+  out.fastest = fastest_of(samples, running, incumbent, o);
+  const MedianInterval ratio = ratio_of(samples, out.fastest, incumbent, incumbent, o);
+  const bool enough =
+      std::min(samples[static_cast<std::size_t>(out.fastest)].size(),
+               samples[static_cast<std::size_t>(incumbent)].size()) >= kLeastSamples;
+  const bool faster = enough && ratio.high < 1;
+  out.separated = out.fastest == incumbent || faster;
+  const bool better = faster && ratio.median < 1 - o.hysteresis;
   out.best = better ? out.fastest : incumbent;
-  out.gain = better ? 1 - now.median / was.median : 0;
+  out.gain = better ? 1 - ratio.median : 0;
+  for (const int i : running)
+    out.margin = std::max(out.margin, 1 - ratio_of(samples, i, out.best, incumbent, o).low);
   return out;
 }
 
@@ -153,7 +180,7 @@ std::size_t fewest(const Samples& samples) {
 }
 
 /// Whether more rounds cannot change the answer: incumbent and fastest are separated, and no other
-/// candidate remains.
+/// candidate remains, or none that may be faster by more than `close`.
 bool decided(const Samples& samples, int incumbent, const RaceOptions& o) {
   const std::vector<int> running = still_in(samples, incumbent, o);
   const auto least = static_cast<std::size_t>(std::min(o.min_rounds, o.max_rounds));
@@ -161,17 +188,18 @@ bool decided(const Samples& samples, int incumbent, const RaceOptions& o) {
     if (samples[static_cast<std::size_t>(i)].size() < least) return false;
   }
   const RaceResult now = judge(samples, incumbent, o);
+  if (now.margin <= o.close) return true;
   return now.separated && std::all_of(running.begin(), running.end(),
                                       [&](int i) { return i == incumbent || i == now.fastest; });
 }
 
 }  // namespace
 
-MedianInterval median_interval(std::vector<double> samples) {
+MedianInterval median_interval(std::vector<double> samples, double deviations) {
   std::sort(samples.begin(), samples.end());
   const auto n = static_cast<double>(samples.size());
-  // Ranks of a binomial with p = 1/2: n/2 -+ 1.96 sqrt(n)/2, rounded outwards.
-  const double below = std::floor(n / 2 - 0.98 * std::sqrt(n)) - 1;
+  // Ranks of a binomial with p = 1/2: n/2 -+ deviations sqrt(n)/2, rounded outwards.
+  const double below = std::floor(n / 2 - deviations / 2 * std::sqrt(n)) - 1;
   const std::size_t low = below > 0 ? static_cast<std::size_t>(below) : 0;
   const std::size_t last = samples.size() - 1;
   const double median = (samples[last / 2] + samples[samples.size() / 2]) / 2;

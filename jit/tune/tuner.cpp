@@ -53,7 +53,7 @@ class Tuning {
     const FileLock lock = database_.lock(record_.key.device, record_.key.arch);
     const bool finished = take_over();
     if (!finished) begin_at_nearest();
-    if (finished && !has_new()) return {record_, true, false, true, 0};
+    if (finished && !has_new()) return {.record = record_, .known = true, .complete = true};
     prepare_new();
     check_new();
     TuneOutcome out;
@@ -275,6 +275,7 @@ class Tuning {
         median_interval(record_.configs[static_cast<std::size_t>(record_.best)].us).median / was;
     out.separated = result.separated;
     out.complete = result.complete;
+    out.margin = result.margin;
     out.rounds = result.rounds;
   }
 

@@ -30,11 +30,13 @@ struct TuneOptions {
 struct TuneOutcome {
   TuningRecord record = {};
   bool known = false;  ///< true if nothing had to be measured
-  /// Whether the confidence intervals of the best and the default config are disjoint; false if
-  /// this run measured nothing.
+  /// Whether the best is certainly faster than the previous best or, without one, the default; false
+  /// if this run measured nothing.
   bool separated = false;
   bool complete = false;  ///< false if the time limit cut the race; the record is then unfinished
-  int rounds = 0;         ///< rounds of the race
+  /// How much less time than the best another config may take, at 99 % confidence.
+  double margin = 0;
+  int rounds = 0;  ///< rounds of the race
 };
 
 /// Tunes the workload's subject or, if it has none, `kernel`, which must be defined in `runtime`

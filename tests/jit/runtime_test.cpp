@@ -123,6 +123,72 @@ BOOST_AUTO_TEST_CASE(a_prologue_stands_before_the_text) {
   BOOST_CHECK_THROW(runtime.define(scale), InvalidArgument);
 }
 
+BOOST_AUTO_TEST_CASE(additions_of_all_blocks_arrive) {
+  constexpr const char* kAdd =
+      "#pragma once\n"
+      "#include \"eflow/kernels_src/tile/lanes.h\"\n"
+      "namespace EFLOW_TEXT {\n"
+      "struct Add { const int* index; float* one; double* other; int* at; long long n; };\n"
+      "inline void add_all(const Block&, const Add& a) {\n"
+      "  each<float>(0, a.n, [&](auto i) {\n"
+      "    add_to(a.one, i, load<float>(a.index, i));\n"
+      "    add_to(a.other, i, splat<float>(2));\n"
+      "    add_at(a.at, i, load<i32>(a.index, i), splat<i32>(1)); });\n"
+      "}\n"
+      "}\n";
+  const test::TempDir dir;
+  for (const int threads : {1, 4}) {  // one thread adds without atomic instructions
+    Options options = with_cache(dir);
+    options.threads = threads;
+    Runtime runtime(options);
+    runtime.add_text("acme/add.h", kAdd);
+    runtime.define({"add_all", "acme/add.h", "add_all"});
+    const KernelSpec spec("add_all", {});
+    const Prepared made = runtime.prepare({{"add_all", spec}})[0];
+    BOOST_REQUIRE_MESSAGE(made.ok(), made.error);
+    constexpr int kN = 37, kBlocks = 1000;
+    std::vector<int> index(kN), at(3);
+    for (int i = 0; i < kN; ++i) index[static_cast<std::size_t>(i)] = i % 3;
+    std::vector<float> one(kN);
+    std::vector<double> other(kN);
+    const struct {
+      const int* index;
+      float* one;
+      double* other;
+      int* at;
+      long long n;
+    } args{index.data(), one.data(), other.data(), at.data(), kN};
+    runtime.launch("add_all", spec, {.x = kBlocks}, args);
+    for (std::size_t i = 0; i < kN; ++i) {
+      BOOST_TEST(one[i] == kBlocks * index[i]);
+      BOOST_TEST(other[i] == 2 * kBlocks);
+    }
+    BOOST_TEST(at == (std::vector<int>{13 * kBlocks, 12 * kBlocks, 12 * kBlocks}),
+               boost::test_tools::per_element());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(units_are_fields_of_the_definition) {
+  const test::TempDir dir;
+  Runtime runtime(with_cache(dir));
+  runtime.add_text("acme/scale.h", kText);
+  KernelDefinition scale{"scale", "acme/scale.h", "scale<$t0, $c0>"};
+  scale.warpgroups = "1";
+  scale.bulk_copies = "$c1";
+  runtime.define(scale);
+  const auto program = [&](int bulk) {
+    const KernelRef kernel("scale", KernelSpec("scale", {DType::kF32}, {4, bulk}));
+    return runtime.builder().request(kernel, {Backend::kCuda, "sm_90a"}).program;
+  };
+  BOOST_TEST(contains(program(0), "#define EFLOW_WARPGROUPS 1\n#define EFLOW_BULK_COPIES 0\n"));
+  BOOST_TEST(contains(program(1), "#define EFLOW_WARPGROUPS 1\n#define EFLOW_BULK_COPIES 1\n"));
+  BOOST_CHECK_EXCEPTION(program(2), CompileError, [](const CompileError& e) {
+    return contains(e.what(), "KernelDefinition::bulk_copies, \"$c1\", is 2; expected 0 or 1");
+  });
+  scale.warpgroups = "";
+  BOOST_CHECK_THROW(runtime.define(scale), InvalidArgument);
+}
+
 BOOST_AUTO_TEST_CASE(arguments_of_another_size_are_refused) {
   const auto runtime = runtime_with_scale({});
   BOOST_REQUIRE(runtime->prepare({scale_by(2)})[0].ok());

@@ -231,6 +231,7 @@ std::vector<WordMeaning> meanings() {
   add(Word::k_store, "store", "of packs", [](In in, Of type) {
     return numbers(kN, [&](std::size_t i) { return nearest(type, in.x[i] + in.y[i]); });
   });
+  add(Word::k_copy, "copy", "", same);
   add(Word::k_load_strided, "load_strided", "of packs",
       [](In in, Of) { return numbers(kN / 3, [&](std::size_t i) { return in.x[3 * i]; }); });
   add(Word::k_store_strided, "store_strided", "of packs", [](In in, Of) {
@@ -347,6 +348,14 @@ std::vector<WordMeaning> meanings() {
         Numbers out = of_both([](double x, double y) { return std::pow(y, x); })(in, type);
         append(out, numbers(kN, [&](std::size_t i) { return std::pow(in.y[i], 1.5); }));
         out.push_back(.125);
+        return out;
+      },
+      few);
+  add(
+      Word::k_fast_divide, "fast_divide", "",
+      [](In in, Of type) {
+        Numbers out = of_both([](double x, double y) { return x / y; })(in, type);
+        out.push_back(.25);
         return out;
       },
       few);

@@ -40,6 +40,8 @@ struct IndexOf<8> {
 EFLOW_WORD(load, each<C>(0, n, [&](auto i) { store(out, i, load<C>(x, i)); });)
 EFLOW_WORD(store, each<C>(0, n, [&](auto i) { store(stored, i, load<C>(x, i) + load<C>(y, i)); });
            each<C>(0, n, [&](auto i) { store(out, i, load<C>(stored, i)); });)
+EFLOW_WORD(copy, each<C>(0, n, [&](auto i) { copy(stored, x, i); });
+           each<C>(0, n, [&](auto i) { store(out, i, load<C>(stored, i)); });)
 EFLOW_WORD(load_strided,
            each<C>(0, n / 3, [&](auto i) { store(out, i, load_strided<C>(x, i, 3)); });)
 EFLOW_WORD(store_strided,
@@ -234,6 +236,11 @@ EFLOW_WORD(pow, each<C>(0, n,
                           store(out + n, i, pow(load<C>(y, i), C(1.5)));
                         });
            out[2 * n] = static_cast<double>(pow(C(0.5), C(3)));)
+EFLOW_WORD(fast_divide, each<C>(0, n,
+                                [&](auto i) {
+                                  store(out, i, fast_divide<Pack<C>>(load<C>(x, i), load<C>(y, i)));
+                                });
+           out[n] = static_cast<double>(fast_divide(C(0.5), C(2)));)
 EFLOW_WORD(random_each, random_each<C>(stream_key(7, 1, 2), 3, 10, n,
                                        [&](auto i, auto u) { store(out, i, u); });)
 EFLOW_WORD(normal_each, normal_each<C>(stream_key(7, 1, 2), 3, 10, n,

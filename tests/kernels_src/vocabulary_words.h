@@ -21,18 +21,18 @@ inline constexpr int kVocabularyThreads = 128;
 inline constexpr int kVocabularyScratch = 64 << 10;
 
 /// Words of packs, for each kind of stored type that has them.
-#define EFLOW_WORDS_OF_MEMORY(f)                                                                  \
-  f(load) f(store) f(load_strided) f(store_strided) f(load_pairs) f(store_pairs) f(iota) f(splat) \
-      f(each) f(each_value) f(each_lane) f(each_lane_of) f(each_cell) f(each_row) f(sum_columns)  \
-          f(sum_each) f(max_each) f(min_each) f(team_sum) f(team_max) f(team_min) f(max_pack)     \
-              f(min_pack) f(abs) f(compare) f(select) f(load_where) f(store_where) f(reduce_each) \
-                  f(team_reduce) f(scan_each) f(team_scan) f(keep_row)
+#define EFLOW_WORDS_OF_MEMORY(f)                                                                 \
+  f(load) f(store) f(copy) f(load_strided) f(store_strided) f(load_pairs) f(store_pairs) f(iota) \
+      f(splat) f(each) f(each_value) f(each_lane) f(each_lane_of) f(each_cell) f(each_row)       \
+          f(sum_columns) f(sum_each) f(max_each) f(min_each) f(team_sum) f(team_max) f(team_min) \
+              f(max_pack) f(min_pack) f(abs) f(compare) f(select) f(load_where) f(store_where)   \
+                  f(reduce_each) f(team_reduce) f(scan_each) f(team_scan) f(keep_row)
 /// For numbers of at least 32 bits, or floats: they need an index of their size.
 #define EFLOW_WORDS_OF_INDICES(f) \
   f(cast) f(gather) f(gather_where) f(scatter) f(add_to) f(add_at) f(arg_max)
 #define EFLOW_WORDS_OF_FLOATS(f)                                                                  \
   f(exp) f(exp2) f(log) f(sqrt) f(rsqrt) f(sin) f(cos) f(tanh) f(sigmoid) f(erf) f(floor) f(gelu) \
-      f(gelu_grad) f(fma) f(pow) f(random_each) f(normal_each)
+      f(gelu_grad) f(fma) f(pow) f(fast_divide) f(random_each) f(normal_each)
 /// Words of tiles and sums: products also of i8.
 #define EFLOW_WORDS_OF_PRODUCTS(f)                                                             \
   f(mma_AB) f(mma_ABt) f(mma_AtB) f(set_AB) f(set_ABt) f(set_AtB) f(tile_load_strided)         \

@@ -53,6 +53,17 @@ EFLOW_FN V abs(V x) {
   return x <= V{} ? V{} - x : x;
 }
 
+/// a / b, at most 2 units in the last place off for |b| from 2^-126 to 2^126. On GPUs it takes a
+/// fraction of the time of an exact division of f32; elsewhere it is one.
+template <class V>
+EFLOW_FN V fast_divide(V a, V b) {
+#if defined(__CUDACC_RTC__)
+  if constexpr (kSameType<V, float>) return ::__fdividef(a, b);
+#endif
+  static_assert(kIsFloat<LaneOf<V>>, "fast_divide takes f32 or f64");
+  return a / b;
+}
+
 /// The largest integer that is not above x.
 template <class V>
 EFLOW_FN V floor(V x) {

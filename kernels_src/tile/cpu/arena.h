@@ -14,6 +14,9 @@ inline constexpr Index kCheckedGap = 256;
 struct Arena {
   char* next;
   const Block& block;
+  static constexpr int kMostCounts = 8;
+  Index counts[kMostCounts];  ///< rows that left operands have (cpu/matrix_tile.h)
+  int used_counts = 0;
   EFLOW_FN explicit Arena(const Block& b) : next(b.scratch), block(b) {}
   EFLOW_FN Index left() const { return block.scratch + block.scratch_bytes - next; }
 };

@@ -4,6 +4,12 @@
 
 #include "eflow/kernels_src/tile/cpu/pack.h"
 
+/// Whether the host runs all blocks on one thread: additions then need not be atomic. Set when a
+/// compiled text is loaded (jit/host/module.cpp), so weak, to be found by name in each of them.
+extern "C" {
+__attribute__((weak, visibility("protected"))) bool eflow_one_thread = false;
+}
+
 namespace EFLOW_TEXT {
 
 template <class D, class V>
@@ -79,7 +85,9 @@ EFLOW_FN void scatter(T* p, L i, I index, V v) {
 template <class T>
 EFLOW_FN void atomic_add(T* p, T x) {
   static_assert(sizeof(AtomicNumber<T>) > 0);
-  if constexpr (kIsInteger<T>) {
+  if (eflow_one_thread) {
+    *p += x;
+  } else if constexpr (kIsInteger<T>) {
     __atomic_fetch_add(p, x, __ATOMIC_RELAXED);
   } else {
     T old;
@@ -91,7 +99,9 @@ EFLOW_FN void atomic_add(T* p, T x) {
 }
 template <class T, class L, class V>
 EFLOW_FN void add_to(T* p, L i, V v) {
-  static_assert(kFitsLanes<Bare<decltype(v[0])>, L>);
+  using C = Bare<decltype(v[0])>;
+  static_assert(kFitsLanes<C, L> && sizeof(AtomicNumber<T>) > 0);
+  if (kSameType<T, C> && eflow_one_thread) return store(p, i, load<C>(p, i) + v);
   for (Index l = 0; l < i.count; ++l) atomic_add<T>(p + i.first + l, static_cast<T>(v[l]));
 }
 template <class T, class L, class I, class V>

@@ -73,7 +73,12 @@ template <class E>
 inline constexpr int kRowsOf = kKernelRows;
 template <class E>
 inline constexpr int kVectorsOf = kKernelVectors;
+/// Rows that are computed together at least: fewer take as long.
+template <class E>
+inline constexpr int kRowStep = kKernelRows;
 #if EFLOW_MATRIX_UNIT
+template <>
+inline constexpr int kRowStep<Bf16Pair> = kUnit;
 template <>
 inline constexpr bool kOnUnit<Bf16Pair> = true;
 template <>
@@ -180,11 +185,12 @@ __attribute__((noinline)) void matrix_kernel(const KernelCall<E>& call) {
 
 namespace EFLOW_TEXT {
 
-/// Runs the kernel for kRows rows, at most kRowsOf<E>, and a panel of 1 to kVectorsOf<E> vectors.
+/// Runs the kernel for kRows rows, at most kRowsOf<E>, and a panel of 1 to kVectorsOf<E> vectors. Rows
+/// of A from `rows` on are 0 and may be left out.
 template <int kRows, class E>
-EFLOW_FN void run_kernel(int vectors, const KernelCall<E>& call) {
+EFLOW_FN void run_kernel(int vectors, const KernelCall<E>& call, Index rows = kRows) {
   if constexpr (kOnUnit<E>) {
-    run_unit_kernel(call, kRows, vectors);
+    run_unit_kernel(call, min_of<Index>(kRows, ceil_div(rows, kRowStep<E>) * kRowStep<E>), vectors);
   } else {
     if (vectors == kKernelVectors) return matrix_kernel<E, kRows, kKernelVectors>(call);
     if constexpr (kKernelVectors == 3) {

@@ -267,7 +267,9 @@ EFLOW_FN void pack_row(E* to, const T* p, Index columns, Index count) {
   if constexpr (kDepth<E> == 2) {
     bf16* const out = reinterpret_cast<bf16*>(to);
     each<float>(0, columns, [&](auto i) {
-      if constexpr (kSameType<T, float> && decltype(i)::full) {
+      if constexpr (kIsBf16<T>) {
+        copy(out, p, i);
+      } else if constexpr (kSameType<T, float> && decltype(i)::full) {
         const HalfWords half = bf16_halves(load<float>(p, i));
         __builtin_memcpy(out + i.first, &half, sizeof half);
       } else {

@@ -34,12 +34,28 @@ struct STile {
   static constexpr Index kCount = kStride * (kUse == Use::kLeft ? R : kSteps);
   static constexpr TileElement<T> kChecked{};
   Element* p;
+  /// kLeft: how many rows were loaded; those behind them are 0 and take no part in products. Null:
+  /// all.
+  Index* loaded = nullptr;
+
+  EFLOW_FN Index rows() const { return loaded != nullptr ? *loaded : R; }
 };
 
 template <class T, int R, int C, Use kUse>
 EFLOW_FN STile<T, R, C, kUse> alloc(Arena& arena) {
   using Tile = STile<T, R, C, kUse>;
-  return {take<typename Tile::Element>(arena, Tile::kCount, R, C)};
+  Tile tile{take<typename Tile::Element>(arena, Tile::kCount, R, C)};
+  if (kUse == Use::kLeft && arena.used_counts < Arena::kMostCounts) {
+    tile.loaded = arena.counts + arena.used_counts++;
+    *tile.loaded = R;
+  }
+  return tile;
+}
+
+/// The first of R rows that a product of `rows` of them does not read.
+template <class E, int R>
+EFLOW_FN Index end_of_rows(Index rows) {
+  return min_of<Index>(R, ceil_div(rows, kRowStep<E>) * kRowStep<E>);
 }
 
 /// A ring of one tile: loads are synchronous on the CPU, so one tile serves all stages.
@@ -81,7 +97,9 @@ EFLOW_FN void load(STile<T, R, C, kUse> tile, View<const S> view) {
     for (Index r = 0; r < rows; ++r) {
       pack_row(tile.p + r * Tile::kStride, view.p + r * view.row_stride, columns, Tile::kStride);
     }
-    for (Index i = rows * Tile::kStride; i < Tile::kCount; ++i) tile.p[i] = E{};
+    const Index end = end_of_rows<E, R>(rows) * Tile::kStride;
+    for (Index i = rows * Tile::kStride; i < end; ++i) tile.p[i] = E{};
+    if (tile.loaded != nullptr) *tile.loaded = rows;
   } else {
     constexpr bool kTransposed = kUse == Use::kRightT;
     const PackSource<S> source{view.p, kTransposed ? view.row_stride : 1,
@@ -108,6 +126,7 @@ EFLOW_FN void load_strided(STile<T, R, C, kUse> tile, View<const S> view, Index 
       pack_one_by_one(tile.p + r * Tile::kStride, 1, row, 0, 1, 0, ceil_div(columns, kDepth<E>),
                       columns);
     }
+    if (tile.loaded != nullptr) *tile.loaded = rows;
   } else {
     constexpr bool kTransposed = kUse == Use::kRightT;
     const PackSource<S> source{view.p, kTransposed ? view.row_stride : column_stride,
@@ -238,6 +257,7 @@ EFLOW_FN STile<T, R, N, Use::kLeft> as_A(STile<T, R, N, Use::kLeft> tile, Acc<C,
     for (Index r = 0; r < R; ++r) {
       pack_row(tile.p + r * tile.kStride, acc.v + r * acc.kStride, N, tile.kStride);
     }
+    if (tile.loaded != nullptr) *tile.loaded = R;
     return tile;
   }
 }

@@ -109,42 +109,35 @@ EFLOW_FN void load(Acc<C, R, N>& acc, View<const T> view) {
   });
 }
 
-/// Calls f(row, column, sums of column and column + 1) for every pair of columns that begins inside
-/// rows x columns.
-template <class C, int R, int N, class F>
-EFLOW_FN void each_pair(const Acc<C, R, N>& acc, int rows, int columns, F&& f) {
+/// Stores sums, rounded to T; writes only inside the view. Ends with a barrier, so the block may
+/// read the result.
+template <class T, class C, int R, int N>
+EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
   using Rows = Strips<R>;
+  const int rows = limit(view.rows, R), columns = limit(view.columns, N);
+  // Asked for each pair: a loop for each case would double the code, and the time to compile it.
+  const bool in_pairs = columns % 2 == 0 && is_aligned(view, 2 * static_cast<int>(sizeof(T)));
   EFLOW_UNROLL
   for (int own = 0; own < Rows::kOwn; ++own) {
     EFLOW_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int row = Rows::row(own, half);
       if (row >= rows) continue;
+      T* const of_row = view.p + row * view.row_stride;
       EFLOW_UNROLL
       for (int strip = 0; strip < acc.kColumnStrips; ++strip) {
         const int column = column_of(strip);
-        if (column < columns) f(row, column, acc.v[own][strip] + 2 * half);
+        if (column >= columns) continue;
+        const C* const sums = acc.v[own][strip] + 2 * half;
+        const Neighbours<T> pair = neighbours<T>(sums[0], sums[1]);
+        if (in_pairs) {
+          *reinterpret_cast<Neighbours<T>*>(of_row + column) = pair;
+        } else {
+          of_row[column] = pair.v[0];
+          if (column + 1 < columns) of_row[column + 1] = pair.v[1];
+        }
       }
     }
-  }
-}
-
-/// Stores sums, rounded to T; writes only inside the view. Ends with a barrier, so the block may
-/// read the result.
-template <class T, class C, int R, int N>
-EFLOW_FN void store(View<T> view, const Acc<C, R, N>& acc) {
-  const int rows = limit(view.rows, R), columns = limit(view.columns, N);
-  if (columns % 2 == 0 && is_aligned(view, 2 * static_cast<int>(sizeof(T)))) {
-    each_pair(acc, rows, columns, [&](int row, int column, const C* c) {
-      *reinterpret_cast<Neighbours<T>*>(view.p + row * view.row_stride + column) =
-          neighbours<T>(c[0], c[1]);
-    });
-  } else {
-    each_pair(acc, rows, columns, [&](int row, int column, const C* c) {
-      T* const to = view.p + row * view.row_stride + column;
-      to[0] = narrow<T>(c[0]);
-      if (column + 1 < columns) to[1] = narrow<T>(c[1]);
-    });
   }
   block_barrier();
 }

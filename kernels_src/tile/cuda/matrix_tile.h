@@ -171,6 +171,7 @@ EFLOW_FN void copy_elements(T* to, const S* p, Index row, Index column, Index al
   const int rows = limit(all_rows, Tile::kRows), columns = limit(all_columns, Tile::kColumns);
   const bool down = row == 1 && column != 1;
   constexpr int kAll = Tile::kRows * Tile::kColumns;
+  EFLOW_ONE_BY_ONE
   for (int i = thread_index(); i < kAll; i += kThreads) {
     const int r = down ? i % Tile::kRows : i / Tile::kColumns;
     const int c = down ? i / Tile::kRows : i % Tile::kColumns;

@@ -102,6 +102,11 @@ template <class T, class C, class E>
 EFLOW_FN void store(T* p, Lane<E> i, C v) {
   p[i.first] = narrow<T>(number_of<E>(v));
 }
+/// to[i] = from[i], bit for bit.
+template <class T, class E>
+EFLOW_FN void copy(T* to, const T* from, Lane<E> i) {
+  to[i.first] = from[i.first];
+}
 template <class T, class C, class E>
 EFLOW_FN void store_strided(T* p, Lane<E> i, C v, Index stride) {
   p[i.first * stride] = narrow<T>(number_of<E>(v));

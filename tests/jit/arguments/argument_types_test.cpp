@@ -5,7 +5,9 @@
 #include <boost/test/unit_test.hpp>
 #include <cstddef>
 
+#include "eflow/jit/kernel/builtin.hpp"
 #include "eflow/jit/runtime.hpp"
+#include "eflow/kernels_src/args/tokens.h"
 #include "eflow/tests/support/temp_dir.hpp"
 
 using namespace eflow;
@@ -163,4 +165,39 @@ BOOST_AUTO_TEST_CASE(a_wrong_type_is_an_error_that_names_it) {
   } const three{s.x.data(), s.y.data(), 3};
   BOOST_TEST(contains(s.launch(s.f32, three), "argument 4 is f32 in the text and missing in"));
   BOOST_TEST(s.y == (std::vector<float>{10, 20, 30}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(types_of_built_in_kernels_are_known) {
+  for (const auto& [spec, entry] : builtin_index(Isa::kBaseline)) {
+    const bool known = to_string(argument_types_of(*entry)) != "unknown";
+    BOOST_TEST(known == (std::string_view(entry->text) != "elementwise"),  // over 48 fields
+               to_string(spec, entry->text));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_type_for_a_built_in_kernel_is_an_error_that_names_it) {
+  Session s;
+  const KernelSpec spec("select_rows", {DType::kF32});
+  BOOST_TEST(to_string(s.runtime.argument_types(spec)) ==
+             to_string(kArgumentTypes<args::SelectRows>));
+  std::vector<float> out(3);
+  const long long index[] = {0};
+  s.runtime.launch("select_rows", spec, {},
+                   args::SelectRows{s.x.data(), out.data(), nullptr, index, 1, 3, 3, 3, 1});
+  BOOST_TEST(out == s.x, boost::test_tools::per_element());
+  struct {  // of the same size, with the index in the place of the fill
+    const void* x;
+    void* y;
+    const long long* index;
+    double fill;
+    long long rows, width, x_batch_stride, x_row_stride, rows_per_block;
+  } const swapped{s.x.data(), out.data(), index, 0, 1, 3, 3, 3, 1};
+  BOOST_CHECK_EXCEPTION(
+      s.runtime.launch("select_rows", spec, {}, swapped), InvalidArgument,
+      [](const InvalidArgument& e) {
+        return contains(
+            e.what(),
+            "argument 4 is const i64* in the text and f64 in the launch; the text takes "
+            "(const void*, void*, const void*, const i64*, ");
+      });
 }

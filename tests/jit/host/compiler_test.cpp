@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -342,6 +343,24 @@ BOOST_AUTO_TEST_CASE(no_compiler_is_a_value) {
   BOOST_TEST(!other);
   BOOST_TEST(contains(other.why, "/bin/true does not answer"), other.why);
   BOOST_TEST(!find_host_compiler({.cxx = "/no/such/g++"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_compiler_that_cannot_be_started_now_is_not_replaced) {
+  rlimit files{};
+  BOOST_REQUIRE(getrlimit(RLIMIT_NOFILE, &files) == 0);
+  const rlimit none{0, files.rlim_max};
+  const auto set = [](const rlimit& limit) { return setrlimit(RLIMIT_NOFILE, &limit); };
+  BOOST_REQUIRE(set(none) == 0);
+  const std::string error = message_of([] { (void)find_host_compiler({}); });
+  std::jthread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    set(files);
+  });
+  const FoundCompiler found = find_host_compiler({});
+  later.join();
+  BOOST_TEST(contains(error, "g++ cannot be started now: "), error);
+  BOOST_TEST(contains(error, "ulimit -n"), error);
+  BOOST_TEST(static_cast<bool>(found), found.why);
 }
 
 BOOST_AUTO_TEST_CASE(an_orphan_that_keeps_the_pipe_is_not_awaited) {

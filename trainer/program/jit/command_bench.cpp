@@ -48,13 +48,15 @@ Side make_side(Runtime& runtime, const NamedKernel& named, const std::vector<std
 
 void verdict(const Comparison& c, std::ostream& out) {
   const std::string share = fixed(std::abs(c.gain) * 100, 1) + " %";
+  out << "A / B in turns: " << fixed(c.ratio.median, 3) << " [" << fixed(c.ratio.low, 3) << ", "
+      << fixed(c.ratio.high, 3) << "]\n";
   if (!c.separated)
-    out << "No gain: the difference is not significant (the medians differ by " << share << ").\n";
+    out << "No gain: the difference is not significant (the times differ by " << share << ").\n";
   else if (c.gain > 0)
     out << "A takes " << share << " less time than B.\n";
   else
-    out << "No gain: A takes more time than B; B takes "
-        << fixed((1 - c.b.median / c.a.median) * 100, 1) << " % less.\n";
+    out << "No gain: A takes more time than B; B takes " << fixed((1 - 1 / c.ratio.median) * 100, 1)
+        << " % less.\n";
   out << "Their results differ by at most " << c.difference << " of the largest value.\n";
 }
 
@@ -74,6 +76,8 @@ int bench_overheads(const Options& options, std::ostream& out) {
   }
   out << "the same, and compiling a small kernel      " << describe_time(o.compile_s) << '\n'
       << "the same, with the kernel in the disk cache " << describe_time(o.disk_s) << '\n'
+      << "  of that, request and entry of the cache   " << describe_time(o.disk_hit_s) << '\n'
+      << "  of that, loading the image                " << describe_time(o.load_s) << '\n'
       << "lookup of a prepared kernel                 " << describe_time(o.lookup_ns * 1e-9) << '\n'
       << "lookup of a config, nothing tuned           " << describe_time(o.tuned_ns * 1e-9) << '\n'
       << "launch of one empty block                   " << describe_time(o.launch_one_ns * 1e-9)
@@ -158,7 +162,7 @@ int run_bench(const CommandLine& line, const std::vector<TunableKernel>& known_k
   Options on = options;
   on.device = line.value("device", options.device);
   if (line.words.empty()) {
-    line.refuse({"sizes", "budget-s", "text"}, "without a KERNEL");
+    line.refuse({"sizes", "budget-s", "cpu-time", "text"}, "without a KERNEL");
     return bench_overheads(on, out);
   }
   RaceOptions race{.max_rounds = 101};
@@ -180,7 +184,8 @@ int run_bench(const CommandLine& line, const std::vector<TunableKernel>& known_k
   std::vector<Side> sides;
   for (const NamedKernel& n : named)
     sides.push_back(make_side(runtime, n, parse_sizes(sizes, *n.kernel, known)));
-  const LaunchClock clock = wall_clock(runtime);
+  const LaunchClock clock =
+      line.choice("cpu-time", {"no", "yes"}) == "yes" ? cpu_clock(runtime) : wall_clock(runtime);
   if (sides.size() == 1) return bench_one(sides[0], clock, race, out);
   const Side &a = sides[0], &b = sides[1];
   const Comparison c = compare({&a.workload, a.spec}, {&b.workload, b.spec}, clock, race);

@@ -73,6 +73,9 @@ void report(const TuneOutcome& outcome, std::ostream& out) {
     out << "  " << r.text_of(r.configs[static_cast<std::size_t>(r.best)]) << " takes "
         << percent(r.gain) << " less time than the default (" << outcome.rounds << " rounds)\n";
   }
+  if (!outcome.known && outcome.margin > 0)
+    out << "  another config may take up to " << percent(outcome.margin)
+        << " less (99 % confidence)\n";
 }
 
 /// The kernels that the command names, with their sizes: individually or through a list.

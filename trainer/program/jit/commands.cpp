@@ -138,7 +138,9 @@ std::string jit_usage() {
          "                                           kernels, for EFLOW_PACKS; also for further "
          "architectures,\n"
          "                                           and as PTX for newer GPUs\n"
-         "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D]   times one, or compares two\n"
+         "eflow jit bench KERNEL [KERNEL] [--sizes S] [--device D] [--cpu-time yes]   times one, "
+         "or "
+         "compares two\n"
          "eflow jit bench                            measures the JIT's overhead on this machine\n"
          "compile, tune run and bench also take a kernel of yours: --text FILE --expression "
          "'matmul<$t0, $c0>'\n"
@@ -167,8 +169,8 @@ int run_jit_command(const std::vector<std::string>& args, std::ostream& out, con
              1, 1000),
         kernels, tuning_lists, options, out);
   if (command == "bench")
-    return run_bench(line({"sizes", "budget-s", "device", "text", "expression", "threads",
-                           "arguments", "grid", "tunables"},
+    return run_bench(line({"sizes", "budget-s", "cpu-time", "device", "text", "expression",
+                           "threads", "arguments", "grid", "tunables"},
                           0, 2),
                      kernels, options, out);
   KernelBuilder builder(options);
