@@ -58,7 +58,7 @@ wgmma=(
   'glga_forward<bf16>(128, 1, 1, 1, 1, -1, 0, 64, 64, 1)'
   'glga_queries_grad<bf16>(128, 1, 1, 0, 0, -1, 0, 64, 64, 1)'
   'glga_keys_grad<bf16>(128, 1, 1, 0, 0, -1, 0, 32, 64, 1, 0)')
-if command -v nvdisasm >/dev/null; then
+if command -v nvdisasm >/dev/null && command -v python3 >/dev/null; then
   mapfile -t kernels < <(sed -n 's/^| `\(glga_[^`]*)\)` .*/\1/p' "$work/report" | sort -u)
   pairs=()
   for kernel in "${kernels[@]}" "${wgmma[@]}"; do
@@ -75,7 +75,7 @@ if command -v nvdisasm >/dev/null; then
   cat "$work/part" >>"$work/report"
   grep -v 'none |$' "$work/part" | tail -n +3 || true
 else
-  echo 'nvdisasm is not in PATH: machine code was not checked'
+  echo 'nvdisasm or python3 is not in PATH: machine code was not checked'
 fi
 mkdir -p "$(dirname "$file")"
 cp "$work/report" "$file"

@@ -2,6 +2,7 @@
 # scripts/sass_counts.py on small disassemblies: what it counts, and what it refuses.
 #   sass_counts_test.sh SOURCE_FOLDER
 set -euo pipefail
+command -v python3 >/dev/null || { echo 'skipped: no python3'; exit 77; }
 script=$1/scripts/sass_counts.py
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
