@@ -31,6 +31,7 @@ set(EFLOW_PUBLIC_core
   core/comm/mpi_channel.hpp
   core/foreign/dlpack.hpp
   core/ops/residual_norm.hpp
+  core/ops/square_error.hpp
   core/tensor/autograd.hpp
   core/tensor/device.hpp
   core/tensor/ops.hpp

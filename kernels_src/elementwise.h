@@ -45,6 +45,8 @@ EFLOW_FN V apply1(V x, const double* scalar) {
     return C(1) / x;
   else if constexpr (kFunction == kClampMin)
     return max_pack(x, V{} + C(scalar[0]));
+  else if constexpr (kFunction == kPower)
+    return exp(C(scalar[1]) * log(x + C(scalar[0])));
   else
     return x;
 }
@@ -91,17 +93,21 @@ EFLOW_FN V apply2(V x, V z, const double* scalar) {
     return -z * sin(x);
   else if constexpr (kFunction == kReciprocalGrad)
     return -z * x * x;
+  else if constexpr (kFunction == kPowerGrad)
+    return C(scalar[1]) * exp(C(scalar[1] - 1) * log(x + C(scalar[0]))) * z;
   else
     return x > V{} + C(scalar[0]) ? z : V{};  // kClampMinGrad
 }
 
 template <int kFunction, class V>
-EFLOW_FN V apply3(V a, V b, V c) {
+EFLOW_FN V apply3(V a, V b, V c, const double* scalar) {
   using namespace eflow::args;
   if constexpr (kFunction == kMulAdd)
     return a * b + c;
   else if constexpr (kFunction == kMaximumGrad)
     return a >= b ? c : V{};
+  else if constexpr (kFunction == kScaledDifference)
+    return LaneOf<V>(scalar[0]) * (a - b) * c;
   else
     return -c * a / (b * b);  // kDivGrad
 }
@@ -182,7 +188,7 @@ EFLOW_FN auto elementwise_value(const Elementwise& a, const Row& row, L i) {
   else if constexpr (kCount == 2)
     return apply2<kFunction>(operand(0), operand(1), a.scalar);
   else
-    return apply3<kFunction>(operand(0), operand(1), operand(2));
+    return apply3<kFunction>(operand(0), operand(1), operand(2), a.scalar);
 }
 
 template <bool kDense, class Row, class L, class V>

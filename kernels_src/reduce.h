@@ -11,21 +11,30 @@ namespace EFLOW_TEXT {
 
 using eflow::args::Reduce;
 
-/// T: stored type of x and z. Y: type of the result.
-template <class T, class Y, bool kProduct>
+/// The term of elements x and z.
+template <int kTerms, class C, class T, class I>
+EFLOW_FN Pack<C> reduce_term(const T* x, const T* z, I i) {
+  const Pack<C> a = load<C>(x, i);
+  if constexpr (kTerms == eflow::args::kProducts) {
+    return a * load<C>(z, i);
+  } else if constexpr (kTerms == eflow::args::kSquaredDifferences) {
+    const Pack<C> d = a - load<C>(z, i);
+    return d * d;
+  } else {
+    return a;
+  }
+}
+
+/// T: stored type of x and z. Y: type of the result. kTerms: ReduceTerms.
+template <class T, class Y, int kTerms>
 void reduce_rows(const Block& block, const Reduce& a) {
   using C = Compute<T>;
   const Index first = block.x * a.outer_per_block;
   const Index last = min_of(first + a.outer_per_block, a.outer);
   const auto value = [&](Index row) {
     const T* x = static_cast<const T*>(a.x) + row * a.reduce;
-    const T* z = kProduct ? static_cast<const T*>(a.z) + row * a.reduce : nullptr;
-    return [=](auto i) {
-      if constexpr (kProduct)
-        return load<C>(x, i) * load<C>(z, i);
-      else
-        return load<C>(x, i);
-    };
+    const T* z = a.z ? static_cast<const T*>(a.z) + row * a.reduce : nullptr;
+    return [=](auto i) { return reduce_term<kTerms, C>(x, z, i); };
   };
   const auto put = [&](Index row, C total) {
     static_cast<Y*>(a.y)[row] = narrow<Y>(static_cast<Compute<Y>>(C(a.scale) * total));
@@ -38,31 +47,28 @@ void reduce_rows(const Block& block, const Reduce& a) {
   }
 }
 
-template <class T, class Y, bool kProduct>
+template <class T, class Y, int kTerms>
 void reduce_columns(const Block& block, const Reduce& a) {
   using C = Compute<T>;
   const Index begin = block.x * a.inner_per_block;
   const Index end = min_of(begin + a.inner_per_block, a.inner);
   const T* x = static_cast<const T*>(a.x) + block.y * a.reduce * a.inner;
-  const T* z = static_cast<const T*>(a.z) + (kProduct ? block.y * a.reduce * a.inner : 0);
+  const T* z = a.z ? static_cast<const T*>(a.z) + block.y * a.reduce * a.inner : nullptr;
   Y* y = static_cast<Y*>(a.y) + block.y * a.inner;
   sum_columns<C>(
       begin, end, a.reduce,
       [&](auto i, Index r) {
-        if constexpr (kProduct)
-          return load<C>(x + r * a.inner, i) * load<C>(z + r * a.inner, i);
-        else
-          return load<C>(x + r * a.inner, i);
+        return reduce_term<kTerms, C>(x + r * a.inner, z ? z + r * a.inner : nullptr, i);
       },
       [&](auto i, auto total) { store(y, i, C(a.scale) * total); });
 }
 
-template <class T, class Y, bool kProduct>
+template <class T, class Y, int kTerms>
 void reduce(const Block& block, const Reduce& a) {
   if (a.inner == 1)
-    reduce_rows<T, Y, kProduct>(block, a);
+    reduce_rows<T, Y, kTerms>(block, a);
   else
-    reduce_columns<T, Y, kProduct>(block, a);
+    reduce_columns<T, Y, kTerms>(block, a);
 }
 
 }  // namespace EFLOW_TEXT

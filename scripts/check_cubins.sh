@@ -2,7 +2,9 @@
 # Compiles every default specialisation and every built-in kernel for all GPU architectures. Needs
 # NVRTC but no GPU. Fails if a kernel does not compile or spills registers. Writes registers, shared
 # memory and compile times per NVRTC version to benchmarks/results/cubins.md. Kernels in the JIT
-# cache are not compiled again.
+# cache are not compiled again. If nvdisasm is in PATH (it need not be of NVRTC's version), also counts
+# the instructions of attention on sm_90a and fails on what scripts/sass_counts.py refuses; with
+# wgmma, that is also an access to registers of a product in flight.
 #   scripts/check_cubins.sh [--sample] [EFLOW [FILE [NVRTC...]]]
 #     --sample  all kernels for sm_90a, every ninth of attention's for the other architectures
 #     EFLOW   the program (default build/release/bin/eflow)
@@ -50,6 +52,31 @@ for library in "${libraries[@]}"; do
     prepare default "$archs"
   fi
 done
+
+# What wgmma adds to the default kernels.
+wgmma=(
+  'glga_forward<bf16>(128, 1, 1, 1, 1, -1, 0, 64, 64, 1)'
+  'glga_queries_grad<bf16>(128, 1, 1, 0, 0, -1, 0, 64, 64, 1)'
+  'glga_keys_grad<bf16>(128, 1, 1, 0, 0, -1, 0, 32, 64, 1, 0)')
+if command -v nvdisasm >/dev/null && command -v python3 >/dev/null; then
+  mapfile -t kernels < <(sed -n 's/^| `\(glga_[^`]*)\)` .*/\1/p' "$work/report" | sort -u)
+  pairs=()
+  for kernel in "${kernels[@]}" "${wgmma[@]}"; do
+    code=$work/${#pairs[@]}.sass
+    if "$eflow" jit compile "$kernel" --arch sm_90a --sass "$code" >"$work/log"; then
+      pairs+=("$kernel" "$code")
+    else
+      cat "$work/log"
+      status=1
+    fi
+  done
+  printf '\n## Machine code of attention on sm_90a\n\n' >>"$work/report"
+  "$PWD/scripts/sass_counts.py" "${pairs[@]}" >"$work/part" || status=1
+  cat "$work/part" >>"$work/report"
+  grep -v 'none |$' "$work/part" | tail -n +3 || true
+else
+  echo 'nvdisasm or python3 is not in PATH: machine code was not checked'
+fi
 mkdir -p "$(dirname "$file")"
 cp "$work/report" "$file"
 exit $status

@@ -3,6 +3,7 @@
 // operand or the result.
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/ops/square_error.hpp"
 #include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/registry.hpp"
@@ -95,6 +96,16 @@ struct ClampMin {
 };
 constexpr OpDef<Scalars> kClampMin{"clamp_min", infer_unary<ClampMin>, forward_unary<ClampMin>,
                                    vjp_unary<ClampMin>, samples_unary<ClampMin>};
+
+struct Power {
+  static constexpr std::string_view kName = "power";
+  static constexpr Function kForward = args::kPower, kGradient = args::kPowerGrad;
+  static constexpr Reads kReads = Reads::kOperand;
+  static constexpr bool kPositive = true, kKink = false;
+  static Tensor run(const Tensor& x) { return power(x, 0.5, -0.75); }
+};
+constexpr OpDef<Scalars> kPower{"power", infer_unary<Power>, forward_unary<Power>, vjp_unary<Power>,
+                                samples_unary<Power>};
 
 constexpr OpDef<Scalars> kAffine{
     "affine",
@@ -307,6 +318,9 @@ Tensor affine(const Tensor& x, double a, double b) {
 Tensor clamp_min(const Tensor& x, double low) {
   return apply(kClampMin, {x}, Scalars{low, 0})[0];
 }
+Tensor power(const Tensor& x, double a, double p) {
+  return apply(kPower, {x}, Scalars{a, p})[0];
+}
 Tensor exp(const Tensor& x) {
   return apply(kExp, {x})[0];
 }
@@ -351,12 +365,12 @@ Tensor cast(const Tensor& x, DType dtype) {
 }
 
 std::vector<OpEntry> detail::elementwise_ops() {
-  return {entry_of(kAdd),      entry_of(kSub),    entry_of(kMul),        entry_of(kDiv),
-          entry_of(kMaximum),  entry_of(kMulAdd), entry_of(kAffine),     entry_of(kCast),
-          entry_of(kClampMin), entry_of(kExp),    entry_of(kLog),        entry_of(kSqrt),
-          entry_of(kRsqrt),    entry_of(kSquare), entry_of(kReciprocal), entry_of(kSigmoid),
-          entry_of(kSilu),     entry_of(kGelu),   entry_of(kTanh),       entry_of(kRelu),
-          entry_of(kSin),      entry_of(kCos)};
+  return {entry_of(kAdd),      entry_of(kSub),    entry_of(kMul),    entry_of(kDiv),
+          entry_of(kMaximum),  entry_of(kMulAdd), entry_of(kAffine), entry_of(kCast),
+          entry_of(kClampMin), entry_of(kPower),  entry_of(kExp),    entry_of(kLog),
+          entry_of(kSqrt),     entry_of(kRsqrt),  entry_of(kSquare), entry_of(kReciprocal),
+          entry_of(kSigmoid),  entry_of(kSilu),   entry_of(kGelu),   entry_of(kTanh),
+          entry_of(kRelu),     entry_of(kSin),    entry_of(kCos)};
 }
 
 }  // namespace eflow

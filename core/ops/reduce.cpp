@@ -1,4 +1,4 @@
-// Sums and means over axes.
+// Sums and means over axes, and mean square errors.
 
 #include "eflow/kernels_src/args/reduce.h"
 
@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/ops/square_error.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
@@ -29,10 +30,11 @@ Shape kept_shape(const Shape& shape, const std::vector<bool>& reduced) {
   return out;
 }
 
-/// x, and z if products are summed, as row-major [outer, reduce, inner]. If the reduced axes are
+/// x, and z if the terms have it, as row-major [outer, reduce, inner]. If the reduced axes are
 /// not adjacent, they are moved to the end.
 struct Folded {
   Tensor x, z;
+  args::ReduceTerms terms = args::kPlainTerms;
   std::int64_t outer = 1, reduce = 1, inner = 1;
 };
 
@@ -58,7 +60,10 @@ Folded fold(const Tensor& x, const Tensor& z, const std::vector<bool>& reduced) 
   };
   Folded out;
   out.x = arrange(x);
-  if (z.defined()) out.z = arrange(broadcast_to(z, x.shape()));
+  if (z.defined()) {
+    out.z = z.is(x) ? out.x : arrange(broadcast_to(z, x.shape()));
+    out.terms = args::kProducts;
+  }
   for (const int i : front) out.outer *= x.size(i);
   for (const int i : middle) out.reduce *= x.size(i);
   for (const int i : back) out.inner *= x.size(i);
@@ -80,7 +85,7 @@ void launch_reduce(const Folded& f, const Tensor& y, double scale) {
   const bool long_rows = f.reduce >= y.device()->block_shape().elements;
   a.outer_per_block = long_rows ? 1 : detail::rows_per_block(*y.device(), f.reduce);
   a.inner_per_block = kColumnsPerBlock;
-  const jit::KernelSpec spec("reduce", {f.x.dtype(), y.dtype()}, {f.z.defined() ? 1 : 0});
+  const jit::KernelSpec spec("reduce", {f.x.dtype(), y.dtype()}, {f.terms});
   if (f.inner == 1) {
     y.device()->launch("reduce", spec, {detail::blocks(f.outer, a.outer_per_block)}, a);
     return;
@@ -121,7 +126,7 @@ void sum_folded(Folded f, const Tensor& y, double scale) {
     first.reduce /= count;
     launch_reduce(first, parts, 1);
     const Tensor total = y.dtype() == sums ? y : Tensor::empty(y.shape(), sums, y.device());
-    launch_reduce({parts, Tensor(), f.outer, count, f.inner}, total, scale);
+    launch_reduce({parts, Tensor(), args::kPlainTerms, f.outer, count, f.inner}, total, scale);
     if (!total.is(y)) detail::copy_elements(total, y);  // narrow dtypes are rounded once
   } else {
     launch_reduce(f, y, scale);
@@ -177,6 +182,68 @@ Tensor run(const Tensor& x, const std::vector<int>& axes, bool keep, bool averag
   return reshape(y, shape);
 }
 
+// ---- mean square error: x, target or undefined --------------------------------------------------
+
+/// Factor of a sample's sum.
+double mean_scale(const TensorSpec& x) {
+  return static_cast<double>(x.shape[0]) / static_cast<double>(element_count(x.shape));
+}
+
+constexpr OpDef<NoAttrs> kMeanSquareError{
+    "mean_square_error",
+    [](std::span<const Tensor> x, const NoAttrs&) -> std::vector<TensorSpec> {
+      const DType dtype = detail::floating_dtype(x[0], "mean_square_error");
+      if (x[0].rank() < 1 || x[0].count() == 0)
+        throw ShapeError(str("[mean_square_error] x is ", x[0], "; expected [B, ...], not empty"));
+      if (x[1].defined() && x[1].shape() != x[0].shape())
+        throw ShapeError(str("[mean_square_error] x is ", x[0], ", the target is ", x[1],
+                             "; expected one shape"));
+      detail::require_same_dtype("mean_square_error", {x[0], x[1]});
+      return {{Shape{x[0].size(0)}, dtype}};
+    },
+    [](Call<NoAttrs>& call) {
+      const NoGrad off;
+      const Tensor &x = call.inputs[0], &target = call.inputs[1];
+      std::vector<bool> reduced(static_cast<std::size_t>(x.rank()), true);
+      reduced[0] = false;
+      Folded f = fold(x, target.defined() ? target : x, reduced);
+      if (target.defined()) f.terms = args::kSquaredDifferences;
+      sum_folded(f, call.outputs[0], mean_scale(x.spec()));
+      call.save(x);
+      call.save(target);
+    },
+    [](const Call<NoAttrs>& call, std::span<const Tensor> dys) -> Tensors {
+      const TensorSpec& in = call.in[0];
+      const Tensor &x = call.saved[0], &target = call.saved[1];
+      Shape column = in.shape;
+      for (int i = 1; i < column.rank(); ++i) column[i] = 1;
+      const double scale = 2 * mean_scale(in);
+      const Tensor dy = reshape(dys[0], column);
+      if (!target.defined()) return {x * (dy * scale), Tensor()};
+      const Tensor dx = Tensor::empty(in.shape, in.dtype, dy.device());
+      detail::launch_elementwise(args::kScaledDifference, dx, {x, target, dy}, scale);
+      return {dx, Tensor()};
+    },
+    []() -> std::vector<Sample> {
+      const auto plain = [](const Tensor& x) {
+        return Tensors{mean(reshape(square(x), {x.size(0), -1}), {1})};
+      };
+      const auto fixed = [](const Shape& shape) { return Sample::Input{shape, -1, 1, false}; };
+      std::vector<Sample> out;
+      for (const Shape& shape : {Shape{3, 4, 5}, Shape{2}, Shape{1, 37}, Shape{2, 3, 1024}}) {
+        out.push_back({str("target, ", shape),
+                       {{shape}, fixed(shape)},
+                       [](const Tensors& x) { return Tensors{mean_square_error(x[0], x[1])}; },
+                       [plain](const Tensors& x) { return plain(x[0] - x[1]); }});
+      }
+      out.push_back(
+          {"no target, transposed",
+           {{{5, 3}}},
+           [](const Tensors& x) { return Tensors{mean_square_error(transpose(x[0], 0, 1))}; },
+           [plain](const Tensors& x) { return plain(transpose(x[0], 0, 1)); }});
+      return out;
+    }};
+
 /// Returns x, or x z if z is defined, summed to a shape that broadcasts to x's.
 Tensor summed(const Tensor& x, const Tensor& z, const Shape& shape, DType dtype) {
   std::vector<bool> reduced;
@@ -198,6 +265,10 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   return run(x, axes, keep, true);
 }
 
+Tensor mean_square_error(const Tensor& x, const Tensor& target) {
+  return apply(kMeanSquareError, {x, target.defined() ? target.detach() : target})[0];
+}
+
 namespace detail {
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
@@ -217,7 +288,7 @@ Tensor sum_product_to(const Tensor& x, const Tensor& z, const Shape& shape) {
 }  // namespace detail
 
 std::vector<OpEntry> detail::reduce_ops() {
-  return {entry_of(kSum)};
+  return {entry_of(kSum), entry_of(kMeanSquareError)};
 }
 
 }  // namespace eflow

@@ -1,13 +1,13 @@
-// Built-in specialisations of reduce.h. KernelSpec("reduce", {dtype of x, dtype of y}, {1 if x is
-// multiplied by z}).
+// Built-in specialisations of reduce.h. KernelSpec("reduce", {dtype of x, dtype of y}, {ReduceTerms}).
 
 #include "eflow/kernels_src/reduce.h"
 
 #include "eflow/jit/builtin/entry.h"
 
 #define EFLOW_SUMS(T, Y)                                                           \
-  EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({0}), reduce<T, Y, false>), \
-      EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({1}), reduce<T, Y, true>),
+  EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({0}), reduce<T, Y, 0>),     \
+      EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({1}), reduce<T, Y, 1>), \
+      EFLOW_ENTRY("reduce", ({kDTypeOf<T>, kDTypeOf<Y>}), ({2}), reduce<T, Y, 2>),
 
 namespace EFLOW_TEXT {
 namespace {

@@ -46,6 +46,7 @@ enum Function : int {
   kAffine,  // scalar[0] x + scalar[1]
   kReciprocal,
   kClampMin,  // max(x, scalar[0])
+  kPower,     // (x + scalar[0])^scalar[1]
   // two operands x, z
   kAdd,
   kSub,
@@ -67,10 +68,12 @@ enum Function : int {
   kCosGrad,
   kReciprocalGrad /* y, dy */,
   kClampMinGrad,
+  kPowerGrad,
   kMaximumGrad /* x, z, dy: dy where x >= z */,
   // three operands
-  kMulAdd,   // a b + c
-  kDivGrad,  // x, z, dy: -dy x / z^2
+  kMulAdd,            // a b + c
+  kDivGrad,           // x, z, dy: -dy x / z^2
+  kScaledDifference,  // a, b, c: scalar[0] (a - b) c
   kFunctionCount
 };
 

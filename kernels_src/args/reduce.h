@@ -3,11 +3,17 @@
 
 namespace eflow::args {
 
-/// y[o, i] = scale * sum over r of x[o, r, i], or of x[o, r, i] z[o, r, i] if z is set. All are
-/// row-major.
+/// What is summed: the constant of reduce.h's KernelSpec.
+enum ReduceTerms : int {
+  kPlainTerms,          // x
+  kProducts,            // x z
+  kSquaredDifferences,  // (x - z)^2
+};
+
+/// y[o, i] = scale * sum over r of the terms at [o, r, i]. All are row-major.
 struct Reduce {
   const void* x;
-  const void* z;  ///< second factor, or null
+  const void* z;  ///< null for kPlainTerms
   void* y;
   double scale;
   long long outer, reduce, inner;

@@ -1,33 +1,29 @@
 #include "eflow/soflow/objective/losses.hpp"
 
 #include "eflow/core/base/named_enum.hpp"
+#include "eflow/core/ops/square_error.hpp"
 #include "eflow/core/tensor/ops.hpp"
 
 namespace eflow::soflow {
 namespace {
 
-/// Mean over all axes but the first.
-Tensor mean_over_elements(const Tensor& x) {
-  return mean(reshape(x, {x.size(0), -1}), {1});
-}
-
 /// (mse + eps)^-p
 Tensor adaptive(const Tensor& mse, const AdaptiveWeight& weight) {
-  return exp(log(mse + weight.eps) * -weight.p);
+  return power(mse, weight.eps, -weight.p);
 }
 
 SampleLosses weighted_square(const Tensor& F, const Tensor& target, const AdaptiveWeight& weight,
                              double scale) {
-  const Tensor error = mean_over_elements(square(F - target.detach()));
-  const Tensor mse = error.detach();
-  return {adaptive(mse, weight) * error * scale, mse};
+  const Tensor error = mean_square_error(F, target.detach());
+  const Tensor mse = error.detach(), loss = adaptive(mse, weight) * error;
+  return {scale == 1 ? loss : loss * scale, mse};
 }
 
 }  // namespace
 
 Tensor mean_square(const Tensor& x) {
   const NoGrad off;
-  return mean_over_elements(square(x));
+  return mean_square_error(x);
 }
 
 SampleLosses fm_loss(const Tensor& F, const Tensor& target, const AdaptiveWeight& weight) {
@@ -36,9 +32,9 @@ SampleLosses fm_loss(const Tensor& F, const Tensor& target, const AdaptiveWeight
 
 Tensor solution_drift(const Tensor& v, const Tensor& F_t, const Tensor& F_l, const PerSample& t,
                       const PerSample& l, const PerSample& s) {
-  PerSample ratio(t.size());  // 1 / r
-  for (std::size_t i = 0; i < t.size(); ++i) ratio[i] = (t[i] - s[i]) / (t[i] - l[i]);
-  return v - F_l - as_factors(ratio, v) * (F_t - F_l);
+  PerSample ratio(t.size());  // -1 / r
+  for (std::size_t i = 0; i < t.size(); ++i) ratio[i] = (s[i] - t[i]) / (t[i] - l[i]);
+  return mul_add(as_factors(ratio, v), F_t - F_l, v - F_l);
 }
 
 SampleLosses scm_loss(const Tensor& F_t, const Tensor& dq, const AdaptiveWeight& weight,
@@ -75,7 +71,7 @@ SampleLosses mva_loss(const Tensor& F, const Tensor& F_star, const PerSample& t,
   // |f - f*| = (t - s) |F - F_star|
   PerSample squared_gap(t.size());
   for (std::size_t i = 0; i < t.size(); ++i) squared_gap[i] = (t[i] - s[i]) * (t[i] - s[i]);
-  const Tensor error = mean_over_elements(square(F - F_star.detach()));
+  const Tensor error = mean_square_error(F, F_star.detach());
   return {error * as_times(squared_gap, error), error.detach()};
 }
 
