@@ -36,11 +36,17 @@ void Trace::end() {
   spans_.push_back(std::move(span));
 }
 
+std::vector<std::string> Trace::kernel_names() const {
+  std::vector<std::string> names;
+  for (const Span& span : spans_) {
+    if (span.row == kKernels) names.push_back(span.name);
+  }
+  return names;
+}
+
 std::map<std::string, std::int64_t> Trace::kernel_counts() const {
   std::map<std::string, std::int64_t> counts;
-  for (const Span& span : spans_) {
-    if (span.row == kKernels) ++counts[span.name];
-  }
+  for (const std::string& name : kernel_names()) ++counts[name];
   return counts;
 }
 

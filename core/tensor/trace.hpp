@@ -31,6 +31,8 @@ class Trace {
   [[nodiscard]] double now() const { return watch_.seconds(); }
   /// Number of kernels and closed ranges.
   [[nodiscard]] std::size_t size() const { return spans_.size(); }
+  /// Returns the names of the kernels, in the order in which they ran.
+  [[nodiscard]] std::vector<std::string> kernel_names() const;
   /// Returns how often each kernel ran, by name.
   [[nodiscard]] std::map<std::string, std::int64_t> kernel_counts() const;
 

@@ -36,6 +36,7 @@ void Warp::step() {
     for (int i = 0; i < kLanes; ++i) set |= static_cast<u32>(guard[i] & 1) << i;
     lanes &= in.guard_negated ? ~set : set;
   }
+  if (block_.launch.profiler != nullptr) block_.launch.profiler->observe(*this, in, lanes);
   const int first = std::countr_zero(lanes | 0x80000000u);
   switch (in.flow) {
     case Instruction::Flow::kBranch:
@@ -277,6 +278,7 @@ void run_block(const Program& program, const Launch& launch, const GlobalMemory&
               SharedMemory(program.shared_bytes + launch.shared_bytes)};
   std::deque<Warp> warps;
   for (int i = 0; i * kLanes < launch.threads; ++i) warps.emplace_back(block, i);
+  if (launch.profiler != nullptr) launch.profiler->begin_block(static_cast<int>(warps.size()));
   Order order(launch.seed);
   long long left = 200'000'000;  // instructions
   int vain = 0;                  // rounds in which every warp polled and nothing arrived
@@ -290,7 +292,10 @@ void run_block(const Program& program, const Launch& launch, const GlobalMemory&
       done = done && warps[i].state() == Warp::State::kDone;
     }
     block.progress = ready.empty() && running;  // all poll: once more
-    if (done) return;
+    if (done) {
+      if (launch.profiler != nullptr) launch.profiler->end_block();
+      return;
+    }
     if (block.progress) {
       if (++vain > 100) throw Fault(program.kernel + ": does not end: no arrival at a barrier");
       continue;

@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 #include "eflow/jit/emulation/copy_engine.hpp"
+#include "eflow/tests/support/ptx/profile.hpp"
 #include "eflow/tests/support/ptx/program.hpp"
 #include "eflow/tests/support/ptx/shared_memory.hpp"
 
@@ -41,6 +42,7 @@ struct Launch {
   std::size_t shared_bytes = 0;  ///< dynamic
   const void* params = nullptr;
   unsigned seed = 0;
+  Profiler* profiler = nullptr;
 };
 
 /// How often warps or threads issued what tests want to see used.

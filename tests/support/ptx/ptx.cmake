@@ -12,6 +12,8 @@ add_library(eflow_ptx STATIC
   support/ptx/interpreter.cpp
   support/ptx/logic.cpp
   support/ptx/memory.cpp
+  support/ptx/profile.cpp
+  support/ptx/profile_costs.cpp
   support/ptx/program.cpp
   support/ptx/ptx_gpu.cpp
   support/ptx/shared_memory.cpp

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <optional>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
@@ -22,6 +23,7 @@ struct Machine final : ptx::GlobalMemory {
   std::deque<ptx::Program> loaded;
   long long launches = 0;
   ptx::Counts counts;
+  std::vector<PtxGpu::Profiled> profiles;
   PtxGpu::Config config;
 
   [[nodiscard]] Range find(ptx::u64 address) const override {
@@ -55,16 +57,20 @@ int load(jit::CuLibrary* library, const void* image, int* options, void** values
 
 int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** parameters, void**) {
   const DeviceMemory::Open open(machine->memory);
+  std::optional<ptx::Profiler> profiler;
+  if (machine->config.profiles) profiler.emplace(program_of(function));
   const ptx::Launch now{.grid = {config->grid_x, config->grid_y, config->grid_z},
                         .threads = static_cast<int>(config->block_x),
                         .shared_bytes = config->shared_bytes,
                         .params = parameters[0],
-                        .seed = machine->config.seed + static_cast<unsigned>(machine->launches++)};
+                        .seed = machine->config.seed + static_cast<unsigned>(machine->launches++),
+                        .profiler = profiler ? &*profiler : nullptr};
   try {
     ptx::run(program_of(function), now, *machine, machine->counts);
   } catch (const ptx::Fault& fault) {
     throw DeviceError(fault.what());
   }
+  if (profiler) machine->profiles.push_back({now.threads, profiler->profile()});
   return 0;
 }
 
@@ -169,6 +175,9 @@ long long PtxGpu::launches() const {
 }
 const ptx::Counts& PtxGpu::counts() const {
   return state_->here.counts;
+}
+const std::vector<PtxGpu::Profiled>& PtxGpu::profiles() const {
+  return state_->here.profiles;
 }
 long long PtxGpu::kernels() const {
   return static_cast<long long>(state_->here.loaded.size());

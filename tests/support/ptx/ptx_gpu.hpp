@@ -15,8 +15,9 @@ namespace eflow::test {
 class PtxGpu {
  public:
   struct Config {
-    int arch = 80;      ///< compute capability: 80 for sm_80
-    unsigned seed = 0;  ///< of the order in which warps run; each launch adds 1
+    int arch = 80;          ///< compute capability: 80 for sm_80
+    unsigned seed = 0;      ///< of the order in which warps run; each launch adds 1
+    bool profiles = false;  ///< fills profiles()
   };
 
   /// Needs NVRTC (nvrtc_or_skip.hpp). One at a time.
@@ -34,6 +35,13 @@ class PtxGpu {
   [[nodiscard]] long long launches() const;
   /// Of all launches.
   [[nodiscard]] const ptx::Counts& counts() const;
+  /// A launch that was profiled.
+  struct Profiled {
+    int threads = 0;
+    ptx::Profile profile = {};
+  };
+  /// Of the launches so far, in order.
+  [[nodiscard]] const std::vector<Profiled>& profiles() const;
   /// Number of kernels loaded so far.
   [[nodiscard]] long long kernels() const;
 
