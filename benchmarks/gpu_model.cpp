@@ -79,7 +79,6 @@ struct Case {
   bool gradients = true;
 };
 
-
 Tensor input(const Shape& shape, DType dtype, bool differentiable = true) {
   std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
   for (std::size_t i = 0; i < values.size(); ++i)

@@ -73,6 +73,20 @@ EFLOW_FN float exp2_instruction(float x) {
   return y;
 }
 
+#if __CUDA_ARCH__ >= 800
+// max_pack and min_pack of floats in one instruction; sm_75 compares twice and selects.
+EFLOW_FN float max_pack(float a, float b) {
+  float y;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));
+  return y;
+}
+EFLOW_FN float min_pack(float a, float b) {
+  float y;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b));
+  return y;
+}
+#endif
+
 /// Rounds two floats to bf16, `low` into the lower half.
 EFLOW_FN u32 bf16_pair(float low, float high) {
   u32 pair;

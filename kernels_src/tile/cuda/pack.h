@@ -203,13 +203,13 @@ struct Team {
   template <class C, class F>
   EFLOW_FN C max(Index begin, Index end, F&& f) const {
     C best = lowest_of<C>();
-    for (Index i = begin + lane_index(); i < end; i += 32) best = max_pack<C>(f(Lane<C>{i}), best);
+    for (Index i = begin + lane_index(); i < end; i += 32) best = max_pack(C(f(Lane<C>{i})), best);
     return join(best, [](C a, C b) { return max_pack(a, b); });
   }
   template <class C, class F>
   EFLOW_FN C min(Index begin, Index end, F&& f) const {
     C best = highest_of<C>();
-    for (Index i = begin + lane_index(); i < end; i += 32) best = min_pack<C>(f(Lane<C>{i}), best);
+    for (Index i = begin + lane_index(); i < end; i += 32) best = min_pack(C(f(Lane<C>{i})), best);
     return join(best, [](C a, C b) { return min_pack(a, b); });
   }
 
@@ -276,14 +276,14 @@ template <class C, class F>
 EFLOW_FN C max_each(Index begin, Index end, F&& f) {
   C best = lowest_of<C>();
   for (Index i = begin + thread_index(); i < end; i += kThreads)
-    best = max_pack<C>(f(Lane<C>{i}), best);
+    best = max_pack(C(f(Lane<C>{i})), best);
   return reduce_block(best, [](C a, C b) { return max_pack(a, b); });
 }
 template <class C, class F>
 EFLOW_FN C min_each(Index begin, Index end, F&& f) {
   C best = highest_of<C>();
   for (Index i = begin + thread_index(); i < end; i += kThreads)
-    best = min_pack<C>(f(Lane<C>{i}), best);
+    best = min_pack(C(f(Lane<C>{i})), best);
   return reduce_block(best, [](C a, C b) { return min_pack(a, b); });
 }
 

@@ -88,6 +88,14 @@ struct Max {
       return std::max(a, b);
   }
 };
+/// min and max with .NaN: NaN if either is.
+template <class Choose>
+struct OrNan {
+  template <class T>
+  static T on(T a, T b) {
+    return a != a || b != b ? std::numeric_limits<T>::quiet_NaN() : Choose::on(a, b);
+  }
+};
 struct Neg {
   template <class T>
   static T on(T a) {
@@ -312,6 +320,10 @@ Run decode_arithmetic(Instruction& in, const std::string& name, std::vector<std:
     return numbers<Div>(in.type);
   }
   if (name == "rem") return integers<Rem>(in.type);
+  if ((name == "min" || name == "max") && take(words, "NaN")) {
+    if (in.type != Type{'f', 32}) return nullptr;
+    return name == "min" ? binary<OrNan<Min>, float> : binary<OrNan<Max>, float>;
+  }
   if (name == "min") return numbers<Min>(in.type);
   if (name == "max") return numbers<Max>(in.type);
   if (name == "neg") return signed_numbers<Neg>(in.type);
