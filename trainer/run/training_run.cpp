@@ -11,12 +11,9 @@
 #include <utility>
 
 #include "eflow/core/base/log.hpp"
-#include "eflow/core/base/number_text.hpp"
-#include "eflow/core/base/stopwatch.hpp"
 #include "eflow/core/comm/communicator.hpp"
 #include "eflow/core/comm/tree_reduce.hpp"
 #include "eflow/core/tensor/device.hpp"
-#include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
@@ -38,58 +35,16 @@
 #include "eflow/trainer/run/parts.hpp"
 #include "eflow/trainer/run/preview.hpp"
 #include "eflow/trainer/run/resume.hpp"
+#include "eflow/trainer/run/start.hpp"
 #include "eflow/trainer/run/unused_options.hpp"
 #include "eflow/trainer/saving/background_saver.hpp"
 #include "eflow/trainer/saving/tensor_bytes.hpp"
 #include "eflow/trainer/step/freeze.hpp"
 #include "eflow/trainer/step/held_out.hpp"
 #include "eflow/trainer/step/side_output.hpp"
-#include "eflow/trainer/weights/fit_weights.hpp"
 
 namespace eflow::trainer {
 namespace {
-
-/// "cpu, avx512 on 2 threads"
-std::string describe_device() {
-  const DevicePtr& device = default_device();
-  const jit::Runtime& runtime = device->runtime();
-  const jit::Target target = runtime.target();
-  return str(device->name(), ", ", target.arch,
-             target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
-                                                   : std::string());
-}
-
-/// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
-/// the numbers and the time.
-void prepare_kernels(const Parts& parts, const Say& say) {
-  const jit::Runtime& runtime = default_device()->runtime();
-  const jit::Stats before = runtime.stats();
-  const Stopwatch watch;
-  const double ratio = parts.objective.options().drop.share();
-  std::vector<nn::Grid3> grids = {parts.model->config().grid()};
-  for (const Bucket& bucket : parts.buckets)
-    grids.push_back(parts.model->config().for_clips(bucket.source->clip_shape()).grid());
-  for (const nn::Grid3& grid : grids) {
-    parts.model->prepare(grid, true, ratio);
-    parts.average->prepare(grid, false, ratio);
-  }
-  const jit::Stats now = runtime.stats();
-  const std::uint64_t compiled = now.compiled - before.compiled;
-  const std::uint64_t found = now.disk_hits + now.pack_hits - before.disk_hits - before.pack_hits;
-  if (compiled + found == 0) return;
-  say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ",
-          fixed_text(watch.seconds(), 2), " s"));
-}
-
-/// Warns if the teacher is no longer the one that the run began with: a resumed run would differ
-/// from an uninterrupted one.
-void check_teacher(const std::optional<WeightsOrigin>& was,
-                   const std::optional<WeightsOrigin>& is) {
-  if (!was || !is || was->digest == is->digest) return;
-  log_warning("anyflow.teacher: the run began with step ", was->step, " of ", was->run,
-              ", which now is at step ", is->step,
-              ": from here on, the run learns from another teacher");
-}
 
 /// Whether all weights and moments of these parts are finite.
 bool is_finite(const StateParts& state) {
@@ -102,57 +57,6 @@ bool is_finite(const StateParts& state) {
     return tensor.dtype() == DType::kF64 ? finite(tensor.to_vector<double>())
                                          : finite(tensor.to_vector<float>());
   });
-}
-/// While it lives, a stop of the run also ends the compiles that it waits for.
-class CompilesStop {
- public:
-  explicit CompilesStop(const std::function<bool()>& stop) {
-    default_device()->runtime().cancel_compiles_if(stop);
-  }
-  ~CompilesStop() { default_device()->runtime().cancel_compiles_if({}); }
-  CompilesStop(const CompilesStop&) = delete;
-  CompilesStop& operator=(const CompilesStop&) = delete;
-};
-
-/// Resumes the trainer from a checkpoint of this run, and returns the run's history.
-RunHistory start_from(const io::Checkpoint& checkpoint, const Config& config, const Say& say,
-                      Parts* parts) {
-  check_fits(checkpoint, config, parts->data.info, say);
-  RunHistory history = info_of(checkpoint).history;
-  try {
-    parts->trainer.load_state(load_trainer_state(checkpoint), checkpoint.step(),
-                              history.earlier_updates, history.skipped);
-    return history;
-  } catch (const InvalidArgument& error) {
-    throw CheckpointError(str(checkpoint.path().string(), ": ", error.what()));
-  }
-}
-
-/// Starts a new run from another one (train.init_from): from its averaged weights, which may have
-/// other embedders, or from its whole state, as train.init_state says. Fills what the run's history
-/// notes about it.
-void init_from(const TrainConfig& config, const Say& say, Parts* parts, RunHistory* history) {
-  const std::filesystem::path& run = config.init_from;
-  const io::Checkpoint checkpoint = newest_checkpoint(run);
-  const CheckpointInfo from = info_of(checkpoint);
-  try {
-    if (config.init_state == InitState::kAll) {
-      history->earlier_updates =
-          checkpoint.step() - from.history.skipped + from.history.earlier_updates;
-      parts->trainer.load_state(load_trainer_state(checkpoint), 0, history->earlier_updates);
-    } else {
-      const FittedWeights fitted =
-          fit_weights(load_tensors(checkpoint, "ema."), dit_config(from.config, from.data.clips),
-                      parts->model->config(), from.config.sample.guidance);
-      for (const std::string& note : fitted.notes) say("train.init_from: " + note);
-      parts->model->load_state(fitted.weights);
-      parts->average->load_state(fitted.weights);
-    }
-    if (parts->on_policy) parts->on_policy->begin();
-  } catch (const InvalidArgument& error) {
-    throw CheckpointError(str("train.init_from: ", checkpoint.path().string(), ": ", error.what()));
-  }
-  history->init = WeightsOrigin{run.string(), checkpoint.step(), checkpoint.digest("ema/")};
 }
 
 /// True every `every` steps and at the last one; never if `every` is 0.

@@ -107,8 +107,7 @@ Tensor sampled(const soflow::Network& network, bool forget, const Condition& con
     alone.context_memory = nullptr;
     return network(x, t, s, alone);
   };
-  const soflow::SampleOptions options{
-      .sampler = soflow::Sampler::kCompose, .steps = 3, .seed = 4};
+  const soflow::SampleOptions options{.sampler = soflow::Sampler::kCompose, .steps = 3, .seed = 4};
   return *soflow::sample(forget ? forgetful : network, kClips, {8, 9}, condition, options);
 }
 
