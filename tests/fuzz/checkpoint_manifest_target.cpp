@@ -6,12 +6,19 @@
 namespace eflow::fuzz {
 
 std::vector<std::string> seeds() {
-  io::CheckpointManifest manifest;
-  manifest.step = 7;
-  manifest.metadata = R"({"config": "x"})";
-  manifest.state_bytes = 4096;
-  manifest.arrays = {{{"model/a.weight", DType::kF32, {2, 3}, 2048, 24}, {1, 2}}};
-  return {to_json(manifest)};
+  const Hash128 hash{1, 2};
+  const io::ArrayInfo info{
+      .name = "model/a.weight", .dtype = DType::kF32, .shape = {2, 3}, .bytes = 24};
+  io::CheckpointManifest one{.step = 7, .metadata = R"({"config": "x"})"};
+  one.files = {{"state.h5", 4096, 5}};
+  one.arrays = {{.info = info, .content = hash, .parts = {{0, 0, 2048, 24, hash}}}};
+  const auto blocks = static_cast<std::int64_t>(2 * io::kSaveBlock);
+  io::CheckpointManifest two = one;
+  two.files = {{"state-00000-of-00002.h5", 131072, 5}, {"state-00001-of-00002.h5", 131072, 6}};
+  two.arrays[0].info.shape = {blocks};
+  two.arrays[0].info.bytes = 131072;
+  two.arrays[0].parts = {{0, 0, 2048, 65536, hash}, {1, io::kSaveBlock, 2048, 65536, hash}};
+  return {to_json(one), to_json(two)};
 }
 
 void run(std::string_view input) {
