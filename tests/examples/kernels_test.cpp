@@ -101,7 +101,8 @@ BOOST_AUTO_TEST_CASE(no_architecture_spills) {
 BOOST_AUTO_TEST_CASE(texts_and_hosts_are_short) {
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(EFLOW_EXAMPLE_TEXTS)) {
-    if (entry.path().filename() == "example.hpp") continue;
+    const std::string name = entry.path().filename();
+    if (name == "example.hpp" || name == "arguments.hpp") continue;  // of all examples
     std::ifstream in(entry.path());
     std::string line;
     int lines = 0;

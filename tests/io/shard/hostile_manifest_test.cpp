@@ -60,6 +60,15 @@ BOOST_AUTO_TEST_CASE(checkpoints) {
       [](json& m) { m["format"] = "eflow-dataset"; },
       [](json& m) { m.erase("step"); },
       [](json& m) { m["step"] = "one"; },
+      [](json& m) { m["version"] = 2; },  // has a list of files
+      [](json& m) {
+        m["version"] = 2;
+        m["files"] = 7;
+      },
+      [](json& m) {
+        m["version"] = 2;
+        m["files"] = json::array();
+      },
       [](json& m) {
         m = json::array();
         m.push_back(1);
@@ -75,7 +84,7 @@ BOOST_AUTO_TEST_CASE(checkpoints) {
   forge(path, good,
         [](json& m) { m["arrays"][1]["offset"] = m["arrays"][0]["offset"].get<int>() + 1; });
   BOOST_CHECK_THROW(io::Checkpoint(store.path_of(1)).verify(), CorruptData);
-  forge(path, good, [](json& m) { m["version"] = 2; });
+  forge(path, good, [](json& m) { m["version"] = 3; });
   BOOST_TEST(has(text_of<InvalidArgument>([&] { io::Checkpoint{store.path_of(1)}; }), "newer"));
 }
 
