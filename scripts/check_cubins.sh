@@ -8,13 +8,14 @@
 #   scripts/check_cubins.sh [--sample] [EFLOW [FILE [NVRTC...]]]
 #     --sample  all kernels for sm_90a, every ninth of attention's for the other architectures
 #     EFLOW   the program (default build/release/bin/eflow)
-#     FILE    the report (default benchmarks/results/cubins.md)
+#     FILE    the report (default benchmarks/results/cubins.md; of a sample, build/cubins.md)
 #     NVRTC   NVRTC libraries to use in turn (default: the one that eflow finds)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sample=
 if [ "${1:-}" = --sample ]; then sample=yes; shift; fi
-eflow=${1:-build/release/bin/eflow} file=${2:-benchmarks/results/cubins.md}
+results=${sample:+build}
+eflow=${1:-build/release/bin/eflow} file=${2:-${results:-benchmarks/results}/cubins.md}
 libraries=("${@:3}")
 [ ${#libraries[@]} -gt 0 ] || libraries=("${EFLOW_NVRTC:-}")
 archs=sm_80,sm_89,sm_90a,sm_100,sm_120
