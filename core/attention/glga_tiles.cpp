@@ -25,7 +25,7 @@ std::int64_t keys_in_window(const GlgaSignature& call, const GlgaOptions& o) {
 GlgaTiles cpu_tiles(const GlgaSignature& call, const GlgaOptions& o) {
   const bool window = o.local == Local::kWindow;
   const bool few = window && keys_in_window(call, o) <= kFewKeys;
-  // Keys are packed once a tile of queries.
+  // Each tile of queries packs the keys again.
   const bool many = window && keys_in_window(call, o) >= kManyKeys && call.head <= 128;
   const GlgaTile rows{64, 64}, walk = few ? GlgaTile{32, 32} : rows;
   return {many ? GlgaTile{128, 128} : walk, rows, walk, walk, walk, 64};

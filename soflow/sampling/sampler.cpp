@@ -77,7 +77,7 @@ void take_null_context(nn::Condition* condition) {
   std::shared_ptr<nn::ContextMemory>& memory = condition->context_memory->unconditional;
   if (memory == nullptr) memory = std::make_shared<nn::ContextMemory>(context());
   condition->context = memory->context();
-  condition->context_memory = std::shared_ptr(memory);
+  condition->context_memory = memory;
 }
 
 /// The unconditional counterpart of a condition.

@@ -8,6 +8,7 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 using namespace eflow;
 using namespace eflow::nn;
@@ -16,15 +17,7 @@ namespace {
 
 /// 7 x 2 x 2 tokens, of which the first frame is a pair of its own.
 DiTConfig small() {
-  DiTConfig c;
-  c.channels = 3;
-  c.frames = 7;
-  c.height = c.width = 4;
-  c.patch = {1, 2, 2};
-  c.dim = 24;
-  c.heads = 2;
-  c.hidden = 20;
-  c.encoder = c.middle = c.decoder = 1;
+  DiTConfig c = test::small_dit(7);
   c.window_frames = 2;
   c.classes = 3;
   return c;

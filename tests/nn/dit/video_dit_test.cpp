@@ -8,22 +8,14 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/runtime.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 namespace eflow::nn {
 namespace {
 
 /// 8 tokens of 12 values: small enough for finite differences.
 DiTConfig small() {
-  DiTConfig c;
-  c.channels = 3;
-  c.frames = 2;
-  c.height = c.width = 4;
-  c.patch = {1, 2, 2};
-  c.dim = 24;
-  c.heads = 2;
-  c.hidden = 20;
-  c.encoder = c.middle = c.decoder = 1;
-  c.window_frames = 1;
+  DiTConfig c = test::small_dit(2);
   c.classes = 3;
   return c;
 }

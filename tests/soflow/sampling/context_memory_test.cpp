@@ -8,21 +8,13 @@
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/sampling/sampler.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 namespace eflow::nn {
 namespace {
 
 std::unique_ptr<VideoDiT> text_model(std::int64_t chunk_frames = 0) {
-  DiTConfig c;
-  c.channels = 3;
-  c.frames = 3;
-  c.height = c.width = 4;
-  c.patch = {1, 2, 2};
-  c.dim = 24;
-  c.heads = 2;
-  c.hidden = 20;
-  c.encoder = c.middle = c.decoder = 1;
-  c.window_frames = 1;
+  DiTConfig c = test::small_dit(3);
   c.context_dim = 5;
   c.chunk_frames = chunk_frames;
   auto model = std::make_unique<VideoDiT>(Scope({.seed = 1}, DType::kF64), c);
