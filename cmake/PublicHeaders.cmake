@@ -165,6 +165,8 @@ set(EFLOW_SHARED_jit
   jit/cuda/context.hpp
   jit/cuda/cublas_api.hpp
   jit/cuda/driver.hpp
+  jit/cuda/launch.hpp
+  jit/cuda/module.hpp
   jit/cuda/nccl_api.hpp
   jit/cuda/nvtx.hpp
   jit/cuda/stream.hpp

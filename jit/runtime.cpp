@@ -330,15 +330,14 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
   const State& s = *state_;
   if (stream.handle == nullptr) stream = s.own_stream;
   if (s.cuda) {
-    const CudaKernel* kernel = s.cuda->table.find(spec);
+    const CudaKernel* kernel = find_cuda(name, spec, bytes, types);
     if (kernel == nullptr) {
       const bool capturing = is_capturing(*s.cuda->context, stream);
       throw NeedsPrepare(str("[jit] no compiled form of ", to_string(spec, name), " for ",
                              s.limits.arch, "; Runtime::prepare makes one",
                              capturing ? "; call it before the capture that is in progress" : ""));
     }
-    s.check(*kernel, bytes, types, name, spec);
-    return launch_cuda(*s.cuda->context, *kernel, name, spec, grid, args, stream);
+    return launch_cuda(*s.cuda->context, *kernel, grid, args, stream);
   }
   const HostKernel* kernel = state_->host_kernel(name, spec);
   if (kernel == nullptr) {
@@ -349,6 +348,14 @@ void Runtime::launch_bytes(std::string_view name, const KernelSpec& spec, Grid g
   if (kernel->emulated_threads > 0)
     return launch_emulated(*kernel, name, spec, grid, args, bytes, s.known_memory);
   launch_host(state_->pool, *kernel, name, spec, s.isa, grid, args, bytes, s.known_memory);
+}
+
+const CudaKernel* Runtime::find_cuda(std::string_view name, const KernelSpec& spec,
+                                     std::size_t bytes, const ArgumentTypes& types) const {
+  const State& s = *state_;
+  const CudaKernel* kernel = s.cuda->table.find(spec);
+  if (kernel != nullptr) s.check(*kernel, bytes, types, name, spec);
+  return kernel;
 }
 
 ArgumentTypes Runtime::argument_types(const KernelSpec& spec) const {

@@ -40,6 +40,7 @@ EFLOW_EXPORT_BEGIN
 namespace eflow::jit {
 
 class CudaContext;
+struct CudaKernel;
 class ThreadPool;
 class KernelBuilder;
 
@@ -86,6 +87,11 @@ class Runtime {
   void launch_bytes(std::string_view name, const KernelSpec& spec, Grid grid, const void* args,
                     std::size_t bytes, Stream stream,
                     const ArgumentTypes& types = kUnknownArguments) const;
+  /// The kernel that launch_bytes() would launch on a GPU, valid as long as the Runtime; nullptr if
+  /// it is not prepared. Checks the arguments as launch_bytes() does.
+  [[nodiscard]] const CudaKernel* find_cuda(std::string_view name, const KernelSpec& spec,
+                                            std::size_t bytes,
+                                            const ArgumentTypes& types = kUnknownArguments) const;
   /// The types of the arguments of a kernel that launch() would find; otherwise unknown.
   [[nodiscard]] ArgumentTypes argument_types(const KernelSpec& spec) const;
   /// Makes Stream{} mean this stream, from the next call on. Not owned; not to be called while others

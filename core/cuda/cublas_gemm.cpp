@@ -59,6 +59,12 @@ struct CublasGemm::Plan {
   bool served = false;  ///< false: no algorithm; the built-in kernel is used
 };
 
+struct CublasGemm::Call {
+  args::Gemm g;
+  LtProblem problem;
+  const Plan* plan;
+};
+
 CublasGemm::CublasGemm(std::shared_ptr<const jit::CudaContext> context, const jit::CublasApi& api,
                        bool tf32, void* workspace, Tuned tuned)
     : context_(std::move(context)),
@@ -258,28 +264,33 @@ void CublasGemm::issue(const args::Gemm& g, const LtProblem& problem, const Plan
   if (status != 0) check(status, ("cublasLtMatmul of " + describe_product(problem)).c_str());
 }
 
-bool CublasGemm::run(const args::Gemm& given, DType in, DType out, jit::CuStream stream) {
-  args::Gemm g = given;
+std::vector<CublasGemm::Call> CublasGemm::plan_calls(args::Gemm g, DType in, DType out) {
   args::gemm_fold(g);
   const int outer = g.batch[0] <= g.batch[1] ? 0 : 1, inner = 1 - outer;
-  if (g.batch[outer] > kMostCalls) return false;
-  const jit::CudaContext::Current current(*context_);
-  const std::lock_guard lock(mutex_);
-  struct Call {
-    args::Gemm g;
-    LtProblem problem;
-    const Plan* plan;
-  };
-  std::vector<Call> calls;  // planned first, so that either all or none are issued
+  if (g.batch[outer] > kMostCalls) return {};
+  std::vector<Call> calls;
   for (long long i = 0; i < g.batch[outer]; ++i) {
     const args::Gemm now = moved(g, outer, i, in, out);
     const std::optional<LtProblem> problem = lt_problem(now, in, out, inner, tf32_);
-    if (!problem) return false;
+    if (!problem) return {};
     calls.push_back({now, *problem, &plan_of(now, *problem)});
-    if (!calls.back().plan->served) return false;
+    if (!calls.back().plan->served) return {};
   }
+  return calls;
+}
+
+bool CublasGemm::serves(const args::Gemm& g, DType in, DType out) {
+  const jit::CudaContext::Current current(*context_);
+  const std::lock_guard lock(mutex_);
+  return !plan_calls(g, in, out).empty();
+}
+
+bool CublasGemm::run(const args::Gemm& g, DType in, DType out, jit::CuStream stream) {
+  const jit::CudaContext::Current current(*context_);
+  const std::lock_guard lock(mutex_);
+  const std::vector<Call> calls = plan_calls(g, in, out);
   for (const Call& call : calls) issue(call.g, call.problem, *call.plan, call.plan->algo, stream);
-  return true;
+  return !calls.empty();
 }
 
 }  // namespace eflow::detail

@@ -39,6 +39,9 @@ class CublasGemm {
   /// dtype of A and B; out: of C, bias, aux and residual. Throws DeviceError.
   [[nodiscard]] bool run(const args::Gemm& g, DType in, DType out, jit::CuStream stream);
 
+  /// Whether run() would issue the product. Plans it, so that run() need not.
+  [[nodiscard]] bool serves(const args::Gemm& g, DType in, DType out);
+
   /// For the tuner: returns algorithms for a product that is a single call. The untuned choice of
   /// run() comes first, then at most `most` in cuBLASLt's order. They work for all operands with at
   /// least the alignment of these, capped at 16 bytes. Empty if the product is not supported.
@@ -55,6 +58,9 @@ class CublasGemm {
 
  private:
   struct Plan;
+  struct Call;
+  /// Plans the calls of a product; empty if cuBLASLt does not support it.
+  [[nodiscard]] std::vector<Call> plan_calls(args::Gemm g, DType in, DType out);
   /// Returns the plan of a problem, creating it on first use.
   const Plan& plan_of(const args::Gemm& g, const LtProblem& problem);
   /// Creates the descriptors of a plan, without an algorithm.

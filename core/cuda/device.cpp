@@ -5,6 +5,7 @@
 #include "eflow/core/tensor/device.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include "eflow/core/base/error.hpp"
@@ -15,6 +16,7 @@
 #include "eflow/core/cuda/staging.hpp"
 #include "eflow/core/cuda/tuned_products.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
+#include "eflow/jit/cuda/launch.hpp"
 #include "eflow/jit/cuda/stream.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/runtime.hpp"
@@ -36,7 +38,10 @@ class CudaDevice final : public Device {
       : runtime_(options),
         context_(runtime_.cuda_context()),
         own_(context_),
-        graphs_(context_, own_.handle()),
+        graphs_(context_, own_.handle(),
+                [this](const detail::LibraryProduct& p, CuStream stream) {
+                  static_cast<void>(cublas_->run(p.g, p.in, p.out, stream));
+                }),
         memory_(context_, plan(),
                 [this](CuStream stream) {
                   if (stream == own_.handle()) graphs_.flush();
@@ -77,13 +82,21 @@ class CudaDevice final : public Device {
     const CuStream on = handle_of(stream);
     auto* const to = static_cast<std::byte*>(device);
     const auto* const from = static_cast<const std::byte*>(host);
+    const std::lock_guard lock(staging_in_use_);
     for (std::size_t at = 0; at < bytes;) {
       if (staging_.room(on) == 0) {
-        graphs_.flush();  // a capture allows none of what making room takes
-        staging_.make_room(on);
+        graphs_.flush();
+        staging_.make_room();
       }
       const std::size_t part = std::min(staging_.room(on), bytes - at);
-      gather(on, kCopy, [&] { staging_.copy(address_of(to + at), from + at, part, on); });
+      const void* const staged = staging_.stage(from + at, part, on);
+      if (records(on)) {
+        graphs_.record().add_copy(address_of(to + at), staged, part);
+      } else {
+        const CudaContext::Current current(*context_);
+        context_->check(context_->api().copy_in(address_of(to + at), staged, part, on),
+                        "cuMemcpyHtoDAsync", "a copy to the device");
+      }
       at += part;
     }
   }
@@ -96,16 +109,20 @@ class CudaDevice final : public Device {
   }
   void fill_zero(void* device, std::size_t bytes, Stream stream) override {
     if (bytes == 0) return;
-    const CudaContext::Current current(*context_);
     const CuStream on = handle_of(stream);
-    gather(on, kFill, [&] {
-      context_->check(context_->api().set_bytes(address_of(device), 0, bytes, on),
-                      "cuMemsetD8Async", str(bytes, " bytes"));
-    });
+    if (records(on)) return graphs_.record().add_fill(address_of(device), bytes);
+    const CudaContext::Current current(*context_);
+    context_->check(context_->api().set_bytes(address_of(device), 0, bytes, on), "cuMemsetD8Async",
+                    str(bytes, " bytes"));
   }
   void synchronize(Stream stream) override {
     graphs_.flush();
+    const std::uint64_t staged = [&] {
+      const std::lock_guard lock(staging_in_use_);
+      return staging_.staged();
+    }();
     runtime_.synchronize({handle_of(stream)});
+    staging_.release(handle_of(stream), staged);
   }
 
   void begin_gathering() override {
@@ -117,38 +134,25 @@ class CudaDevice final : public Device {
 
   bool multiply_by_library(const args::Gemm& g, DType in, DType out, Stream stream) override {
     if (!cublas_ || stream.handle != nullptr) return false;  // the workspace belongs to own_
-    bool done = false;
-    const auto shape = static_cast<std::uint64_t>((g.m * 131 + g.n) * 131 + g.k);
-    gather(own_.handle(), kMultiply ^ shape << 8,
-           [&] { done = cublas_->run(g, in, out, own_.handle()); });
-    return done;
+    if (!records(own_.handle())) return cublas_->run(g, in, out, own_.handle());
+    if (!cublas_->serves(g, in, out)) return false;
+    graphs_.record().add_product({g, in, out});
+    return true;
   }
 
   void launch_bytes(std::string_view name, const jit::KernelSpec& spec, jit::Grid grid,
                     const void* args, std::size_t bytes, Stream stream,
                     const jit::ArgumentTypes& types) override {
-    make_ready(name, spec);
+    const jit::CudaKernel* kernel = runtime_.find_cuda(name, spec, bytes, types);
+    if (kernel == nullptr) kernel = &prepare(name, spec, bytes, types);
     const CuStream on = handle_of(stream);
-    gather(on, jit::KernelSpecHash()(spec),
-           [&] { runtime_.launch_bytes(name, spec, grid, args, bytes, {on}, types); });
+    if (!records(on)) return jit::launch_cuda(*context_, *kernel, grid, args, {on});
+    if (jit::has_blocks(*kernel, grid)) graphs_.record().add_kernel(*kernel, grid, args, bytes);
   }
 
  private:
-  /// Kinds of work other than kernels, for graph signatures.
-  enum Kind : std::uint64_t { kCopy = 1, kFill = 2, kMultiply = 3 };
-
-  /// Issues work; while gathering, it is captured into a graph. If it fails, the gathered work is
-  /// discarded.
-  template <class F>
-  void gather(CuStream on, std::uint64_t signature, F&& issue) {
-    if (on == own_.handle()) graphs_.add(signature);
-    try {
-      issue();
-    } catch (...) {
-      if (on == own_.handle()) graphs_.abandon();
-      throw;
-    }
-  }
+  /// Whether work for this stream is recorded, to be issued later.
+  bool records(CuStream stream) const { return graphs_.gathering() && stream == own_.handle(); }
 
   /// Loads cuBLASLt. If that fails, warns: the project's own GEMM kernels are used instead.
   void start_cublas() {
@@ -184,11 +188,12 @@ class CudaDevice final : public Device {
     return stream.handle == nullptr ? own_.handle() : static_cast<CuStream>(stream.handle);
   }
 
-  /// Compiles or loads a kernel unless it is loaded. Throws CompileError.
-  void make_ready(std::string_view name, const jit::KernelSpec& spec) {
-    if (runtime_.has(spec)) return;
+  /// Compiles or loads a kernel. Throws CompileError.
+  const jit::CudaKernel& prepare(std::string_view name, const jit::KernelSpec& spec,
+                                 std::size_t bytes, const jit::ArgumentTypes& types) {
     const auto made = runtime_.prepare({{std::string(name), spec}});
     if (!made[0].ok()) throw CompileError(made[0].error);
+    return *runtime_.find_cuda(name, spec, bytes, types);
   }
 
   jit::Runtime runtime_;
@@ -197,6 +202,7 @@ class CudaDevice final : public Device {
   detail::CudaGraphs graphs_;
   detail::CudaMemory memory_;
   detail::CudaStaging staging_;
+  std::mutex staging_in_use_;  ///< while staged bytes have no copy yet
   detail::TunedProducts tuned_;
   void* workspace_ = nullptr;  ///< device memory of cublas_
   std::optional<detail::CublasGemm> cublas_;

@@ -1,13 +1,16 @@
 #pragma once
-// Runs ordinary stream work as CUDA graphs. While gathering, work issued to a stream is captured
-// instead of run, until the host needs a result; then it runs as one graph. Every step is captured
-// again, at about one microsecond of host time per launch, and updates the executable graph of the
-// same sequence of work. So all arguments (addresses, random keys, the learning rate) are those of
-// the current step.
+// Runs the work of a stream as CUDA graphs. While gathering, work is recorded instead of issued,
+// until the host needs a result. A sequence of work that was seen before then runs as one graph,
+// which is kept: of a later sequence of the same structure only the parameters that differ
+// (addresses, random keys, the learning rate) are given to the driver. If a library product
+// differs, whose kernels only the library knows, the sequence is captured again and updates the
+// kept graph as a whole. A sequence that is seen for the first time is issued without a graph.
 
+#include <functional>
 #include <map>
 #include <memory>
 
+#include "eflow/core/cuda/recorded_work.hpp"
 #include "eflow/jit/cuda/context.hpp"
 
 namespace eflow::detail {
@@ -15,43 +18,74 @@ namespace eflow::detail {
 /// Threads: one at a time. stream must outlive it.
 class CudaGraphs {
  public:
-  CudaGraphs(std::shared_ptr<const jit::CudaContext> context, jit::CuStream stream);
+  /// Most sequences that are kept. Beyond it the least recently used one is released, so that
+  /// changing shapes do not accumulate.
+  static constexpr std::size_t kMostKept = 32;
+  /// Issues a library product to the stream.
+  using Multiply = std::function<void(const LibraryProduct&, jit::CuStream)>;
+
+  CudaGraphs(std::shared_ptr<const jit::CudaContext> context, jit::CuStream stream,
+             Multiply multiply);
   ~CudaGraphs();
   CudaGraphs(const CudaGraphs&) = delete;
   CudaGraphs& operator=(const CudaGraphs&) = delete;
 
   /// Starts gathering.
   void begin() { gathering_ = true; }
-  /// Stops gathering and runs the gathered work. Throws DeviceError.
+  /// Whether work must be recorded.
+  [[nodiscard]] bool gathering() const { return gathering_; }
+  /// Where it is recorded.
+  [[nodiscard]] RecordedWork& record() { return record_; }
+  /// Stops gathering and runs the recorded work. Throws DeviceError.
   void end();
-
-  /// Must be called before each piece of work is issued to the stream; starts a capture if needed.
-  /// `signature` identifies the kind of work, not its arguments. Throws DeviceError.
-  void add(std::uint64_t signature);
-  /// Runs the gathered work. Must be called before the host waits or allocates. Throws DeviceError.
+  /// Runs the recorded work. Must be called before the host waits and before other work is issued
+  /// to the stream. Throws DeviceError; the recorded work is then discarded.
   void flush();
-  /// Discards the gathered work, after a failure, and stops gathering.
+  /// Discards the recorded work, after a failure, and stops gathering.
   void abandon() noexcept;
-  /// Whether a capture is in progress.
-  [[nodiscard]] bool capturing() const { return capturing_; }
 
-  /// Number of executable graphs instantiated, not counting updates.
-  [[nodiscard]] long long made() const { return made_; }
-  /// Number of graph launches.
-  [[nodiscard]] long long launched() const { return launched_; }
+  /// What flush() has done so far.
+  struct Counts {
+    long long issued = 0;      ///< sequences issued without a graph
+    long long made = 0;        ///< graphs instantiated
+    long long updated = 0;     ///< graphs updated as a whole from another capture
+    long long parameters = 0;  ///< nodes whose parameters were changed
+    long long launched = 0;    ///< launches of graphs
+    long long evicted = 0;     ///< sequences released because of kMostKept
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  /// Number of sequences kept now.
+  [[nodiscard]] std::size_t kept() const { return kept_.size(); }
 
  private:
-  /// An executable graph for one sequence of work.
+  struct Graph;
   struct Executable;
-  /// Returns the executable for the signature, updated to `graph` or instantiated from it.
-  Executable& executable_for(std::uint64_t signature, jit::CuGraph graph);
+  /// A sequence that was run. The graph is made when it comes again.
+  struct Kept {
+    RecordedWork work;  ///< as the executable graph has it
+    std::unique_ptr<Graph> graph;
+    std::unique_ptr<Executable> executable;
+    std::uint64_t used = 0;
+  };
+
+  void run();
+  void remember();
+  void issue(const Work& work);
+  [[nodiscard]] std::unique_ptr<Graph> capture();
+  [[nodiscard]] jit::CuGraphNode last_node() const;
+  void make(Kept& kept, std::unique_ptr<Graph> graph);
+  void change(Kept& kept);
+  [[nodiscard]] bool set_parameters(const Kept& kept);
+  [[nodiscard]] jit::CuResult set(const Kept& kept, std::size_t i) const;
 
   std::shared_ptr<const jit::CudaContext> context_;
   jit::CuStream stream_;
-  bool gathering_ = false, capturing_ = false;
-  std::uint64_t signature_ = 0;
-  std::map<std::uint64_t, std::unique_ptr<Executable>> executables_;  // by signature
-  long long made_ = 0, launched_ = 0;
+  Multiply multiply_;
+  bool gathering_ = false;
+  RecordedWork record_;
+  std::map<std::uint64_t, Kept> kept_;  // by signature
+  std::uint64_t uses_ = 0;
+  Counts counts_;
 };
 
 }  // namespace eflow::detail

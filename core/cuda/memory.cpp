@@ -9,8 +9,8 @@ using jit::CuAddress;
 using jit::CudaContext;
 
 CudaMemory::CudaMemory(std::shared_ptr<const CudaContext> context, const MemoryPlan& plan,
-                       std::function<void(jit::CuStream)> before_driver)
-    : context_(std::move(context)), plan_(plan), before_driver_(std::move(before_driver)) {
+                       std::function<void(jit::CuStream)> before_free)
+    : context_(std::move(context)), plan_(plan), before_free_(std::move(before_free)) {
   // Keeps up to 256 MiB in the driver's pool: by default it returns free memory to the system at
   // every wait.
   const CudaContext::Current current(*context_);
@@ -63,14 +63,14 @@ CachingAllocator& CudaMemory::allocator_of(jit::CuStream stream) {
   if (!found) {
     found = std::make_unique<CachingAllocator>(
         [this, stream](std::size_t bytes) { return take(bytes, stream); },
-        [this, stream](void* memory) { give(memory, stream); }, [this] { return report(); });
+        [this, stream](void* memory) { give(memory, stream); }, [this] { return report(); },
+        CachingAllocator::Order::kLowestAddress);
   }
   return *found;
 }
 
 /// Returns nullptr if the device is out of memory. Throws DeviceError for other failures.
 void* CudaMemory::take(std::size_t bytes, jit::CuStream stream) const {
-  before_driver_(stream);
   const CudaContext::Current current(*context_);
   CuAddress address = 0;
   const jit::CuResult code = context_->api().allocate(&address, bytes, stream);
@@ -81,7 +81,7 @@ void* CudaMemory::take(std::size_t bytes, jit::CuStream stream) const {
 
 void CudaMemory::give(void* memory, jit::CuStream stream) const noexcept {
   try {
-    before_driver_(stream);
+    before_free_(stream);
     const CudaContext::Current current(*context_);
     static_cast<void>(context_->api().release(reinterpret_cast<CuAddress>(memory), stream));
   } catch (...) {  // the context was destroyed, and its memory with it

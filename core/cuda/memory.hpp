@@ -16,10 +16,10 @@ namespace eflow::detail {
 /// Threads: all members may be called concurrently.
 class CudaMemory {
  public:
-  /// `plan` must outlive it. before_driver(stream) is called before each driver call that allocates
-  /// or frees memory. Throws DeviceError.
+  /// `plan` must outlive it. before_free(stream) is called before memory is returned to the
+  /// driver. Throws DeviceError.
   CudaMemory(std::shared_ptr<const jit::CudaContext> context, const MemoryPlan& plan,
-             std::function<void(jit::CuStream)> before_driver);
+             std::function<void(jit::CuStream)> before_free);
 
   /// Allocates memory for work on `stream`. Throws DeviceError; out of memory, the message says
   /// what uses it.
@@ -42,7 +42,7 @@ class CudaMemory {
 
   std::shared_ptr<const jit::CudaContext> context_;
   const MemoryPlan& plan_;
-  std::function<void(jit::CuStream)> before_driver_;
+  std::function<void(jit::CuStream)> before_free_;
   mutable std::mutex mutex_;
   std::map<jit::CuStream, std::unique_ptr<CachingAllocator>> allocators_;
 };

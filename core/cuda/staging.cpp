@@ -23,7 +23,8 @@ CudaStaging::~CudaStaging() {
   for (Segment& segment : segments_) {
     try {
       if (segment.memory == nullptr) continue;
-      if (&segment == &segments_[current_]) segment.copied->record(stream_, kWhat);
+      if (&segment == &segments_[current_] && segment.filled > 0)
+        segment.copied->record(segment.stream, kWhat);
       segment.copied->wait(kWhat);  // a copy may still be reading
       const CudaContext::Current current(*context_);
       static_cast<void>(context_->api().release_pinned(segment.memory));
@@ -46,35 +47,48 @@ void CudaStaging::prepare(Segment& segment) {
 std::size_t CudaStaging::room(jit::CuStream stream) {
   const std::lock_guard lock(mutex_);
   const Segment& now = segments_[current_];
-  const bool usable = now.memory != nullptr && (now.filled == 0 || stream == stream_);
+  const bool usable = now.memory != nullptr && (now.filled == 0 || stream == now.stream);
   return usable ? kSegmentBytes - now.filled : 0;
 }
 
-void CudaStaging::make_room(jit::CuStream stream) {
+void CudaStaging::make_room() {
   const CudaContext::Current current(*context_);
   const std::lock_guard lock(mutex_);
   Segment& now = segments_[current_];
   if (now.filled > 0) {
-    now.copied->record(stream_, kWhat);
+    now.copied->record(now.stream, kWhat);
     current_ = (current_ + 1) % kSegments;
   }
   prepare(segments_[current_]);
-  stream_ = stream;
 }
 
-void CudaStaging::copy(jit::CuAddress to, const void* from, std::size_t bytes,
-                       jit::CuStream stream) {
+const void* CudaStaging::stage(const void* from, std::size_t bytes, jit::CuStream stream) {
   constexpr std::size_t kAlignment = 16;
-  const CudaContext::Current current(*context_);
   const std::lock_guard lock(mutex_);
   Segment& segment = segments_[current_];
   EFLOW_ASSERT(segment.memory != nullptr && segment.filled + bytes <= kSegmentBytes);
-  if (segment.filled == 0) stream_ = stream;
+  segment.stream = stream;
   std::byte* const staged = segment.memory + segment.filled;
   std::memcpy(staged, from, bytes);
   segment.filled +=
       std::min(kSegmentBytes - segment.filled, (bytes + kAlignment - 1) / kAlignment * kAlignment);
-  context_->check(context_->api().copy_in(to, staged, bytes, stream), "cuMemcpyHtoDAsync", kWhat);
+  ++staged_;
+  return staged;
+}
+
+std::uint64_t CudaStaging::staged() {
+  const std::lock_guard lock(mutex_);
+  return staged_;
+}
+
+void CudaStaging::release(jit::CuStream stream, std::uint64_t mark) {
+  const std::lock_guard lock(mutex_);
+  if (staged_ != mark) return;
+  for (const Segment& segment : segments_) {
+    if (segment.filled > 0 && segment.stream != stream) return;
+  }
+  for (Segment& segment : segments_) segment.filled = 0;
+  if (segments_[0].memory != nullptr) current_ = 0;
 }
 
 }  // namespace eflow::detail

@@ -2,9 +2,11 @@
 // Pinned host memory through which host data is copied to a GPU. A copy from pageable memory makes
 // the driver wait; a copy from pinned memory is asynchronous. The memory is a ring of segments,
 // each shared by many small copies. The host waits only before it reuses a segment whose last copy
-// is still running.
+// is still running. Once the host has waited for the stream anyway, the ring begins again at its
+// first byte, so that steps that repeat use the same addresses.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,20 +26,27 @@ class CudaStaging {
   CudaStaging(const CudaStaging&) = delete;
   CudaStaging& operator=(const CudaStaging&) = delete;
 
-  /// Returns the number of bytes that copy() accepts for this stream without allocating, recording
-  /// or waiting, none of which a capture allows.
+  /// Returns the number of bytes that stage() accepts for this stream.
   [[nodiscard]] std::size_t room(jit::CuStream stream);
-  /// Makes room; may wait for the oldest segment. The stream must not be capturing. Throws
-  /// DeviceError.
-  void make_room(jit::CuStream stream);
-  /// Issues one copy of at most room() bytes to the stream. The caller may reuse `from` on return.
-  /// Throws DeviceError.
-  void copy(jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream stream);
+  /// Makes room; may wait for the oldest segment. All copies out of staged memory must have been
+  /// issued. Throws DeviceError.
+  void make_room();
+  /// Copies at most room() bytes to pinned memory, from which the caller must then issue a copy to
+  /// the stream. They stay there until make_room() finds that copy done or release() is called.
+  [[nodiscard]] const void* stage(const void* from, std::size_t bytes, jit::CuStream stream);
+
+  /// A mark for release(): how many times stage() was called.
+  [[nodiscard]] std::uint64_t staged();
+  /// Tells that all work of the stream is done, as the host has waited for it after staged()
+  /// returned `mark`. Everything staged may then be overwritten, unless more was staged since or is
+  /// for other streams.
+  void release(jit::CuStream stream, std::uint64_t mark);
 
  private:
   struct Segment {
     std::byte* memory = nullptr;
     std::size_t filled = 0;
+    jit::CuStream stream = nullptr;        ///< of its copies
     std::optional<jit::CudaEvent> copied;  ///< recorded after the last copy out of the segment
   };
   /// Waits for the segment's copies, allocating it on first use, and empties it.
@@ -47,7 +56,7 @@ class CudaStaging {
   std::mutex mutex_;
   Segment segments_[kSegments];
   int current_ = 0;
-  jit::CuStream stream_ = nullptr;  ///< the stream of the copies in the current segment
+  std::uint64_t staged_ = 0;
 };
 
 }  // namespace eflow::detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
@@ -10,8 +11,8 @@ namespace eflow {
 
 CachingAllocator::CachingAllocator(std::function<void*(std::size_t)> take,
                                    std::function<void(void*)> give,
-                                   std::function<std::string()> plan)
-    : take_(std::move(take)), give_(std::move(give)), plan_(std::move(plan)) {}
+                                   std::function<std::string()> plan, Order order)
+    : take_(std::move(take)), give_(std::move(give)), plan_(std::move(plan)), order_(order) {}
 
 CachingAllocator::~CachingAllocator() {
   trim_locked();
@@ -29,6 +30,8 @@ void* CachingAllocator::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   void* memory = nullptr;
   if (const auto found = free_.find(size); found != free_.end() && !found->second.empty()) {
+    if (order_ == Order::kLowestAddress)
+      std::pop_heap(found->second.begin(), found->second.end(), std::greater<>());
     memory = found->second.back();
     found->second.pop_back();
   } else {
@@ -54,7 +57,9 @@ void CachingAllocator::release(void* memory, std::size_t bytes) noexcept {
   const std::lock_guard lock(mutex_);
   stats_.in_use -= size;
   try {
-    free_[size].push_back(memory);
+    std::vector<void*>& list = free_[size];
+    list.push_back(memory);
+    if (order_ == Order::kLowestAddress) std::push_heap(list.begin(), list.end(), std::greater<>());
   } catch (...) {  // the list itself could not grow
     give_(memory);
     stats_.reserved -= size;

@@ -16,11 +16,17 @@ namespace eflow {
 /// Threads: all members may be called concurrently.
 class CachingAllocator {
  public:
+  /// Which of several cached blocks a request gets.
+  enum class Order {
+    kLastReleased,   ///< the one most likely to be in the processor's caches
+    kLowestAddress,  ///< so that a step that repeats gets the addresses of the one before it
+  };
+
   /// take(bytes) obtains 64-byte aligned memory from the system, or returns nullptr; give(p)
   /// returns it. plan() returns text appended to the out-of-memory message: free memory, and what
   /// uses the rest.
   CachingAllocator(std::function<void*(std::size_t)> take, std::function<void(void*)> give,
-                   std::function<std::string()> plan = {});
+                   std::function<std::string()> plan = {}, Order order = Order::kLastReleased);
   ~CachingAllocator();
 
   /// Returns memory of at least `bytes` bytes. If take() fails, returns the cache to the system and
@@ -43,8 +49,9 @@ class CachingAllocator {
   std::function<void*(std::size_t)> take_;
   std::function<void(void*)> give_;
   std::function<std::string()> plan_;
+  Order order_;
   mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> free_;
+  std::map<std::size_t, std::vector<void*>> free_;  ///< by size; a heap if ordered by address
   MemoryStats stats_;
 };
 

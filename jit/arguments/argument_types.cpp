@@ -74,6 +74,7 @@ std::string to_string(const ArgumentTypes& types) {
 bool accepts(const ArgumentTypes& text, const ArgumentTypes& launch) noexcept {
   if (!is_known(text) || !is_known(launch)) return true;
   if (text.count != launch.count) return false;
+  if (std::memcmp(text.code, launch.code, text.count) == 0) return true;
   for (int i = 0; i < text.count; ++i) {
     if (!fits(text.code[i], launch.code[i])) return false;
   }

@@ -81,8 +81,12 @@ void bind_memory(Binder& bind, CudaApi& cuda) {
 void bind_graphs(Binder& bind, CudaApi& cuda) {
   bind.required("cuStreamBeginCapture_v2", cuda.capture_begin);
   bind.required("cuStreamEndCapture", cuda.capture_end);
+  bind.required("cuStreamGetCaptureInfo_v2", cuda.capture_info);
   bind.required("cuGraphInstantiateWithFlags", cuda.graph_instantiate);
   bind.required("cuGraphExecUpdate_v2", cuda.graph_update);
+  bind.required("cuGraphExecKernelNodeSetParams_v2", cuda.graph_set_kernel);
+  bind.required("cuGraphExecMemcpyNodeSetParams", cuda.graph_set_copy);
+  bind.required("cuGraphExecMemsetNodeSetParams", cuda.graph_set_fill);
   bind.required("cuGraphLaunch", cuda.graph_launch);
   bind.required("cuGraphExecDestroy", cuda.graph_exec_destroy);
   bind.required("cuGraphDestroy", cuda.graph_destroy);

@@ -55,6 +55,42 @@ struct CuGraphUpdate {
   CuGraphNode node, from_node;
 };
 
+/// CUDA_KERNEL_NODE_PARAMS_v2.
+struct CuKernelNode {
+  CuFunction function;
+  unsigned grid_x, grid_y, grid_z;
+  unsigned block_x, block_y, block_z;
+  unsigned shared_bytes;
+  void** parameters;
+  void** extra;
+  CuKernel kernel;    ///< used only without `function`
+  CuContext context;  ///< ignored if `function` is set
+};
+
+/// One side of a CUDA_MEMCPY3D_v2.
+struct CuCopySide {
+  std::size_t x_bytes, y, z, lod;
+  int memory_type;
+  void* host;
+  CuAddress device;
+  void* array;
+  void* reserved;
+  std::size_t pitch, height;
+};
+/// CUDA_MEMCPY3D_v2.
+struct CuCopyNode {
+  CuCopySide from, to;
+  std::size_t width_bytes, height, depth;
+};
+
+/// CUDA_MEMSET_NODE_PARAMS_v1.
+struct CuFillNode {
+  CuAddress to;
+  std::size_t pitch;
+  unsigned value, element_bytes;
+  std::size_t width, height;
+};
+
 /// Values of the driver's enumerators.
 namespace cu {
 inline constexpr int kDeviceMultiprocessors = 16, kDeviceL2Bytes = 38, kDeviceMajor = 75,
@@ -63,6 +99,7 @@ inline constexpr int kFunctionMaxThreads = 0, kFunctionStaticSharedBytes = 1,
                      kFunctionMaxDynamicSharedBytes = 8;
 inline constexpr int kJitErrorLog = 5, kJitErrorLogBytes = 6;
 inline constexpr int kCaptureThreadLocal = 1, kCaptureRelaxed = 2;
+inline constexpr int kMemoryHost = 1, kMemoryDevice = 2;
 inline constexpr int kOutOfMemory = 2, kDeinitialized = 4, kNotReady = 600;
 inline constexpr int kPoolReleaseThreshold = 4;
 inline constexpr unsigned kEventWithoutTime = 2, kStreamNonBlocking = 1;
@@ -132,8 +169,15 @@ struct CudaApi {
 
   CuResult (*capture_begin)(CuStream, int mode) = nullptr;
   CuResult (*capture_end)(CuStream, CuGraph*) = nullptr;
+  /// cuStreamGetCaptureInfo_v2. `last`: the nodes that the stream's next piece of work depends on.
+  CuResult (*capture_info)(CuStream, int* status, unsigned long long* id, CuGraph*,
+                           const CuGraphNode** last, std::size_t* count) = nullptr;
   CuResult (*graph_instantiate)(CuGraphExec*, CuGraph, unsigned long long flags) = nullptr;
   CuResult (*graph_update)(CuGraphExec, CuGraph, CuGraphUpdate*) = nullptr;
+  /// Each names a node of the graph that the executable one was instantiated from.
+  CuResult (*graph_set_kernel)(CuGraphExec, CuGraphNode, const CuKernelNode*) = nullptr;
+  CuResult (*graph_set_copy)(CuGraphExec, CuGraphNode, const CuCopyNode*, CuContext) = nullptr;
+  CuResult (*graph_set_fill)(CuGraphExec, CuGraphNode, const CuFillNode*, CuContext) = nullptr;
   CuResult (*graph_launch)(CuGraphExec, CuStream) = nullptr;
   CuResult (*graph_exec_destroy)(CuGraphExec) = nullptr;
   CuResult (*graph_destroy)(CuGraph) = nullptr;

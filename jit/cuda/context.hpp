@@ -27,6 +27,8 @@ class CudaContext {
   [[nodiscard]] const CudaApi& api() const { return cuda_; }
   [[nodiscard]] const CudaDevice& device() const { return device_; }
   [[nodiscard]] CuDevice handle() const { return handle_; }
+  /// The device's primary context.
+  [[nodiscard]] CuContext context() const { return context_; }
   [[nodiscard]] int ordinal() const { return ordinal_; }
   /// "cuda:0 (NVIDIA H100 80GB HBM3)".
   [[nodiscard]] std::string name() const;

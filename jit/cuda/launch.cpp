@@ -21,14 +21,17 @@ bool fits(const Grid& g) {
 
 }  // namespace
 
-void launch_cuda(const CudaContext& context, const CudaKernel& kernel, std::string_view name,
-                 const KernelSpec& spec, Grid grid, const void* args, Stream stream) {
-  if (is_empty(grid)) return;
-  if (!fits(grid)) {
-    throw InvalidArgument(str("[cuda] ", to_string(spec, name), ": a grid of ", describe_grid(grid),
-                              " blocks; a GPU takes 1 to ", kMostX, " along x, 1 to ", kMostYz,
-                              " along y and z"));
-  }
+bool has_blocks(const CudaKernel& kernel, const Grid& grid) {
+  if (fits(grid)) return true;
+  if (is_empty(grid)) return false;
+  throw InvalidArgument(str("[cuda] ", kernel.title, ": a grid of ", describe_grid(grid),
+                            " blocks; a GPU takes 1 to ", kMostX, " along x, 1 to ", kMostYz,
+                            " along y and z"));
+}
+
+void launch_cuda(const CudaContext& context, const CudaKernel& kernel, const Grid& grid,
+                 const void* args, Stream stream) {
+  if (!has_blocks(kernel, grid)) return;
   const CudaContext::Current current(context);
   const CuLaunchConfig config{static_cast<unsigned>(grid.x),
                               static_cast<unsigned>(grid.y),
@@ -45,7 +48,7 @@ void launch_cuda(const CudaContext& context, const CudaKernel& kernel, std::stri
   if (code == 0) return;
   context.check(
       code, "cuLaunchKernelEx",
-      str(to_string(spec, name), ", grid ", describe_grid(grid), ", ", kernel.threads, " threads, ",
+      str(kernel.title, ", grid ", describe_grid(grid), ", ", kernel.threads, " threads, ",
           kernel.shared_bytes, " B of shared memory (or an error of earlier work)"));
 }
 

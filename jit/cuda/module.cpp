@@ -32,7 +32,8 @@ class RelaxedCapture {
 
 CudaModule::CudaModule(std::shared_ptr<const CudaContext> context, std::string_view image,
                        const KernelSource& source, std::string_view title)
-    : context_(std::move(context)) {
+    : context_(std::move(context)), title_(title) {
+  kernel_.title = title_;
   const CudaContext::Current current(*context_);
   const RelaxedCapture relaxed(context_->api());
   load(image, title);

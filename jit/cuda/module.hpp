@@ -3,6 +3,7 @@
 // kernel is loaded eagerly, so that a launch never waits for the driver's loader.
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "eflow/jit/arguments/argument_types.hpp"
@@ -18,6 +19,7 @@ struct CudaKernel {
   unsigned shared_bytes = 0;                ///< dynamic shared memory per block
   std::size_t args_bytes = 0;               ///< 0 if the driver cannot tell (before 12.4)
   ArgumentTypes types = kUnknownArguments;  ///< of the text's argument struct
+  std::string_view title = {};              ///< for messages; owned by the module
 };
 
 /// Owns the loaded cubin of one kernel. Unloads it on destruction, when no launch of it may be
@@ -41,6 +43,7 @@ class CudaModule {
   void opt_in(const KernelSource& source, std::string_view title);
 
   std::shared_ptr<const CudaContext> context_;
+  std::string title_;
   CuLibrary library_ = nullptr;
   CudaKernel kernel_;
 };

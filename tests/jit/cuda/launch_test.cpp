@@ -52,7 +52,6 @@ struct Args {
   std::int32_t a = 7, b = 9;
 };
 
-const KernelSpec kSpec("k", {DType::kF32}, {3});
 const KernelSource kSource{"k.h", "k<float, 3>", 128, 0};
 
 /// A context on the recording driver, and a module with one kernel.
@@ -66,7 +65,7 @@ struct Session {
   }
   void launch(const CudaKernel& kernel, Grid grid, Stream stream = {}) {
     const Args args;
-    launch_cuda(*context, kernel, "k", kSpec, grid, &args, stream);
+    launch_cuda(*context, kernel, grid, &args, stream);
   }
 };
 
@@ -128,7 +127,7 @@ BOOST_AUTO_TEST_CASE(grids_are_checked_before_the_driver_is_asked) {
   for (const Grid wrong :
        {Grid{std::int64_t{1} << 31, 1, 1}, Grid{1, 65536, 1}, Grid{1, 1, 65536}, Grid{-1, 1, 1}}) {
     BOOST_TEST(contains(message_of<InvalidArgument>([&] { s.launch(module->kernel(), wrong); }),
-                        "k<f32>(3): a grid of ["));
+                        "k<f32>(3) for sm_90a: a grid of ["));
   }
   s.launch(module->kernel(), {0x7fffffff, 65535, 65535});
   BOOST_TEST(s.driver.launches.size() == 1u);
@@ -195,8 +194,10 @@ BOOST_AUTO_TEST_CASE(every_refusal_is_told_with_its_call) {
   const std::string text = message_of<DeviceError>([&] {
     s.launch(module->kernel(), {100, 3, 2});
   });
-  BOOST_TEST(contains(text, "cuLaunchKernelEx of k<f32>(3), grid [100, 3, 2], 128 threads, 0 B"),
-             text);
+  BOOST_TEST(
+      contains(text,
+               "cuLaunchKernelEx of k<f32>(3) for sm_90a, grid [100, 3, 2], 128 threads, 0 B"),
+      text);
   BOOST_TEST(s.driver.current == nullptr);
   s.driver.failing = {{"cuStreamSynchronize", 700}};
   BOOST_CHECK_THROW(synchronize_cuda(*s.context, {}), DeviceError);
@@ -278,13 +279,19 @@ BOOST_AUTO_TEST_CASE(a_runtime_prepares_and_launches_on_a_gpu) {
   const Args args;
   driver.calls.clear();
   BOOST_CHECK_THROW(runtime->launch("k", big, {}, args), NeedsPrepare);
-  driver.capturing = 1;
-  BOOST_TEST(contains(message_of<NeedsPrepare>([&] { runtime->launch("k", big, {}, args); }),
-                      "before the capture"));
+  int captured = 0;
+  const auto stream_of = [&] { return reinterpret_cast<CuStream>(&captured); };
+  BOOST_REQUIRE(api.capture_begin(stream_of(), cu::kCaptureThreadLocal) == 0);
+  driver.calls.clear();
+  BOOST_TEST(contains(
+      message_of<NeedsPrepare>([&] { runtime->launch("k", big, {}, args, Stream{&captured}); }),
+      "before the capture"));
   // A miss queries the capture status and does nothing that would invalidate a capture.
   for (const std::string& call : driver.calls)
     BOOST_TEST((call.starts_with("cuCtx") || call == "cuStreamIsCapturing"), call);
-  driver.capturing = 0;
+  CuGraph graph{};
+  BOOST_TEST(api.capture_end(stream_of(), &graph) == 0);
+  BOOST_TEST(api.graph_destroy(graph) == 0);
 
   const Prepared made = runtime->prepare({{"k", big}})[0];
   BOOST_REQUIRE_MESSAGE(made.ok(), made.error);

@@ -5,6 +5,7 @@
 // slow: use small tensors.
 
 #include <memory>
+#include <string>
 
 #include "eflow/tests/support/default_device.hpp"
 
@@ -31,6 +32,10 @@ class EmulatedGpu {
   [[nodiscard]] long long bulk_copies() const;
   /// Number of graphs run so far.
   [[nodiscard]] long long graphs() const;
+  /// Number of calls so far of a driver function that issues work, changes graphs or orders streams.
+  [[nodiscard]] int calls(const std::string& name) const;
+  /// Makes later calls of such a function fail; 0 ends that.
+  void fail(const std::string& name, int code);
   /// Number of times the host waited for the device.
   [[nodiscard]] int waits() const;
 

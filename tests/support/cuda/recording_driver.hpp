@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "eflow/jit/cuda/api.hpp"
+#include "eflow/tests/support/cuda/fake_graphs.hpp"
 #include "eflow/tests/support/cuda/tensor_map_emulation.hpp"
 
 namespace eflow::test {
@@ -33,7 +34,7 @@ class RecordingDriver {
   std::size_t args_bytes = 8;  ///< of the kernels in all images
   int max_threads = 1024, static_shared = 0;
   int dynamic_shared = 0;  ///< opted in
-  int capturing = 0;
+  FakeGraphs graphs;
   bool loading_relaxed = false;  ///< whether the last load ran in relaxed capture mode
   int retained = 0, loaded = 0;
   int l2_promotion = -1;  ///< of the last tensor map
@@ -81,7 +82,10 @@ class RecordingDriver {
     a.error_name = [](int code, const char** s) {
       return *s = code == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR_UNKNOWN", 0;
     };
-    a.error_string = [](int, const char** s) { return *s = "as the test wants it", 0; };
+    a.error_string = [](int code, const char** s) {
+      const bool wanted = code == 700 || self()->graphs.rule.empty();
+      return *s = wanted ? "as the test wants it" : self()->graphs.rule.c_str(), 0;
+    };
     a.context_retain = [](jit::CuContext* c, int) {
       ++self()->retained;
       return *c = self()->primary, on("cuDevicePrimaryCtxRetain");
@@ -129,9 +133,12 @@ class RecordingDriver {
       if (attribute == jit::cu::kFunctionMaxDynamicSharedBytes) self()->dynamic_shared = value;
       return on("cuFuncSetAttribute");
     };
-    a.launch = [](const jit::CuLaunchConfig* config, jit::CuFunction, void** parameters, void**) {
+    a.launch = [](const jit::CuLaunchConfig* config, jit::CuFunction function, void** parameters,
+                  void**) {
       const int code = on("cuLaunchKernelEx");
       if (code == 0) {
+        static_cast<void>(
+            self()->graphs.capture(config->stream, FakeGraphs::kKernel, function, [] {}));
         self()->launches.push_back(
             {*config, std::string(static_cast<const char*>(parameters[0]), self()->args_bytes),
              current == self()->primary ? "primary" : "none"});
@@ -153,8 +160,8 @@ class RecordingDriver {
       self()->used_streams.insert(stream);
       return on("cuStreamSynchronize");
     };
-    a.stream_capturing = [](jit::CuStream, int* status) {
-      return *status = self()->capturing, on("cuStreamIsCapturing");
+    a.stream_capturing = [](jit::CuStream stream, int* status) {
+      return *status = self()->graphs.is_capturing(stream) ? 1 : 0, on("cuStreamIsCapturing");
     };
     a.exchange_capture_mode = [](int* other) {
       std::swap(*other, mode);
@@ -170,7 +177,7 @@ class RecordingDriver {
   std::map<jit::CuAddress, jit::CuStream> released_on;
   std::size_t capacity = 80ul << 30;  ///< bytes of the pool; beyond them it is out of memory
   std::size_t keeps = 0;              ///< the pool's release threshold
-  int pinned = 0, events = 0, streams = 0, graphs = 0, executables = 0;
+  int pinned = 0, events = 0, streams = 0;
   std::set<jit::CuStream> used_streams;  ///< by copies, fills and waits
 
   std::string kernel_name;
@@ -188,29 +195,74 @@ class RecordingDriver {
     std::lock_guard<std::recursive_mutex> lock_{mutex};
   };
   static Held self() { return {}; }
+  /// The failure of a call that a test names, or what `call` returns.
+  template <class F>
+  static int checked(const char* name, F&& call) {
+    const int code = on(name);
+    return code != 0 ? code : call();
+  }
   static void add_graphs(jit::CudaApi& a) {
-    a.capture_begin = [](jit::CuStream, int) {
-      self()->capturing = 1;
-      return on("cuStreamBeginCapture");
+    a.capture_begin = [](jit::CuStream stream, int) {
+      return checked("cuStreamBeginCapture", [&] { return self()->graphs.begin(stream); });
     };
-    a.capture_end = [](jit::CuStream, jit::CuGraph* graph) {
-      self()->capturing = 0;
-      *graph = reinterpret_cast<jit::CuGraph>(++self()->graphs + 0x300l);
-      return on("cuStreamEndCapture");
+    // It ends the capture even if it fails.
+    a.capture_end = [](jit::CuStream stream, jit::CuGraph* graph) {
+      const int ended = self()->graphs.end(stream, graph);
+      return checked("cuStreamEndCapture", [&] { return ended; });
     };
-    a.graph_instantiate = [](jit::CuGraphExec* exec, jit::CuGraph, unsigned long long) {
-      const int code = on("cuGraphInstantiate");
-      if (code == 0) *exec = reinterpret_cast<jit::CuGraphExec>(++self()->executables + 0x400l);
-      return code;
+    a.capture_info = [](jit::CuStream stream, int* status, unsigned long long*, jit::CuGraph*,
+                        const jit::CuGraphNode** last, std::size_t* count) {
+      return checked("cuStreamGetCaptureInfo",
+                     [&] { return self()->graphs.info(stream, status, last, count); });
     };
-    a.graph_update = [](jit::CuGraphExec, jit::CuGraph, jit::CuGraphUpdate*) {
-      return on("cuGraphExecUpdate");
+    a.graph_instantiate = [](jit::CuGraphExec* exec, jit::CuGraph graph, unsigned long long) {
+      return checked("cuGraphInstantiate", [&] { return self()->graphs.instantiate(exec, graph); });
     };
-    a.graph_launch = [](jit::CuGraphExec, jit::CuStream) { return on("cuGraphLaunch"); };
-    a.graph_exec_destroy = [](jit::CuGraphExec) {
-      return --self()->executables, on("cuGraphExecDestroy");
+    a.graph_update = [](jit::CuGraphExec exec, jit::CuGraph graph, jit::CuGraphUpdate*) {
+      return checked("cuGraphExecUpdate", [&] { return self()->graphs.update(exec, graph); });
     };
-    a.graph_destroy = [](jit::CuGraph) { return --self()->graphs, on("cuGraphDestroy"); };
+    a.graph_set_kernel = [](jit::CuGraphExec exec, jit::CuGraphNode node,
+                            const jit::CuKernelNode* now) {
+      return checked("cuGraphExecKernelNodeSetParams",
+                     [&] { return self()->graphs.set_kernel(exec, node, now, [] {}); });
+    };
+    a.graph_set_copy = [](jit::CuGraphExec exec, jit::CuGraphNode node, const jit::CuCopyNode* now,
+                          jit::CuContext) {
+      return checked("cuGraphExecMemcpyNodeSetParams", [&] {
+        return self()->graphs.set_copy(exec, node, now,
+                                       copy_of(now->to.device, now->from.host, now->width_bytes));
+      });
+    };
+    a.graph_set_fill = [](jit::CuGraphExec exec, jit::CuGraphNode node, const jit::CuFillNode* now,
+                          jit::CuContext) {
+      return checked("cuGraphExecMemsetNodeSetParams", [&] {
+        return self()->graphs.set_fill(exec, node, now, fill_of(now->to, now->value, now->width));
+      });
+    };
+    a.graph_launch = [](jit::CuGraphExec exec, jit::CuStream stream) {
+      return checked("cuGraphLaunch", [&] {
+        std::vector<FakeGraphs::Run> work;
+        const int code = self()->graphs.launch(exec, stream, &work);
+        for (const FakeGraphs::Run& run : work) run();
+        return code;
+      });
+    };
+    a.graph_exec_destroy = [](jit::CuGraphExec exec) {
+      return on("cuGraphExecDestroy"), self()->graphs.destroy(exec);
+    };
+    a.graph_destroy = [](jit::CuGraph graph) {
+      return on("cuGraphDestroy"), self()->graphs.destroy(graph);
+    };
+  }
+  static FakeGraphs::Run copy_of(jit::CuAddress to, const void* from, std::size_t bytes) {
+    return [=] { std::memcpy(reinterpret_cast<void*>(to), from, bytes); };
+  }
+  static FakeGraphs::Run fill_of(jit::CuAddress to, unsigned value, std::size_t bytes) {
+    return [=] { std::memset(reinterpret_cast<void*>(to), static_cast<int>(value), bytes); };
+  }
+  /// Does the work, or captures it.
+  static void run_or_capture(jit::CuStream stream, FakeGraphs::Kind kind, FakeGraphs::Run run) {
+    if (!self()->graphs.capture(stream, kind, nullptr, run)) run();
   }
   static void add_memory(jit::CudaApi& a) {
     a.device_pool = [](jit::CuPool* p, int) {
@@ -254,7 +306,8 @@ class RecordingDriver {
     };
     a.copy_in = [](jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream stream) {
       self()->used_streams.insert(stream);
-      return std::memcpy(reinterpret_cast<void*>(to), from, bytes), on("cuMemcpyHtoDAsync");
+      run_or_capture(stream, FakeGraphs::kCopy, copy_of(to, from, bytes));
+      return on("cuMemcpyHtoDAsync");
     };
     a.copy_out = [](void* to, jit::CuAddress from, std::size_t bytes, jit::CuStream stream) {
       self()->used_streams.insert(stream);
@@ -262,7 +315,8 @@ class RecordingDriver {
     };
     a.set_bytes = [](jit::CuAddress to, unsigned char value, std::size_t n, jit::CuStream stream) {
       self()->used_streams.insert(stream);
-      return std::memset(reinterpret_cast<void*>(to), value, n), on("cuMemsetD8Async");
+      run_or_capture(stream, FakeGraphs::kFill, fill_of(to, value, n));
+      return on("cuMemsetD8Async");
     };
     a.stream_create = [](jit::CuStream* s, unsigned) {
       return *s = reinterpret_cast<jit::CuStream>(++self()->streams + 0x100l), on("cuStreamCreate");
@@ -277,6 +331,8 @@ class RecordingDriver {
     a.event_synchronize = [](jit::CuEvent) { return on("cuEventSynchronize"); };
     a.event_destroy = [](jit::CuEvent) { return --self()->events, on("cuEventDestroy"); };
   }
+
+ public:
   /// Notes the call; its result.
   static int on(const std::string& name) {
     const Held driver;
@@ -284,6 +340,8 @@ class RecordingDriver {
     const auto found = driver->failing.find(name);
     return found == driver->failing.end() ? 0 : found->second;
   }
+
+ private:
   static inline thread_local jit::CuContext below = nullptr;
 };
 

@@ -9,6 +9,8 @@
 //     pinned memory.
 //   - "cuLaunchKernelEx": gridDimY and gridDimZ up to 65535, up to 1024 threads, dynamic shared memory up to what
 //     cuFuncSetAttribute asked for.
+//   - "Graph Management": parameters are set of a node of the graph that the executable one was instantiated from, while that graph
+//     exists; the kind of a node, the memory types of a copy and the height of a fill do not change.
 //   - "cuTensorMapEncodeTiled": the map is 64-byte aligned, the address 16-byte aligned.
 //   - Copies and fills stay inside one allocation.
 // A violation returns the error that the reference names. With EFLOW_DRIVER_REPORT=FILE, counts and violations are appended to
@@ -21,6 +23,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -41,6 +44,47 @@ struct LaunchConfig {
   unsigned attribute_count;
 };
 
+struct KernelNode {
+  Handle function;
+  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+  void **parameters, **extra;
+  Handle kernel, context;
+};
+struct CopySide {
+  std::size_t x_bytes, y, z, lod;
+  int memory_type;
+  void* host;
+  Address device;
+  void *array, *reserved;
+  std::size_t pitch, height;
+};
+struct CopyNode {
+  CopySide from, to;
+  std::size_t width_bytes, height, depth;
+};
+struct FillNode {
+  Address to;
+  std::size_t pitch;
+  unsigned value, element_bytes;
+  std::size_t width, height;
+};
+
+struct Graph;
+/// A node of a captured graph.
+struct Node {
+  enum Kind { kKernel, kCopy, kFill } kind;
+  Graph* graph;
+};
+struct Graph {
+  std::vector<Node*> nodes;
+  ~Graph() {
+    for (const Node* node : nodes) delete node;
+  }
+};
+struct Executable {
+  Graph* from;
+};
+
 struct Kernel {
   std::string name;
   int dynamic_shared = 48 << 10;
@@ -50,7 +94,8 @@ struct Kernel {
 struct State {
   std::mutex mutex;
   std::map<std::string, long> launches, counts, violations;
-  std::set<Handle> capturing;
+  std::map<Handle, Graph*> capturing;
+  std::set<Graph*> graphs;
   std::map<Handle, bool> recorded_in_capture;
   std::map<Address, std::size_t> allocations;
   bool exiting = false;
@@ -80,6 +125,29 @@ bool is_capturing(Handle stream) {
 /// Whether a potentially unsafe call of this thread would end its capture.
 bool unsafe() {
   return captures > 0 && capture_mode != kRelaxed;
+}
+
+/// Adds a node to what the stream captures.
+void capture(Handle stream, Node::Kind kind) {
+  const std::lock_guard lock(state().mutex);
+  const auto found = state().capturing.find(stream);
+  if (found == state().capturing.end()) return;
+  found->second->nodes.push_back(new Node{kind, found->second});
+}
+/// Whether parameters of the node may be set in the executable graph.
+Result check_node(const Executable* executable, const Node* node, Node::Kind kind) {
+  {
+    const std::lock_guard lock(state().mutex);
+    if (state().graphs.count(executable->from) == 0) {
+      ++state().violations["parameters of a node whose graph was destroyed"];
+      return kInvalidValue;
+    }
+  }
+  if (node->graph != executable->from)
+    return violation("parameters of a node of another graph", kInvalidValue);
+  if (node->kind != kind)
+    return violation("parameters of another kind than the node's", kInvalidValue);
+  return kSuccess;
 }
 
 bool inside_an_allocation(Address at, std::size_t bytes) {
@@ -245,6 +313,7 @@ Result cuLaunchKernelEx(const LaunchConfig* c, Handle function, void**, void**) 
     return violation("a grid or block outside the limits", kInvalidValue);
   if (c->shared_bytes > static_cast<unsigned>(kernel->dynamic_shared))
     return violation("more dynamic shared memory than cuFuncSetAttribute asked for", kInvalidValue);
+  capture(c->stream, Node::kKernel);
   const std::lock_guard lock(state().mutex);
   ++state().launches[kernel->name];
   return kSuccess;
@@ -327,9 +396,10 @@ Result cuMemFreeHost(void* memory) {
   if (unsafe()) return violation("cuMemFreeHost while the thread captures", kCaptureUnsupported);
   return std::free(memory), kSuccess;
 }
-Result cuMemcpyHtoDAsync_v2(Address to, const void* from, std::size_t bytes, Handle) {
+Result cuMemcpyHtoDAsync_v2(Address to, const void* from, std::size_t bytes, Handle stream) {
   if (!inside_an_allocation(to, bytes))
     return violation("a copy to the device outside an allocation", kInvalidValue);
+  capture(stream, Node::kCopy);
   count("copies to the device");
   count("bytes to the device", static_cast<long>(bytes));
   return std::memcpy(reinterpret_cast<void*>(to), from, bytes), kSuccess;
@@ -342,9 +412,10 @@ Result cuMemcpyDtoHAsync_v2(void* to, Address from, std::size_t bytes, Handle st
   count("copies from the device");
   return std::memcpy(to, reinterpret_cast<const void*>(from), bytes), kSuccess;
 }
-Result cuMemsetD8Async(Address at, unsigned char value, std::size_t bytes, Handle) {
+Result cuMemsetD8Async(Address at, unsigned char value, std::size_t bytes, Handle stream) {
   if (!inside_an_allocation(at, bytes))
     return violation("a fill outside an allocation", kInvalidValue);
+  capture(stream, Node::kFill);
   count("fills");
   return std::memset(reinterpret_cast<void*>(at), value, bytes), kSuccess;
 }
@@ -382,21 +453,63 @@ Result cuStreamBeginCapture_v2(Handle stream, int mode) {
   capture_mode = mode;
   ++captures;
   const std::lock_guard lock(state().mutex);
-  state().capturing.insert(stream);
+  state().capturing[stream] = new Graph;
   return kSuccess;
 }
 Result cuStreamEndCapture(Handle stream, Handle* graph) {
   const std::lock_guard lock(state().mutex);
-  if (state().capturing.erase(stream) == 0) return kCaptureInvalidated;
+  const auto found = state().capturing.find(stream);
+  if (found == state().capturing.end()) return kCaptureInvalidated;
   --captures;
-  return *graph = new char, kSuccess;
+  state().graphs.insert(found->second);
+  *graph = found->second;
+  state().capturing.erase(found);
+  return kSuccess;
 }
-Result cuGraphInstantiateWithFlags(Handle* executable, Handle, unsigned long long) {
+Result cuStreamGetCaptureInfo_v2(Handle stream, int* status, unsigned long long*, Handle*,
+                                 Handle const** last, std::size_t* n) {
+  thread_local Handle node = nullptr;
+  const std::lock_guard lock(state().mutex);
+  const auto found = state().capturing.find(stream);
+  *status = found != state().capturing.end() ? 1 : 0;
+  *n = 0;
+  if (*status == 0 || found->second->nodes.empty()) return kSuccess;
+  node = found->second->nodes.back();
+  *last = &node;
+  *n = 1;
+  return kSuccess;
+}
+Result cuGraphInstantiateWithFlags(Handle* executable, Handle graph, unsigned long long) {
   count("graphs instantiated");
-  return *executable = new char, kSuccess;
+  *executable = new Executable{static_cast<Graph*>(graph)};
+  return kSuccess;
 }
 Result cuGraphExecUpdate_v2(Handle, Handle, void*) {
   return count("graphs updated"), kSuccess;
+}
+Result cuGraphExecKernelNodeSetParams_v2(Handle executable, Handle node, const KernelNode* now) {
+  if (now->shared_bytes >
+      static_cast<unsigned>(static_cast<Kernel*>(now->function)->dynamic_shared))
+    return violation("more dynamic shared memory than cuFuncSetAttribute asked for", kInvalidValue);
+  count("nodes changed");
+  return check_node(static_cast<Executable*>(executable), static_cast<Node*>(node), Node::kKernel);
+}
+Result cuGraphExecMemcpyNodeSetParams(Handle executable, Handle node, const CopyNode* now, Handle) {
+  constexpr int kHost = 1, kDevice = 2;
+  if (now->from.memory_type != kHost || now->to.memory_type != kDevice || now->height != 1 ||
+      now->depth != 1)
+    return violation("a changed kind of copy in a graph", kInvalidValue);
+  if (!inside_an_allocation(now->to.device, now->width_bytes))
+    return violation("a copy to the device outside an allocation", kInvalidValue);
+  count("nodes changed");
+  return check_node(static_cast<Executable*>(executable), static_cast<Node*>(node), Node::kCopy);
+}
+Result cuGraphExecMemsetNodeSetParams(Handle executable, Handle node, const FillNode* now, Handle) {
+  if (now->height != 1) return violation("a changed height of a fill in a graph", kInvalidValue);
+  if (!inside_an_allocation(now->to, now->width * now->element_bytes))
+    return violation("a fill outside an allocation", kInvalidValue);
+  count("nodes changed");
+  return check_node(static_cast<Executable*>(executable), static_cast<Node*>(node), Node::kFill);
 }
 Result cuGraphLaunch(Handle, Handle stream) {
   if (is_capturing(stream))
@@ -404,10 +517,12 @@ Result cuGraphLaunch(Handle, Handle stream) {
   return count("graphs launched"), kSuccess;
 }
 Result cuGraphExecDestroy(Handle executable) {
-  return delete static_cast<char*>(executable), kSuccess;
+  return delete static_cast<Executable*>(executable), kSuccess;
 }
 Result cuGraphDestroy(Handle graph) {
-  return delete static_cast<char*>(graph), kSuccess;
+  const std::lock_guard lock(state().mutex);
+  state().graphs.erase(static_cast<Graph*>(graph));
+  return delete static_cast<Graph*>(graph), kSuccess;
 }
 
 }  // extern "C"
