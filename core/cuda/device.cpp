@@ -92,6 +92,7 @@ class CudaDevice final : public Device {
       const void* const staged = staging_.stage(from + at, part, on);
       if (records(on)) {
         graphs_.record().add_copy(address_of(to + at), staged, part);
+        graphs_.added();
       } else {
         const CudaContext::Current current(*context_);
         context_->check(context_->api().copy_in(address_of(to + at), staged, part, on),
@@ -110,7 +111,10 @@ class CudaDevice final : public Device {
   void fill_zero(void* device, std::size_t bytes, Stream stream) override {
     if (bytes == 0) return;
     const CuStream on = handle_of(stream);
-    if (records(on)) return graphs_.record().add_fill(address_of(device), bytes);
+    if (records(on)) {
+      graphs_.record().add_fill(address_of(device), bytes);
+      return graphs_.added();
+    }
     const CudaContext::Current current(*context_);
     context_->check(context_->api().set_bytes(address_of(device), 0, bytes, on), "cuMemsetD8Async",
                     str(bytes, " bytes"));
@@ -137,6 +141,7 @@ class CudaDevice final : public Device {
     if (!records(own_.handle())) return cublas_->run(g, in, out, own_.handle());
     if (!cublas_->serves(g, in, out)) return false;
     graphs_.record().add_product({g, in, out});
+    graphs_.added();
     return true;
   }
 
@@ -147,7 +152,9 @@ class CudaDevice final : public Device {
     if (kernel == nullptr) kernel = &prepare(name, spec, bytes, types);
     const CuStream on = handle_of(stream);
     if (!records(on)) return jit::launch_cuda(*context_, *kernel, grid, args, {on});
-    if (jit::has_blocks(*kernel, grid)) graphs_.record().add_kernel(*kernel, grid, args, bytes);
+    if (!jit::has_blocks(*kernel, grid)) return;
+    graphs_.record().add_kernel(*kernel, grid, args, bytes);
+    graphs_.added();
   }
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 // Runs the work of a stream as CUDA graphs. While gathering, work is recorded instead of issued,
-// until the host needs a result. A sequence of work that was seen before then runs as one graph,
+// until the host needs a result or there is enough for the device to begin. A sequence of work that was seen before then runs as one graph,
 // which is kept: of a later sequence of the same structure only the parameters that differ
 // (addresses, random keys, the learning rate) are given to the driver. If a library product
 // differs, whose kernels only the library knows, the sequence is captured again and updates the
@@ -20,7 +20,12 @@ class CudaGraphs {
  public:
   /// Most sequences that are kept. Beyond it the least recently used one is released, so that
   /// changing shapes do not accumulate.
-  static constexpr std::size_t kMostKept = 32;
+  static constexpr std::size_t kMostKept = 64;
+  /// Most pieces of work in a graph: the device runs one while the host records the next.
+  static constexpr std::size_t kMostWork = 256;
+  /// Sequences of one structure are kept apart by their place since begin(), up to this one: the
+  /// layers and micro-batches of a step differ in addresses, and those of the next step do not.
+  static constexpr std::uint64_t kMostPlaces = 32;
   /// Issues a library product to the stream.
   using Multiply = std::function<void(const LibraryProduct&, jit::CuStream)>;
 
@@ -31,11 +36,15 @@ class CudaGraphs {
   CudaGraphs& operator=(const CudaGraphs&) = delete;
 
   /// Starts gathering.
-  void begin() { gathering_ = true; }
+  void begin();
   /// Whether work must be recorded.
   [[nodiscard]] bool gathering() const { return gathering_; }
-  /// Where it is recorded.
+  /// Where it is recorded; call added() after each piece.
   [[nodiscard]] RecordedWork& record() { return record_; }
+  /// Runs the recorded work if there is enough for a graph. Throws what flush() throws.
+  void added() {
+    if (record_.size() >= kMostWork) flush();
+  }
   /// Stops gathering and runs the recorded work. Throws DeviceError.
   void end();
   /// Runs the recorded work. Must be called before the host waits and before other work is issued
@@ -69,7 +78,7 @@ class CudaGraphs {
   };
 
   void run();
-  void remember();
+  void remember(std::uint64_t key);
   void issue(const Work& work);
   [[nodiscard]] std::unique_ptr<Graph> capture();
   [[nodiscard]] jit::CuGraphNode last_node() const;
@@ -83,7 +92,8 @@ class CudaGraphs {
   Multiply multiply_;
   bool gathering_ = false;
   RecordedWork record_;
-  std::map<std::uint64_t, Kept> kept_;  // by signature
+  std::uint64_t place_ = 0;             // of the recorded sequence since begin()
+  std::map<std::uint64_t, Kept> kept_;  // by signature and place
   std::uint64_t uses_ = 0;
   Counts counts_;
 };

@@ -187,7 +187,7 @@ StepLoss AnyFlowObjective::operator()(const Network& network, const Batch& batch
   result.total = sum(square.loss * as_times(weights, square.loss)) / total;
   const PerSample v_square = mean_square(p.at.v).to_vector<double>();
   for (std::size_t i = 0; i < t.size(); ++i) {
-    result.samples.push_back(
+    result.records.push_back(
         {batch.indices[i],
          is_point(batch, i) ? LossGroup::kFlowMatching : LossGroup::kSolutionConsistency,
          weights[i] * mse[i], mse[i], v_square[i]});

@@ -16,11 +16,8 @@ namespace {
 StepLoss step_loss(const SampleLosses& losses, const Batch& batch, LossGroup group,
                    std::int64_t batch_total) {
   const auto total = static_cast<double>(batch_total > 0 ? batch_total : batch.x0.size(0));
-  StepLoss result{sum(losses.loss) / total, {}};
-  const auto loss = losses.loss.to_vector<double>(), mse = losses.mse.to_vector<double>();
-  for (std::size_t i = 0; i < loss.size(); ++i)
-    result.samples.push_back({batch.indices[i], group, loss[i], mse[i], 0});
-  return result;
+  return {
+      sum(losses.loss) / total, {{group, batch.indices, losses.loss.detach(), losses.mse, {}}}, {}};
 }
 
 }  // namespace

@@ -63,6 +63,19 @@ double share_of(const std::vector<LossGroup>& pattern, LossGroup group) {
          static_cast<double>(pattern.size());
 }
 
+std::vector<SampleRecord> StepLoss::samples() const {
+  std::vector<SampleRecord> all;
+  for (const UnreadLosses& one : unread) {
+    const auto loss = one.loss.to_vector<double>(), mse = one.mse.to_vector<double>();
+    const auto target =
+        one.target.defined() ? one.target.to_vector<double>() : std::vector<double>(loss.size(), 0);
+    for (std::size_t i = 0; i < loss.size(); ++i)
+      all.push_back({one.indices[i], one.group, loss[i], mse[i], target[i]});
+  }
+  all.insert(all.end(), records.begin(), records.end());
+  return all;
+}
+
 double mean_loss(const std::vector<SampleRecord>& samples, LossGroup group) {
   return mean_of(samples, group, [](const SampleRecord& sample) { return sample.loss; });
 }

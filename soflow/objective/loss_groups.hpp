@@ -38,9 +38,20 @@ struct SampleRecord {
   double target = 0;  ///< SCM: mean_e v_tgt^2, the scale of mse
 };
 
+/// Results of one group's samples that are still on the device.
+struct UnreadLosses {
+  LossGroup group = LossGroup::kFlowMatching;
+  std::vector<std::int64_t> indices = {};
+  Tensor loss = {}, mse = {}, target = {};  ///< [B]; without gradients; target may be undefined
+};
+
 struct StepLoss {
-  Tensor total = {};  ///< scalar: sum of the samples' losses / batch_total
-  std::vector<SampleRecord> samples = {};
+  Tensor total = {};                       ///< scalar: sum of the samples' losses / batch_total
+  std::vector<UnreadLosses> unread = {};   ///< in the order of samples()
+  std::vector<SampleRecord> records = {};  ///< of results that the host had to know before
+  /// The samples' results, copied to the host. Waits for the device, so call it once all work of a
+  /// step is issued.
+  [[nodiscard]] std::vector<SampleRecord> samples() const;
 };
 
 /// Mean over the samples of one group; NaN if the group is empty.

@@ -23,20 +23,6 @@ struct GroupResult {
   SampleLosses losses;
 };
 
-/// Copies the losses to the host. Waits for the device, so it is called after all work is issued.
-std::vector<SampleRecord> read_back(const std::vector<GroupResult>& groups) {
-  std::vector<SampleRecord> samples;
-  for (const auto& [group, indices, losses] : groups) {
-    const auto loss = losses.loss.to_vector<double>(), mse = losses.mse.to_vector<double>();
-    const auto target =
-        losses.target.defined() ? losses.target.to_vector<double>() : PerSample(loss.size(), 0);
-    for (std::size_t i = 0; i < loss.size(); ++i) {
-      samples.push_back({indices[i], group, loss[i], mse[i], target[i]});
-    }
-  }
-  return samples;
-}
-
 /// The batch positions of each group's samples, in the order of the enum. They depend on the
 /// samples' global indices only.
 std::map<LossGroup, Positions> divide(const ObjectiveOptions& options, const Batch& batch,
@@ -213,8 +199,9 @@ StepLoss EFlowObjective::operator()(const Networks& networks, const Batch& batch
   for (const GroupResult& group : results) {
     const Tensor share = sum(group.losses.loss) / total;
     result.total = result.total.defined() ? result.total + share : share;
+    result.unread.push_back({group.group, group.indices, group.losses.loss.detach(),
+                             group.losses.mse, group.losses.target});
   }
-  result.samples = read_back(results);
   return result;
 }
 

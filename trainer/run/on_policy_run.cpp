@@ -115,7 +115,8 @@ soflow::StepLoss OnPolicyRun::loss(const soflow::Batch& part, std::int64_t step,
   if (!cotrain_) return all;
   const soflow::StepLoss forward = forward_(std::cref(*student_), part, step, batch_total, level_);
   all.total = all.total + forward.total;
-  all.samples.insert(all.samples.end(), forward.samples.begin(), forward.samples.end());
+  all.unread.insert(all.unread.end(), forward.unread.begin(), forward.unread.end());
+  all.records.insert(all.records.end(), forward.records.begin(), forward.records.end());
   return all;
 }
 

@@ -36,6 +36,16 @@ std::vector<double> shares_of(const std::vector<StepShare>& others) {
   return shares;
 }
 
+/// Waits for the device.
+std::vector<soflow::SampleRecord> read(const std::vector<soflow::StepLoss>& losses) {
+  std::vector<soflow::SampleRecord> all;
+  for (const soflow::StepLoss& loss : losses) {
+    const std::vector<soflow::SampleRecord> some = loss.samples();
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 /// Runs f() as a named range of the default device's trace.
 template <class F>
 auto ranged(const char* name, F&& f) {
@@ -199,7 +209,7 @@ StepMetrics Trainer::step() {
   GatheredWork gathered(default_device());
   GradientSum& gradients = division_->gradients;
   std::vector<Tensor> losses;  // of this rank's shards
-  std::vector<soflow::SampleRecord> samples;
+  std::vector<soflow::StepLoss> unread;
   std::vector<soflow::Batch> parts;
   ids_.clear();
   times_ = {};
@@ -221,14 +231,15 @@ StepMetrics Trainer::step() {
     times_.data_wait += watch.lap();
     if (i % options_.accumulation == 0) losses.push_back(Tensor::zeros({1}, DType::kF64));
     for (const soflow::Batch& part : unit) {
-      const soflow::StepLoss loss = ranged("forward", [&] {
+      soflow::StepLoss loss = ranged("forward", [&] {
         return objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
       });
       losses.back() = losses.back() + reshape(cast(loss.total.detach(), DType::kF64), {1});
       times_.forward += watch.lap();
       ranged("backward", [&] { backward(loss.total); });  // accumulates dL/dtheta
       times_.backward += watch.lap();
-      samples.insert(samples.end(), loss.samples.begin(), loss.samples.end());
+      loss.total = {};  // and with it what was recorded for its gradient
+      unread.push_back(std::move(loss));
     }
     if ((i + 1) % options_.accumulation == 0)
       gradients.take(gradients.shards().first + i / options_.accumulation);
@@ -236,6 +247,8 @@ StepMetrics Trainer::step() {
     if (second_learner_ && !start_) parts.insert(parts.end(), unit.begin(), unit.end());
   }
   m.lr = options_.learning_rate.at(step_);
+  std::vector<soflow::SampleRecord> samples;
+  if (options_.shards > 1) samples = read(unread);
   const Tensor loss_sum = total_loss(losses, &samples);
   gradients.finish(step_ + 1);
   const Tensor squares = squared_norm();
@@ -243,6 +256,7 @@ StepMetrics Trainer::step() {
   // theta and its average. A norm that is not finite makes the device skip the update; adding
   // loss_sum * 0 extends that to the loss. The host reads both only below.
   update_.apply(m.lr, options_.clip, squares + loss_sum * 0);
+  if (options_.shards == 1) samples = read(unread);
   outcome_ = {loss_sum.item(), std::sqrt(squares.item()), std::move(samples)};
   m.loss = outcome_.loss;
   m.grad_norm = outcome_.grad_norm;

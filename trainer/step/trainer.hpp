@@ -31,7 +31,7 @@ struct StatePart;
 /// The function to minimise: the loss of one micro-batch of the step that follows `step` finished
 /// ones, summed over its samples and divided by batch_total. It must depend on its arguments and on
 /// the model's weights only. soflow::EFlowObjective with its networks bound is one.
-/// StepLoss::samples is used for metrics only and may stay empty.
+/// StepLoss::samples() is used for metrics only and may be empty.
 using Objective = std::function<soflow::StepLoss(const soflow::Batch& part, std::int64_t step,
                                                  std::int64_t batch_total)>;
 

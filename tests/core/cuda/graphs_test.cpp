@@ -217,6 +217,35 @@ BOOST_AUTO_TEST_CASE(another_structure_is_another_sequence) {
   BOOST_TEST(s.driver.calls == kOnlyLaunched, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(equal_sequences_of_a_step_have_graphs_of_their_own) {
+  Session s;
+  for (int step = 0; step < 4; ++step) {
+    s.driver.calls.clear();
+    s.graphs.begin();
+    for (const std::uint64_t layer : {1, 2, 3}) {
+      s.kernel(0, layer);
+      s.graphs.flush();
+    }
+    s.graphs.end();
+  }
+  BOOST_TEST(s.count("cuGraphLaunch") == 3);
+  BOOST_TEST(s.count("cuGraphExecKernelNodeSetParams") == 0);
+  BOOST_TEST(s.graphs.counts().made == 3);
+}
+
+BOOST_AUTO_TEST_CASE(the_device_begins_before_a_long_record_ends) {
+  Session s;
+  constexpr auto kMost = static_cast<int>(detail::CudaGraphs::kMostWork);
+  s.graphs.begin();
+  for (int i = 0; i < kMost; ++i) {
+    BOOST_REQUIRE(s.driver.launches.empty());
+    s.kernel(0, 1);
+    s.graphs.added();
+  }
+  BOOST_TEST(s.count("cuLaunchKernelEx") == kMost);
+  BOOST_TEST(s.graphs.record().empty());
+}
+
 BOOST_AUTO_TEST_CASE(the_number_of_kept_sequences_is_bounded) {
   Session s;
   const auto run = [&](std::int64_t blocks) {

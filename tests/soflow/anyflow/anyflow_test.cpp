@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(a_step_evaluates_the_map_the_null_and_a_central_difference)
     if (i % 2 == 0) BOOST_TEST(r == t);
     if (i % 4 == 1) BOOST_TEST(r == 0);
     BOOST_TEST(r <= t);
-    BOOST_TEST((loss.samples[i].group ==
+    BOOST_TEST((loss.samples()[i].group ==
                 (i % 2 == 0 ? LossGroup::kFlowMatching : LossGroup::kSolutionConsistency)));
   }
 }

@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(equal_scores_give_no_gradient) {
   backward(loss.total);
   BOOST_TEST(loss.total.item() == 0);
   BOOST_TEST(a.grad().item() == 0);
-  BOOST_TEST((loss.samples[2].group == LossGroup::kDistributionMatching));
+  BOOST_TEST((loss.samples()[2].group == LossGroup::kDistributionMatching));
 }
 
 BOOST_AUTO_TEST_CASE(parts_of_a_batch_add_up_to_the_whole) {

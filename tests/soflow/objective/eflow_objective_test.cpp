@@ -162,7 +162,7 @@ BOOST_AUTO_TEST_CASE(groups_evaluate_the_trained_network_together) {
   const StepLoss loss =
       EFlowObjective(everything())({online.watch(*net), average.watch(*mean)}, batch_of(0, 16), 7);
   std::size_t weak = 0;
-  for (const SampleRecord& sample : loss.samples) weak += sample.group == LossGroup::kWeakPath;
+  for (const SampleRecord& sample : loss.samples()) weak += sample.group == LossGroup::kWeakPath;
   BOOST_REQUIRE(weak > 0);
   const auto& calls = online.calls;
   BOOST_REQUIRE_EQUAL(calls.size(), 5u);       // v_uncond, SCM's F and F_l, students, weak path
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(all_groups_are_in_a_step_and_micro_batches_add_up) {
   }
   const auto net = model(1);
   const auto samples =
-      objective({std::cref(*net), std::cref(*average)}, batch_of(0, 16), 7).samples;
+      objective({std::cref(*net), std::cref(*average)}, batch_of(0, 16), 7).samples();
   for (const LossGroup group :
        {LossGroup::kFlowMatching, LossGroup::kWeakPath, LossGroup::kSolutionConsistency,
         LossGroup::kMeanVelocityAdditivity}) {
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(an_untrained_network_drifts_by_the_full_velocity) {
   ObjectiveOptions options;
   options.pattern = {LossGroup::kSolutionConsistency};
   options.guidance.null_label = 3;
-  const auto samples = EFlowObjective(options)(std::cref(net), batch_of(0, 4), 0).samples;
+  const auto samples = EFlowObjective(options)(std::cref(net), batch_of(0, 4), 0).samples();
   BOOST_TEST(drift_ratio(samples) == 1, boost::test_tools::tolerance(1e-12));
   BOOST_TEST(std::isnan(drift_ratio({})));
 }

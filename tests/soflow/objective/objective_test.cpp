@@ -69,8 +69,8 @@ BOOST_AUTO_TEST_CASE(groups_follow_the_global_index) {
   const EFlowObjective objective({});
   const auto model = mlp();
   const StepLoss loss = objective(std::ref(model), batch_of(6, 8), 0);
-  BOOST_TEST(loss.samples.size() == 8);
-  for (const SampleRecord& sample : loss.samples) {
+  BOOST_TEST(loss.samples().size() == 8);
+  for (const SampleRecord& sample : loss.samples()) {
     const LossGroup expected = loss_pattern(0.75)[static_cast<std::size_t>(sample.index % 4)];
     BOOST_TEST((sample.group == expected));
     BOOST_TEST(std::isfinite(sample.loss));
@@ -81,10 +81,10 @@ BOOST_AUTO_TEST_CASE(the_total_is_the_mean_of_the_recorded_losses) {
   const auto model = mlp();
   const StepLoss loss = EFlowObjective({})(std::ref(model), batch_of(0, 8), 3);
   double sum = 0;
-  for (const SampleRecord& sample : loss.samples) sum += sample.loss;
+  for (const SampleRecord& sample : loss.samples()) sum += sample.loss;
   BOOST_TEST(loss.total.item() == sum / 8, boost::test_tools::tolerance(1e-12));
-  const double fm = mean_loss(loss.samples, LossGroup::kFlowMatching);
-  const double scm = mean_loss(loss.samples, LossGroup::kSolutionConsistency);
+  const double fm = mean_loss(loss.samples(), LossGroup::kFlowMatching);
+  const double scm = mean_loss(loss.samples(), LossGroup::kSolutionConsistency);
   BOOST_TEST(0.75 * fm + 0.25 * scm == loss.total.item(), boost::test_tools::tolerance(1e-12));
   BOOST_TEST(std::isnan(mean_mse({}, LossGroup::kSolutionConsistency)));
 }

@@ -281,6 +281,7 @@ class RecordingDriver {
       if (code == 0 && held > driver->capacity) code = jit::cu::kOutOfMemory;
       if (code != 0) return code;
       *p = reinterpret_cast<jit::CuAddress>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
+      std::memset(reinterpret_cast<void*>(*p), 0, bytes);
       driver->allocated[*p] = bytes;
       return 0;
     };
