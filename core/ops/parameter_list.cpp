@@ -144,6 +144,9 @@ void ParameterList::update(const ListStep& step, const Tensor& squared_norm) {
     }
   }
   for (const Tensor& t : copied_) detail::mark_copied(t);
+  // The next step's gradients can have this memory.
+  gradients_.clear();
+  table_ = {};
 }
 
 }  // namespace eflow
