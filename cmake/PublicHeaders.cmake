@@ -184,6 +184,7 @@ set(EFLOW_SHARED_core
   core/tensor/op_watch.hpp
   core/tensor/trace.hpp
   core/tensor/trace_range.hpp
+  core/tensor/upload.hpp
   core/tensor/weight_copy.hpp
   core/tuning/tunable_kernels.hpp)
 set(EFLOW_SHARED_nn

@@ -15,6 +15,7 @@
 #include "eflow/core/cuda/memory.hpp"
 #include "eflow/core/cuda/staging.hpp"
 #include "eflow/core/cuda/tuned_products.hpp"
+#include "eflow/core/cuda/uploads.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
 #include "eflow/jit/cuda/launch.hpp"
 #include "eflow/jit/cuda/stream.hpp"
@@ -46,6 +47,7 @@ class CudaDevice final : public Device {
                 [this](CuStream stream) {
                   if (stream == own_.handle()) graphs_.flush();
                 }),
+        uploads_(context_, &memory_),
         staging_(context_),
         tuned_(runtime_) {
     runtime_.set_own_stream(stream());
@@ -85,14 +87,14 @@ class CudaDevice final : public Device {
     const std::lock_guard lock(staging_in_use_);
     for (std::size_t at = 0; at < bytes;) {
       if (staging_.room(on) == 0) {
-        graphs_.flush();
+        issue_gathered();
         staging_.make_room();
       }
       const std::size_t part = std::min(staging_.room(on), bytes - at);
       const void* const staged = staging_.stage(from + at, part, on);
       if (records(on)) {
         graphs_.record().add_copy(address_of(to + at), staged, part);
-        graphs_.added();
+        added();
       } else {
         const CudaContext::Current current(*context_);
         context_->check(context_->api().copy_in(address_of(to + at), staged, part, on),
@@ -103,7 +105,7 @@ class CudaDevice final : public Device {
   }
   void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) override {
     if (bytes == 0) return;
-    graphs_.flush();
+    issue_gathered();
     const CudaContext::Current current(*context_);
     context_->check(context_->api().copy_out(host, address_of(device), bytes, handle_of(stream)),
                     "cuMemcpyDtoHAsync", "a copy from the device");
@@ -113,14 +115,14 @@ class CudaDevice final : public Device {
     const CuStream on = handle_of(stream);
     if (records(on)) {
       graphs_.record().add_fill(address_of(device), bytes);
-      return graphs_.added();
+      return added();
     }
     const CudaContext::Current current(*context_);
     context_->check(context_->api().set_bytes(address_of(device), 0, bytes, on), "cuMemsetD8Async",
                     str(bytes, " bytes"));
   }
   void synchronize(Stream stream) override {
-    graphs_.flush();
+    issue_gathered();
     const std::uint64_t staged = [&] {
       const std::lock_guard lock(staging_in_use_);
       return staging_.staged();
@@ -132,16 +134,36 @@ class CudaDevice final : public Device {
   void begin_gathering() override {
     if (runtime_.options().graphs) graphs_.begin();
   }
-  void end_gathering() override { graphs_.end(); }
-  void issue_gathered() override { graphs_.flush(); }
+  void end_gathering() override {
+    graphs_.end();
+    uploads_.mark_used(own_.handle());
+  }
+  void issue_gathered() override {
+    graphs_.flush();
+    uploads_.mark_used(own_.handle());
+  }
   void abandon_gathering() noexcept override { graphs_.abandon(); }
+
+  void* begin_upload(const void* host, std::size_t bytes) override {
+    return uploads_.begin(host, bytes);
+  }
+  void await_upload(void* memory) override { uploads_.order_before(own_.handle(), memory); }
+  void release_upload(void* memory, std::size_t /*bytes*/) noexcept override {
+    uploads_.release(memory);
+    if (!graphs_.record().empty()) return;  // what uses it is not issued yet
+    try {
+      uploads_.mark_used(own_.handle());
+    } catch (const DeviceError& error) {
+      log_warning(error.what());  // it is tried again before the memory is reused
+    }
+  }
 
   bool multiply_by_library(const args::Gemm& g, DType in, DType out, Stream stream) override {
     if (!cublas_ || stream.handle != nullptr) return false;  // the workspace belongs to own_
     if (!records(own_.handle())) return cublas_->run(g, in, out, own_.handle());
     if (!cublas_->serves(g, in, out)) return false;
     graphs_.record().add_product({g, in, out});
-    graphs_.added();
+    added();
     return true;
   }
 
@@ -154,10 +176,14 @@ class CudaDevice final : public Device {
     if (!records(on)) return jit::launch_cuda(*context_, *kernel, grid, args, {on});
     if (!jit::has_blocks(*kernel, grid)) return;
     graphs_.record().add_kernel(*kernel, grid, args, bytes);
-    graphs_.added();
+    added();
   }
 
  private:
+  /// Must be called after each piece of work that is recorded.
+  void added() {
+    if (graphs_.added()) uploads_.mark_used(own_.handle());
+  }
   /// Whether work for this stream is recorded, to be issued later.
   bool records(CuStream stream) const { return graphs_.gathering() && stream == own_.handle(); }
 
@@ -208,6 +234,7 @@ class CudaDevice final : public Device {
   jit::CudaStream own_;
   detail::CudaGraphs graphs_;
   detail::CudaMemory memory_;
+  detail::CudaUploads uploads_;
   detail::CudaStaging staging_;
   std::mutex staging_in_use_;  ///< while staged bytes have no copy yet
   detail::TunedProducts tuned_;

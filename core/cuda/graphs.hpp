@@ -41,9 +41,12 @@ class CudaGraphs {
   [[nodiscard]] bool gathering() const { return gathering_; }
   /// Where it is recorded; call added() after each piece.
   [[nodiscard]] RecordedWork& record() { return record_; }
-  /// Runs the recorded work if there is enough for a graph. Throws what flush() throws.
-  void added() {
-    if (record_.size() >= kMostWork) flush();
+  /// Runs the recorded work if there is enough for a graph, and returns whether there was. Throws
+  /// what flush() throws.
+  bool added() {
+    if (record_.size() < kMostWork) return false;
+    flush();
+    return true;
   }
   /// Stops gathering and runs the recorded work. Throws DeviceError.
   void end();

@@ -57,6 +57,11 @@ void CudaMemory::trim() {
   for (const auto& [stream, allocator] : allocators_) allocator->trim();
 }
 
+void CudaMemory::forget(jit::CuStream stream) {
+  const std::lock_guard lock(mutex_);
+  allocators_.erase(stream);  // which trims it
+}
+
 CachingAllocator& CudaMemory::allocator_of(jit::CuStream stream) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<CachingAllocator>& found = allocators_[stream];

@@ -33,6 +33,8 @@ class CudaMemory {
   void reset_peak();
   /// Returns cached memory to the driver.
   void trim();
+  /// The same for one stream, which is about to be destroyed. All its memory must be released.
+  void forget(jit::CuStream stream);
 
  private:
   CachingAllocator& allocator_of(jit::CuStream stream);

@@ -78,6 +78,21 @@ Default& the_default() {
 
 }  // namespace
 
+void* Device::begin_upload(const void* host, std::size_t bytes) {
+  void* const memory = allocate(bytes, {});
+  try {
+    copy_in(memory, host, bytes, {});
+  } catch (...) {
+    release(memory, bytes, {});
+    throw;
+  }
+  return memory;
+}
+
+void Device::release_upload(void* memory, std::size_t bytes) noexcept {
+  release(memory, bytes, {});
+}
+
 bool Device::multiply(const args::Gemm& g, DType in, DType out, Stream stream) {
   if (!trace_) return multiply_by_library(g, in, out, stream);
   synchronize(stream);

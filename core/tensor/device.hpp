@@ -79,6 +79,14 @@ class Device {
   /// DeviceError.
   virtual void copy_in(void* device, const void* host, std::size_t bytes, Stream stream) = 0;
   virtual void copy_out(void* host, const void* device, std::size_t bytes, Stream stream) = 0;
+  /// Copies host memory to new device memory, on a GPU beside the work of Stream{}. The caller may
+  /// reuse `host` on return. Work that uses the memory must come after await_upload(), which makes
+  /// later work of Stream{}, but not the host, wait for the copy. bytes > 0. Throw DeviceError. Use
+  /// Upload (upload.hpp).
+  [[nodiscard]] virtual void* begin_upload(const void* host, std::size_t bytes);
+  virtual void await_upload(void* /*memory*/) {}
+  /// Returns memory from begin_upload(), once all work that uses it was issued to Stream{}.
+  virtual void release_upload(void* memory, std::size_t bytes) noexcept;
   /// Sets `bytes` bytes to 0, in stream order.
   virtual void fill_zero(void* device, std::size_t bytes, Stream stream) = 0;
   /// Waits until all work issued to the stream is done. Throws DeviceError if any of it failed.

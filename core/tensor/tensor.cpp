@@ -16,6 +16,10 @@ Storage::Storage(DevicePtr on, std::size_t size)
     : device(std::move(on)), bytes(size), memory(device->allocate(size, {})) {
   device->plan().add(use, bytes);
 }
+Storage::Storage(DevicePtr on, UploadedMemory upload, std::size_t size)
+    : device(std::move(on)), bytes(size), memory(upload.memory), is_uploaded(true) {
+  device->plan().add(use, bytes);
+}
 Storage::Storage(DevicePtr on, void* theirs, std::size_t size, std::function<void()> give)
     : device(std::move(on)), bytes(size), memory(theirs), give_back(std::move(give)) {
   device->plan().add(use, bytes);
@@ -31,7 +35,10 @@ Storage::~Storage() {
     give_back();
     return;
   }
-  device->release(memory, bytes, {});
+  if (is_uploaded)
+    device->release_upload(memory, bytes);
+  else
+    device->release(memory, bytes, {});
 }
 
 std::shared_ptr<TensorNode> make_node(const Shape& shape, const Strides& strides, DType dtype,

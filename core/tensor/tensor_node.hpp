@@ -14,9 +14,16 @@
 
 namespace eflow::detail {
 
+/// Memory from Device::begin_upload().
+struct UploadedMemory {
+  void* memory = nullptr;
+};
+
 /// A block of device memory, released when the last view of it is destroyed.
 struct Storage {
   Storage(DevicePtr on, std::size_t size);
+  /// Memory that an upload fills.
+  Storage(DevicePtr on, UploadedMemory upload, std::size_t size);
   /// Memory of another owner, who is told by `give_back` that it is no longer used.
   Storage(DevicePtr on, void* theirs, std::size_t size, std::function<void()> give_back);
   ~Storage();
@@ -27,6 +34,7 @@ struct Storage {
   std::size_t bytes;
   void* memory;
   std::function<void()> give_back = {};  ///< set if the memory is another's
+  bool is_uploaded = false;              ///< whether it is UploadedMemory
   MemoryUse use = MemoryUse::kActivations;
   /// A host copy of an i64 tensor in GPU memory, valid while version == host_version. Many ops
   /// check their indices on the host; this copy saves them a wait for the device.

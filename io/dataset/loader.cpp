@@ -177,6 +177,16 @@ void Loader::next(Batch& batch) {
   s.room.notify_one();
 }
 
+bool Loader::try_next(Batch& batch) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->finished.find(state_->next_to_deliver);
+    if (found == state_->finished.end() || found->second.error) return false;
+  }
+  next(batch);  // the only consumer is this thread
+  return true;
+}
+
 Batch Loader::next() {
   Batch batch;
   next(batch);

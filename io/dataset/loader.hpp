@@ -57,6 +57,9 @@ class Loader {
   /// the readers, so reuse one Batch across calls. Rethrows an exception that a reader threw for
   /// this step, and rethrows it on every later call.
   void next(Batch& batch);
+  /// As next(), but returns false, with `batch` unchanged, if the next batch is not ready or a
+  /// reader failed: next() then waits for it or throws.
+  [[nodiscard]] bool try_next(Batch& batch);
   /// Returns the next batch in newly allocated memory.
   [[nodiscard]] Batch next();
 

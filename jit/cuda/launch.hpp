@@ -2,9 +2,12 @@
 // Launching on a GPU: one driver call on the caller's stream. It neither compiles, loads, allocates
 // nor locks, so a launch can be captured into a graph.
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/cuda/module.hpp"
 #include "eflow/jit/kernel/grid.hpp"
 #include "eflow/jit/kernel/stream.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -25,3 +28,5 @@ void launch_cuda(const CudaContext& context, const CudaKernel& kernel, const Gri
 void synchronize_cuda(const CudaContext& context, Stream stream);
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

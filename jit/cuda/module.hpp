@@ -6,9 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "eflow/core/base/export.hpp"
 #include "eflow/jit/arguments/argument_types.hpp"
 #include "eflow/jit/cuda/context.hpp"
 #include "eflow/jit/kernel/definitions.hpp"
+
+EFLOW_EXPORT_BEGIN
 
 namespace eflow::jit {
 
@@ -49,3 +52,5 @@ class CudaModule {
 };
 
 }  // namespace eflow::jit
+
+EFLOW_EXPORT_END

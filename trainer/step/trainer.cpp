@@ -15,6 +15,7 @@
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/trace_range.hpp"
+#include "eflow/core/tensor/upload.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
@@ -109,6 +110,11 @@ TrainerOptions checked(TrainerOptions options, int ranks) {
 
 }  // namespace
 
+struct Trainer::Clips {
+  io::Batch host;  ///< without the values
+  Upload x0, context;
+};
+
 struct Trainer::Division {
   Division(const TrainerOptions& options, const nn::NamedTensors& parameters,
            const nn::NamedTensors& averages)
@@ -141,8 +147,10 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       optimizer_(division_->gradients.own(), options.adamw),
       ema_(division_->own_averages, division_->gradients.own(), options.ema),
       update_(&optimizer_, &ema_) {
-  streams_.push_back({source, nullptr, {}});
-  for (const StepShare& other : options.others) streams_.push_back({other.source, nullptr, {}});
+  streams_.push_back({.source = source, .loader = nullptr, .null_context = {}, .ahead = nullptr});
+  for (const StepShare& other : options.others)
+    streams_.push_back(
+        {.source = other.source, .loader = nullptr, .null_context = {}, .ahead = nullptr});
 }
 
 Trainer::~Trainer() = default;
@@ -157,11 +165,30 @@ BatchMix::Part Trainer::part_of_unit(std::size_t source, std::int64_t unit) cons
   return mix_.part(source, unit / own_parts(), (before + unit % own_parts()) * size, size);
 }
 
+std::unique_ptr<Trainer::Clips> Trainer::upload(io::Batch batch) {
+  auto clips = std::make_unique<Clips>();
+  if (!batch.ids.empty()) clips->x0 = Upload(batch.clips, batch.shape);
+  if (!batch.context.empty()) clips->context = Upload(batch.context, batch.context_shape);
+  batch.clips = {};
+  batch.context = {};
+  clips->host = std::move(batch);
+  return clips;
+}
+
+void Trainer::upload_ahead() {
+  if (default_device()->on_host()) return;  // a copy would only take memory
+  for (Stream& stream : streams_) {
+    io::Batch batch;
+    if (stream.loader && !stream.ahead && stream.loader->try_next(batch))
+      stream.ahead = upload(std::move(batch));
+  }
+}
+
 std::vector<soflow::Batch> Trainer::next_parts(std::int64_t i) {
   const std::int64_t unit = step_ * own_parts() + i;
   std::vector<soflow::Batch> parts;
   for (std::size_t j = 0; j < streams_.size(); ++j) {
-    auto& [source, loader, null_context] = streams_[j];
+    auto& [source, loader, null_context, ahead] = streams_[j];
     if (!loader) {
       null_context = read_null_context(*source);
       io::LoaderOptions reading{.first_step = unit};
@@ -169,12 +196,13 @@ std::vector<soflow::Batch> Trainer::next_parts(std::int64_t i) {
       loader = std::make_unique<io::Loader>(*source, io::SampleOrder(source->size(), options_.seed),
                                             reading);
     }
-    const io::Batch host = loader->next();
+    const std::unique_ptr<Clips> clips = ahead ? std::move(ahead) : upload(loader->next());
+    const io::Batch& host = clips->host;
     if (host.ids.empty()) continue;
     soflow::Batch part;
-    part.x0 = Tensor::from(host.clips, host.shape);
+    part.x0 = clips->x0.wait();
     if (source->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
-    if (!host.context.empty()) part.context = Tensor::from(host.context, host.context_shape);
+    if (host.context_shape.rank() > 0) part.context = clips->context.wait();
     part.null_context = null_context;
     for (const std::int64_t place : part_of_unit(j, unit).places)
       part.indices.push_back(step_ * options_.batch + place);
@@ -245,6 +273,7 @@ StepMetrics Trainer::step() {
       gradients.take(gradients.shards().first + i / options_.accumulation);
     times_.backward += watch.lap();
     if (second_learner_ && !start_) parts.insert(parts.end(), unit.begin(), unit.end());
+    upload_ahead();
   }
   m.lr = options_.learning_rate.at(step_);
   std::vector<soflow::SampleRecord> samples;
@@ -256,6 +285,7 @@ StepMetrics Trainer::step() {
   // theta and its average. A norm that is not finite makes the device skip the update; adding
   // loss_sum * 0 extends that to the loss. The host reads both only below.
   update_.apply(m.lr, options_.clip, squares + loss_sum * 0);
+  upload_ahead();  // if its clips were not read before
   if (options_.shards == 1) samples = read(unread);
   outcome_ = {loss_sum.item(), std::sqrt(squares.item()), std::move(samples)};
   m.loss = outcome_.loss;
@@ -444,7 +474,10 @@ void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps,
   optimizer_.set_steps(updates());
   ema_.set_updates(updates());
   if (second_learner_) second_learner_->go_on_after(steps - skipped);
-  for (Stream& stream : streams_) stream.loader.reset();
+  for (Stream& stream : streams_) {
+    stream.loader.reset();
+    stream.ahead.reset();
+  }
 }
 
 }  // namespace eflow::trainer

@@ -153,6 +153,11 @@ class Trainer {
                   std::int64_t earlier_updates = 0, std::int64_t skipped = 0);
 
  private:
+  struct Clips;  ///< of one source, on their way to the device
+  [[nodiscard]] static std::unique_ptr<Clips> upload(io::Batch batch);
+  /// Begins to upload the micro-batch after the last one that next_parts() returned, as far as its
+  /// clips are read. The device works meanwhile.
+  void upload_ahead();
   /// Reads micro-batch `i` of the step, one part per source that has clips in it, and appends its
   /// clip ids to ids_.
   [[nodiscard]] std::vector<soflow::Batch> next_parts(std::int64_t i);
@@ -178,7 +183,8 @@ class Trainer {
   struct Stream {
     const io::ClipSource* source;
     std::unique_ptr<io::Loader> loader;
-    Tensor null_context;  ///< [L, E] or undefined
+    Tensor null_context;           ///< [L, E] or undefined
+    std::unique_ptr<Clips> ahead;  ///< of the next micro-batch; null: not read yet
   };
   std::vector<Stream> streams_;
   TrainerOptions options_;

@@ -43,6 +43,35 @@ class Numbers : public io::ClipSource {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(a_batch_is_taken_only_if_it_is_ready) {
+  Numbers source(23);
+  source.broken = 1;
+  Loader loader(source, SampleOrder(23, 9), {.batch_size = 5});
+  Loader other(source, SampleOrder(23, 9), {.batch_size = 5});
+  Batch batch;
+  bool failed = false;
+  for (std::int64_t step = 0; !failed; ++step) {
+    BOOST_REQUIRE(step < 5);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    bool taken = false;
+    try {
+      const Batch expected = other.next();
+      while (!taken && std::chrono::steady_clock::now() < end) taken = loader.try_next(batch);
+      BOOST_TEST(taken);
+      BOOST_TEST(batch.step == step);
+      BOOST_TEST((batch.clips == expected.clips));
+    } catch (const CorruptData&) {
+      failed = true;  // of `other`: the failure of a reader is left to next()
+    }
+  }
+  BOOST_TEST(!loader.try_next(batch));
+  BOOST_CHECK_THROW(loader.next(batch), CorruptData);
+  source.slow = 100'000;
+  Loader slow(source, SampleOrder(23, 9), {.batch_size = 5});
+  BOOST_TEST(!slow.try_next(batch));
+  BOOST_TEST(slow.next_step() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(content_is_independent_of_threads_and_depth) {
   const Numbers source(23);
   const SampleOrder order(23, 9);

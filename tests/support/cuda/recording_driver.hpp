@@ -179,6 +179,13 @@ class RecordingDriver {
   std::size_t keeps = 0;              ///< the pool's release threshold
   int pinned = 0, events = 0, streams = 0;
   std::set<jit::CuStream> used_streams;  ///< by copies, fills and waits
+  /// Calls that order or issue copies, in order.
+  struct Ordered {
+    std::string call;
+    jit::CuStream stream;
+    jit::CuEvent event;
+  };
+  std::vector<Ordered> ordered;
 
   std::string kernel_name;
 
@@ -298,8 +305,10 @@ class RecordingDriver {
       return on("cuMemGetInfo");
     };
     a.allocate_pinned = [](void** p, std::size_t bytes) {
+      const int code = on("cuMemAllocHost");
+      if (code != 0) return code;
       ++self()->pinned;
-      return *p = std::malloc(bytes), on("cuMemAllocHost");
+      return *p = std::malloc(bytes), 0;
     };
     a.release_pinned = [](void* p) {
       --self()->pinned;
@@ -307,6 +316,7 @@ class RecordingDriver {
     };
     a.copy_in = [](jit::CuAddress to, const void* from, std::size_t bytes, jit::CuStream stream) {
       self()->used_streams.insert(stream);
+      self()->ordered.push_back({"cuMemcpyHtoDAsync", stream, nullptr});
       run_or_capture(stream, FakeGraphs::kCopy, copy_of(to, from, bytes));
       return on("cuMemcpyHtoDAsync");
     };
@@ -323,11 +333,17 @@ class RecordingDriver {
       return *s = reinterpret_cast<jit::CuStream>(++self()->streams + 0x100l), on("cuStreamCreate");
     };
     a.stream_destroy = [](jit::CuStream) { return --self()->streams, on("cuStreamDestroy"); };
-    a.stream_wait = [](jit::CuStream, jit::CuEvent, unsigned) { return on("cuStreamWaitEvent"); };
+    a.stream_wait = [](jit::CuStream stream, jit::CuEvent event, unsigned) {
+      self()->ordered.push_back({"cuStreamWaitEvent", stream, event});
+      return on("cuStreamWaitEvent");
+    };
     a.event_create = [](jit::CuEvent* e, unsigned) {
       return *e = reinterpret_cast<jit::CuEvent>(++self()->events + 0x200l), on("cuEventCreate");
     };
-    a.event_record = [](jit::CuEvent, jit::CuStream) { return on("cuEventRecord"); };
+    a.event_record = [](jit::CuEvent event, jit::CuStream stream) {
+      self()->ordered.push_back({"cuEventRecord", stream, event});
+      return on("cuEventRecord");
+    };
     a.event_query = [](jit::CuEvent) { return on("cuEventQuery"); };
     a.event_synchronize = [](jit::CuEvent) { return on("cuEventSynchronize"); };
     a.event_destroy = [](jit::CuEvent) { return --self()->events, on("cuEventDestroy"); };
