@@ -184,8 +184,8 @@ set(EFLOW_SHARED_core
   core/tensor/op_watch.hpp
   core/tensor/trace.hpp
   core/tensor/trace_range.hpp
-  core/tensor/upload.hpp
   core/tensor/weight_copy.hpp
+  core/transfer/upload.hpp
   core/tuning/tunable_kernels.hpp)
 set(EFLOW_SHARED_nn
   nn/attention/sequence_part.hpp

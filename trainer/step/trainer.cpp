@@ -15,7 +15,7 @@
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/trace_range.hpp"
-#include "eflow/core/tensor/upload.hpp"
+#include "eflow/core/transfer/upload.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"

@@ -8,7 +8,7 @@
 #include "eflow/core/tensor/autograd.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/ops.hpp"
-#include "eflow/core/tensor/upload.hpp"
+#include "eflow/core/transfer/upload.hpp"
 #include "eflow/tests/support/cuda/emulated_gpu.hpp"
 #include "eflow/tests/support/cuda/recording_driver.hpp"
 

@@ -1,4 +1,4 @@
-#include "eflow/core/tensor/upload.hpp"
+#include "eflow/core/transfer/upload.hpp"
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
