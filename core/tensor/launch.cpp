@@ -43,6 +43,31 @@ struct Loop {
   }
 };
 
+args::Divisor divisor(std::int64_t size) {
+  args::Divisor out{.magic = 0, .shift = 0, .size = size};
+  if (size >> 31 != 0) return out;  // the kernel divides by `size`
+  while (std::uint64_t{1} << out.shift < static_cast<std::uint64_t>(size)) ++out.shift;
+  const std::uint64_t power = std::uint64_t{1} << out.shift, by = static_cast<std::uint64_t>(size);
+  out.magic = static_cast<unsigned>(((power - by) << 32) / by + 1);
+  return out;
+}
+
+/// Returns args::Elementwise::run for elements of at most `bytes` bytes.
+int run_of(const args::Elementwise& a, std::int64_t bytes) {
+  const auto fits = [&](const void* memory, int t, std::int64_t run) {
+    bool whole = reinterpret_cast<std::uintptr_t>(memory) % 16 == 0 && a.inner_stride[t] == 1;
+    for (int d = 0; d < a.outer_rank; ++d) whole = whole && a.outer_stride[t][d] % run == 0;
+    return whole;
+  };
+  for (const std::int64_t run : {16 / bytes, std::int64_t{2}}) {
+    bool all = fits(a.y, kY, run) && (a.outer == 1 || a.inner % run == 0);
+    for (int t = 0; t < a.operands; ++t)
+      all = all && (fits(a.x[t], t, run) || (a.inner_stride[t] == 0 && run != 2));
+    if (all) return static_cast<int>(run);
+  }
+  return 1;
+}
+
 }  // namespace
 
 void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list<Tensor> x,
@@ -78,7 +103,7 @@ void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list
   for (int t = 0; t <= kY; ++t) a.inner_stride[t] = loop.stride[t][inner];
   for (int d = 0; d < inner; ++d) {
     a.outer *= loop.size[d];
-    a.outer_size[d] = loop.size[d];
+    a.outer_size[d] = divisor(loop.size[d]);
     for (int t = 0; t <= kY; ++t) a.outer_stride[t][d] = loop.stride[t][d];
   }
   const std::int64_t elements = y.device()->block_shape().elements;
@@ -87,6 +112,7 @@ void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list
   const jit::Grid grid{a.outer == 1 ? blocks(a.inner, a.elements_per_block)
                                     : blocks(a.outer, a.rows_per_block)};
   const DType operand = x.size() ? x.begin()->dtype() : y.dtype();
+  a.run = run_of(a, static_cast<std::int64_t>(std::max(size_of(operand), size_of(y.dtype()))));
   y.device()->launch("elementwise", jit::KernelSpec("elementwise", {operand, y.dtype()}, {f}), grid,
                      a);
 }

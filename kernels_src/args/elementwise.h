@@ -6,6 +6,12 @@ namespace eflow::args {
 inline constexpr int kMaxOperands = 4;
 inline constexpr int kMaxOuter = 7;
 
+/// Divides n < 2^31 by `size`: (n + (n magic >> 32)) >> shift [Granlund & Montgomery, PLDI 1994].
+struct Divisor {
+  unsigned magic, shift;
+  long long size;
+};
+
 /// y[o, i] = f(x0[o, i], x1[o, i], ...) for `outer` rows of `inner` elements. A row of y or of an
 /// operand begins at the sum of outer index times outer stride; within a row, elements are
 /// inner_stride apart (operands: 0 = one value per row). Strides of operand n are at [n], those of
@@ -16,13 +22,16 @@ struct Elementwise {
   double scalar[2];  ///< constants of the function, e.g. of kAffine
   long long inner;
   long long outer;
-  long long outer_size[kMaxOuter];  ///< outermost first; their product is `outer`
+  Divisor outer_size[kMaxOuter];  ///< outermost first; their product is `outer`
   long long outer_stride[kMaxOperands + 1][kMaxOuter];
   long long inner_stride[kMaxOperands + 1];
   long long rows_per_block;      ///< rows per block, used if outer > 1
   long long elements_per_block;  ///< elements per block, used if outer == 1
   int outer_rank;
   int operands;
+  /// How many elements a GPU's thread may read and write at once: rows of y, and those of operands but
+  /// for broadcast ones, consist of so many adjacent elements at aligned addresses.
+  int run;
 };
 
 /// The function that elementwise.h computes: the first constant of its KernelSpec. elementwise.h derives
