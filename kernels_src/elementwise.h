@@ -3,6 +3,7 @@
 // elements, or several rows.
 
 #include "eflow/kernels_src/args/elementwise.h"
+#include "eflow/kernels_src/divisor.h"
 #include "eflow/kernels_src/tile/runs.h"
 
 namespace EFLOW_TEXT {
@@ -118,13 +119,6 @@ inline constexpr int kOperandCount =
     kFunction >= eflow::args::kMulAdd || kFunction == eflow::args::kMaximumGrad ? 3
     : kFunction >= eflow::args::kAdd                                            ? 2
                                                                                 : 1;
-
-EFLOW_FN Division divide(Index n, const eflow::args::Divisor& by) {
-  if (n >> 31 != 0) return divide(n, by.size);
-  const u32 part = static_cast<u32>(static_cast<u64>(n) * by.magic >> 32);
-  const Index quotient = (static_cast<u32>(n) + part) >> by.shift;
-  return {quotient, n - quotient * by.size};
-}
 
 /// One row: its position in the outer dimensions, and the addresses of its first element in y and in
 /// each operand.

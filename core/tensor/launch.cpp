@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/copies/divisor.hpp"
+#include "eflow/core/copies/permuted_copy.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/tensor_node.hpp"
@@ -42,15 +44,6 @@ struct Loop {
     }
   }
 };
-
-args::Divisor divisor(std::int64_t size) {
-  args::Divisor out{.magic = 0, .shift = 0, .size = size};
-  if (size >> 31 != 0) return out;  // the kernel divides by `size`
-  while (std::uint64_t{1} << out.shift < static_cast<std::uint64_t>(size)) ++out.shift;
-  const std::uint64_t power = std::uint64_t{1} << out.shift, by = static_cast<std::uint64_t>(size);
-  out.magic = static_cast<unsigned>(((power - by) << 32) / by + 1);
-  return out;
-}
 
 /// Returns args::Elementwise::run for elements of at most `bytes` bytes.
 int run_of(const args::Elementwise& a, std::int64_t bytes) {
@@ -118,6 +111,7 @@ void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list
 }
 
 void copy_elements(const Tensor& from, const Tensor& to) {
+  if (to.count() > 0 && copy_by_tiles(from, to)) return;
   launch_elementwise(args::kCopy, to, {from});
 }
 

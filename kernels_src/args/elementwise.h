@@ -1,16 +1,12 @@
 #pragma once
 // Arguments of elementwise.h. Sizes and strides are counted in elements.
 
+#include "eflow/kernels_src/args/divisor.h"
+
 namespace eflow::args {
 
 inline constexpr int kMaxOperands = 4;
 inline constexpr int kMaxOuter = 7;
-
-/// Divides n < 2^31 by `size`: (n + (n magic >> 32)) >> shift [Granlund & Montgomery, PLDI 1994].
-struct Divisor {
-  unsigned magic, shift;
-  long long size;
-};
 
 /// y[o, i] = f(x0[o, i], x1[o, i], ...) for `outer` rows of `inner` elements. A row of y or of an
 /// operand begins at the sum of outer index times outer stride; within a row, elements are

@@ -61,6 +61,15 @@ inline std::vector<Sample> wide_rows() {
        [](X x) {
          return Tensors{sum(x[0], {0}), x[0] * x[1]};
        }},
+      {"a video to patches and back",
+       {{{2, 16, 2, 6, 8}}},
+       [](X x) {
+         const Tensor cut = reshape(x[0], {2, 16, 2, 1, 3, 2, 4, 2});
+         const Tensor patches = reshape(permute(cut, {0, 2, 4, 6, 1, 3, 5, 7}), {2, 24, 64});
+         const Tensor apart = reshape(patches * patches, {2, 2, 3, 4, 1, 2, 2, 16});
+         return Tensors{patches,
+                        reshape(permute(apart, {0, 7, 1, 4, 2, 5, 3, 6}), {2, 16, 2, 6, 8})};
+       }},
       {"pairs moved together",
        {{{3, 5, 4, 2}}},
        [](X x) {
