@@ -118,6 +118,8 @@ template <class V>
 struct Pair {
   V even, odd;
 };
+template <class V>
+Pair(V, V) -> Pair<V>;
 template <class C>
 using PackPair = Pair<Pack<C>>;
 template <class C, class T>
