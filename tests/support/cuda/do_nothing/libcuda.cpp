@@ -13,7 +13,14 @@
 //   - Copies and fills stay inside one allocation.
 // A violation returns the error that the reference names. With EFLOW_DRIVER_REPORT=FILE, counts and violations are appended to
 // FILE when the process ends.
+//
+// EFLOW_DRIVER_FAULT plants a fault in the first kernel, as scripts/gpu_check.sh --rehearse does: hang (it never ends, so no wait
+// for it does), crash (of the process), illegal (CUDA_ERROR_ILLEGAL_ADDRESS, which every later call returns too).
 
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -29,7 +36,8 @@ using Handle = void*;
 using Address = unsigned long long;
 
 constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kDeinitialized = 4,
-                 kCaptureUnsupported = 900, kCaptureInvalidated = 901, kCapturedEvent = 907;
+                 kNotReady = 600, kIllegalAddress = 700, kCaptureUnsupported = 900,
+                 kCaptureInvalidated = 901, kCapturedEvent = 907;
 constexpr int kRelaxed = 2;
 constexpr unsigned kMostYz = 65535, kMostThreads = 1024;
 constexpr int kSharedPerBlock = 232448;  // of sm_90
@@ -77,6 +85,25 @@ bool is_capturing(Handle stream) {
   const std::lock_guard lock(state().mutex);
   return state().capturing.count(stream) != 0;
 }
+std::atomic<bool> faulty = false;  ///< a kernel ran into the planted fault
+bool planted(const char* fault) {
+  const char* const name = std::getenv("EFLOW_DRIVER_FAULT");
+  return name != nullptr && std::strcmp(name, fault) == 0;
+}
+void run_into_fault() {
+  if (planted("crash")) std::raise(SIGSEGV);
+  faulty = planted("hang") || planted("illegal");
+}
+/// What a call returns that does not wait for kernels.
+Result context_state() {
+  return faulty && planted("illegal") ? kIllegalAddress : kSuccess;
+}
+/// What a wait returns, if it does.
+Result wait_for_kernels() {
+  while (faulty && planted("hang")) pause();
+  return context_state();
+}
+
 /// Whether a potentially unsafe call of this thread would end its capture.
 bool unsafe() {
   return captures > 0 && capture_mode != kRelaxed;
@@ -175,6 +202,9 @@ Result cuGetErrorName(Result code, const char** name) {
     case kDeinitialized:
       *name = "CUDA_ERROR_DEINITIALIZED";
       break;
+    case kIllegalAddress:
+      *name = "CUDA_ERROR_ILLEGAL_ADDRESS";
+      break;
     case kCaptureUnsupported:
       *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
       break;
@@ -245,6 +275,8 @@ Result cuLaunchKernelEx(const LaunchConfig* c, Handle function, void**, void**) 
     return violation("a grid or block outside the limits", kInvalidValue);
   if (c->shared_bytes > static_cast<unsigned>(kernel->dynamic_shared))
     return violation("more dynamic shared memory than cuFuncSetAttribute asked for", kInvalidValue);
+  if (context_state() != kSuccess) return context_state();
+  run_into_fault();
   const std::lock_guard lock(state().mutex);
   ++state().launches[kernel->name];
   return kSuccess;
@@ -263,7 +295,7 @@ Result cuStreamSynchronize(Handle stream) {
     return violation("cuStreamSynchronize of a capturing stream", kCaptureUnsupported);
   if (unsafe())
     return violation("cuStreamSynchronize while the thread captures", kCaptureUnsupported);
-  return count("synchronisations"), kSuccess;
+  return count("synchronisations"), wait_for_kernels();
 }
 Result cuStreamIsCapturing(Handle stream, int* status) {
   return *status = is_capturing(stream) ? 1 : 0, kSuccess;
@@ -292,6 +324,7 @@ Result cuMemAllocAsync(Address* address, std::size_t bytes, Handle stream) {
   if (is_capturing(stream))
     return violation("cuMemAllocAsync into a capture: memory would belong to the graph",
                      kCaptureUnsupported);
+  if (context_state() != kSuccess) return context_state();
   void* memory = nullptr;
   if (posix_memalign(&memory, 256, bytes) != 0) return kOutOfMemory;
   if (bytes <= std::size_t{1} << 20) std::memset(memory, 0, bytes);
@@ -330,6 +363,7 @@ Result cuMemFreeHost(void* memory) {
 Result cuMemcpyHtoDAsync_v2(Address to, const void* from, std::size_t bytes, Handle) {
   if (!inside_an_allocation(to, bytes))
     return violation("a copy to the device outside an allocation", kInvalidValue);
+  if (context_state() != kSuccess) return context_state();
   count("copies to the device");
   count("bytes to the device", static_cast<long>(bytes));
   return std::memcpy(reinterpret_cast<void*>(to), from, bytes), kSuccess;
@@ -339,6 +373,7 @@ Result cuMemcpyDtoHAsync_v2(void* to, Address from, std::size_t bytes, Handle st
     return violation("a copy to pageable memory in a capture", kCaptureUnsupported);
   if (!inside_an_allocation(from, bytes))
     return violation("a copy from the device outside an allocation", kInvalidValue);
+  if (context_state() != kSuccess) return context_state();
   count("copies from the device");
   return std::memcpy(to, reinterpret_cast<const void*>(from), bytes), kSuccess;
 }
@@ -359,7 +394,8 @@ Result cuEventRecord(Handle event, Handle stream) {
 }
 Result cuEventQuery(Handle event) {
   const std::lock_guard lock(state().mutex);
-  if (!state().recorded_in_capture[event]) return kSuccess;
+  if (!state().recorded_in_capture[event])
+    return faulty && planted("hang") ? kNotReady : context_state();
   ++state().violations["cuEventQuery of an event that was recorded in a capture"];
   return kCapturedEvent;
 }
@@ -367,7 +403,7 @@ Result cuEventSynchronize(Handle event) {
   if (unsafe())
     return violation("cuEventSynchronize while the thread captures", kCaptureUnsupported);
   const std::lock_guard lock(state().mutex);
-  if (!state().recorded_in_capture[event]) return kSuccess;
+  if (!state().recorded_in_capture[event]) return wait_for_kernels();
   ++state().violations["cuEventSynchronize of an event that was recorded in a capture"];
   return kCapturedEvent;
 }
