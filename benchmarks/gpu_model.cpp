@@ -2,8 +2,8 @@
 // close it should come to each limit of an H100, and which limit is the nearest. A model, not a
 // measurement.
 //
-//   gpu_model [WORD]        prints Markdown tables (of the kernels whose name contains WORD; gemm and
-//                           glga_... need only their own launches)
+//   gpu_model [WORD]        prints Markdown tables (of the kernels whose name contains WORD; of products
+//                           and attention only if it begins with gemm or glga)
 //
 // The interpreter (tests/support/ptx) runs the launches of the ops and counts what their warps issue
 // and touch; the assembler says how many registers and how much shared memory a block takes. Times are
@@ -250,13 +250,12 @@ std::vector<Case> product_cases() {
 
 // ---- the table ----------------------------------------------------------------------------------
 
-struct Row {
-  std::string shape;
-  test::PtxGpu::Profiled launch;
-};
+/// Kernel and size.
+using Key = std::pair<std::string, std::string>;
+using Rows = std::map<Key, test::PtxGpu::Profiled>;
 
 /// Runs a case; of the launches of one kernel, the one that moves most memory stays.
-void profile(const test::PtxGpu& gpu, const Case& c, std::map<std::string, Row>* rows) {
+void profile(const test::PtxGpu& gpu, const Case& c, Rows* rows) {
   const Tensors in = c.inputs();
   const auto trace = std::make_shared<Trace>();
   const std::size_t before = gpu.profiles().size();
@@ -267,8 +266,8 @@ void profile(const test::PtxGpu& gpu, const Case& c, std::map<std::string, Row>*
   EFLOW_ASSERT(names.size() == gpu.profiles().size() - before);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const test::PtxGpu::Profiled& launch = gpu.profiles()[before + i];
-    Row& row = (*rows)[names[i]];
-    if (row.launch.profile.memory < launch.profile.memory) row = {c.shape, launch};
+    test::PtxGpu::Profiled& row = (*rows)[{names[i], c.shape}];
+    if (row.profile.memory < launch.profile.memory) row = launch;
   }
 }
 
@@ -276,25 +275,28 @@ std::string percent(double share) {
   return str(static_cast<int>(100 * share + .5));
 }
 
-void print(const std::map<std::string, Row>& rows, jit::KernelBuilder& builder,
-           const std::string& word) {
+/// Below this, a launch shows what starting it costs.
+constexpr double kLeastMemory = 256 << 10;
+
+void print(const Rows& rows, jit::KernelBuilder& builder, const std::string& word) {
   std::cout
       << "| kernel | size | registers | shared B | blocks per SM | 16-byte accesses | HBM | L2 "
          "| L1 and shared | issue | special | f64 | tensor | latency | limit |\n"
          "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- "
          "| --- |\n";
-  for (const auto& [name, row] : rows) {
-    if (name.find(word) == std::string::npos) continue;
+  for (const auto& [key, launch] : rows) {
+    const auto& [name, shape] = key;
+    const ptx::Profile& p = launch.profile;
+    if (name.find(word) == std::string::npos || p.memory < kLeastMemory) continue;
     const jit::Built built = builder.build(
         builder.request(jit::parse_kernel(name), {jit::Backend::kCuda, "sm_90a"}), {});
     const jit::Resources& r = built.artifact->resources;
-    const ptx::Profile& p = row.launch.profile;
-    const int resident = resident_blocks(r, row.launch.threads);
+    const int resident = resident_blocks(r, launch.threads);
     const std::vector<Limit> limits = limits_of(p, resident);
     const Limit nearest =
         *std::max_element(limits.begin(), limits.end(),
                           [](const Limit& a, const Limit& b) { return a.seconds < b.seconds; });
-    std::cout << "| `" << name << "` | " << row.shape << " | " << r.registers << " | " << r.shared
+    std::cout << "| `" << name << "` | " << shape << " | " << r.registers << " | " << r.shared
               << " | " << resident << " | " << percent(p.wide / std::max(1.0, p.wide + p.narrow));
     for (const Limit& limit : limits)
       std::cout << " | " << percent(limit.seconds / nearest.seconds);
@@ -312,17 +314,17 @@ int main(int argc, char** argv) try {
   define_kernels(builder.definitions());
   const auto section = [&](const char* title, const std::vector<Case>& cases,
                            std::string_view family) {
-    std::map<std::string, Row> rows;
+    Rows rows;
     for (const Case& c : cases) profile(gpu, c, &rows);
-    std::erase_if(rows, [&](const auto& row) { return !row.first.starts_with(family); });
+    std::erase_if(rows, [&](const auto& row) { return !row.first.first.starts_with(family); });
     std::cout << "## " << title << "\n\n";
     print(rows, builder, word);
     std::cout << '\n';
   };
   const bool products = word.starts_with("gemm"), attention = word.starts_with("glga");
   if (!products && !attention) section("Kernels that move memory", memory_cases(), "");
-  if (!attention) section("Products without cuBLASLt", product_cases(), "gemm");
-  if (!products) section("Attention", attention_cases(), "glga_");
+  if (products || word.empty()) section("Products without cuBLASLt", product_cases(), "gemm");
+  if (attention || word.empty()) section("Attention", attention_cases(), "glga_");
   return 0;
 } catch (const std::exception& e) {
   std::cerr << e.what() << '\n';

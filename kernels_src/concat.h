@@ -2,7 +2,7 @@
 // Tensors joined along an axis, all in one launch. A block takes several rows of one part.
 
 #include "eflow/kernels_src/args/concat.h"
-#include "eflow/kernels_src/tile/pack.h"
+#include "eflow/kernels_src/tile/runs.h"
 
 namespace EFLOW_TEXT {
 
@@ -19,8 +19,10 @@ void concat(const Block& block, const Concat& a) {
   const T* x = static_cast<const T*>(part.x);
   T* y = static_cast<T*>(a.y) + part.begin;
   const Index first = block.x * a.rows_per_block;
-  each_cell<Compute<T>>(
-      first, min_of(first + a.rows_per_block, a.rows), 0, part.width,
+  constexpr int kRun = kRunOf<T>;
+  const bool aligned = is_aligned(x, y) && is_whole<kRun>(part.width, part.stride, a.y_stride);
+  each_cell_run<Compute<T>, kRun>(
+      first, min_of(first + a.rows_per_block, a.rows), part.width, aligned,
       [&](Index r) {
         return Row{x + r * part.stride, y + r * a.y_stride};
       },
@@ -28,7 +30,8 @@ void concat(const Block& block, const Concat& a) {
         row.x += part.stride;
         row.y += a.y_stride;
       },
-      [&](const Row& row, auto i) { store(row.y, i, load<Compute<T>>(row.x, i)); });
+      [&](const Row& row, auto i) { return load<Compute<T>>(row.x, i); },
+      [&](const Row& row, auto i, auto v) { store(row.y, i, v); });
 }
 
 }  // namespace EFLOW_TEXT

@@ -3,7 +3,8 @@
 // elements, or several rows.
 
 #include "eflow/kernels_src/args/elementwise.h"
-#include "eflow/kernels_src/tile/pack.h"
+#include "eflow/kernels_src/divisor.h"
+#include "eflow/kernels_src/tile/runs.h"
 
 namespace EFLOW_TEXT {
 
@@ -119,56 +120,43 @@ inline constexpr int kOperandCount =
     : kFunction >= eflow::args::kAdd                                            ? 2
                                                                                 : 1;
 
-/// Position of a row in the outer dimensions. Its loops have constant bounds so that a GPU keeps
-/// `at` in registers.
-struct OuterIndex {
-  static constexpr int kMost = eflow::args::kMaxOuter;
-  Index at[kMost];
-
-  EFLOW_FN OuterIndex(const Elementwise& a, Index row) {
-    for (int d = kMost - 1; d >= 0; --d) {
-      at[d] = 0;
-      if (d >= a.outer_rank) continue;
-      const Division parts = divide(row, a.outer_size[d]);
-      at[d] = parts.remainder;
-      row = parts.quotient;
-    }
-  }
-  EFLOW_FN void next(const Elementwise& a) {
-    bool carry = true;
-    for (int d = kMost - 1; d >= 0; --d) {
-      if (d >= a.outer_rank || !carry) continue;
-      carry = ++at[d] == a.outer_size[d];
-      if (carry) at[d] = 0;
-    }
-  }
-  /// Offset of the row in operand n, or in y if n is kMaxOperands.
-  EFLOW_FN Index offset(const Elementwise& a, int n) const {
-    Index sum = 0;
-    for (int d = 0; d < kMost; ++d) {
-      if (d < a.outer_rank) sum += at[d] * a.outer_stride[n][d];
-    }
-    return sum;
-  }
-};
-
-/// One row: the addresses of its first element in y and in each operand.
+/// One row: its position in the outer dimensions, and the addresses of its first element in y and in
+/// each operand.
 template <class T, class S, int kCount>
 struct ElementwiseRow {
-  OuterIndex at;
+  Index at[eflow::args::kMaxOuter];
   T* y;
   const S* x[kCount];
 
-  EFLOW_FN ElementwiseRow(const Elementwise& a, Index row) : at(a, row) { find(a); }
+  EFLOW_FN ElementwiseRow(const Elementwise& a, Index row) {
+    y = static_cast<T*>(a.y);
+    EFLOW_UNROLL
+    for (int n = 0; n < kCount; ++n) x[n] = static_cast<const S*>(a.x[n]);
+    // A GPU reads arguments at constant offsets much faster than at others.
+    EFLOW_UNROLL
+    for (int d = eflow::args::kMaxOuter - 1; d >= 0; --d) {
+      if (d >= a.outer_rank) continue;
+      const Division parts = d == 0 ? Division{0, row} : divide(row, a.outer_size[d]);
+      at[d] = parts.remainder;
+      move(a, d, parts.remainder);
+      row = parts.quotient;
+    }
+  }
+  /// Only the CPU calls this: a GPU keeps no `at`.
   EFLOW_FN void next(const Elementwise& a) {
-    at.next(a);
-    find(a);
+    for (int d = a.outer_rank - 1; d >= 0; --d) {
+      move(a, d, 1);
+      if (++at[d] < a.outer_size[d].size) return;
+      move(a, d, -at[d]);
+      at[d] = 0;
+    }
   }
 
  private:
-  EFLOW_FN void find(const Elementwise& a) {
-    y = static_cast<T*>(a.y) + at.offset(a, eflow::args::kMaxOperands);
-    for (int n = 0; n < kCount; ++n) x[n] = static_cast<const S*>(a.x[n]) + at.offset(a, n);
+  EFLOW_FN void move(const Elementwise& a, int d, Index steps) {
+    y += steps * a.outer_stride[eflow::args::kMaxOperands][d];
+    EFLOW_UNROLL
+    for (int n = 0; n < kCount; ++n) x[n] += steps * a.outer_stride[n][d];
   }
 };
 
@@ -183,12 +171,15 @@ EFLOW_FN auto elementwise_value(const Elementwise& a, const Row& row, L i) {
     else
       return load_strided<C>(row.x[n], i, a.inner_stride[n]);
   };
-  if constexpr (kCount == 1)
-    return apply1<kFunction>(operand(0), a.scalar);
-  else if constexpr (kCount == 2)
-    return apply2<kFunction>(operand(0), operand(1), a.scalar);
-  else
-    return apply3<kFunction>(operand(0), operand(1), operand(2), a.scalar);
+  if constexpr (kCount == 1) {
+    return mapped([&](auto x) { return apply1<kFunction>(x, a.scalar); }, operand(0));
+  } else if constexpr (kCount == 2) {
+    return mapped([&](auto x, auto z) { return apply2<kFunction>(x, z, a.scalar); }, operand(0),
+                  operand(1));
+  } else {
+    return mapped([&](auto x, auto z, auto w) { return apply3<kFunction>(x, z, w, a.scalar); },
+                  operand(0), operand(1), operand(2));
+  }
 }
 
 template <bool kDense, class Row, class L, class V>
@@ -199,45 +190,47 @@ EFLOW_FN void elementwise_store(const Elementwise& a, const Row& row, L i, V val
     store_strided(row.y, i, value, a.inner_stride[eflow::args::kMaxOperands]);
 }
 
-/// The rows of a block, or its slice of the only row.
-template <class T, class S, int kFunction, bool kDense>
+/// The rows of a block, or its slice of the only row, by runs of kRun elements.
+template <class T, class S, int kFunction, bool kDense, int kRun>
 EFLOW_FN void elementwise_rows(const Block& block, const Elementwise& a) {
+  using C = Compute<S>;
   using Row = ElementwiseRow<T, S, kOperandCount<kFunction>>;
-  const bool flat = a.outer == 1;
-  const Index first = flat ? 0 : block.x * a.rows_per_block;
-  const Index last = flat ? 1 : min_of(first + a.rows_per_block, a.outer);
-  const Index begin = flat ? block.x * a.elements_per_block : 0;
-  const Index end = flat ? min_of(begin + a.elements_per_block, a.inner) : a.inner;
-  each_cell<Compute<S>>(
-      first, last, begin, end, [&](Index r) { return Row(a, r); }, [&](Row& row) { row.next(a); },
-      [&](const Row& row, auto i) {
-        elementwise_store<kDense>(a, row, i, elementwise_value<kFunction, kDense>(a, row, i));
-      });
+  const auto value = [&](const Row& row, auto i) {
+    return elementwise_value<kFunction, kDense>(a, row, i);
+  };
+  const auto put = [&](const Row& row, auto i, auto v) { elementwise_store<kDense>(a, row, i, v); };
+  const bool aligned = a.run == kRun;
+  if (a.outer == 1) {
+    const Row row(a, 0);
+    const Index begin = block.x * a.elements_per_block;
+    each_run<C, kRun>(
+        begin, min_of(begin + a.elements_per_block, a.inner), aligned,
+        [&](auto i) { return value(row, i); }, [&](auto i, auto v) { put(row, i, v); });
+  } else {
+    const Index first = block.x * a.rows_per_block;
+    each_cell_run<C, kRun>(
+        first, min_of(first + a.rows_per_block, a.outer), a.inner, aligned,
+        [&](Index r) { return Row(a, r); }, [&](Row& row) { row.next(a); }, value, put);
+  }
 }
 
 /// T is the stored type of y, S that of the operands. They differ only for kCopy, which converts.
 template <class T, class S, int kFunction>
 void elementwise(const Block& block, const Elementwise& a) {
-  using C = Compute<S>;
-  constexpr int kCount = kOperandCount<kFunction>;
+  constexpr int kRun = kRunOf<T, S>;
   bool dense = a.inner_stride[eflow::args::kMaxOperands] == 1;
-  for (int n = 0; n < kCount; ++n) dense = dense && a.inner_stride[n] == 1;
-  if constexpr (kLanes < C >> 1) {
-    // With vectors, contiguous operands are loaded much faster than strided ones.
-    if (dense)
-      elementwise_rows<T, S, kFunction, true>(block, a);
-    else
-      elementwise_rows<T, S, kFunction, false>(block, a);
-  } else if (dense && a.outer == 1) {
-    const ElementwiseRow<T, S, kCount> row(a, 0);
-    const Index begin = block.x * a.elements_per_block;
-    each_value<C>(
-        begin, min_of(begin + a.elements_per_block, a.inner),
-        [&](auto i) { return elementwise_value<kFunction, true>(a, row, i); },
-        [&](auto i, auto value) { elementwise_store<true>(a, row, i, value); });
-  } else {
-    elementwise_rows<T, S, kFunction, false>(block, a);
+  for (int n = 0; n < kOperandCount<kFunction>; ++n) dense = dense && a.inner_stride[n] == 1;
+#if defined(EFLOW_GPU)
+  // Permutations, such as that to patches, copy short pieces.
+  if constexpr (kFunction == eflow::args::kCopy && kRun > 2 && sizeof(T) > 1 && sizeof(S) > 1) {
+    if (a.run == 2) return elementwise_rows<T, S, kFunction, true, 2>(block, a);
   }
+#endif
+  // Contiguous operands are loaded much faster than strided ones.
+  if (dense)
+    elementwise_rows<T, S, kFunction, true, kRun>(block, a);
+  else
+    elementwise_rows<T, S, kFunction, false, kRun>(block, a);
 }
 
 }  // namespace EFLOW_TEXT

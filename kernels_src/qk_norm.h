@@ -5,7 +5,7 @@
 
 #include "eflow/kernels_src/args/qk_norm.h"
 #include "eflow/kernels_src/norm.h"
-#include "eflow/kernels_src/tile/parts.h"
+#include "eflow/kernels_src/tile/runs.h"
 
 namespace EFLOW_TEXT {
 
@@ -22,24 +22,27 @@ void qk_norm(const Block& block, const QkNorm& a) {
   const Index last = min_of(first + a.rows_per_block, a.rows);
   const W* weight = static_cast<const W*>(a.weight[block.y]);
   const C scale = C(1) / C(width);
-  each_row(first, last, [&](Index r, Team team) {
+  constexpr int kRun = kRunOf<T>;
+  const bool aligned =
+      is_aligned(a.x, a.y[block.y], weight, a.cos, a.sin) && is_whole<kRun>(2 * a.half, a.x_stride);
+  each_row<kRun>(first, last, aligned, [&](Index r, auto team) {
     const T* x = static_cast<const T*>(a.x) + r * a.x_stride + block.y * width;
     T* y = static_cast<T*>(a.y[block.y]) + r * width;
     const Index line = r % a.table_rows * a.half;
     const S* cos = static_cast<const S*>(a.cos) + line;
     const S* sin = static_cast<const S*>(a.sin) + line;
-    const C square = scale * team.sum<C>(0, width, [&](auto i) {
-      const Pack<C> d = load<C>(x, i);
+    const C square = scale * team.template sum<C>(0, width, [&](auto i) {
+      const auto d = load<C>(x, i);
       return d * d;
     });
     const C rstd = C(1) / sqrt(square + C(a.eps));
     if (a.rstd) static_cast<C*>(a.rstd)[block.y * a.rows + r] = rstd;
     each_part<C>(team, a.heads, a.half, [&](auto i, auto t) {
-      const PackPair<C> p = load_pairs<C>(x, i), w = load_pairs<C>(weight, i);
-      const Pack<C> even = rounded<T>(p.even * rstd * w.even);
-      const Pack<C> odd = rounded<T>(p.odd * rstd * w.odd);
-      const Pack<C> c = load<C>(cos, t), s = load<C>(sin, t);
-      store_pairs(y, i, PackPair<C>{even * c - odd * s, even * s + odd * c});
+      const auto p = load_pairs<C>(x, i), w = load_pairs<C>(weight, i);
+      const auto even = rounded<T>(p.even * rstd * w.even);
+      const auto odd = rounded<T>(p.odd * rstd * w.odd);
+      const auto c = load<C>(cos, t), s = load<C>(sin, t);
+      store_pairs(y, i, Pair{even * c - odd * s, even * s + odd * c});
     });
   });
 }
@@ -50,15 +53,16 @@ EFLOW_FN void rotate_back(const QkNormGrad& a, Index first, Index last, const T*
                           T* dx) {
   using C = Compute<T>;
   const Index width = 2 * a.half * a.heads;
-  each_row(first, last, [&](Index r, Team team) {
+  constexpr int kRun = kRunOf<T>;
+  const bool aligned = is_aligned(dy, dx, a.cos, a.sin) && is_whole<kRun>(2 * a.half, stride);
+  each_row<kRun>(first, last, aligned, [&](Index r, auto team) {
     const Index line = r % a.table_rows * a.half;
     const S* cos = static_cast<const S*>(a.cos) + line;
     const S* sin = static_cast<const S*>(a.sin) + line;
     each_part<C>(team, a.heads, a.half, [&](auto i, auto t) {
-      const PackPair<C> p = load_pairs<C>(dy + r * stride, i);
-      const Pack<C> c = load<C>(cos, t), s = C(-1) * load<C>(sin, t);
-      store_pairs(dx + r * 3 * width, i,
-                  PackPair<C>{p.even * c - p.odd * s, p.even * s + p.odd * c});
+      const auto p = load_pairs<C>(dy + r * stride, i);
+      const auto c = load<C>(cos, t), s = C(-1) * load<C>(sin, t);
+      store_pairs(dx + r * 3 * width, i, Pair{p.even * c - p.odd * s, p.even * s + p.odd * c});
     });
   });
   wait_for_block();
@@ -75,10 +79,12 @@ void qk_norm_grad(const Block& block, const QkNormGrad& a) {
   const T* dy = static_cast<const T*>(a.dy[block.y]);
   const Index stride = a.dy_stride[block.y];
   T* dx = static_cast<T*>(a.dx) + block.y * width;
+  constexpr int kRun = kRunOf<T>;
+  const bool aligned = is_aligned(a.x, dy, dx) && is_whole<kRun>(width, a.x_stride, stride);
   if (block.y == 2) {  // v
-    each_row(first, last, [&](Index r, Team team) {
-      team.each<C>(0, width,
-                   [&](auto i) { store(dx + r * 3 * width, i, load<C>(dy + r * stride, i)); });
+    each_row<kRun>(first, last, aligned, [&](Index r, auto team) {
+      team.template each<C>(0, width,
+                            [&](auto i) { copy(dx + r * 3 * width, dy + r * stride, i); });
     });
     return;
   }
@@ -94,9 +100,9 @@ void qk_norm_grad(const Block& block, const QkNormGrad& a) {
   if (a.dweight) {
     C* const sums = static_cast<C*>(a.dweight) + (block.y * block.nx + block.x) * width;
     norm_grad_columns<C, false>(n, x + first * a.x_stride, dx + first * 3 * width, last - first,
-                                first, sums, static_cast<C*>(nullptr));
+                                first, aligned, sums, static_cast<C*>(nullptr));
   }
-  each_row(first, last, [&](Index r, Team team) {
+  each_row<kRun>(first, last, aligned && is_aligned(weight), [&](Index r, auto team) {
     T* const row = dx + r * 3 * width;
     norm_grad_group<C, false>(team, n, x + r * a.x_stride, static_cast<const T*>(row), weight, row,
                               r);

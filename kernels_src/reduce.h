@@ -5,7 +5,7 @@
 //              outer index (block.y)
 
 #include "eflow/kernels_src/args/reduce.h"
-#include "eflow/kernels_src/tile/pack.h"
+#include "eflow/kernels_src/tile/runs.h"
 
 namespace EFLOW_TEXT {
 
@@ -13,12 +13,12 @@ using eflow::args::Reduce;
 
 /// The term of elements x and z.
 template <int kTerms, class C, class T, class I>
-EFLOW_FN Pack<C> reduce_term(const T* x, const T* z, I i) {
-  const Pack<C> a = load<C>(x, i);
+EFLOW_FN auto reduce_term(const T* x, const T* z, I i) {
+  const auto a = load<C>(x, i);
   if constexpr (kTerms == eflow::args::kProducts) {
     return a * load<C>(z, i);
   } else if constexpr (kTerms == eflow::args::kSquaredDifferences) {
-    const Pack<C> d = a - load<C>(z, i);
+    const auto d = a - load<C>(z, i);
     return d * d;
   } else {
     return a;
@@ -55,8 +55,9 @@ void reduce_columns(const Block& block, const Reduce& a) {
   const T* x = static_cast<const T*>(a.x) + block.y * a.reduce * a.inner;
   const T* z = a.z ? static_cast<const T*>(a.z) + block.y * a.reduce * a.inner : nullptr;
   Y* y = static_cast<Y*>(a.y) + block.y * a.inner;
-  sum_columns<C>(
-      begin, end, a.reduce,
+  constexpr int kRun = 2;
+  sum_columns_run<C, kRun>(
+      begin, end, a.reduce, is_aligned(x, z, y) && is_whole<kRun>(a.inner),
       [&](auto i, Index r) {
         return reduce_term<kTerms, C>(x + r * a.inner, z ? z + r * a.inner : nullptr, i);
       },

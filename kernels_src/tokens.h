@@ -4,7 +4,7 @@
 // both directions.
 
 #include "eflow/kernels_src/args/tokens.h"
-#include "eflow/kernels_src/tile/pack.h"
+#include "eflow/kernels_src/tile/runs.h"
 
 namespace EFLOW_TEXT {
 
@@ -17,7 +17,10 @@ void select_rows(const Block& block, const SelectRows& a) {
   using C = Compute<T>;
   const Index first = block.x * a.rows_per_block;
   const Index last = min_of(first + a.rows_per_block, a.rows);
-  each_row(first, last, [&](Index r, Team team) {
+  constexpr int kRun = kRunOf<T>;
+  const bool aligned =
+      is_aligned(a.x, a.y, a.fill) && is_whole<kRun>(a.width, a.x_batch_stride, a.x_row_stride);
+  each_row<kRun>(first, last, aligned, [&](Index r, auto team) {
     const Index row = block.y * a.rows + r;
     const Index from = a.index[row];
     T* y = static_cast<T*>(a.y) + row * a.width;
@@ -25,9 +28,9 @@ void select_rows(const Block& block, const SelectRows& a) {
         from >= 0 ? static_cast<const T*>(a.x) + block.y * a.x_batch_stride + from * a.x_row_stride
                   : static_cast<const T*>(a.fill);
     if (x)
-      team.each<C>(0, a.width, [&](auto i) { store(y, i, load<C>(x, i)); });
+      team.template each<C>(0, a.width, [&](auto i) { copy(y, x, i); });
     else
-      team.each<C>(0, a.width, [&](auto i) { store(y, i, Pack<C>{}); });
+      team.template each<C>(0, a.width, [&](auto i) { store(y, i, Pack<C>{}); });
   });
 }
 

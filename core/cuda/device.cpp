@@ -59,7 +59,8 @@ class CudaDevice final : public Device {
   bool on_host() const override { return false; }
   Stream stream() const override { return {own_.handle()}; }
   BlockShape block_shape() const override {
-    return {.elements = 2048, .least_rows = 8, .sum_parts = 64, .most_yz = 65535};
+    return {
+        .elements = 2048, .least_rows = 8, .sum_parts = 64, .tiles_copies = true, .most_yz = 65535};
   }
 
   void* allocate(std::size_t bytes, Stream stream) override {

@@ -48,6 +48,8 @@ struct BlockShape {
   std::int64_t elements = 16384;
   std::int64_t least_rows = 1;  ///< a GPU's block has several warps, each of which takes a row
   std::int64_t sum_parts = 16;  ///< parts into which a long sum over columns is split
+  /// Whether copies that change the order of dimensions go by tiles instead of rows.
+  bool tiles_copies = false;
   /// Largest extent of a grid along y and z. Longer ranges are launched in slices.
   std::int64_t most_yz = std::numeric_limits<std::int64_t>::max();
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/copies/divisor.hpp"
+#include "eflow/core/copies/permuted_copy.hpp"
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/tensor_node.hpp"
@@ -43,6 +45,22 @@ struct Loop {
   }
 };
 
+/// Returns args::Elementwise::run for elements of at most `bytes` bytes.
+int run_of(const args::Elementwise& a, std::int64_t bytes) {
+  const auto fits = [&](const void* memory, int t, std::int64_t run) {
+    bool whole = reinterpret_cast<std::uintptr_t>(memory) % 16 == 0 && a.inner_stride[t] == 1;
+    for (int d = 0; d < a.outer_rank; ++d) whole = whole && a.outer_stride[t][d] % run == 0;
+    return whole;
+  };
+  for (const std::int64_t run : {16 / bytes, std::int64_t{2}}) {
+    bool all = fits(a.y, kY, run) && (a.outer == 1 || a.inner % run == 0);
+    for (int t = 0; t < a.operands; ++t)
+      all = all && (fits(a.x[t], t, run) || (a.inner_stride[t] == 0 && run != 2));
+    if (all) return static_cast<int>(run);
+  }
+  return 1;
+}
+
 }  // namespace
 
 void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list<Tensor> x,
@@ -78,7 +96,7 @@ void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list
   for (int t = 0; t <= kY; ++t) a.inner_stride[t] = loop.stride[t][inner];
   for (int d = 0; d < inner; ++d) {
     a.outer *= loop.size[d];
-    a.outer_size[d] = loop.size[d];
+    a.outer_size[d] = divisor(loop.size[d]);
     for (int t = 0; t <= kY; ++t) a.outer_stride[t][d] = loop.stride[t][d];
   }
   const std::int64_t elements = y.device()->block_shape().elements;
@@ -87,11 +105,13 @@ void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list
   const jit::Grid grid{a.outer == 1 ? blocks(a.inner, a.elements_per_block)
                                     : blocks(a.outer, a.rows_per_block)};
   const DType operand = x.size() ? x.begin()->dtype() : y.dtype();
+  a.run = run_of(a, static_cast<std::int64_t>(std::max(size_of(operand), size_of(y.dtype()))));
   y.device()->launch("elementwise", jit::KernelSpec("elementwise", {operand, y.dtype()}, {f}), grid,
                      a);
 }
 
 void copy_elements(const Tensor& from, const Tensor& to) {
+  if (to.count() > 0 && copy_by_tiles(from, to)) return;
   launch_elementwise(args::kCopy, to, {from});
 }
 

@@ -96,7 +96,9 @@ std::string BuildRequest::title() const {
 }
 
 std::string make_program(Backend backend, const ProgramParts& p) {
-  // Both back ends deduce the types of block and arguments from the function itself.
+  // Both back ends deduce the types of block and arguments from the function itself. It is called by
+  // its name: an address that is kept in a variable would make the compiler translate the function
+  // once more by itself.
   const std::string head = str(
       p.checked ? "#define EFLOW_CHECKED 1\n" : "",
       p.emulated
@@ -104,39 +106,39 @@ std::string make_program(Backend backend, const ProgramParts& p) {
                 p.threads, "\n")
           : "",
       "#include \"", kArgumentTypesText, "\"\n", p.prologue, "#include \"", p.text,
-      "\"\n#line 1 \"", p.title, "\"\n",
-      "namespace EFLOW_TEXT { inline constexpr auto eflow_entry = &", p.expression, "; }\n",
+      "\"\n#line 1 \"", p.title, "\"\n", "#define EFLOW_ENTRY ", p.expression,
+      "\nnamespace EFLOW_TEXT {\n"
       "template <class Block, class Args> struct EflowEntry { using B = Block; using A = Args; };\n"
       "template <class Block, class Args>\n"
       "EflowEntry<Block, Args> eflow_types(void (*)(const Block&, const Args&));\n"
-      "using EflowTypes = decltype(eflow_types(EFLOW_TEXT::eflow_entry));\n");
+      "using EflowTypes = decltype(eflow_types(&EFLOW_ENTRY));\n");
   if (backend == Backend::kHost) {
     return str("#define EFLOW_TEXT eflow_text\n", head,
                "#define EFLOW_EXPORT extern \"C\" __attribute__((visibility(\"default\")))\n"
                "EFLOW_EXPORT const unsigned long long eflow_args_bytes = sizeof(EflowTypes::A);\n"
-               "EFLOW_EXPORT const EFLOW_TEXT::ArgumentTypes eflow_argument_types =\n"
-               "    EFLOW_TEXT::argument_types<EflowTypes::A>();\n"
+               "EFLOW_EXPORT const ArgumentTypes eflow_argument_types =\n"
+               "    argument_types<EflowTypes::A>();\n"
                "EFLOW_EXPORT void eflow_run(const void* block, const void* args) {\n"
                "#if defined(EFLOW_ENTER_BLOCK)\n"
                "  EFLOW_ENTER_BLOCK\n"
                "#endif\n"
-               "  EFLOW_TEXT::eflow_entry(*static_cast<const EflowTypes::B*>(block),\n"
-               "                          *static_cast<const EflowTypes::A*>(args));\n"
-               "}\n");
+               "  EFLOW_ENTRY(*static_cast<const EflowTypes::B*>(block),\n"
+               "              *static_cast<const EflowTypes::A*>(args));\n"
+               "}\n}\n");
   }
   // The minimum of one block per multiprocessor keeps ptxas from spilling to reach a higher
   // occupancy of its own choice.
   return str("#define EFLOW_TEXT eflow_text\n#define EFLOW_THREADS ", p.threads, "\n", head,
-             "extern \"C\" __device__ EFLOW_TEXT::ArgumentTypes eflow_argument_types =\n"
-             "    EFLOW_TEXT::argument_types<EflowTypes::A>();\n"
+             "extern \"C\" __device__ ArgumentTypes eflow_argument_types =\n"
+             "    argument_types<EflowTypes::A>();\n"
              "extern \"C\" __global__ void __launch_bounds__(",
              p.threads,
              ", 1) eflow_kernel(const __grid_constant__ EflowTypes::A args) {\n"
              "  extern __shared__ __align__(128) char scratch[];\n"
              "  const EflowTypes::B block{blockIdx.x, blockIdx.y, blockIdx.z, gridDim.x, "
              "gridDim.y, gridDim.z, scratch};\n"
-             "  EFLOW_TEXT::eflow_entry(block, args);\n"
-             "}\n");
+             "  EFLOW_ENTRY(block, args);\n"
+             "}\n}\n");
 }
 
 }  // namespace eflow::jit

@@ -1,6 +1,8 @@
 #pragma once
 // Arguments of elementwise.h. Sizes and strides are counted in elements.
 
+#include "eflow/kernels_src/args/divisor.h"
+
 namespace eflow::args {
 
 inline constexpr int kMaxOperands = 4;
@@ -16,13 +18,16 @@ struct Elementwise {
   double scalar[2];  ///< constants of the function, e.g. of kAffine
   long long inner;
   long long outer;
-  long long outer_size[kMaxOuter];  ///< outermost first; their product is `outer`
+  Divisor outer_size[kMaxOuter];  ///< outermost first; their product is `outer`
   long long outer_stride[kMaxOperands + 1][kMaxOuter];
   long long inner_stride[kMaxOperands + 1];
   long long rows_per_block;      ///< rows per block, used if outer > 1
   long long elements_per_block;  ///< elements per block, used if outer == 1
   int outer_rank;
   int operands;
+  /// How many elements a GPU's thread may read and write at once: rows of y, and those of operands but
+  /// for broadcast ones, consist of so many adjacent elements at aligned addresses.
+  int run;
 };
 
 /// The function that elementwise.h computes: the first constant of its KernelSpec. elementwise.h derives

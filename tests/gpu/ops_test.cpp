@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "eflow/tests/support/cuda/gpu_or_skip.hpp"
-#include "eflow/tests/support/op_agreement.hpp"
+#include "eflow/tests/support/wide_rows.hpp"
 
 using namespace eflow;
 using test::GpuOrSkip;
@@ -42,6 +42,11 @@ const bool registered = [] {
     suite.add(make_test_case([op] { check_repeats(op); }, name + "_repeats_to_the_bit", __FILE__,
                              __LINE__));
   }
+  suite.add(make_test_case(
+      [] {
+        test::check_wide_rows(test::gpu(), {DType::kF32, DType::kBF16});
+      },
+      "wide_rows_agree_with_the_cpu", __FILE__, __LINE__));
   return true;
 }();
 

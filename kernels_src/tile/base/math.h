@@ -1,6 +1,7 @@
 #pragma once
 // Elementary functions on packs. f32: own polynomials for exp2, exp, tanh and their relatives,
-// accurate to a few units in the last place and identical at every vector width; log, sin and cos
+// accurate to a few units in the last place and identical at every vector width; on GPUs, exp2 and exp
+// use an instruction that is as accurate, and results below 2^-126 are 0; log, sin and cos
 // call libm per lane. f64: libm per lane; f64 serves checks, not speed. All take packs and single
 // numbers.
 
@@ -153,9 +154,13 @@ EFLOW_FN V exp2(V x) {
   if constexpr (!kIsF32<V>) {
     return per_lane(x, [](double v) { return __builtin_exp2(v); });
   } else {
+#if defined(EFLOW_GPU)
+    return exp2_instruction(x);
+#else
     const V c = clamp_pack(x, V{} - 151.0f, V{} + 129.0f);
     const V n = round_pack(c);
     return times_power2(exp2_fraction(c - n), n);
+#endif
   }
 }
 
@@ -164,11 +169,19 @@ EFLOW_FN V exp(V x) {
   if constexpr (!kIsF32<V>) {
     return per_lane(x, [](double v) { return __builtin_exp(v); });
   } else {
+#if defined(EFLOW_GPU)
+    // The product of x and log2(e), and what its rounding lost.
+    const V c = max_pack(V(-104), min_pack(x, V(89)));
+    const V whole = c * 1.44269502f;
+    const V rest = fma(c, 1.44269502f, -whole) + c * 1.92596299e-8f;
+    return exp2_instruction(whole) * (1 + rest * 0.693147182f);
+#else
     // x - n log(2) with log(2) in two parts: one rounded product would cost about |x| ulps.
     const V c = clamp_pack(x, V{} - 104.0f, V{} + 89.0f);
     const V n = round_pack(c * 1.44269502f);
     const V rest = (c - n * 0.693145752f) - n * 1.42860677e-6f;
     return times_power2(exp2_fraction(rest * 1.44269504f), n);
+#endif
   }
 }
 

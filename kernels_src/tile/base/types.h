@@ -8,12 +8,16 @@
 #define EFLOW_TEXT eflow_text
 #endif
 
+// EFLOW_UNROLL is placed before a loop of constant length that is to be unrolled, EFLOW_ONE_BY_ONE
+// before one that a GPU's compiler must not unroll.
+//
 // EFLOW_GPU selects the GPU implementations. NVRTC always defines it; host compilers define it only
 // in tests that emulate a GPU.
 #if defined(__CUDACC_RTC__)
 #define EFLOW_GPU 1
 #define EFLOW_FN __device__ __forceinline__
 #define EFLOW_UNROLL _Pragma("unroll")
+#define EFLOW_ONE_BY_ONE _Pragma("unroll 1")
 // Maps the host compilers' builtins, which the texts use, to CUDA's functions. NVRTC provides the
 // latter without any header.
 
@@ -41,9 +45,11 @@
 #elif defined(EFLOW_GPU)
 #define EFLOW_FN inline
 #define EFLOW_UNROLL
+#define EFLOW_ONE_BY_ONE
 #else
 #define EFLOW_FN inline __attribute__((always_inline))
 #define EFLOW_UNROLL _Pragma("GCC unroll 16")
+#define EFLOW_ONE_BY_ONE
 #endif
 
 namespace EFLOW_TEXT {
@@ -158,11 +164,11 @@ template <class T>
 using Bare = typename BareOf<T>::type;
 
 template <class T>
-EFLOW_FN T min_of(T a, T b) {
+EFLOW_FN constexpr T min_of(T a, T b) {
   return a < b ? a : b;
 }
 template <class T>
-EFLOW_FN T max_of(T a, T b) {
+EFLOW_FN constexpr T max_of(T a, T b) {
   return a < b ? b : a;
 }
 

@@ -7,9 +7,6 @@
 #include "eflow/kernels_src/tile/cpu/arena.h"
 #include "eflow/kernels_src/tile/cpu/matrix_pack.h"
 
-// Placed before a loop that a GPU compiler must not unroll.
-#define EFLOW_ONE_BY_ONE
-
 namespace EFLOW_TEXT {
 
 /// Role of a tile in a product: k runs along its columns (kLeft, kRightT) or down its rows

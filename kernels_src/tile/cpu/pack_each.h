@@ -131,6 +131,10 @@ struct Team {
   EFLOW_FN void each(Index begin, Index end, F&& f) const {
     EFLOW_TEXT::each<C>(begin, end, f);
   }
+  template <class C, class F, class Put>
+  EFLOW_FN void each_value(Index begin, Index end, F&& value, Put&& put) const {
+    EFLOW_TEXT::each_value<C>(begin, end, value, put);
+  }
   template <class C, class F>
   EFLOW_FN C sum(Index begin, Index end, F&& f) const {
     return sum_each<C>(begin, end, f);

@@ -89,10 +89,12 @@ EFLOW_FN void store_strided(T* p, L i, V v, Index stride) {
 }
 
 /// The pairs of elements 2i and 2i + 1.
-template <class C>
-struct PackPair {
-  Pack<C> even, odd;
+template <class V>
+struct Pair {
+  V even, odd;
 };
+template <class C>
+using PackPair = Pair<Pack<C>>;
 
 /// For many lanes: element by element.
 template <class V>

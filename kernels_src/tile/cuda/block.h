@@ -5,13 +5,6 @@
 
 #include "eflow/kernels_src/tile/cuda/instructions.h"
 
-// Placed before a loop that must not be unrolled.
-#if defined(__CUDACC_RTC__)
-#define EFLOW_ONE_BY_ONE _Pragma("unroll 1")
-#else
-#define EFLOW_ONE_BY_ONE
-#endif
-
 namespace EFLOW_TEXT {
 
 #if !defined(EFLOW_THREADS)

@@ -66,6 +66,31 @@ EFLOW_FN void atomic_add(T* p, T x) {
     atomicAdd(p, x);
 }
 
+/// Global memory that one instruction reads or writes.
+template <int kBytes>
+struct alignas(kBytes) Access {
+  u32 words[(kBytes + 3) / 4];
+};
+template <int kBytes>
+EFLOW_FN Access<kBytes> load_access(const void* p) {
+  return *static_cast<const Access<kBytes>*>(p);
+}
+template <int kBytes>
+EFLOW_FN void store_access(void* p, const Access<kBytes>& access) {
+  // The compiler may split an assignment of 16 bytes into four.
+  const u32* w = access.words;
+  if constexpr (kBytes == 16)
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(p)),
+                 "r"(w[0]), "r"(w[1]), "r"(w[2]), "r"(w[3])
+                 : "memory");
+  else if constexpr (kBytes == 8)
+    asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(p)), "r"(w[0]),
+                 "r"(w[1])
+                 : "memory");
+  else
+    *static_cast<Access<kBytes>*>(p) = access;
+}
+
 /// 2^x with an error of at most 2 units in the last place; results below 2^-126 are flushed to 0.
 EFLOW_FN float exp2_instruction(float x) {
   float y;
@@ -94,7 +119,14 @@ EFLOW_FN u32 bf16_pair(float low, float high) {
   return pair;
 }
 
-/// The same for f16.
+/// The bits of x rounded to bf16.
+EFLOW_FN u16 bf16_bits(float x) {
+  if constexpr (kArch >= 80) return static_cast<u16>(bf16_pair(x, 0.0f));
+  const u32 u = __float_as_uint(x);
+  return static_cast<u16>(x != x ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+
+/// Rounds two floats to f16, as bf16_pair.
 EFLOW_FN u32 f16_pair(float low, float high) {
   u32 pair;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));

@@ -66,11 +66,7 @@ EFLOW_FN T widen(T x) {
 template <class T, class C>
 EFLOW_FN T narrow(C x) {
   if constexpr (kIsBf16<T>) {
-    const float f = static_cast<float>(x);
-    u32 u;
-    __builtin_memcpy(&u, &f, sizeof u);
-    const u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-    return T{static_cast<u16>(f != f ? (u >> 16) | 0x40u : rounded)};
+    return T{bf16_bits(static_cast<float>(x))};
   } else if constexpr (kIsSmallFloat<T>) {
     return narrow_small<T>(static_cast<float>(x));
   } else {
@@ -118,16 +114,18 @@ EFLOW_FN C iota(Lane<E> i) {
 }
 
 /// The pair of elements 2i and 2i + 1.
-template <class C>
-struct PackPair {
-  C even, odd;
+template <class V>
+struct Pair {
+  V even, odd;
 };
+template <class C>
+using PackPair = Pair<Pack<C>>;
 template <class C, class T>
 EFLOW_FN PackPair<C> load_pairs(const T* p, Lane<C> i) {
   return {static_cast<C>(widen(p[2 * i.first])), static_cast<C>(widen(p[2 * i.first + 1]))};
 }
 template <class C, class T>
-EFLOW_FN void store_pairs(T* p, Lane<C> i, const PackPair<C>& v) {
+EFLOW_FN void store_pairs(T* p, Lane<C> i, const Pair<C>& v) {
   p[2 * i.first] = narrow<T>(v.even);
   p[2 * i.first + 1] = narrow<T>(v.odd);
 }
@@ -154,14 +152,21 @@ EFLOW_FN void each_lane_of(Index begin, Index end, F&& f) {
   block_barrier();
 }
 
+/// The values of a warp's lanes joined: a butterfly, so every lane ends with the same number.
+template <class C, class Join>
+EFLOW_FN C join_lanes(C value, Join&& both) {
+  EFLOW_UNROLL
+  for (int step = 16; step > 0; step /= 2) value = both(value, shuffle_xor(value, step));
+  return value;
+}
+
 /// Joins every thread's value and returns the result to all threads: a butterfly within each warp,
 /// then over the warps in ascending order. The second barrier allows the next call to reuse
 /// of_warp.
 template <class C, class Join>
 EFLOW_FN C reduce_block(C value, Join&& join) {
   EFLOW_SHARED C of_warp[kWarps];
-  EFLOW_UNROLL
-  for (int step = 16; step > 0; step /= 2) value = join(value, shuffle_xor(value, step));
+  value = join_lanes(value, join);
   if (lane_index() == 0) of_warp[warp_index()] = value;
   block_barrier();
   C all = of_warp[0];
@@ -170,21 +175,26 @@ EFLOW_FN C reduce_block(C value, Join&& join) {
   return all;
 }
 
+/// put(i, value(i)) for the lanes at, at + step, ... below end. value() is evaluated for kInFlight of
+/// them before the first is passed to put(), so that so many loads are in flight.
+template <int kInFlight, class L, class F, class Put>
+EFLOW_FN void each_in_flight(Index at, Index end, Index step, F&& value, Put&& put) {
+  for (; at + (kInFlight - 1) * step < end; at += kInFlight * step) {
+    decltype(value(L{at})) v[kInFlight];
+    EFLOW_UNROLL
+    for (int j = 0; j < kInFlight; ++j) v[j] = value(L{at + j * step});
+    EFLOW_UNROLL
+    for (int j = 0; j < kInFlight; ++j) put(L{at + j * step}, v[j]);
+  }
+  for (; at < end; at += step) put(L{at}, value(L{at}));
+}
+
 /// put(i, value(i)) for each element. A thread evaluates value() for four elements before it passes
 /// the first to put(), so that four loads are in flight. Updating in place is allowed, because a
 /// thread reads an element before it writes it. Collective, as `each`.
 template <class C, class F, class Put>
 EFLOW_FN void each_value(Index begin, Index end, F&& value, Put&& put) {
-  constexpr int kInFlight = 4;
-  Index i = begin + thread_index();
-  for (; i + (kInFlight - 1) * kThreads < end; i += kInFlight * kThreads) {
-    C v[kInFlight];
-    EFLOW_UNROLL
-    for (int j = 0; j < kInFlight; ++j) v[j] = value(Lane<C>{i + j * kThreads});
-    EFLOW_UNROLL
-    for (int j = 0; j < kInFlight; ++j) put(Lane<C>{i + j * kThreads}, v[j]);
-  }
-  for (; i < end; i += kThreads) put(Lane<C>{i}, value(Lane<C>{i}));
+  each_in_flight<4, Lane<C>>(begin + thread_index(), end, kThreads, value, put);
   block_barrier();
 }
 
@@ -194,32 +204,27 @@ struct Team {
   EFLOW_FN void each(Index begin, Index end, F&& f) const {
     for (Index i = begin + lane_index(); i < end; i += 32) f(Lane<C>{i});
   }
+  template <class C, class F, class Put>
+  EFLOW_FN void each_value(Index begin, Index end, F&& value, Put&& put) const {
+    each_in_flight<4, Lane<C>>(begin + lane_index(), end, 32, value, put);
+  }
   template <class C, class F>
   EFLOW_FN C sum(Index begin, Index end, F&& f) const {
     C sum = 0;
     for (Index i = begin + lane_index(); i < end; i += 32) sum += f(Lane<C>{i});
-    return join(sum, [](C a, C b) { return a + b; });
+    return join_lanes(sum, [](C a, C b) { return a + b; });
   }
   template <class C, class F>
   EFLOW_FN C max(Index begin, Index end, F&& f) const {
     C best = lowest_of<C>();
     for (Index i = begin + lane_index(); i < end; i += 32) best = max_pack(C(f(Lane<C>{i})), best);
-    return join(best, [](C a, C b) { return max_pack(a, b); });
+    return join_lanes(best, [](C a, C b) { return max_pack(a, b); });
   }
   template <class C, class F>
   EFLOW_FN C min(Index begin, Index end, F&& f) const {
     C best = highest_of<C>();
     for (Index i = begin + lane_index(); i < end; i += 32) best = min_pack(C(f(Lane<C>{i})), best);
-    return join(best, [](C a, C b) { return min_pack(a, b); });
-  }
-
- private:
-  /// A butterfly, so every lane ends with the same number.
-  template <class C, class Join>
-  EFLOW_FN static C join(C value, Join&& both) {
-    EFLOW_UNROLL
-    for (int step = 16; step > 0; step /= 2) value = both(value, shuffle_xor(value, step));
-    return value;
+    return join_lanes(best, [](C a, C b) { return min_pack(a, b); });
   }
 };
 

@@ -45,6 +45,21 @@ EFLOW_FN void atomic_add(T* p, T x) {
   *p += x;
 }
 
+template <int kBytes>
+struct Access {
+  unsigned char bytes[kBytes];
+};
+template <int kBytes>
+EFLOW_FN Access<kBytes> load_access(const void* p) {
+  Access<kBytes> access;
+  __builtin_memcpy(&access, p, kBytes);
+  return access;
+}
+template <int kBytes>
+EFLOW_FN void store_access(void* p, const Access<kBytes>& access) {
+  __builtin_memcpy(p, &access, kBytes);
+}
+
 EFLOW_FN float exp2_instruction(float x) {
   return x < -126.0f ? 0.0f : __builtin_exp2f(x);
 }
@@ -56,6 +71,9 @@ EFLOW_FN u32 rounded_bits(float x, int dropped) {
 }
 EFLOW_FN u32 bf16_pair(float low, float high) {
   return rounded_bits(low, 16) >> 16 | (rounded_bits(high, 16) & 0xffff0000u);
+}
+EFLOW_FN u16 bf16_bits(float x) {
+  return static_cast<u16>(bf16_pair(x, 0.0f));
 }
 EFLOW_FN u32 f16_pair(float low, float high) {
   return narrow_bits<f16, u32>(low) | narrow_bits<f16, u32>(high) << 16;

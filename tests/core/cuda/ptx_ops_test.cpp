@@ -4,8 +4,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "eflow/tests/support/cuda/nvrtc_or_skip.hpp"
-#include "eflow/tests/support/op_agreement.hpp"
 #include "eflow/tests/support/ptx/ptx_gpu.hpp"
+#include "eflow/tests/support/wide_rows.hpp"
 
 using namespace eflow;
 using test::SkipWithoutNvrtc;
@@ -16,4 +16,9 @@ BOOST_AUTO_TEST_CASE(ops_agree_with_the_cpu) {
   const test::PtxGpu gpu;
   test::check_all_ops(gpu.device(), {DType::kF32, DType::kBF16});
   BOOST_TEST(gpu.launches() > 1000);
+}
+
+BOOST_AUTO_TEST_CASE(wide_rows_agree_with_the_cpu) {
+  const test::PtxGpu gpu;
+  test::check_wide_rows(gpu.device(), {DType::kF32, DType::kBF16});
 }

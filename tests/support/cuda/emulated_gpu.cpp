@@ -80,7 +80,7 @@ int load(jit::CuLibrary* library, const void* image, int* options, void** values
   const std::string_view text =
       program.substr(std::min(program.rfind("#include \""), program.size()));
   const auto* const entry = find_emulated(between(text, "#include \"", "\""),
-                                          between(program, "eflow_entry = &", ";"), bulk);
+                                          between(program, "#define EFLOW_ENTRY ", "\n"), bulk);
   for (unsigned i = 0; entry == nullptr && i < n; ++i) {
     if (options[i] == jit::cu::kJitErrorLog)
       std::strcpy(static_cast<char*>(values[i]), "only built-in kernel texts are emulated");

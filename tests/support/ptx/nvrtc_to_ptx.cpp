@@ -44,11 +44,11 @@ using GetText = int(void*, char*);
 
 /// "// kernel NAME\n", NAME being the C++ name of the specialisation that the program instantiates.
 std::string title(const std::string& source) {
-  const std::string mark = "eflow_entry = &";
+  const std::string mark = "#define EFLOW_ENTRY ";
   const std::size_t at = source.find(mark);
   if (at == std::string::npos) return "// kernel ?\n";
   const std::size_t begin = at + mark.size();
-  return "// kernel " + source.substr(begin, source.find(';', begin) - begin) + "\n";
+  return "// kernel " + source.substr(begin, source.find('\n', begin) - begin) + "\n";
 }
 
 }  // namespace
