@@ -9,8 +9,8 @@ namespace EFLOW_TEXT {
 
 EFLOW_FN Division divide(Index n, const eflow::args::Divisor& by) {
   if (n >> 31 != 0) return divide(n, by.size);
-  const u32 part = static_cast<u32>(static_cast<u64>(n) * by.magic >> 32);
-  const Index quotient = (static_cast<u32>(n) + part) >> by.shift;
+  const auto low = static_cast<u32>(n);
+  const Index quotient = (low + multiply_high(low, by.magic)) >> by.shift;
   return {quotient, n - quotient * by.size};
 }
 

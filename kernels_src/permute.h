@@ -3,46 +3,59 @@
 // a tile in the order of x and writes it in the order of y, so that both are contiguous accesses.
 
 #include "eflow/kernels_src/args/permute.h"
-#include "eflow/kernels_src/divisor.h"
 #include "eflow/kernels_src/tile/staged.h"
 
 namespace EFLOW_TEXT {
 
 using eflow::args::Permute;
 
-/// Where an index lies in x, in y and in the tile.
-struct PermutedPlace {
-  Index x = 0, y = 0, tile = 0;
+/// Divides by dim.size (args/divisor.h). Returns the remainder and makes `index` the quotient.
+template <class Dim>
+EFLOW_FN u32 take_index(u32& index, const Dim& dim) {
+  const u32 n = index;
+  index = (n + multiply_high(n, dim.magic)) >> dim.shift;
+  return n - index * dim.size;
+}
 
-  /// index: counts the dimensions `dims`, the last one fastest.
-  template <int kMost>
-  EFLOW_FN PermutedPlace(const Permute::Dim (&dims)[kMost], int rank, Index index) {
-    // A GPU reads arguments at constant offsets much faster than at others.
-    EFLOW_UNROLL
-    for (int d = kMost - 1; d >= 0; --d) {
-      if (d >= rank) continue;
-      const Division parts = d == 0 ? Division{0, index} : divide(index, dims[d].size);
-      x += parts.remainder * dims[d].x;
-      y += parts.remainder * dims[d].y;
-      tile += parts.remainder * dims[d].tile;
-      index = parts.quotient;
-    }
-  }
+/// Offsets in x, in y and in the tile.
+struct TilePlace {
+  u32 x, y, tile;
 };
 
+/// The place of element `index` of a tile, whose dimensions it counts, the last one fastest.
+template <int kRank>
+EFLOW_FN TilePlace place_in_tile(const Permute::TileDim* dims, u32 index) {
+  TilePlace place{0, 0, 0};
+  EFLOW_UNROLL
+  for (int d = kRank - 1; d >= 0; --d) {
+    const u32 at = d > 0 ? take_index(index, dims[d]) : index;
+    place.x += at * dims[d].x;
+    place.y += at * dims[d].y;
+    place.tile += at * dims[d].tile;
+  }
+  return place;
+}
+
 /// See Permute. Grid: tiles.
-template <class T>
+template <class T, int kRank, int kRankOfY>
 void permute(const Block& block, const Permute& a) {
-  const PermutedPlace first(a.tiles, a.tiles_rank, block.x);
-  const T* x = static_cast<const T*>(a.x) + first.x;
-  T* y = static_cast<T*>(a.y) + first.y;
+  const T* x = static_cast<const T*>(a.x);
+  T* y = static_cast<T*>(a.y);
+  auto tile = static_cast<u32>(block.x);
+  EFLOW_UNROLL
+  for (int d = eflow::args::kMaxTilesDims - 1; d >= 0; --d) {
+    if (d >= a.tiles_rank) continue;
+    const u32 at = d > 0 ? take_index(tile, a.tiles[d]) : tile;
+    x += at * a.tiles[d].x;
+    y += at * a.tiles[d].y;
+  }
   staged<T, eflow::args::kMostTileElements>(
       a.tile_count,
-      [&](Index i) {
-        const PermutedPlace from(a.by_x, a.tile_rank, i);
+      [&](u32 i) {
+        const TilePlace from = place_in_tile<kRank>(a.by_x, i);
         return Staged<T>{from.tile, x[from.x]};
       },
-      [&](Index i, T value) { y[PermutedPlace(a.by_y, a.tile_rank, i).y] = value; });
+      [&](u32 at, T value) { y[place_in_tile<kRankOfY>(a.by_y, at).y] = value; });
 }
 
 }  // namespace EFLOW_TEXT

@@ -1,9 +1,9 @@
 #include "eflow/core/copies/permuted_copy.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "eflow/core/copies/divisor.hpp"
-#include "eflow/core/tensor/device.hpp"
 
 namespace eflow::detail {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 struct Dim {
   std::int64_t size, x, y;  ///< strides of x and y
 };
-using Dims = std::vector<Dim>;
+using DimList = std::vector<Dim>;
 using Stride = std::int64_t Dim::*;
 
 /// Elements that are worth an access of their own: a warp of 32 threads.
@@ -19,8 +19,8 @@ constexpr std::int64_t kRow = 32;
 
 /// The dimensions of more than one element, adjacent ones merged where both tensors allow it. Empty if
 /// one is broadcast.
-Dims merged(const Shape& shape, const Strides& x, const Strides& y) {
-  Dims dims;
+DimList merged(const Shape& shape, const Strides& x, const Strides& y) {
+  DimList dims;
   for (int d = 0; d < shape.rank(); ++d) {
     if (shape[d] == 1) continue;
     if (x[d] <= 0 || y[d] <= 0) return {};
@@ -32,7 +32,7 @@ Dims merged(const Shape& shape, const Strides& x, const Strides& y) {
   return dims;
 }
 
-std::int64_t elements_of(const Dims& dims) {
+std::int64_t elements_of(const DimList& dims) {
   std::int64_t n = 1;
   for (const Dim& d : dims) n *= d.size;
   return n;
@@ -48,7 +48,7 @@ std::int64_t largest_divisor(std::int64_t n, std::int64_t most) {
 
 /// Moves dimensions from `rest` to `tile` until the tile has kRow elements in a row along `stride`. The
 /// last of them may be split. Returns the length of that row.
-std::int64_t take_row(Stride stride, Dims* rest, Dims* tile) {
+std::int64_t take_row(Stride stride, DimList* rest, DimList* tile) {
   std::int64_t length = 1;
   while (length < kRow) {
     const auto next = [&](const Dim& d) { return d.*stride == length; };
@@ -73,16 +73,46 @@ std::int64_t take_row(Stride stride, Dims* rest, Dims* tile) {
   return length;
 }
 
-/// Writes dims, the largest stride first. Tile strides are those of `order_y`, the tile in y's order.
-template <int kMost>
-void write(Dims dims, Stride stride, const Dims& order_y, args::Permute::Dim (&out)[kMost]) {
-  std::sort(dims.begin(), dims.end(),
+void sort_by(Stride stride, DimList* dims) {
+  std::sort(dims->begin(), dims->end(),
             [&](const Dim& a, const Dim& b) { return a.*stride > b.*stride; });
-  for (std::size_t i = 0; i < dims.size(); ++i) {
+}
+
+/// Dimensions of a tile in their order, of which `all` says what lies below each in the tile.
+std::vector<args::Permute::TileDim> tile_dims(const DimList& dims, const DimList& all) {
+  std::vector<args::Permute::TileDim> out;
+  for (const Dim& dim : dims) {
     std::int64_t place = 1;
-    for (const Dim& d : order_y) place *= d.y < dims[i].y ? d.size : 1;
-    out[i] = {divisor(dims[i].size), dims[i].x, dims[i].y, place};
+    for (const Dim& d : all) place *= d.y < dim.y ? d.size : 1;
+    const args::Divisor by = divisor(dim.size);
+    out.push_back({by.magic, by.shift, static_cast<unsigned>(dim.size),
+                   static_cast<unsigned>(dim.x), static_cast<unsigned>(dim.y),
+                   static_cast<unsigned>(place)});
   }
+  return out;
+}
+
+/// Dimensions by descending stride of y, those merged that y walks with one stride. x is of no use.
+DimList merged_for_y(DimList dims) {
+  sort_by(&Dim::y, &dims);
+  DimList out;
+  for (const Dim& d : dims) {
+    if (!out.empty() && out.back().y == d.y * d.size)
+      out.back() = {out.back().size * d.size, 0, d.y};
+    else
+      out.push_back({d.size, 0, d.y});
+  }
+  return out;
+}
+
+/// Whether all offsets within a tile are numbers of 31 bits.
+bool is_short(const DimList& tile) {
+  std::int64_t x = 0, y = 0;
+  for (const Dim& d : tile) {
+    x += (d.size - 1) * d.x;
+    y += (d.size - 1) * d.y;
+  }
+  return std::max(x, y) >> 31 == 0;
 }
 
 }  // namespace
@@ -90,7 +120,7 @@ void write(Dims dims, Stride stride, const Dims& order_y, args::Permute::Dim (&o
 std::optional<PermutedCopy> plan_permuted_copy(const Shape& shape, const Strides& x,
                                                const Strides& y, std::int64_t bytes) {
   constexpr std::int64_t kSector = 32;  // bytes that memory moves at once
-  Dims rest = merged(shape, x, y), tile;
+  DimList rest = merged(shape, x, y), tile;
   const auto fastest = [&](Stride stride) {
     return std::find_if(rest.begin(), rest.end(), [&](const Dim& d) { return d.*stride == 1; });
   };
@@ -100,31 +130,26 @@ std::optional<PermutedCopy> plan_permuted_copy(const Shape& shape, const Strides
   const std::int64_t along_y = take_row(&Dim::y, &rest, &tile);
   const std::int64_t along_x = take_row(&Dim::x, &rest, &tile);
   if (std::min(along_x, along_y) * bytes < kSector) return {};
-  if (rest.size() > args::kMaxTilesDims || tile.size() > args::kMaxTileDims) return {};
-  PermutedCopy out;
-  out.tiles = elements_of(rest);
-  out.args.tile_count = elements_of(tile);
+  sort_by(&Dim::y, &rest);
+  sort_by(&Dim::x, &tile);
+  const auto by_x = tile_dims(tile, tile), by_y = tile_dims(merged_for_y(tile), tile);
+  PermutedCopy out{.args = {},
+                   .tiles = elements_of(rest),
+                   .rank = static_cast<int>(by_x.size()),
+                   .rank_of_y = static_cast<int>(by_y.size())};
+  if (rest.size() > std::size(out.args.tiles) || by_x.size() > std::size(out.args.by_x) ||
+      by_y.size() > std::size(out.args.by_y) || by_x.size() < 2)
+    return {};
+  if (!is_short(tile) || out.tiles >> 31 != 0) return {};
+  out.args.tile_count = static_cast<unsigned>(elements_of(tile));
   out.args.tiles_rank = static_cast<int>(rest.size());
-  out.args.tile_rank = static_cast<int>(tile.size());
-  write(rest, &Dim::y, {}, out.args.tiles);
-  write(tile, &Dim::x, tile, out.args.by_x);
-  write(tile, &Dim::y, tile, out.args.by_y);
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const args::Divisor by = divisor(rest[i].size);
+    out.args.tiles[i] = {by.magic, by.shift, static_cast<unsigned>(by.size), rest[i].x, rest[i].y};
+  }
+  std::copy(by_x.begin(), by_x.end(), out.args.by_x);
+  std::copy(by_y.begin(), by_y.end(), out.args.by_y);
   return out;
-}
-
-bool copy_by_tiles(const Tensor& from, const Tensor& to) {
-  Device& device = *to.device();
-  const auto bytes = static_cast<std::int64_t>(size_of(to.dtype()));
-  if (!device.block_shape().tiles_copies || from.shape() != to.shape()) return false;
-  if (from.dtype() != to.dtype() || (to.dtype() != DType::kF32 && to.dtype() != DType::kBF16))
-    return false;
-  std::optional<PermutedCopy> plan =
-      plan_permuted_copy(to.shape(), from.strides(), to.strides(), bytes);
-  if (!plan) return false;
-  plan->args.x = from.data();
-  plan->args.y = to.data();
-  device.launch("permute", jit::KernelSpec("permute", {to.dtype()}), {plan->tiles}, plan->args);
-  return true;
 }
 
 }  // namespace eflow::detail

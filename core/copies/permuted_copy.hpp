@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "eflow/core/tensor/tensor.hpp"
+#include "eflow/core/base/shape.hpp"
 #include "eflow/kernels_src/args/permute.h"
 
 namespace eflow::detail {
@@ -12,6 +12,7 @@ namespace eflow::detail {
 struct PermutedCopy {
   args::Permute args{};
   std::int64_t tiles = 0;
+  int rank = 0, rank_of_y = 0;  ///< lengths of by_x and by_y: the kernel's constants
 };
 
 /// Plans a copy between tensors of one shape with these strides, in elements of `bytes` bytes. Returns
@@ -19,9 +20,5 @@ struct PermutedCopy {
 /// or a dimension is broadcast; and where no tile has at most args::kMostTileElements elements.
 [[nodiscard]] std::optional<PermutedCopy> plan_permuted_copy(const Shape& shape, const Strides& x,
                                                              const Strides& y, std::int64_t bytes);
-
-/// Copies `from` to `to`, of one shape, dtype and device, by tiles. Returns whether it did: false if
-/// the device prefers whole rows, or as plan_permuted_copy().
-[[nodiscard]] bool copy_by_tiles(const Tensor& from, const Tensor& to);
 
 }  // namespace eflow::detail

@@ -61,6 +61,23 @@ int run_of(const args::Elementwise& a, std::int64_t bytes) {
   return 1;
 }
 
+/// Copies `from` to `to` by tiles, if that gains something there. Returns whether it did.
+bool copy_by_tiles(const Tensor& from, const Tensor& to) {
+  Device& device = *to.device();
+  const auto bytes = static_cast<std::int64_t>(size_of(to.dtype()));
+  if (!device.block_shape().tiles_copies || from.shape() != to.shape()) return false;
+  if (from.dtype() != to.dtype() || (to.dtype() != DType::kF32 && to.dtype() != DType::kBF16))
+    return false;
+  std::optional<PermutedCopy> plan =
+      plan_permuted_copy(to.shape(), from.strides(), to.strides(), bytes);
+  if (!plan) return false;
+  plan->args.x = from.data();
+  plan->args.y = to.data();
+  device.launch("permute", jit::KernelSpec("permute", {to.dtype()}, {plan->rank, plan->rank_of_y}),
+                {plan->tiles}, plan->args);
+  return true;
+}
+
 }  // namespace
 
 void launch_elementwise(args::Function f, const Tensor& y, std::initializer_list<Tensor> x,

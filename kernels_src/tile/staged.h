@@ -12,32 +12,42 @@ namespace EFLOW_TEXT {
 
 template <class T>
 struct Staged {
-  Index at;
+  u32 at;
   T value;
 };
 
 #if defined(EFLOW_GPU)
 template <class T, int kMost, class Take, class Put>
-EFLOW_FN void staged(Index count, Take&& take, Put&& put) {
+EFLOW_FN void staged(u32 count, Take&& take, Put&& put) {
   // One more place after each 32: threads that write a power of two apart use different banks.
   EFLOW_SHARED T values[kMost + kMost / 32];
-  const auto place = [](Index at) { return at + (at >> 5); };
-  each_in_flight<4, Lane<T>>(
-      thread_index(), count, kThreads, [&](auto i) { return take(i.first); },
-      [&](auto, const Staged<T>& s) { values[place(s.at)] = s.value; });
+  const auto place = [](u32 at) { return at + (at >> 5); };
+  const auto first = static_cast<u32>(thread_index());
+  constexpr u32 kInFlight = 4;
+  for (u32 i = first; i < count; i += kInFlight * kThreads) {
+    Staged<T> read[kInFlight];
+    EFLOW_UNROLL
+    for (u32 j = 0; j < kInFlight; ++j) {
+      if (i + j * kThreads < count) read[j] = take(i + j * kThreads);
+    }
+    EFLOW_UNROLL
+    for (u32 j = 0; j < kInFlight; ++j) {
+      if (i + j * kThreads < count) values[place(read[j].at)] = read[j].value;
+    }
+  }
   block_barrier();
-  for (Index at = thread_index(); at < count; at += kThreads) put(at, values[place(at)]);
+  for (u32 at = first; at < count; at += kThreads) put(at, values[place(at)]);
   block_barrier();
 }
 #else
 template <class T, int kMost, class Take, class Put>
-EFLOW_FN void staged(Index count, Take&& take, Put&& put) {
+EFLOW_FN void staged(u32 count, Take&& take, Put&& put) {
   T values[kMost];
-  for (Index i = 0; i < count; ++i) {
+  for (u32 i = 0; i < count; ++i) {
     const Staged<T> s = take(i);
     values[s.at] = s.value;
   }
-  for (Index at = 0; at < count; ++at) put(at, values[at]);
+  for (u32 at = 0; at < count; ++at) put(at, values[at]);
 }
 #endif
 

@@ -204,6 +204,15 @@ EFLOW_FN Index ceil_div(Index a, Index b) {
   return (a + b - 1) / b;
 }
 
+/// The upper half of a product.
+EFLOW_FN u32 multiply_high(u32 a, u32 b) {
+#if defined(__CUDACC_RTC__)
+  return ::__umulhi(a, b);
+#else
+  return static_cast<u32>(static_cast<u64>(a) * b >> 32);
+#endif
+}
+
 struct Division {
   Index quotient, remainder;
 };

@@ -7,18 +7,6 @@
 
 namespace EFLOW_TEXT {
 
-/// Joins the lanes of a vector. Reduces by halves, since extracting lanes one by one is slow.
-template <class V, class Join>
-EFLOW_FN auto join_lanes(V v, Join&& join) {
-  using C = LaneOf<V>;
-  if constexpr (sizeof(V) / sizeof(C) == 2) {
-    return join(C(v[0]), C(v[1]));
-  } else {
-    const auto half = halves_of(v);
-    return join_lanes(join(half.low, half.high), join);
-  }
-}
-
 /// One half of each group of 2 kHalf lanes, of a and then of b: the lower halves for kFirst = 0, the
 /// upper ones for kFirst = kHalf.
 template <int kHalf, int kFirst, class V>
@@ -61,7 +49,7 @@ EFLOW_FN void join_lanes_of_rows(C* to, Row&& row, Join&& join) {
     for (int r = 0; r < kCount; ++r) v[r] = row(first + r);
     store(to + first, FullLanes<C>{0}, join_groups<kCount / 2>(v, join));
   }
-  for (int r = kWhole; r < kRows; ++r) to[r] = join_lanes(row(r), join);
+  for (int r = kWhole; r < kRows; ++r) to[r] = join_lanes<C>(row(r), join);
 }
 
 }  // namespace EFLOW_TEXT

@@ -62,19 +62,19 @@ EFLOW_FN auto halves_of(V v) {
   }
 }
 
-/// Sums by halves: a serial chain over the lanes would dominate short rows.
-template <class C, int kCount, class V>
-EFLOW_FN C sum_halves(V v) {
-  if constexpr (kCount == 2) {
-    return v[0] + v[1];
+/// Joins the lanes of a vector by halves: a serial chain over the lanes would dominate short rows.
+template <class C, class V, class Join>
+EFLOW_FN C join_lanes(V v, Join&& join) {
+  if constexpr (sizeof(V) / sizeof(C) == 2) {
+    return join(C(v[0]), C(v[1]));
   } else {
     const auto half = halves_of(v);
-    return sum_halves<C, kCount / 2>(half.low + half.high);
+    return join_lanes<C>(join(half.low, half.high), join);
   }
 }
 template <class C>
 EFLOW_FN C sum_lanes(Pack<C> v) {
-  return sum_halves<C, kLanes<C>>(v);
+  return join_lanes<C>(v, [](auto a, auto b) { return a + b; });
 }
 
 /// f(i), with lanes beyond the range set to `rest`.

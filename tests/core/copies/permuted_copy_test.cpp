@@ -28,7 +28,9 @@ long long check_copy(const Tensor& x) {
   if (!plan) return 0;
   plan->args.x = x.data();
   plan->args.y = y.data();
-  x.device()->launch("permute", jit::KernelSpec("permute", {x.dtype()}), {plan->tiles}, plan->args);
+  x.device()->launch("permute",
+                     jit::KernelSpec("permute", {x.dtype()}, {plan->rank, plan->rank_of_y}),
+                     {plan->tiles}, plan->args);
   BOOST_TEST((y.to_vector<float>() == x.to_vector<float>()), "of " << x);
   BOOST_TEST(plan->args.tile_count * plan->tiles == x.count());
   BOOST_TEST(plan->args.tile_count <= args::kMostTileElements);
