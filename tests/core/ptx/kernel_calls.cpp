@@ -1,11 +1,15 @@
 #include "eflow/tests/core/ptx/kernel_calls.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <map>
+#include <random>
 #include <span>
 
 #include "eflow/core/attention/qk_norm.hpp"
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/copies/permuted_copy.hpp"
 #include "eflow/core/ops/gemm.hpp"
 #include "eflow/core/ops/parameter_list.hpp"
 #include "eflow/core/ops/residual_norm.hpp"
@@ -123,6 +127,42 @@ Tensors update_list(const Tensors& t, DType gradient) {
   return out;
 }
 
+/// A tensor's shape and the order of dimensions in which it is copied.
+struct Permutation {
+  Shape shape;
+  std::vector<int> order;
+};
+
+/// A copy for each specialisation of permute.h that some order of some shape needs: found by trying.
+std::vector<Permutation> permutations(DType dtype) {
+  constexpr std::int64_t kSizes[] = {2, 3, 4, 5, 6, 8, 12, 16, 20, 24, 40, 64, 72};
+  std::map<std::pair<int, int>, Permutation> found;
+  std::mt19937 random(5);
+  for (int trial = 0; trial < 20000; ++trial) {
+    Shape shape;
+    std::vector<int> order;
+    for (const auto rank = static_cast<int>(2 + random() % 6); shape.rank() < rank;) {
+      order.push_back(shape.rank());
+      shape.push_back(kSizes[random() % std::size(kSizes)]);
+    }
+    if (element_count(shape) > 30000) continue;
+    std::shuffle(order.begin(), order.end(), random);
+    const auto dense = contiguous_strides(shape);
+    Shape permuted;
+    Strides strides;
+    for (const int d : order) {
+      permuted.push_back(shape[d]);
+      strides.push_back(dense[d]);
+    }
+    const auto plan = detail::plan_permuted_copy(permuted, strides, contiguous_strides(permuted),
+                                                 static_cast<std::int64_t>(size_of(dtype)));
+    if (plan) found.try_emplace({plan->rank, plan->rank_of_y}, Permutation{shape, order});
+  }
+  std::vector<Permutation> out;
+  for (const auto& [ranks, permutation] : found) out.push_back(permutation);
+  return out;
+}
+
 }  // namespace
 
 std::vector<KernelCall> kernel_calls() {
@@ -188,6 +228,18 @@ std::vector<KernelCall> kernel_calls() {
          [=](const Tensors& x) { return update_list(x, gradient); },
          false},
         t);
+  }
+  for (const DType dtype : {kF32, kBF16}) {
+    out.push_back({str("permuted copies ", dtype), [=](const DevicePtr& device) {
+                     for (const Permutation& p : permutations(dtype)) {
+                       check({{{p.shape, dtype}},
+                              [order = p.order](const Tensors& x) {
+                                return Tensors{contiguous(permute(x[0], order))};
+                              },
+                              false},
+                             {0, 0}, device);
+                     }
+                   }});
   }
   // Mixed precision: f32 weights and residual stream, bf16 branches.
   const Tolerance mixed = tolerance_of(kBF16);
