@@ -218,19 +218,21 @@ EFLOW_FN void elementwise_rows(const Block& block, const Elementwise& a) {
 template <class T, class S, int kFunction>
 void elementwise(const Block& block, const Elementwise& a) {
   constexpr int kRun = kRunOf<T, S>;
+#if defined(EFLOW_GPU)
+  // Permutations of pairs copy those.
+  if constexpr (kFunction == eflow::args::kCopy && kRun > 2 && sizeof(T) > 1 && sizeof(S) > 1) {
+    if (a.run == 2) return elementwise_rows<T, S, kFunction, false, 2>(block, a);
+  }
+  elementwise_rows<T, S, kFunction, false, kRun>(block, a);
+#else
+  // Contiguous operands are loaded much faster than strided ones.
   bool dense = a.inner_stride[eflow::args::kMaxOperands] == 1;
   for (int n = 0; n < kOperandCount<kFunction>; ++n) dense = dense && a.inner_stride[n] == 1;
-#if defined(EFLOW_GPU)
-  // Permutations, such as that to patches, copy short pieces.
-  if constexpr (kFunction == eflow::args::kCopy && kRun > 2 && sizeof(T) > 1 && sizeof(S) > 1) {
-    if (a.run == 2) return elementwise_rows<T, S, kFunction, true, 2>(block, a);
-  }
-#endif
-  // Contiguous operands are loaded much faster than strided ones.
   if (dense)
     elementwise_rows<T, S, kFunction, true, kRun>(block, a);
   else
     elementwise_rows<T, S, kFunction, false, kRun>(block, a);
+#endif
 }
 
 }  // namespace EFLOW_TEXT

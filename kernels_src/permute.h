@@ -3,7 +3,7 @@
 // a tile in the order of x and writes it in the order of y, so that both are contiguous accesses.
 
 #include "eflow/kernels_src/args/permute.h"
-#include "eflow/kernels_src/tile/staged.h"
+#include "eflow/kernels_src/tile/reorder.h"
 
 namespace EFLOW_TEXT {
 
@@ -49,11 +49,11 @@ void permute(const Block& block, const Permute& a) {
     x += at * a.tiles[d].x;
     y += at * a.tiles[d].y;
   }
-  staged<T, eflow::args::kMostTileElements>(
+  reordered<T, eflow::args::kMostTileElements>(
       a.tile_count,
       [&](u32 i) {
         const TilePlace from = place_in_tile<kRank>(a.by_x, i);
-        return Staged<T>{from.tile, x[from.x]};
+        return Placed<T>{from.tile, x[from.x]};
       },
       [&](u32 at, T value) { y[place_in_tile<kRankOfY>(a.by_y, at).y] = value; });
 }

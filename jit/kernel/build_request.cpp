@@ -106,12 +106,13 @@ std::string make_program(Backend backend, const ProgramParts& p) {
                 p.threads, "\n")
           : "",
       "#include \"", kArgumentTypesText, "\"\n", p.prologue, "#include \"", p.text,
-      "\"\n#line 1 \"", p.title, "\"\n", "#define EFLOW_ENTRY ", p.expression,
+      "\"\n#define EFLOW_ENTRY ", p.expression,
       "\nnamespace EFLOW_TEXT {\n"
       "template <class Block, class Args> struct EflowEntry { using B = Block; using A = Args; };\n"
       "template <class Block, class Args>\n"
       "EflowEntry<Block, Args> eflow_types(void (*)(const Block&, const Args&));\n"
-      "using EflowTypes = decltype(eflow_types(&EFLOW_ENTRY));\n");
+      "#line 1 \"",
+      p.title, "\"\nusing EflowTypes = decltype(eflow_types(&EFLOW_ENTRY));\n");
   if (backend == Backend::kHost) {
     return str("#define EFLOW_TEXT eflow_text\n", head,
                "#define EFLOW_EXPORT extern \"C\" __attribute__((visibility(\"default\")))\n"

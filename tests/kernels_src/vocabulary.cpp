@@ -292,6 +292,21 @@ std::vector<WordMeaning> meanings() {
     return out;
   });
   add(Word::k_keep_row, "keep_row", "", [](In in, Of) { return kept(in); });
+  add(Word::k_each_run, "each_run", "",
+      [](In in, Of) { return numbers(kN, [&](std::size_t i) { return in.x[i] + in.y[i]; }); });
+  add(Word::k_team_runs, "each_row", "by runs: Team::sum, max, each_value", [](In in, Of) {
+    Numbers out = numbers(5, [&](std::size_t r) { return total(in.x, 48 * r, 48 * r + 32); });
+    append(out, numbers(5, [&](std::size_t r) { return most(in.x, 48 * r, 48 * r + 48); }));
+    append(out, numbers(240, [&](std::size_t i) { return in.x[i]; }));
+    return out;
+  });
+  add(Word::k_each_cell_run, "each_cell_run", "",
+      [](In in, Of) { return numbers(240, [&](std::size_t i) { return i < 48 ? 0 : in.x[i]; }); });
+  add(Word::k_sum_columns_run, "sum_columns_run", "", [](In in, Of) {
+    return numbers(48, [&](std::size_t i) { return in.x[i] + in.x[i + 48] + in.x[i + 96]; });
+  });
+  add(Word::k_reordered, "reordered", "",
+      [](In in, Of) { return numbers(kN, [&](std::size_t i) { return in.x[kN - 1 - i]; }); });
 
   add(Word::k_cast, "cast", "", [](In in, Of) {
     Numbers out = numbers(kN, [&](std::size_t i) { return std::trunc(in.x[i]); });
@@ -515,9 +530,10 @@ std::string vocabulary_page() {
   std::string out = R"(# Vocabulary
 
 Every word that a kernel text may use, and the stored types that it may be used with. `kernels_src/tile/pack.h`, `lanes.h`, `scan.h`, `row.h`,
-`matrix.h`, `matrix_join.h` and `kernels_src/random_each.h` say what each does. A tick says that the test `kernels_src/vocabulary` runs the
-word on both back ends and compares it with its definition: on the CPU with each instruction set, and on a GPU that interprets what NVRTC
-makes of the text (sm_80). This page is generated: `build/release/tests/test.kernels_src.vocabulary -- --page > docs/kernels/vocabulary.md`.
+`runs.h`, `reorder.h`, `matrix.h`, `matrix_join.h` and `kernels_src/random_each.h` say what each does. A tick says that the test
+`kernels_src/vocabulary` runs the word on both back ends and compares it with its definition: on the CPU with each instruction set, and on a
+GPU that interprets what NVRTC makes of the text (sm_80). This page is generated:
+`build/release/tests/test.kernels_src.vocabulary -- --page > docs/kernels/vocabulary.md`.
 
 | word | |)";
   for (const VocabularyType& type : vocabulary_types()) out += str(" ", type.title, " |");

@@ -4,7 +4,9 @@
 
 #include "eflow/kernels_src/random_each.h"
 #include "eflow/kernels_src/tile/matrix_join.h"
+#include "eflow/kernels_src/tile/reorder.h"
 #include "eflow/kernels_src/tile/row.h"
+#include "eflow/kernels_src/tile/runs.h"
 #include "eflow/tests/kernels_src/vocabulary_words.h"
 
 namespace EFLOW_TEXT {
@@ -160,6 +162,38 @@ EFLOW_WORD(keep_row, each_row(0, 6, [&](Index r, Team team) {
 
 template <class C>
 using IndexFor = typename IndexOf<sizeof(C)>::type;
+EFLOW_WORD(each_run, constexpr int kRun = kRunOf<T>; each_run<C, kRun>(
+               0, n, is_aligned(x, y, out), [&](auto i) { return load<C>(x, i) + load<C>(y, i); },
+               [&](auto i, auto v) { store(out, i, v); });)
+EFLOW_WORD(team_runs, constexpr int kRun = kRunOf<T>;
+           each_row<kRun>(0, 5, is_aligned(x, stored) && is_whole<kRun>(48),
+                          [&](Index r, auto team) {
+                            const T* row = x + 48 * r;
+                            out[r] = static_cast<double>(team.template sum<C>(
+                                0, 32, [&](auto i) { return load<C>(row, i); }));
+                            out[5 + r] = static_cast<double>(team.template max<C>(
+                                0, 48, [&](auto i) { return load<C>(row, i); }));
+                            team.template each_value<C>(
+                                0, 48, [&](auto i) { return load<C>(row, i); },
+                                [&](auto i, auto v) { store(stored + 48 * r, i, v); });
+                          });
+           wait_for_block();
+           each<C>(0, 240, [&](auto i) { store(out + 10, i, load<C>(stored, i)); });)
+EFLOW_WORD(each_cell_run, constexpr int kRun = kRunOf<T>; each_cell_run<C, kRun>(
+               1, 5, 48, is_aligned(x, out) && is_whole<kRun>(48), [&](Index r) { return 48 * r; },
+               [](Index& at) { at += 48; }, [&](Index at, auto i) { return load<C>(x + at, i); },
+               [&](Index at, auto i, auto v) { store(out + at, i, v); });)
+EFLOW_WORD(sum_columns_run, constexpr int kRun = kRunOf<T>; sum_columns_run<C, kRun>(
+               0, 48, 3, is_aligned(x, out) && is_whole<kRun>(48),
+               [&](auto i, Index r) { return load<C>(x + 48 * r, i); },
+               [&](auto i, auto v) { store(out, i, v); });)
+EFLOW_WORD(reordered, reordered<T, 512>(
+                          static_cast<u32>(n),
+                          [&](u32 i) {
+                            return Placed<T>{static_cast<u32>(n) - 1 - i, x[i]};
+                          },
+                          [&](u32 at, T v) { stored[at] = v; });
+           wait_for_block(); each<C>(0, n, [&](auto i) { store(out, i, load<C>(stored, i)); });)
 EFLOW_WORD(cast, each<C>(0, n,
                          [&](auto i) {
                            using I = IndexFor<C>;

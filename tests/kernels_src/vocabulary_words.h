@@ -21,12 +21,13 @@ inline constexpr int kVocabularyThreads = 128;
 inline constexpr int kVocabularyScratch = 64 << 10;
 
 /// Words of packs, for each kind of stored type that has them.
-#define EFLOW_WORDS_OF_MEMORY(f)                                                                 \
-  f(load) f(store) f(copy) f(load_strided) f(store_strided) f(load_pairs) f(store_pairs) f(iota) \
-      f(splat) f(each) f(each_value) f(each_lane) f(each_lane_of) f(each_cell) f(each_row)       \
-          f(sum_columns) f(sum_each) f(max_each) f(min_each) f(team_sum) f(team_max) f(team_min) \
-              f(max_pack) f(min_pack) f(abs) f(compare) f(select) f(load_where) f(store_where)   \
-                  f(reduce_each) f(team_reduce) f(scan_each) f(team_scan) f(keep_row)
+#define EFLOW_WORDS_OF_MEMORY(f)                                                                  \
+  f(load) f(store) f(copy) f(load_strided) f(store_strided) f(load_pairs) f(store_pairs) f(iota)  \
+      f(splat) f(each) f(each_value) f(each_lane) f(each_lane_of) f(each_cell) f(each_row)        \
+          f(sum_columns) f(sum_each) f(max_each) f(min_each) f(team_sum) f(team_max) f(team_min)  \
+              f(max_pack) f(min_pack) f(abs) f(compare) f(select) f(load_where) f(store_where)    \
+                  f(reduce_each) f(team_reduce) f(scan_each) f(team_scan) f(keep_row) f(each_run) \
+                      f(team_runs) f(each_cell_run) f(sum_columns_run) f(reordered)
 /// For numbers of at least 32 bits, or floats: they need an index of their size.
 #define EFLOW_WORDS_OF_INDICES(f) \
   f(cast) f(gather) f(gather_where) f(scatter) f(add_to) f(add_at) f(arg_max)

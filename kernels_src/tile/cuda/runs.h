@@ -53,18 +53,18 @@ EFLOW_FN auto mapped(F&& f, C first, V... others) {
   return f(first, others...);
 }
 
-#define EFLOW_RUN_OPERATOR(op)                                             \
-  template <class C, int N>                                                \
-  EFLOW_FN Run<C, N> operator op(const Run<C, N>& a, const Run<C, N>& b) { \
-    return map_run<N>([](C x, C y) { return x op y; }, a, b);              \
-  }                                                                        \
-  template <class C, int N>                                                \
-  EFLOW_FN Run<C, N> operator op(const Run<C, N>& a, C b) {                \
-    return map_run<N>([](C x, C y) { return x op y; }, a, b);              \
-  }                                                                        \
-  template <class C, int N>                                                \
-  EFLOW_FN Run<C, N> operator op(C a, const Run<C, N>& b) {                \
-    return map_run<N>([](C x, C y) { return x op y; }, a, b);              \
+#define EFLOW_RUN_OPERATOR(op)                                                \
+  template <class C, int N>                                                   \
+  EFLOW_FN Run<C, N> operator op(const Run<C, N>& a, const Run<C, N>& b) {    \
+    return map_run<N>([](C x, C y) { return static_cast<C>(x op y); }, a, b); \
+  }                                                                           \
+  template <class C, int N>                                                   \
+  EFLOW_FN Run<C, N> operator op(const Run<C, N>& a, C b) {                   \
+    return map_run<N>([](C x, C y) { return static_cast<C>(x op y); }, a, b); \
+  }                                                                           \
+  template <class C, int N>                                                   \
+  EFLOW_FN Run<C, N> operator op(C a, const Run<C, N>& b) {                   \
+    return map_run<N>([](C x, C y) { return static_cast<C>(x op y); }, a, b); \
   }
 EFLOW_RUN_OPERATOR(+)
 EFLOW_RUN_OPERATOR(-)
@@ -100,9 +100,9 @@ template <class T, int N>
 union RunBytes {
   static constexpr int kBytes = N * static_cast<int>(sizeof(T));
   static constexpr int kAccess = kBytes < kAccessBytes ? kBytes : kAccessBytes;
-  static_assert(kBytes % kAccess == 0);
+  static_assert(kAccess % 4 == 0 && kBytes % kAccess == 0);
   T elements[N];
-  u32 pairs[(kBytes + 3) / 4];  ///< of bf16
+  u32 words[kBytes / 4];
   Access<kAccess> accesses[kBytes / kAccess];
 };
 
@@ -121,13 +121,29 @@ EFLOW_FN void store_bytes(T* p, const RunBytes<T, N>& raw) {
     store_access(reinterpret_cast<char*>(p) + j * raw.kAccess, raw.accesses[j]);
 }
 
+/// Element j. Small ones are cut out of their word: NVRTC 13.0 forgets the sign of bytes that come out
+/// of an array.
+template <class T, int N>
+EFLOW_FN T element(const RunBytes<T, N>& raw, int j) {
+  if constexpr (sizeof(T) >= 4) {
+    return raw.elements[j];
+  } else {
+    constexpr int kBytes = sizeof(T);
+    const u32 bits = raw.words[j * kBytes / 4] >> (8 * (j * kBytes % 4));
+    if constexpr (kIsInteger<T>)
+      return static_cast<T>(bits);
+    else
+      return T{static_cast<decltype(T::bits)>(bits)};
+  }
+}
+
 template <class C, class T, class E, int N>
 EFLOW_FN Run<C, N> load(const T* p, RunLane<E, N> i) {
   static_assert(kFitsLanes<C, RunLane<E, N>>);
   const RunBytes<T, N> raw = load_bytes<N>(p + i.first);
   Run<C, N> run;
   EFLOW_UNROLL
-  for (int j = 0; j < N; ++j) run.v[j] = static_cast<C>(widen(raw.elements[j]));
+  for (int j = 0; j < N; ++j) run.v[j] = static_cast<C>(widen(element(raw, j)));
   return run;
 }
 template <class T, class C, class E, int N>
@@ -136,7 +152,7 @@ EFLOW_FN void store(T* p, RunLane<E, N> i, const Run<C, N>& run) {
   RunBytes<T, N> raw;
   if constexpr (kIsBf16<T> && kArch >= 80 && N % 2 == 0) {
     EFLOW_UNROLL
-    for (int j = 0; j < N / 2; ++j) raw.pairs[j] = bf16_pair(run.v[2 * j], run.v[2 * j + 1]);
+    for (int j = 0; j < N / 2; ++j) raw.words[j] = bf16_pair(run.v[2 * j], run.v[2 * j + 1]);
   } else {
     EFLOW_UNROLL
     for (int j = 0; j < N; ++j) raw.elements[j] = narrow<T>(run.v[j]);
@@ -220,9 +236,12 @@ struct RunTeam {
     Run<C, N> all;
     EFLOW_UNROLL
     for (int j = 0; j < N; ++j) all.v[j] = start;
-    each_in_flight<4, RunLane<C, N>>(
-        begin + N * lane_index(), end, kStep, f,
-        [&](auto, const Run<C, N>& v) { all = map_run<N>(both, v, all); });
+    each_in_flight<4, RunLane<C, N>>(begin + N * lane_index(), end, kStep, f,
+                                     [&](auto, const Run<C, N>& v) {
+                                       EFLOW_UNROLL
+                                       for (int j = 0; j < N; ++j)
+                                         all.v[j] = both(v.v[j], all.v[j]);
+                                     });
     EFLOW_UNROLL
     for (int step = N / 2; step > 0; step /= 2) {
       EFLOW_UNROLL

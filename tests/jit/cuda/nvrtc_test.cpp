@@ -79,17 +79,13 @@ std::map<std::string, Entries> share_of(std::size_t turn) {
   return texts;
 }
 
-/// Returns the PTX of a kernel for a virtual architecture such as "compute_90a".
-std::string ptx_of(const std::string& kernel, const std::string& arch) {
+/// Returns the PTX of a program on a text for a virtual architecture such as "compute_90a".
+std::string ptx_of_program(const std::string& program, const std::string& text,
+                           const std::string& arch) {
   std::string why;
   static const std::optional<NvrtcLibrary> library = open_nvrtc("", why);
   BOOST_REQUIRE_MESSAGE(library, why);
-  KernelDefinitions definitions;
-  define_kernels(definitions);
-  const KernelSource source = definitions.source(parse_kernel(kernel));
-  const std::string program = make_program(
-      Backend::kCuda, {kernel, source.text, source.expression, source.threads, source.prologue});
-  const std::shared_ptr<const TextClosure> texts = KernelTexts().closure(source.text);
+  const std::shared_ptr<const TextClosure> texts = KernelTexts().closure(text);
   std::vector<const char*> contents, names, options;
   for (const TextFile& file : texts->files) {
     contents.push_back(file.text.c_str());
@@ -109,6 +105,15 @@ std::string ptx_of(const std::string& kernel, const std::string& arch) {
   }
   library->destroy(&made);
   return out;
+}
+
+std::string ptx_of(const std::string& kernel, const std::string& arch) {
+  KernelDefinitions definitions;
+  define_kernels(definitions);
+  const KernelSource source = definitions.source(parse_kernel(kernel));
+  return ptx_of_program(make_program(Backend::kCuda, {kernel, source.text, source.expression,
+                                                      source.threads, source.prologue}),
+                        source.text, arch);
 }
 
 struct Outcome {
@@ -230,6 +235,26 @@ BOOST_AUTO_TEST_CASE(ptx_of_a_pack_serves_gpus_that_it_has_no_cubin_for) {
   options.mode = JitMode::kOn;
   options.nvrtc = Options::from_environment().nvrtc;
   BOOST_TEST(image_for("sm_999", error) == "ptx");
+}
+
+BOOST_AUTO_TEST_CASE(a_function_is_compiled_once) {
+  const std::string text = "eflow/kernels_src/softmax.h";
+  const std::string ptx = ptx_of_program(
+      make_program(Backend::kCuda, {"softmax", text, "softmax<float>"}), text, "compute_90a");
+  BOOST_TEST(ptx.find(".visible .entry eflow_kernel") != std::string::npos);
+  BOOST_TEST(ptx.find(".func") == std::string::npos);  // apart from the kernel that it is part of
+}
+
+// kernels_src/tile/runs.h
+BOOST_AUTO_TEST_CASE(element_wise_kernels_access_16_bytes_at_a_time) {
+  const std::string text = "eflow/kernels_src/elementwise.h";
+  for (const char* types : {"bf16, bf16", "float, float"}) {
+    const std::string expression = str("elementwise<", types, ", eflow::args::kAdd>");
+    const std::string ptx = ptx_of_program(
+        make_program(Backend::kCuda, {"elementwise", text, expression}), text, "compute_90a");
+    BOOST_TEST(ptx.find("ld.global.v4") != std::string::npos, types);
+    BOOST_TEST(ptx.find("st.global.v4") != std::string::npos, types);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(toolchain_names_the_build) {

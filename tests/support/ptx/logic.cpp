@@ -192,7 +192,10 @@ Run decode_logic(Instruction& in, const std::string& name, std::vector<std::stri
   }
   if (name == "shl") return t.bits == 64 ? kLeft<u64> : t.bits == 32 ? kLeft<u32> : nullptr;
   if (name == "shr") {
-    if (t.kind == 's') return t.bits == 64 ? kRight<std::int64_t> : kRight<std::int32_t>;
+    if (t.kind == 's')
+      return t.bits == 64   ? kRight<std::int64_t>
+             : t.bits == 32 ? kRight<std::int32_t>
+                            : kRight<std::int16_t>;
     return t.bits == 64 ? kRight<u64> : t.bits == 32 ? kRight<u32> : kRight<std::uint16_t>;
   }
   if (name == "bfi")
