@@ -2,8 +2,8 @@
 // close it should come to each limit of an H100, and which limit is the nearest. A model, not a
 // measurement.
 //
-//   gpu_model [WORD]        prints a Markdown table (of the kernels whose name contains WORD; of those
-//                           of attention only if it begins with glga)
+//   gpu_model [WORD]        prints Markdown tables (of the kernels whose name contains WORD; of products
+//                           and attention only if it begins with gemm or glga)
 //
 // The interpreter (tests/support/ptx) runs the launches of the ops and counts what their warps issue
 // and touch; the assembler says how many registers and how much shared memory a block takes. Times are
@@ -108,6 +108,25 @@ void run(const Case& c, const Tensors& in) {
   backward(total);
 }
 
+/// The update of all parameters.
+Case update_case() {
+  struct State {
+    nn::NamedTensors parameters{{"w", input({1024, 1152}, kF32)}},
+        averages{{"w", input({1024, 1152}, kF32, false)}};
+    nn::AdamW adamw{parameters};
+    nn::Ema ema{averages, parameters};
+    nn::FusedUpdate update{&adamw, &ema};
+  };
+  return {"1024 x 1152", [] { return Tensors{}; },
+          [](const Tensors&) {
+            State state;
+            backward(sum(square(state.parameters[0].second)));
+            state.update.apply(1e-3, 1, state.update.squared_norm());
+            return Tensors{};
+          },
+          false};
+}
+
 std::vector<Case> memory_cases() {
   constexpr std::int64_t kBatch = 2, kTokens = 512, kWidth = 1152, kHeads = 16;
   const Shape x{kBatch, kTokens, kWidth}, row{kBatch, kWidth}, qkv{kBatch, kTokens, 3 * kWidth},
@@ -178,26 +197,8 @@ std::vector<Case> memory_cases() {
       },
       false);
   cases.back().shape = "clips 16 x 8 x 32 x 32 from patches";
+  cases.push_back(update_case());
   return cases;
-}
-
-/// The update of all parameters.
-Case update_case() {
-  struct State {
-    nn::NamedTensors parameters{{"w", input({1024, 1152}, kF32)}},
-        averages{{"w", input({1024, 1152}, kF32, false)}};
-    nn::AdamW adamw{parameters};
-    nn::Ema ema{averages, parameters};
-    nn::FusedUpdate update{&adamw, &ema};
-  };
-  return {"1024 x 1152", [] { return Tensors{}; },
-          [](const Tensors&) {
-            State state;
-            backward(sum(square(state.parameters[0].second)));
-            state.update.apply(1e-3, 1, state.update.squared_norm());
-            return Tensors{};
-          },
-          false};
 }
 
 Case attention_case(DType dtype, std::int64_t head, std::int64_t radius, int kept_percent) {
@@ -225,6 +226,24 @@ std::vector<Case> attention_cases() {
   for (const std::int64_t head : {64, 72, 96, 128}) {
     cases.push_back(attention_case(kBF16, head, 128, 0));
     cases.push_back(attention_case(kBF16, head, 512, 25));
+  }
+  return cases;
+}
+
+/// Products without cuBLASLt (kernels_src/gemm/gpu.h), as a linear layer's: C = X W^T.
+Case product_case(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype) {
+  return {str(m, " x ", n, " x ", k),
+          [=] {
+            return Tensors{input({m, k}, dtype, false), input({n, k}, dtype, false)};
+          },
+          [](const Tensors& t) { return Tensors{matmul(t[0], transpose(t[1], 0, 1))}; }, false};
+}
+
+std::vector<Case> product_cases() {
+  std::vector<Case> cases;
+  for (const DType dtype : {kBF16, kF32}) {
+    cases.push_back(product_case(512, 512, 384, dtype));
+    cases.push_back(product_case(1536, 1536, 384, dtype));
   }
   return cases;
 }
@@ -293,19 +312,19 @@ int main(int argc, char** argv) try {
   const test::DefaultDevice device(gpu.device());
   jit::KernelBuilder builder(jit::Options::from_environment());
   define_kernels(builder.definitions());
-  Rows rows;
-  if (!word.starts_with("glga")) {
-    std::cout << "## Kernels that move memory\n\n";
-    for (const Case& c : memory_cases()) profile(gpu, c, &rows);
-    profile(gpu, update_case(), &rows);
+  const auto section = [&](const char* title, const std::vector<Case>& cases,
+                           std::string_view family) {
+    Rows rows;
+    for (const Case& c : cases) profile(gpu, c, &rows);
+    std::erase_if(rows, [&](const auto& row) { return !row.first.first.starts_with(family); });
+    std::cout << "## " << title << "\n\n";
     print(rows, builder, word);
-    if (!word.empty()) return 0;
-    rows.clear();
-  }
-  std::cout << "\n## Attention\n\n";
-  for (const Case& c : attention_cases()) profile(gpu, c, &rows);
-  std::erase_if(rows, [](const auto& row) { return !row.first.first.starts_with("glga_"); });
-  print(rows, builder, word);
+    std::cout << '\n';
+  };
+  const bool products = word.starts_with("gemm"), attention = word.starts_with("glga");
+  if (!products && !attention) section("Kernels that move memory", memory_cases(), "");
+  if (products || word.empty()) section("Products without cuBLASLt", product_cases(), "gemm");
+  if (attention || word.empty()) section("Attention", attention_cases(), "glga_");
   return 0;
 } catch (const std::exception& e) {
   std::cerr << e.what() << '\n';

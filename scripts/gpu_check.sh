@@ -7,12 +7,14 @@
 #   scripts/gpu_check.sh --pack FILE
 #       Writes a .tar.gz with all that a visit needs: portable programs, tests, configs and every kernel compiled beforehand.
 #       On the other machine: tar xzf FILE && scripts/gpu_check.sh
-#   scripts/gpu_check.sh --rehearse [FOLDER]
-#       The visit against a driver that executes nothing, with a step that hangs and one that crashes: checks this script.
-#       Exit status 0 if the rest of the report is complete.
+#   scripts/gpu_check.sh --rehearse [--budget SECONDS] [FOLDER]
+#       The visit against a driver that executes nothing and a compiler that compiles nothing, with faults in steps, test cases and
+#       benchmarks: they hang, crash, poison their context, or leave processes behind. Exit status 0 if all else is in the report.
 #
 # Every step has a time limit and appends its result to report.md as it ends, so a hang or a crash costs only that step. Test
-# cases run in processes of their own: an illegal access poisons the CUDA context of the process that made it and no other.
+# cases run in processes of their own: an illegal access poisons the CUDA context of the process that made it and no other. No
+# step starts unless the budget covers its limit, test cases have half of the budget, and what is left out is named. No process
+# of a step outlives it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,8 +24,14 @@ while [ $# -gt 0 ]; do
     --budget) budget=${2:?--budget SECONDS}; shift ;;
     --out) out=${2:?--out FOLDER}; shift ;;
     --pack) mode=pack file=${2:?--pack FILE}; shift ;;
-    --rehearse) mode=rehearse; if [ $# -gt 1 ]; then out=$2; shift; fi ;;
-    *) sed -n '2,/^set/p' "$0" | sed '$d; s/^# \{0,1\}//' >&2; exit 2 ;;
+    --rehearse) mode=rehearse ;;
+    *)
+      if [ $mode != rehearse ] || [ "${1#-}" != "$1" ]; then
+        sed -n '2,/^set/p' "$0" | sed '$d; s/^# \{0,1\}//' >&2
+        exit 2
+      fi
+      out=$1
+      ;;
   esac
   shift
 done
@@ -36,7 +44,8 @@ tests=(primitives ops glga hopper products graphs training ranks)
 
 # The driver that executes nothing (tests/support/cuda/do_nothing/): kernels are compiled and loaded, never executed.
 use_do_nothing_driver() {
-  export EFLOW_CUDA_DRIVER=$PWD/$build/tests/do_nothing/libcuda.so EFLOW_CUBLASLT=$PWD/$build/tests/do_nothing/libcublasLt.so
+  do_nothing=$(cd "$build/tests/do_nothing" && pwd)
+  export EFLOW_CUDA_DRIVER=$do_nothing/libcuda.so EFLOW_CUBLASLT=$do_nothing/libcublasLt.so
   export EFLOW_NCCL=off  # it would look for the real driver
   unset EFLOW_PACKS
 }
@@ -69,31 +78,95 @@ fi
 
 if [ "$mode" = rehearse ]; then
   use_do_nothing_driver
-  export EFLOW_CHECK_REHEARSAL=1
-  [ $budget -lt 170 ] || budget=170
-  tests=(graphs)  # results are wrong where nothing is executed; compiling all kernels would take minutes
+  export EFLOW_CHECK_REHEARSAL=1 EFLOW_NVRTC=$do_nothing/libnvrtc.so
+  [ "$budget" -lt 170 ] || budget=170
 fi
 
-mkdir -p "$out/logs"
+mkdir -p "$out"
 out=$(cd "$out" && pwd)
-report=$out/report.md begin=$SECONDS
+report=$out/report.md begin=$EPOCHSECONDS
+rm -rf "$out"/{cases,cases.txt,logs,sessions}
+mkdir -p "$out"/{cases,logs,sessions}
 : >"$report"
 : >"$out/failed"
+: >"$out/left_out"
+: >"$out/cases.txt"
+[ "$mode" != rehearse ] || EFLOW_CACHE_DIR=$out/cache
 export EFLOW_CACHE_DIR=${EFLOW_CACHE_DIR:-$out/cache}
 [ -f kernels.pack ] && export EFLOW_PACKS=$PWD/kernels.pack
-left() { echo $((budget - (SECONDS - begin))); }
+passed() { echo $((EPOCHSECONDS - begin)); }
+left() { echo $((budget - (EPOCHSECONDS - begin))); }
+
+# end_session ID: ends all processes of a session. By /proc, because a bare machine may lack pkill.
+end_session() {
+  local stat line fields
+  for stat in /proc/[0-9]*/stat; do
+    read -r line 2>/dev/null <"$stat" || continue
+    read -ra fields <<<"${line##*) }"  # state, parent, group, session
+    if [ "${fields[3]:-}" = "$1" ] && [ "${fields[0]}" != Z ]; then kill -KILL "$(basename "${stat%/stat}")" 2>/dev/null; fi
+  done
+  rm -f "$out/sessions/$1"
+}
+end_all() {
+  local session
+  [ -z "${cases_job:-}" ] || kill "$cases_job" 2>/dev/null
+  for session in "$out"/sessions/*; do [ ! -e "$session" ] || end_session "${session##*/}"; done
+}
+trap end_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# guarded LIMIT COMMAND...: the command's status, or 124 or 137 if it did not end within the limit. The outer limit is for a
+# process that nothing can end while the driver holds it.
+guarded() {
+  local limit=$1 session code
+  shift
+  setsid timeout -k 1 $((limit + 8)) timeout -k 3 "$limit" "$@" </dev/null &
+  session=$!
+  : >"$out/sessions/$session"
+  wait $session
+  code=$?
+  end_session $session
+  return $code
+}
+
+# meaning CODE: what an exit status says.
+meaning() {
+  case $1 in
+    0) echo passed ;;
+    77) echo skipped ;;
+    124) echo 'timed out' ;;
+    137) echo 'killed at its limit, or for memory' ;;
+    left_out) echo 'left out or cut short: the time of the test cases was over' ;;
+    13[0-9]) echo "crashed, signal $(kill -l $(($1 - 128)))" ;;
+    *) echo failed ;;
+  esac
+}
+
+# planted NAME: in a rehearsal, the fault that the driver plants in a step or a test case (EFLOW_DRIVER_FAULT of do_nothing/).
+planted() {
+  case ${EFLOW_CHECK_REHEARSAL:+$1} in
+    ops/exp_agrees_with_the_cpu | ranks/two_ranks_on_one_gpu | step.sprites.f32.graphs) echo hang ;;
+    ops/mul_agrees_with_the_cpu | glga.d64.bf16) echo crash ;;
+    ops/sub_agrees_with_the_cpu | step.trace) echo illegal ;;
+  esac
+}
+kPlantedLimit=4
 
 # step NAME LIMIT COMMAND...: runs the command under a limit in seconds; output and exit status go into the report at once.
 step() {
-  local name=$1 limit=$2 start=$SECONDS code log
+  local name=$1 limit=$2 start=$EPOCHSECONDS code log fault
   shift 2
   log=$out/logs/$name.log
   [ -z "${EFLOW_CHECK_WARMS_CACHE:-}" ] || limit=$((10 * limit))
-  timeout -k 3 "$limit" "$@" >"$log" 2>&1 </dev/null
+  fault=$(planted "$name")
+  [ -z "$fault" ] || { limit=$kPlantedLimit; set -- env EFLOW_DRIVER_FAULT=$fault "$@"; }
+  guarded "$limit" "$@" >"$log" 2>&1
   code=$?
-  [ $code -eq 0 ] || [ $code -eq 77 ] || echo "$name ($code)" >>"$out/failed"
+  [ $code -eq 0 ] || [ $code -eq 77 ] || echo "$name ($(meaning $code))" >>"$out/failed"
   {
-    printf '\n## %s: exit %d, %d s (at %d s)\n\n`%s`\n\n```\n' "$name" $code $((SECONDS - start)) $((SECONDS - begin)) "$*"
+    printf '\n## %s: exit %d (%s), %d s (at %d s)\n\n`%s`\n\n```\n' "$name" $code "$(meaning $code)" $((EPOCHSECONDS - start)) \
+      "$(passed)" "$*"
     head -n 40 "$log" | cut -c 1-400
     if [ "$(wc -l <"$log")" -gt 80 ]; then echo '[...]'; fi
     tail -n +41 "$log" | tail -n 40 | cut -c 1-400
@@ -101,18 +174,23 @@ step() {
   } >"$log.part"
   flock "$report" cat "$log.part" >>"$report"
   rm -f "$log.part"
-  printf '%-28s exit %-3d %3d s\n' "$name" $code $((SECONDS - start))
+  printf '%-28s exit %-3d %3d s\n' "$name" $code $((EPOCHSECONDS - start))
 }
 # figure NAME LIMIT COMMAND...: a step that is left out when the budget does not cover its limit.
 figure() {
-  if [ "$(left)" -lt "$2" ]; then echo "$1 left out: $(left) s of the budget remain" | tee -a "$report"; return; fi
+  if [ "$(left)" -lt "$2" ]; then
+    printf '\n%s left out: of the budget %d s remain, its limit is %d s\n' "$1" "$(left)" "$2" | tee -a "$report"
+    echo "$1" >>"$out/left_out"
+    return
+  fi
   step "$@"
 }
 
 # NVRTC, cuBLASLt and NCCL: the system's, the toolkit's, or those that PyTorch's wheels carry (builtins in the same folder).
 python=${EFLOW_PYTHON:-python3}
-if ! "$eflow" jit doctor 2>&1 | grep -q '^nvrtc  *nvrtc' || ! "$eflow" jit doctor 2>&1 | grep -q '^nccl  *[0-9]'; then
-  wheels=$("$python" -c '
+doctor() { timeout -k 3 30 "$eflow" jit doctor 2>&1; }
+if ! doctor | grep -q '^nvrtc  *nvrtc' || ! doctor | grep -q '^nccl  *[0-9]'; then
+  wheels=$(timeout 20 "$python" -c '
 import glob, importlib.util, os
 spec = importlib.util.find_spec("nvidia")
 roots = spec.submodule_search_locations if spec else []
@@ -121,7 +199,7 @@ print(":".join(sorted(found)))' 2>/dev/null)
   export LD_LIBRARY_PATH=$wheels${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
 
-gpu=$("$eflow" jit doctor 2>/dev/null | sed -n 's/^gpu  *//p')
+gpu=$(doctor | sed -n 's/^gpu  *//p')
 arch=$(grep -oE 'sm_[0-9]+a?' <<<"$gpu" | head -1)
 if [ -z "$arch" ]; then echo "skipped: $gpu"; exit 77; fi
 printf '# GPU check\n\n%s, %s\n' "$(date -u +%Y-%m-%d)" "$gpu" >"$report"
@@ -130,37 +208,59 @@ step machine 20 bash -c "nvidia-smi; $eflow jit doctor; ldd --version | head -1;
 # 1. Correctness. One process for each test case, as many at once as there are cores (at most 12).
 if [ -n "${EFLOW_CHECK_REHEARSAL:-}" ]; then
   step injected.hang 3 sleep 1000 &
+  step injected.deaf 3 bash -c 'trap "" TERM; sleep 1000; sleep 1000' &
   step injected.crash 10 bash -c 'kill -SEGV $$' &
+  step injected.child 10 bash -c 'sleep 1000 & echo left a process behind' &
 fi
 if [ -n "${EFLOW_CHECK_WARMS_CACHE:-}" ]; then
   for name in "${tests[@]}"; do step "test.$name" 120 "$build/tests/test.gpu.$name" --log_level=nothing --color_output=no; done
 else
+  # Prints "TEST CASE" for every case.
+  list_cases() {
+    local name cases
+    for name in "${tests[@]}"; do
+      cases=$(timeout 20 "$build/tests/test.gpu.$name" --list_content 2>&1 | sed -n 's/^\([A-Za-z0-9_]*\)\*.*/\1/p')
+      if [ -n "$cases" ]; then sed "s/^/$name /" <<<"$cases"; else echo "127 $name/no_cases_listed" >>"$out/cases.txt"; fi
+    done
+  }
+  # run_case TEST CASE: adds its status to cases.txt.
   run_case() {
-    local name=$1 case=$2 code
-    timeout -k 3 "$limit" "$build/tests/test.gpu.$name" --run_test="$case" --log_level=message --color_output=no \
-      >"$out/cases/$name.$case.log" 2>&1 </dev/null
+    local name=$1 case=$2 limit=$((cases_end - EPOCHSECONDS)) fault code late=left_out
+    [ $limit -ge 5 ] || { echo "left_out $name/$case" >>"$out/cases.txt"; return; }
+    [ $limit -lt 150 ] || limit=150 late=124
+    fault=$(planted "$name/$case")
+    [ -z "$fault" ] || limit=$kPlantedLimit late=124
+    EFLOW_DRIVER_FAULT=$fault guarded $limit "$build/tests/test.gpu.$name" --run_test="$case" --log_level=message --color_output=no \
+      >"$out/cases/$name.$case.log" 2>&1
     code=$?
+    [ $code -ne 124 ] || code=$late
     echo "$code $name/$case" >>"$out/cases.txt"
   }
-  export -f run_case
-  export build out limit=150
-  mkdir -p "$out/cases"
-  : >"$out/cases.txt"
-  for name in "${tests[@]}"; do
-    timeout 20 "$build/tests/test.gpu.$name" --list_content 2>&1 | sed -n 's/^\([A-Za-z0-9_]*\)\*.*/\1/p' | sed "s/^/$name /"
-  done | xargs -P "$(n=$(nproc); echo $((n < 12 ? n : 12)))" -L 1 bash -c 'run_case "$@"' _
+  export -f run_case guarded end_session planted
+  export build out kPlantedLimit cases_end=$((EPOCHSECONDS + $(left) / 2))
+  cases_at_once=$(nproc)
+  [ "$cases_at_once" -lt 12 ] || cases_at_once=12
+  list_cases | xargs -P "$cases_at_once" -L 1 bash -c 'run_case "$@"' _ &
+  cases_job=$!
+  wait $cases_job
+  cases_job=
   summary() {
-    local bad
-    bad=$(grep -cv '^0 ' "$out/cases.txt")
-    echo "$(grep -c '^0 ' "$out/cases.txt") cases passed, $bad did not (77: skipped, 124 or 137: timed out)"
-    grep -v '^0 ' "$out/cases.txt" | while read -r code case; do
-      printf '\n--- %s: exit %s\n' "$case" "$code"
-      head -n 12 "$out/cases/${case/\//.}.log" | cut -c 1-300
+    local code case
+    echo "$(grep -c '^0 ' "$out/cases.txt") cases passed, $(grep -cv '^0 ' "$out/cases.txt") did not"
+    for code in $(grep -v '^0 ' "$out/cases.txt" | cut -d ' ' -f 1 | sort -u); do
+      echo "$(meaning "$code") ($code): $(sed -n "s/^$code //p" "$out/cases.txt" | sort | tr '\n' ' ')" | fold -s -w 300
     done
+    grep -v '^0 ' "$out/cases.txt" | sort -k 2 | while read -r code case; do
+      [ "$code" != left_out ] || continue
+      printf '\n--- %s: exit %s (%s)\n' "$case" "$code" "$(meaning "$code")"
+      head -n 12 "$out/cases/${case/\//.}.log" | cut -c 1-300
+    done >"$out/cases/summary"
+    [ ! -s "$out/cases/summary" ] || cat "$out/cases/summary"
     ! grep -qvE '^(0|77) ' "$out/cases.txt"
   }
-  export -f summary
+  export -f summary meaning
   step cases 20 bash -c summary
+  sed -n 's|^left_out \(.*\)|\1|p' "$out/cases.txt" >>"$out/left_out"
 fi
 wait
 
@@ -223,16 +323,50 @@ if command -v compute-sanitizer >/dev/null && [ -z "${EFLOW_CHECK_REHEARSAL:-}" 
 fi
 
 {
-  printf '\n## Summary\n\n%d s. ' $((SECONDS - begin))
-  if [ -s "$out/failed" ]; then printf 'Failed: %s\n' "$(paste -sd' ' "$out/failed")"; else echo 'All steps passed.'; fi
+  printf '\n## Summary\n\n%d s. ' "$(passed)"
+  if [ -s "$out/failed" ]; then printf 'Failed: %s.\n' "$(paste -sd'|' "$out/failed" | sed 's/|/, /g')"; else echo 'All steps passed.'; fi
+  [ ! -s "$out/left_out" ] || printf 'Left out: %s.\n' "$(paste -sd'|' "$out/left_out" | sed 's/|/, /g')"
 } | tee -a "$report"
-if [ -d "$out/cases" ]; then tar czf "$out/cases.tar.gz" -C "$out" cases && rm -rf "$out/cases"; fi
-tar czf "$out/logs.tar.gz" -C "$out" logs && rm -rf "$out/logs"
+tar czf "$out/cases.tar.gz" -C "$out" cases
+tar czf "$out/logs.tar.gz" -C "$out" logs
 echo "$report"
-if [ -n "${EFLOW_CHECK_REHEARSAL:-}" ]; then
-  for section in 'injected.hang: exit 124' 'injected.crash: exit 139' 'cases: exit' 'step.sprites.bf16: exit 0' 'Summary'; do
-    grep -q "^## $section" "$report" || { echo "the report lacks \"$section\"" >&2; exit 1; }
+status=0
+[ ! -s "$out/failed" ] || status=1
+
+# What the report of a rehearsal lacks.
+rehearsal_faults() {
+  local part name
+  for part in 'injected.hang: exit 124' 'injected.deaf: exit 137' 'injected.crash: exit 139' 'injected.child: exit 0' 'machine: exit 0' \
+    'cases: exit' 'Summary'; do
+    grep -q "^## $part" "$report" || echo "\"## $part\""
   done
-  exit 0
+  for name in "${tests[@]}"; do
+    grep -qE "^[0-9a-z_]+ $name/" "$out/cases.txt" || echo "a case of test.gpu.$name"
+    grep -qE "^127 $name/" "$out/cases.txt" && echo "the cases of test.gpu.$name"
+  done
+  # Every case and every step is in the report or among those left out; only those with a fault hung or crashed.
+  while read -r code name; do
+    case $(planted "$name"):$code in
+      hang:124 | crash:[1-9]* | illegal:[1-9]* | *:left_out) ;;
+      :124 | :137 | :13[0-9]) echo "an ordinary end of $name, which has no fault (exit $code)" ;;
+      hang:* | crash:* | illegal:*) echo "the fault planted in $name (exit $code)" ;;
+    esac
+  done <"$out/cases.txt"
+  for name in jit.overheads step.{sprites.{f32,bf16}{,.graphs},trace,B,B.graphs} glga.{d128.bf16,d64.bf16,d128.f32} walk.{forward{,.bulk},queries,keys}; do
+    case $(planted "$name") in
+      hang) part='exit 124 (timed out)' ;;
+      crash) part='exit 139 (crashed, signal SEGV)' ;;
+      illegal) part='exit [1-9][0-9]* (failed)' ;;
+      *) part='exit 0 (passed)' ;;
+    esac
+    grep -q "^## $name: $part" "$report" || grep -qx "$name" "$out/left_out" || echo "\"## $name: $part\""
+  done
+  [ "$(left)" -ge -12 ] || echo "an end within the budget of $budget s"
+}
+if [ -n "${EFLOW_CHECK_REHEARSAL:-}" ]; then
+  faults=$(rehearsal_faults)
+  [ -z "$faults" ] || { sed 's/^/the report lacks /' <<<"$faults" >&2; exit 1; }
+  status=0
 fi
-[ ! -s "$out/failed" ]
+rm -rf "$out"/{cases,logs}
+exit $status

@@ -76,9 +76,13 @@ namespace {
 
 /// Launches the products of both batch dimensions, in slices that a GPU's grid can hold.
 /// in, out: bytes of an element of A and B, and of C.
-void launch_on_gpu(Device& device, const jit::KernelSpec& spec, args::Gemm g, std::size_t in,
+void launch_on_gpu(Device& device, jit::KernelSpec spec, args::Gemm g, std::size_t in,
                    std::size_t out) {
-  const args::GemmGrid grid = args::gemm_gpu_grid(g);
+  const bool large = args::gemm_gpu_is_large(g, static_cast<long long>(in));
+  const char* const name = large ? "gemm_large" : "gemm";
+  spec.text = jit::text_id(name);
+  const args::GemmGrid grid =
+      args::gemm_gpu_grid(g, large ? args::kLargeGemmTile : args::kGemmTile);
   const long long most = device.block_shape().most_yz;
   const auto moved = [](auto* memory, std::int64_t elements, std::size_t bytes) {
     using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(memory)>>,
@@ -94,7 +98,7 @@ void launch_on_gpu(Device& device, const jit::KernelSpec& spec, args::Gemm g, st
       now.b = moved(g.b, y * g.b_bs[0] + z * g.b_bs[1], in);
       now.c = moved(g.c, y * g.c_bs[0] + z * g.c_bs[1], out);
       if (g.aux) now.aux = moved(g.aux, y * g.c_bs[0] + z * g.c_bs[1], out);
-      device.launch("gemm", spec, {grid.x, now.batch[0], now.batch[1]}, now);
+      device.launch(name, spec, {grid.x, now.batch[0], now.batch[1]}, now);
     }
   }
 }

@@ -58,21 +58,42 @@ inline void gemm_fold(Gemm& g) {
   }
 }
 
-/// Tile of C that one GPU block computes.
-inline constexpr int kGemmBlockRows = 128, kGemmBlockColumns = 64;
+/// Tile of C that one GPU block computes, and how many tiles along k its pipeline holds.
+struct GemmTile {
+  int rows, columns, stages;
+};
+inline constexpr GemmTile kGemmTile{128, 64, 2}, kLargeGemmTile{128, 128, 3};
+
+/// Blocks of a problem along m and n.
+constexpr long long gemm_gpu_blocks(long long size, int tile) {
+  return (size + tile - 1) / tile;
+}
+
+/// Whether a product is computed by gemm_large, in large tiles: if these are enough for every
+/// multiprocessor of an H100, and the last ones along n are not mostly empty. Not f64: its sums
+/// would take all registers.
+constexpr bool gemm_gpu_is_large(const Gemm& g, long long element_bytes) {
+  constexpr long long kProcessors = 132;
+  const long long columns = gemm_gpu_blocks(g.n, kLargeGemmTile.columns);
+  const long long narrow = gemm_gpu_blocks(g.n, kGemmTile.columns) * kGemmTile.columns;
+  return element_bytes <= 4 && 8 * columns * kLargeGemmTile.columns <= 9 * narrow &&
+         gemm_gpu_blocks(g.m, kLargeGemmTile.rows) * columns * g.batch[0] * g.batch[1] >=
+             kProcessors;
+}
 
 /// Divides the launch into GPU blocks. Sets g.blocks_m and g.blocks_n; may fold g's batch.
-inline GemmGrid gemm_gpu_grid(Gemm& g) {
+inline GemmGrid gemm_gpu_grid(Gemm& g, GemmTile tile) {
   gemm_fold(g);
-  g.blocks_m = (g.m + kGemmBlockRows - 1) / kGemmBlockRows;
-  g.blocks_n = (g.n + kGemmBlockColumns - 1) / kGemmBlockColumns;
+  g.blocks_m = gemm_gpu_blocks(g.m, tile.rows);
+  g.blocks_n = gemm_gpu_blocks(g.n, tile.columns);
   return {g.blocks_m * g.blocks_n, g.batch[0], g.batch[1]};
 }
 
-/// Bytes of shared memory of a block on a GPU: two stages of a tile of A and one of B, 64 bytes along k.
-constexpr long long gemm_gpu_shared_bytes(long long element_bytes) {
+/// Bytes of shared memory of a block on a GPU: in each stage a tile of A and one of B, 64 bytes
+/// along k.
+constexpr long long gemm_gpu_shared_bytes(GemmTile tile, long long element_bytes) {
   const long long depth = (64 / element_bytes + 15) / 16 * 16;
-  return 2 * (kGemmBlockRows + kGemmBlockColumns) * depth * element_bytes;
+  return tile.stages * (tile.rows + tile.columns) * depth * element_bytes;
 }
 
 /// Divides the launch for a pool of `threads`, each of which takes an equal, contiguous run of

@@ -329,4 +329,10 @@ void gemm(const Block& block, const Gemm& g) {
   }
 }
 
+/// A GPU's text has larger tiles under this name.
+template <class T, class O>
+void gemm_large(const Block& block, const Gemm& g) {
+  gemm<T, O>(block, g);
+}
+
 }  // namespace EFLOW_TEXT

@@ -14,14 +14,18 @@ template <class T, class O>
 void run_text(const void* block, const void* args) {
   gemm<T, O>(*static_cast<const Block*>(block), *static_cast<const Gemm*>(args));
 }
+template <class T, class O>
+void run_large(const void* block, const void* args) {
+  gemm_large<T, O>(*static_cast<const Block*>(block), *static_cast<const Gemm*>(args));
+}
 
 }  // namespace
 
 extern const GemmEntries kGemmEntries;
-const GemmEntries kGemmEntries = {{run_text<float, float>},
-                                  {run_text<bf16, float>},
-                                  {run_text<bf16, bf16>},
-                                  {run_text<double, double>}};
+const GemmEntries kGemmEntries = {{run_text<float, float>},  {run_text<bf16, float>},
+                                  {run_text<bf16, bf16>},    {run_text<double, double>},
+                                  {run_large<float, float>}, {run_large<bf16, float>},
+                                  {run_large<bf16, bf16>}};
 
 }  // namespace EFLOW_TEXT
 

@@ -7,4 +7,5 @@ struct GemmEntry {
 };
 struct GemmEntries {
   GemmEntry f32, bf16_f32, bf16, f64;
+  GemmEntry large_f32, large_bf16_f32, large_bf16;
 };

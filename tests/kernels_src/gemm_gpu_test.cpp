@@ -21,15 +21,21 @@ using eflow::test::Case;
 using eflow::test::Gemm;
 namespace emulated = eflow::emulated;
 
+using eflow::args::GemmTile;
+using eflow::args::kGemmTile;
+using eflow::args::kLargeGemmTile;
+
 template <class T, class O>
-void check(const GemmEntry& entry, const Case& c, emulated::Schedule schedule) {
+void check(const GemmEntry& entry, const Case& c, emulated::Schedule schedule,
+           GemmTile tile = kGemmTile) {
   emulated::Launch launch;
-  launch.shared_bytes = static_cast<std::size_t>(eflow::args::gemm_gpu_shared_bytes(sizeof(T)));
+  launch.shared_bytes =
+      static_cast<std::size_t>(eflow::args::gemm_gpu_shared_bytes(tile, sizeof(T)));
   launch.schedule = schedule;
   emulated::Outcome outcome;
   const std::string fault = eflow::test::gemm_fault<T, O>(c, [&](const Gemm& args) {
     Gemm g = args;
-    const eflow::args::GemmGrid grid = eflow::args::gemm_gpu_grid(g);
+    const eflow::args::GemmGrid grid = eflow::args::gemm_gpu_grid(g, tile);
     launch.x = grid.x;
     launch.y = grid.y;
     launch.z = grid.z;
@@ -61,7 +67,9 @@ const Case kCases[] = {
      .gap = 3},
     {.m = 33, .n = 64, .k = 24, .alpha = -2, .beta = 1, .gap = 8},
     {.m = 20, .n = 16, .k = 24, .beta = 0.25, .batch0 = 2, .batch1 = 2, .heads = true},
-    {.m = 48, .n = 40, .k = 16, .batch0 = 3, .b_shared = true}};
+    {.m = 48, .n = 40, .k = 16, .batch0 = 3, .b_shared = true},
+    {.m = 129, .n = 250, .k = 150, .b_transposed = true, .bias = true, .gelu = true},
+    {.m = 260, .n = 131, .k = 97, .a_transposed = true, .beta = 1}};
 
 }  // namespace
 
@@ -71,6 +79,33 @@ BOOST_DATA_TEST_CASE(with_matrix_instructions, boost::unit_test::data::make(kCas
   check<bfloat16, float>(entries.bf16_f32, c, {.last_first = true, .late_copies = true});
   check<bfloat16, bfloat16>(entries.bf16, c, {.last_first = true, .late_copies = false});
   check<double, double>(entries.f64, c, {.last_first = false, .late_copies = true});
+}
+
+BOOST_DATA_TEST_CASE(in_large_tiles, boost::unit_test::data::make(kCases), c) {
+  const GemmEntries& entries = eflow_text_emulated_80_8::kGemmEntries;
+  check<float, float>(entries.large_f32, c, {.last_first = true, .late_copies = true},
+                      kLargeGemmTile);
+  check<bfloat16, float>(entries.large_bf16_f32, c, {.last_first = false, .late_copies = true},
+                         kLargeGemmTile);
+  check<bfloat16, bfloat16>(entries.large_bf16, c, {.last_first = true, .late_copies = false},
+                            kLargeGemmTile);
+}
+
+BOOST_AUTO_TEST_CASE(large_tiles_are_for_products_that_fill_them) {
+  const auto is_large = [](long long m, long long n, long long batch, long long bytes) {
+    Gemm g{};
+    g.m = m;
+    g.n = n;
+    g.k = 64;
+    g.batch[0] = batch;
+    g.batch[1] = 1;
+    return eflow::args::gemm_gpu_is_large(g, bytes);
+  };
+  BOOST_TEST(is_large(2048, 1152, 1, 2));  // 16 x 9 tiles
+  BOOST_TEST(is_large(128, 128, 132, 4));
+  BOOST_TEST(!is_large(128, 128, 131, 4));  // fewer than multiprocessors
+  BOOST_TEST(!is_large(8192, 192, 4, 2));   // half of the last tiles would be empty
+  BOOST_TEST(!is_large(2048, 1152, 1, 8));  // f64
 }
 
 BOOST_AUTO_TEST_CASE(without_matrix_instructions) {

@@ -22,17 +22,19 @@ struct GlgaCase {
   /// Extra channels per row beyond q, k and v, which then are views of one tensor; negative: three
   /// separate tensors.
   std::int64_t spare = -1;
+  GlgaGateKind gates = GlgaGateKind::kRow;  ///< kRow: one per token
+  bool normed = true;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const GlgaCase& c) {
   return out << c.dtype << ", " << c.samples << " x " << c.tokens << " tokens, " << c.heads << " x "
              << c.head << " channels, radius " << c.radius << ", kept " << c.kept_percent
              << " %, local " << static_cast<int>(c.local) << ", global " << c.global << ", spare "
-             << c.spare;
+             << c.spare << ", gates " << static_cast<int>(c.gates) << ", normed " << c.normed;
 }
 
 inline GlgaOptions options_of(const GlgaCase& c, const DevicePtr& device) {
-  GlgaOptions options{.local = c.local, .global = c.global, .radius = c.radius};
+  GlgaOptions options{.local = c.local, .global = c.global, .normed = c.normed, .radius = c.radius};
   if (c.kept_percent == 0) return options;
   options.kept_percent = c.kept_percent;
   const std::int64_t apart = 100 / c.kept_percent;
@@ -56,20 +58,29 @@ inline Tensors split_qkv(const GlgaCase& c, const Tensors& x) {
   return parts;
 }
 
+/// Those, the gates and the weights of both norms; without gates or norms, fewer.
+inline std::vector<Shape> shapes_of_inputs(const GlgaCase& c) {
+  std::vector<Shape> shapes = shapes_of_qkv(c);
+  if (c.gates == GlgaGateKind::kRow) shapes.push_back({c.samples, c.tokens, 2, 1, 1});
+  if (c.gates == GlgaGateKind::kChannel)
+    shapes.push_back({c.samples, c.tokens, 2, c.heads, c.head});
+  if (c.normed) shapes.insert(shapes.end(), 2, {c.heads * c.head});
+  return shapes;
+}
+
 /// The output and all gradients.
 inline std::vector<Values> run_glga(const DevicePtr& device, DType dtype, const GlgaCase& c,
                                     bool fused) {
   const GlgaOptions options = options_of(c, device);
-  std::vector<Shape> shapes = shapes_of_qkv(c);
-  const std::size_t gates = shapes.size();
-  shapes.insert(shapes.end(),
-                {{c.samples, c.tokens, 2, 1, 1}, {c.heads * c.head}, {c.heads * c.head}});
+  const std::vector<Shape> shapes = shapes_of_inputs(c);
+  const std::size_t gates = shapes_of_qkv(c).size(),
+                    weights = gates + (c.gates == GlgaGateKind::kNone ? 0 : 1);
   Tensors x;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     std::vector<double> values(static_cast<std::size_t>(element_count(shapes[i])));
     for (std::size_t j = 0; j < values.size(); ++j)
       values[j] = std::sin(1.7 * static_cast<double>(j) + static_cast<double>(i)) * 0.8 +
-                  (i > gates ? 1 : 0);
+                  (i >= weights ? 1 : 0);
     const NoGrad off;
     // Rounded to the narrow type, for both sides.
     const Tensor rounded = cast(Tensor::from(values, shapes[i], device), c.dtype);
@@ -77,9 +88,11 @@ inline std::vector<Values> run_glga(const DevicePtr& device, DType dtype, const 
     x.back().set_requires_grad();
   }
   const Tensors qkv = split_qkv(c, x);
-  if (fused) BOOST_REQUIRE(prepare_glga(qkv[0], x[gates], options, true));
+  const Tensor gate = weights > gates ? x[gates] : Tensor();
+  if (fused) BOOST_REQUIRE(prepare_glga(qkv[0], gate, options, true));
   const auto op = fused ? glga : glga_composition;
-  const Tensor y = op(qkv[0], qkv[1], qkv[2], x[gates], x[gates + 1], x[gates + 2], options);
+  const Tensor y = op(qkv[0], qkv[1], qkv[2], gate, c.normed ? x[weights] : Tensor(),
+                      c.normed ? x[weights + 1] : Tensor(), options);
   backward(sum(square(y)));
   std::vector<Values> out{y.to_vector<double>()};
   // Inputs that do not contribute to the result have no gradient.

@@ -139,12 +139,15 @@ EFLOW_FN void start_chunks(T* to, const View<const T>& view) {
   const int rows = limit(view.rows, Tile::kRows), columns = limit(view.columns, Tile::kColumns);
   EFLOW_ONE_BY_ONE
   for (int begin = 0; begin < kAll; begin += kThreads) {
-    const int i = begin + thread_index();
-    if (begin + kThreads > kAll && i >= kAll) break;
-    const int r = i / 8 / Tile::kChunks * 8 + i % 8, index = i / 8 % Tile::kChunks;
+    // Unsigned: a signed division would take several instructions more.
+    const auto i = static_cast<u32>(begin + thread_index());
+    if (begin + kThreads > kAll && i >= u32{kAll}) break;
+    constexpr u32 kChunks = Tile::kChunks;
+    const int r = static_cast<int>(i / 8 / kChunks * 8 + i % 8),
+              index = static_cast<int>(i / 8 % kChunks);
     const int c = index * Tile::kPerChunk;
-    const int bytes =
-        r < rows ? limit(columns - c, Tile::kPerChunk) * static_cast<int>(sizeof(T)) : 0;
+    const int there = max_of(0, min_of(columns - c, Tile::kPerChunk));
+    const int bytes = r < rows ? there * static_cast<int>(sizeof(T)) : 0;
     const T* const from = bytes == 0 ? view.p : view.p + r * view.row_stride + c;
     if constexpr (kArch >= 80) {
       copy_async(to + Tile::chunk(r, index), from, bytes);

@@ -40,6 +40,9 @@ endforeach()
 
 add_library(eflow_fake_nvrtc SHARED support/cuda/fake_nvrtc.cpp)
 target_link_libraries(eflow_fake_nvrtc PRIVATE eflow_options)
+# Next to the driver that executes nothing: scripts/gpu_check.sh --rehearse.
+set_target_properties(eflow_fake_nvrtc PROPERTIES OUTPUT_NAME nvrtc
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/do_nothing)
 
 add_library(eflow_emulated_gpu STATIC
   support/cuda/emulated_gpu.cpp

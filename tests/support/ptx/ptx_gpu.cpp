@@ -22,6 +22,7 @@ struct Machine final : ptx::GlobalMemory {
   std::mutex loading;
   std::deque<ptx::Program> loaded;
   long long launches = 0;
+  std::map<std::string, long long> launched;
   ptx::Counts counts;
   std::vector<PtxGpu::Profiled> profiles;
   PtxGpu::Config config;
@@ -70,6 +71,7 @@ int launch(const jit::CuLaunchConfig* config, jit::CuFunction function, void** p
   } catch (const ptx::Fault& fault) {
     throw DeviceError(fault.what());
   }
+  ++machine->launched[program_of(function).kernel];
   if (profiler) machine->profiles.push_back({now.threads, profiler->profile()});
   return 0;
 }
@@ -175,6 +177,9 @@ long long PtxGpu::launches() const {
 }
 const ptx::Counts& PtxGpu::counts() const {
   return state_->here.counts;
+}
+const std::map<std::string, long long>& PtxGpu::launched() const {
+  return state_->here.launched;
 }
 const std::vector<PtxGpu::Profiled>& PtxGpu::profiles() const {
   return state_->here.profiles;

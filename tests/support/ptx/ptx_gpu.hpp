@@ -4,6 +4,7 @@
 // only through the driver. So what runs is the compiler's output, with the launch geometry and
 // arguments of a real GPU; it cannot show speed, nor what ptxas does. It is slow: use small tensors.
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,8 @@ class PtxGpu {
   };
   /// Of the launches so far, in order.
   [[nodiscard]] const std::vector<Profiled>& profiles() const;
+  /// How often each kernel ran, by the C++ name of its specialisation.
+  [[nodiscard]] const std::map<std::string, long long>& launched() const;
   /// Number of kernels loaded so far.
   [[nodiscard]] long long kernels() const;
 
