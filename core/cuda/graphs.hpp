@@ -1,10 +1,11 @@
 #pragma once
 // Runs the work of a stream as CUDA graphs. While gathering, work is recorded instead of issued,
-// until the host needs a result or there is enough for the device to begin. A sequence of work that was seen before then runs as one graph,
-// which is kept: of a later sequence of the same structure only the parameters that differ
-// (addresses, random keys, the learning rate) are given to the driver. If a library product
-// differs, whose kernels only the library knows, the sequence is captured again and updates the
-// kept graph as a whole. A sequence that is seen for the first time is issued without a graph.
+// until the host needs a result or there is enough for the device to begin. A sequence of work that
+// was seen before then runs as one graph, which is kept: of a later sequence of the same structure
+// only the parameters that differ (addresses, random keys, the learning rate) are given to the
+// driver. If a library product differs, whose kernels only the library knows, the sequence is
+// captured again and updates the kept graph as a whole. A sequence that is seen for the first time
+// is issued without a graph.
 
 #include <functional>
 #include <map>
