@@ -190,7 +190,8 @@ Run decode_logic(Instruction& in, const std::string& name, std::vector<std::stri
     return t.bits == 32 ? lanewise<u32, [](u32 x) { return ~x; }, u32>
                         : lanewise<std::uint16_t, [](u32 x) { return ~x; }, u32>;
   }
-  if (name == "shl") return t.bits == 64 ? kLeft<u64> : t.bits == 32 ? kLeft<u32> : nullptr;
+  if (name == "shl")
+    return t.bits == 64 ? kLeft<u64> : t.bits == 32 ? kLeft<u32> : kLeft<std::uint16_t>;
   if (name == "shr") {
     if (t.kind == 's')
       return t.bits == 64   ? kRight<std::int64_t>
