@@ -49,8 +49,8 @@ class ParameterList {
   /// The sum of the terms, f64 [1].
   [[nodiscard]] static Tensor total_of(const Tensor& block_squares);
   /// Applies one update with the gradients of the last squared_norm() or block_squares() call, and
-  /// releases them. squared_norm: the sum of squares of all gradients, which determines the clipping; if it is not
-  /// finite, nothing changes. Does not wait for the device. Throws InvalidArgument if
+  /// releases them. squared_norm: the sum of squares of all gradients, which determines the
+  /// clipping; if it is not finite, nothing changes. Does not wait for the device. Throws InvalidArgument if
   /// squared_norm() was not called since the last update or step is < 1.
   void update(const ListStep& step, const Tensor& squared_norm);
 

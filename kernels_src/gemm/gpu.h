@@ -1,8 +1,8 @@
 #pragma once
 // GEMM on a GPU. A block computes a tile of C of one problem, kGemmTile or, for products of many
-// tiles, kLargeGemmTile, and walks k in tiles of 64 bytes per row. Operands are loaded in their memory order: along rows if k
-// is contiguous, otherwise along columns; the product (mma_AB, mma_ABt, mma_AtB) is chosen to
-// match. Tested with an emulated GPU in tests/kernels_src/gemm_gpu_test.cpp.
+// tiles, kLargeGemmTile, and walks k in tiles of 64 bytes per row. Operands are loaded in their
+// memory order: along rows if k is contiguous, otherwise along columns; the product (mma_AB,
+// mma_ABt, mma_AtB) is chosen to match. Tested with an emulated GPU in tests/kernels_src/gemm_gpu_test.cpp.
 
 #include "eflow/kernels_src/args/gemm.h"
 #include "eflow/kernels_src/tile/matrix.h"

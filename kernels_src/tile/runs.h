@@ -15,9 +15,9 @@
 //     put(row, i, value(row, i)) for the elements of every row, as each_cell
 //   each_part<C>(team, parts, width, f);              as that of parts.h, for pairs: runs of N / 2 of them
 //
-// If not `aligned`, all of these take single elements. What load returns has the operators of a pack;
-// mapped(f, a, ...) is f(a, ...) of single elements, of packs as they are. Its type is `auto`: a Pack<C>
-// is one number on a GPU. A thread may evaluate several value() before it passes the first to put();
+// If not `aligned`, all of these take single elements. What load returns has the operators of a pack,
+// but its type has to be `auto`: a Pack<C> is one number on a GPU. mapped(f, a, ...) calls f for each
+// element of runs, and once for packs. A thread may evaluate several value() before it passes the first to put();
 // updating in place is allowed.
 
 #include "eflow/kernels_src/tile/parts.h"

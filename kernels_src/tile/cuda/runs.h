@@ -44,6 +44,11 @@ EFLOW_FN auto map_run(F&& f, const V&... v) {
   for (int j = 0; j < N; ++j) out.v[j] = f(element_of<N>(v, j)...);
   return out;
 }
+/// The same number everywhere.
+template <int N, class C>
+EFLOW_FN Run<C, N> run_of(C number) {
+  return map_run<N>([](C v) { return v; }, number);
+}
 template <class F, class C, int N, class... V>
 EFLOW_FN auto mapped(F&& f, const Run<C, N>& first, const V&... others) {
   return map_run<N>(f, first, others...);
@@ -75,10 +80,6 @@ EFLOW_RUN_OPERATOR(/)
 template <class C, int N>
 EFLOW_FN Run<C, N> exp(const Run<C, N>& x) {
   return map_run<N>([](C v) { return exp(v); }, x);
-}
-template <class C, int N>
-EFLOW_FN Run<C, N> sqrt(const Run<C, N>& x) {
-  return map_run<N>([](C v) { return sqrt(v); }, x);
 }
 template <class T, class C, int N>
 EFLOW_FN Run<C, N> rounded(const Run<C, N>& x) {
@@ -159,19 +160,15 @@ EFLOW_FN void store(T* p, RunLane<E, N> i, const Run<C, N>& run) {
   }
   store_bytes<N>(p + i.first, raw);
 }
-/// The same number everywhere.
 template <class T, class C, class E, int N>
 EFLOW_FN void store(T* p, RunLane<E, N> i, C number) {
-  Run<C, N> run;
-  EFLOW_UNROLL
-  for (int j = 0; j < N; ++j) run.v[j] = number;
-  store(p, i, run);
+  store(p, i, run_of<N>(number));
 }
 /// stride: 1, or 0 for one number.
 template <class C, class T, class E, int N>
 EFLOW_FN Run<C, N> load_strided(const T* p, RunLane<E, N> i, Index stride) {
   if (stride != 0) return load<C>(p, i);
-  return map_run<N>([](C v) { return v; }, load<C>(p, Lane<E>{0}));
+  return run_of<N>(load<C>(p, Lane<E>{0}));
 }
 template <class T, class C, class E, int N>
 EFLOW_FN void store_strided(T* p, RunLane<E, N> i, const Run<C, N>& run, Index) {
@@ -233,9 +230,7 @@ struct RunTeam {
  private:
   template <class C, class F, class Join>
   EFLOW_FN static C join(Index begin, Index end, C start, F&& f, Join&& both) {
-    Run<C, N> all;
-    EFLOW_UNROLL
-    for (int j = 0; j < N; ++j) all.v[j] = start;
+    Run<C, N> all = run_of<N>(start);
     each_in_flight<4, RunLane<C, N>>(begin + N * lane_index(), end, kStep, f,
                                      [&](auto, const Run<C, N>& v) {
                                        EFLOW_UNROLL
