@@ -35,7 +35,7 @@ struct NcclApi;
 /// Runtime.
 struct Options {
   std::string device = "cpu";   ///< device that launches run on, in resolve_device's syntax
-  std::optional<Isa> isa = {};  ///< instruction set of CPU kernels; default: fastest_isa()
+  std::optional<Isa> isa = {};  ///< instruction set of CPU kernels; default: default_isa()
   int threads = 0;              ///< size of the CPU pool; 0 = all threads that the process may use
 
   JitMode mode = JitMode::kOn;

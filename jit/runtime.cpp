@@ -17,12 +17,12 @@
 #include "eflow/jit/emulation/launch.hpp"
 #include "eflow/jit/host/launch.hpp"
 #include "eflow/jit/host/module.hpp"
-#include "eflow/jit/host/multiply_loop.hpp"
 #include "eflow/jit/host/parallel.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/builtin.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
+#include "eflow/jit/kernel/isa.hpp"
 #include "eflow/jit/kernel_builder.hpp"
 #include "eflow/jit/tuned_configs.hpp"
 
@@ -34,7 +34,7 @@ constexpr std::chrono::milliseconds kPollEvery{20};
 
 Isa choose_isa(std::optional<Isa> wanted) {
   const std::vector<Isa> usable = usable_isas();
-  if (!wanted) return fastest_isa();
+  if (!wanted) return default_isa();
   if (std::find(usable.begin(), usable.end(), *wanted) == usable.end()) {
     throw InvalidArgument(str("[jit] instruction set ", name_of(*wanted),
                               " is not supported by this CPU and build; the best is ",

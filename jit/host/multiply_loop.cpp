@@ -1,9 +1,7 @@
 #include "eflow/jit/host/multiply_loop.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
-#include <limits>
 
 namespace eflow::jit {
 namespace {
@@ -120,41 +118,6 @@ double f64_baseline(double seed, std::int64_t rounds) {
   return fma_rounds<double, 16>(seed, rounds);
 }
 
-/// Seconds of one product, the best of several short runs of each loop by turns, so that a change of
-/// frequency or another process cannot decide.
-template <std::size_t kLoops>
-void time_products(const MultiplyLoop (&loops)[kLoops], double (&best)[kLoops]) {
-  constexpr std::int64_t kProducts = 400'000;
-  constexpr int kTurns = 6;
-  std::fill_n(best, kLoops, std::numeric_limits<double>::infinity());
-  volatile double sink = 0;
-  for (int turn = 0; turn < kTurns; ++turn) {
-    for (std::size_t i = 0; i < kLoops; ++i) {
-      const std::int64_t rounds = std::max<std::int64_t>(8, kProducts / loops[i].products);
-      const auto begin = std::chrono::steady_clock::now();
-      sink = sink + loops[i].run(1, rounds);
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-      best[i] =
-          std::min(best[i], seconds.count() / static_cast<double>(rounds * loops[i].products));
-    }
-  }
-}
-
-/// What bf16 instructions must gain over f32 to be used: the conversions around them cost something.
-constexpr double kLeastGain = 1.2;
-
-Isa measured_isa() {
-  const Isa widest = usable_isas().back();
-  if (widest < Isa::kAvx512Bf16) return widest;
-  double seconds[3];
-  time_products(
-      {multiply_loop(DType::kF32, Isa::kAvx512), multiply_loop(DType::kBF16, Isa::kAvx512Bf16),
-       multiply_loop(DType::kBF16, widest)},
-      seconds);
-  if (seconds[0] > kLeastGain * seconds[2]) return widest;
-  return seconds[0] > kLeastGain * seconds[1] ? Isa::kAvx512Bf16 : Isa::kAvx512;
-}
-
 }  // namespace
 
 MultiplyLoop multiply_loop(DType dtype, Isa isa) {
@@ -169,11 +132,6 @@ MultiplyLoop multiply_loop(DType dtype, Isa isa) {
 #endif
   static_cast<void>(isa);
   return f64 ? MultiplyLoop{f64_baseline, kChains * 2} : MultiplyLoop{f32_baseline, kChains * 4};
-}
-
-Isa fastest_isa() {
-  static const Isa isa = measured_isa();
-  return isa;
 }
 
 }  // namespace eflow::jit

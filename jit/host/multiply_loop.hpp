@@ -1,7 +1,5 @@
 #pragma once
-// Loops of multiply-adds that do nothing else: what an instruction set can do at most. Of two
-// instructions for one product the faster one differs between CPUs (bf16 dot products run at twice
-// the rate of f32 on some, at half of it on others), so it is measured, not looked up.
+// Loops of multiply-adds that do nothing else: what an instruction set can do at most.
 
 #include <cstdint>
 
@@ -22,11 +20,6 @@ struct MultiplyLoop {
 /// The loop of an instruction set, which this CPU must support. dtype: kF32, kF64, or kBF16 (f32 sums
 /// of bf16 products), which is f32 below kAvx512Bf16.
 [[nodiscard]] MultiplyLoop multiply_loop(DType dtype, Isa isa);
-
-/// The instruction set for this CPU's kernels: the widest, but without bf16 instructions that are
-/// slower than f32 on widened operands. Measured once per process, in less than a millisecond.
-/// Threads: may be called concurrently.
-[[nodiscard]] Isa fastest_isa();
 
 }  // namespace eflow::jit
 

@@ -1,9 +1,12 @@
 #include "eflow/jit/kernel/isa.hpp"
 
+#include <cstring>
 #include <sstream>
 
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -75,6 +78,24 @@ std::vector<Isa> usable_isas() {
   }
 #endif
   return out;
+}
+
+Isa default_isa() {
+  const Isa widest = usable_isas().back();
+#if defined(__x86_64__)
+  unsigned words[3] = {}, highest = 0;  // the vendor's 12 letters lie in ebx, edx, ecx
+  if (__get_cpuid(0, &highest, &words[0], &words[2], &words[1]) == 0) return widest;
+  char vendor[sizeof words];
+  std::memcpy(vendor, words, sizeof words);
+  return default_isa(widest, {vendor, sizeof vendor});
+#else
+  return widest;
+#endif
+}
+
+Isa default_isa(Isa widest, std::string_view vendor) {
+  const bool has_fast_dot = vendor == "AuthenticAMD" || vendor == "HygonGenuine";
+  return widest == Isa::kAvx512Bf16 && !has_fast_dot ? Isa::kAvx512 : widest;
 }
 
 std::vector<std::string> compile_flags(Isa isa) {

@@ -25,6 +25,16 @@ enum class Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kAmx };
 /// the matrix unit, for all threads of the process; a kernel that refuses it takes kAmx away.
 [[nodiscard]] std::vector<Isa> usable_isas();
 
+/// The instruction set for this CPU's kernels unless told otherwise. It decides the last bits of
+/// results, so ranks, restarts and other machines of the same kind must arrive at the same one:
+/// features and maker decide, never a measurement.
+[[nodiscard]] Isa default_isa();
+
+/// The same for a CPU whose best set is `widest`; vendor: of cpuid leaf 0, such as "AuthenticAMD".
+/// `widest`, but not kAvx512Bf16 where its dot products run at half the rate of f32, as on CPUs of
+/// Intel; AMD's run at twice that rate.
+[[nodiscard]] Isa default_isa(Isa widest, std::string_view vendor);
+
 /// The flags for compiling a text at run time; the same as for the built-in texts.
 [[nodiscard]] std::vector<std::string> compile_flags(Isa isa);
 

@@ -4,10 +4,10 @@
 #include "eflow/jit/cuda/driver.hpp"
 #include "eflow/jit/cuda/nccl_api.hpp"
 #include "eflow/jit/host/module.hpp"
-#include "eflow/jit/host/multiply_loop.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/kernel/build_request.hpp"
 #include "eflow/jit/kernel/compiler.hpp"
+#include "eflow/jit/kernel/isa.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
 
 namespace eflow::jit {
@@ -20,7 +20,7 @@ void cpu(const Options& options, std::ostream& out) {
   std::string names;
   for (const Isa isa : usable_isas()) names += str(names.empty() ? "" : ", ", name_of(isa));
   out << "cpu             " << names << "; using "
-      << name_of(options.isa ? *options.isa : fastest_isa()) << " on "
+      << name_of(options.isa ? *options.isa : default_isa()) << " on "
       << (options.threads > 0 ? options.threads : available_threads()) << " threads\n";
 }
 

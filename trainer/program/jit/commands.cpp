@@ -6,7 +6,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/kernel_registry.hpp"
-#include "eflow/jit/host/multiply_loop.hpp"
+#include "eflow/jit/kernel/isa.hpp"
 #include "eflow/trainer/program/jit/command_line.hpp"
 
 namespace eflow::jit {
@@ -64,7 +64,7 @@ void CommandLine::refuse(const std::vector<std::string>& names, const std::strin
 
 Target parse_target(const std::string& text, const Options& options) {
   if (text.empty() || text == "cpu") {
-    return {Backend::kHost, std::string(name_of(options.isa ? *options.isa : fastest_isa()))};
+    return {Backend::kHost, std::string(name_of(options.isa ? *options.isa : default_isa()))};
   }
   if (isa_from_name(text)) return {Backend::kHost, text};
   const bool ptx = text.starts_with(kPtxArchPrefix);
