@@ -27,8 +27,10 @@
 #include "eflow/jit/options.hpp"
 #include "eflow/nn/layers/patch.hpp"
 #include "eflow/nn/optim/fused_update.hpp"
+#include "eflow/tests/support/cuda/hopper_configs.hpp"
 #include "eflow/tests/support/default_device.hpp"
 #include "eflow/tests/support/ptx/ptx_gpu.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 
 using namespace eflow;
 
@@ -201,8 +203,9 @@ std::vector<Case> memory_cases() {
   return cases;
 }
 
+constexpr std::int64_t kTokens = 512;  // of an attention
+
 Case attention_case(DType dtype, std::int64_t head, std::int64_t radius, int kept_percent) {
-  constexpr std::int64_t kTokens = 512;
   const Shape shape{1, kTokens, 1, head};
   return {str(kTokens, " tokens, window ", 2 * radius + 1),
           [=] {
@@ -259,9 +262,9 @@ void profile(const test::PtxGpu& gpu, const Case& c, Rows* rows) {
   const Tensors in = c.inputs();
   const auto trace = std::make_shared<Trace>();
   const std::size_t before = gpu.profiles().size();
-  gpu.device()->set_trace(trace);
+  default_device()->set_trace(trace);
   run(c, in);
-  gpu.device()->set_trace(nullptr);
+  default_device()->set_trace(nullptr);
   const std::vector<std::string> names = trace->kernel_names();
   EFLOW_ASSERT(names.size() == gpu.profiles().size() - before);
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -269,6 +272,25 @@ void profile(const test::PtxGpu& gpu, const Case& c, Rows* rows) {
     test::PtxGpu::Profiled& row = (*rows)[{names[i], c.shape}];
     if (row.profile.memory < launch.profile.memory) row = launch;
   }
+}
+
+/// Attention whose walks use products of warpgroups, with or without bulk copies.
+void profile_hopper(const test::PtxGpu& gpu, std::int64_t head, bool bulk, Rows* rows) {
+  constexpr std::int64_t kRadius = 128;
+  const test::TempDir cache;
+  jit::Options options = gpu.options();
+  options.cache.named = cache.path();
+  options.tune = jit::TuneMode::kLookup;
+  const test::DefaultDevice device(make_device(options));
+  const GlgaSignature call{.backend = jit::Backend::kCuda,
+                           .dtype = kBF16,
+                           .head = head,
+                           .gates = GlgaGateKind::kRow,
+                           .kept = false,
+                           .queries = kTokens};
+  static_cast<void>(
+      test::choose_hopper_configs(default_device()->runtime(), call, {.radius = kRadius}, bulk));
+  profile(gpu, attention_case(kBF16, head, kRadius, 0), rows);
 }
 
 std::string percent(double share) {
@@ -312,19 +334,31 @@ int main(int argc, char** argv) try {
   const test::DefaultDevice device(gpu.device());
   jit::KernelBuilder builder(jit::Options::from_environment());
   define_kernels(builder.definitions());
-  const auto section = [&](const char* title, const std::vector<Case>& cases,
-                           std::string_view family) {
-    Rows rows;
-    for (const Case& c : cases) profile(gpu, c, &rows);
+  const auto section = [&](const char* title, Rows rows, std::string_view family) {
     std::erase_if(rows, [&](const auto& row) { return !row.first.first.starts_with(family); });
     std::cout << "## " << title << "\n\n";
     print(rows, builder, word);
     std::cout << '\n';
   };
+  const auto rows_of = [&](const std::vector<Case>& cases) {
+    Rows rows;
+    for (const Case& c : cases) profile(gpu, c, &rows);
+    return rows;
+  };
   const bool products = word.starts_with("gemm"), attention = word.starts_with("glga");
-  if (!products && !attention) section("Kernels that move memory", memory_cases(), "");
-  if (products || word.empty()) section("Products without cuBLASLt", product_cases(), "gemm");
-  if (attention || word.empty()) section("Attention", attention_cases(), "glga_");
+  if (!products && !attention) section("Kernels that move memory", rows_of(memory_cases()), "");
+  if (products || word.empty())
+    section("Products without cuBLASLt", rows_of(product_cases()), "gemm");
+  if (!attention && !word.empty()) return 0;
+  section("Attention", rows_of(attention_cases()), "glga_");
+  Rows hopper;
+  for (const std::int64_t head : {64, 128}) {
+    for (const bool bulk : {false, true}) profile_hopper(gpu, head, bulk, &hopper);
+  }
+  std::erase_if(hopper, [](const auto& row) {  // kernels without these tunables, shown above
+    return row.second.profile.group_products == 0;
+  });
+  section("Attention by warpgroups, without and with bulk copies", hopper, "glga_");
   return 0;
 } catch (const std::exception& e) {
   std::cerr << e.what() << '\n';

@@ -207,6 +207,12 @@ void Communicator::poll_related() {
   for (Communicator* part : groups_) part->poll_all();
 }
 
+void Communicator::advance() {
+  if (active_.empty()) return;
+  check_device();
+  poll_related();
+}
+
 void Communicator::wait(const std::shared_ptr<Pending::State>& state) {
   using Seconds = std::chrono::duration<double>;
   auto last = std::chrono::steady_clock::now();

@@ -121,6 +121,10 @@ class Communicator {
   /// nullptr: messages of device memory must pass through host memory.
   [[nodiscard]] DeviceLink* device_link() const;
 
+  /// Moves on what is on its way, without waiting: for long computations in between, since messages
+  /// may need the processor to move. Throws PeerError.
+  void advance();
+
   /// Tells all others that this rank ends, and why; their waits then throw PeerError. Call before
   /// leaving because of an error of this rank alone. Does nothing after a failure of the
   /// communicator itself. Never throws.

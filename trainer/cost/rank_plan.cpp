@@ -104,10 +104,11 @@ RankPlan plan_ranks(const nn::DiTConfig& model, const RankPlanInput& in) {
   plan.gradient_bytes = 4 * values * others;
   const double saved = (4.0 - in.compute_bytes) * narrow_weights(model);
   plan.weight_bytes = (4 * values - saved) * others * (in.average_each_step ? 2 : 1);
-  // gradients, norm, weights, average, losses, decisions: one message to each other rank.
+  // norm, weights, average, losses, decisions: one message to each other rank; gradients: one for
+  // each bucket.
   // Weights and average are two if a part of them travels as bf16.
   const int of_weights = (saved > 0 ? 2 : 1) * (in.average_each_step ? 2 : 1);
-  plan.messages = (ranks - 1) * (4 + of_weights);
+  plan.messages = (ranks - 1) * (3 + of_weights + std::ceil(values / (in.slice * ranks)));
   if (in.sequence > 1) {
     const double clips = static_cast<double>(in.batch) / static_cast<double>(lanes);
     const double walks = in.passes * 2 / 3;  // forward and backward passes over a clip

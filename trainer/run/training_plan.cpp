@@ -183,6 +183,7 @@ std::string describe_planned(const Config& config, const nn::DiTConfig& model,
   in.micro_batch = std::max<std::int64_t>(
       1, config.train.batch /
              (std::max<std::int64_t>(1, config.train.shards) * config.train.accumulation));
+  in.slice = static_cast<double>(trainer_options(config).slice);
   in.compute_bytes = static_cast<int>(size_of(config.train.precision));
   in.flops_per_s =
       planned.tflops > 0 ? planned.tflops * 1e12 : measure_device_peak(0.2, config.train.precision);
