@@ -13,7 +13,7 @@
 #include "eflow/trainer/data/exact_source.hpp"
 #include "eflow/trainer/ranks/shared_level.hpp"
 #include "eflow/trainer/ranks/step_report.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
 namespace eflow::trainer {
 namespace {

@@ -6,7 +6,7 @@
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/ranks/shared_level.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
 namespace eflow::trainer {
 namespace {

@@ -6,26 +6,32 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
+#include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/ranks/agreement.hpp"
+#include "eflow/trainer/ranks/device_messages.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/parts.hpp"
 #include "eflow/trainer/run/resume.hpp"
 #include "eflow/trainer/saving/tensor_bytes.hpp"
+#include "eflow/trainer/setup/unused_options.hpp"
 #include "eflow/trainer/weights/fit_weights.hpp"
 
 namespace eflow::trainer {
+namespace {
 
-std::string describe_device() {
-  const DevicePtr& device = default_device();
-  const jit::Runtime& runtime = device->runtime();
-  const jit::Target target = runtime.target();
-  return str(device->name(), ", ", target.arch,
-             target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
-                                                   : std::string());
+/// Has the ranks of a lane divide the clips. Fails now rather than at the first step.
+void divide_clips(const RankGrid& grid, std::int64_t sequence, Parts* parts) {
+  static_cast<void>(
+      nn::frames_of_ranks(parts->model->config().grid().t, static_cast<int>(sequence)));
+  parts->model->divide_clips(grid.lane_ranks());
+  parts->average->divide_clips(grid.lane_ranks());
 }
 
+/// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
+/// the numbers and the time.
 void prepare_kernels(const Parts& parts, const Say& say) {
   const jit::Runtime& runtime = default_device()->runtime();
   const jit::Stats before = runtime.stats();
@@ -44,6 +50,41 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   if (compiled + found == 0) return;
   say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ",
           fixed_text(watch.seconds(), 2), " s"));
+}
+
+}  // namespace
+
+std::string describe_device() {
+  const DevicePtr& device = default_device();
+  const jit::Runtime& runtime = device->runtime();
+  const jit::Target target = runtime.target();
+  return str(device->name(), ", ", target.arch,
+             target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
+                                                   : std::string());
+}
+
+std::string describe_ranks(const Config& config, const comm::Communicator& ranks) {
+  if (ranks.size() == 1) return "";
+  const std::int64_t sequence = config.train.sequence;
+  return str(", ", ranks.name_of(ranks.rank()), " of ", ranks.size(), ", ", config.train.shards,
+             " shards", sequence > 1 ? str(", ", sequence, " ranks per clip") : std::string());
+}
+
+std::unique_ptr<Parts> build_parts(const Config& config, const RankGrid& grid, const Say& say) {
+  comm::Communicator& ranks = grid.all();
+  auto parts = std::make_unique<Parts>(config, open_clips(config), &ranks);
+  divide_clips(grid, config.train.sequence, parts.get());
+  if (const std::string line = connect_devices(&ranks, default_device()); !line.empty()) say(line);
+  if (ranks.size() > 1) {  // the facts include a hash of the whole program
+    Facts facts = facts_of_build();
+    facts.emplace_back("data set", parts->data.info.fingerprint);
+    require_agreement(facts, &ranks);
+  }
+  for (const std::string& warning : parts->data.warnings) log_warning("[data] ", warning);
+  const std::string unused = describe_unused(config, parts->data.info.clips);
+  if (!unused.empty()) say(unused);
+  prepare_kernels(*parts, say);
+  return parts;
 }
 
 void check_teacher(const std::optional<WeightsOrigin>& was,

@@ -1,10 +1,12 @@
 #pragma once
-// How a run begins: its kernels, and the state that it starts from.
+// How a run begins: its parts and kernels, and the state that it starts from.
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "eflow/trainer/ranks/rank_grid.hpp"
 #include "eflow/trainer/run/checkpoint.hpp"
 #include "eflow/trainer/run/say.hpp"
 
@@ -15,9 +17,14 @@ struct Parts;
 /// "cpu, avx512 on 2 threads"
 [[nodiscard]] std::string describe_device();
 
-/// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
-/// the numbers and the time.
-void prepare_kernels(const Parts& parts, const Say& say);
+/// ", rank 0 of 4, 8 shards, 2 ranks per clip"; empty for a single rank.
+[[nodiscard]] std::string describe_ranks(const Config& config, const comm::Communicator& ranks);
+
+/// All ranks. Opens the clips, and builds the networks, the trainer and their kernels. Checks that
+/// the ranks have the same program and data set. The grid must outlive the parts. Throws as Parts and
+/// require_agreement() do.
+[[nodiscard]] std::unique_ptr<Parts> build_parts(const Config& config, const RankGrid& grid,
+                                                 const Say& say);
 
 /// While it lives, a stop of the run also ends the compiles that it waits for.
 class CompilesStop {

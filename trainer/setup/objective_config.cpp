@@ -1,4 +1,4 @@
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
 #include <algorithm>
 #include <cmath>

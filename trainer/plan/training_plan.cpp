@@ -1,4 +1,4 @@
-#include "eflow/trainer/run/training_plan.hpp"
+#include "eflow/trainer/plan/training_plan.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,13 +10,13 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
-#include "eflow/trainer/cost/rank_plan.hpp"
 #include "eflow/trainer/data/assumed_clips.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/plan/rank_plan.hpp"
 #include "eflow/trainer/run/resume.hpp"
-#include "eflow/trainer/run/unused_options.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
+#include "eflow/trainer/setup/unused_options.hpp"
 
 namespace eflow::trainer {
 namespace {

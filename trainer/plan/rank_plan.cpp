@@ -1,4 +1,4 @@
-#include "eflow/trainer/cost/rank_plan.hpp"
+#include "eflow/trainer/plan/rank_plan.hpp"
 
 #include <algorithm>
 #include <cmath>
