@@ -203,21 +203,20 @@ std::vector<Case> memory_cases() {
   return cases;
 }
 
-constexpr std::int64_t kTokens = 512;  // of an attention
-
-Case attention_case(DType dtype, std::int64_t head, std::int64_t radius, int kept_percent) {
-  const Shape shape{1, kTokens, 1, head};
-  return {str(kTokens, " tokens, window ", 2 * radius + 1),
+Case attention_case(DType dtype, std::int64_t head, std::int64_t tokens, std::int64_t radius,
+                    int kept_percent) {
+  const Shape shape{1, tokens, 1, head};
+  return {str(tokens, " tokens, window ", 2 * radius + 1),
           [=] {
             return Tensors{input(shape, dtype), input(shape, dtype),
-                           input(shape, dtype), input({1, kTokens, 2, 1, 1}, dtype),
+                           input(shape, dtype), input({1, tokens, 2, 1, 1}, dtype),
                            input({head}, kF32), input({head}, kF32)};
           },
           [=](const Tensors& t) {
             GlgaOptions options{.radius = radius};
             if (kept_percent > 0) {
               options.kept_percent = kept_percent;
-              options.positions = token_ids(1, kTokens, 100 / kept_percent);
+              options.positions = token_ids(1, tokens, 100 / kept_percent);
             }
             static_cast<void>(prepare_glga(t[0], t[3], options, true));
             return Tensors{glga(t[0], t[1], t[2], t[3], t[4], t[5], options)};
@@ -227,8 +226,8 @@ Case attention_case(DType dtype, std::int64_t head, std::int64_t radius, int kep
 std::vector<Case> attention_cases() {
   std::vector<Case> cases;
   for (const std::int64_t head : {64, 72, 96, 128}) {
-    cases.push_back(attention_case(kBF16, head, 128, 0));
-    cases.push_back(attention_case(kBF16, head, 512, 25));
+    cases.push_back(attention_case(kBF16, head, 512, 128, 0));
+    cases.push_back(attention_case(kBF16, head, 512, 512, 25));
   }
   return cases;
 }
@@ -274,9 +273,12 @@ void profile(const test::PtxGpu& gpu, const Case& c, Rows* rows) {
   }
 }
 
-/// Attention whose walks use products of warpgroups, with or without bulk copies.
-void profile_hopper(const test::PtxGpu& gpu, std::int64_t head, bool bulk, Rows* rows) {
-  constexpr std::int64_t kRadius = 128;
+/// Tokens, all of which each token meets: what begins and ends a block weighs little.
+constexpr std::int64_t kManyTiles = 1024;
+
+/// Attention whose walks use products of warpgroups, with or without bulk copies, in such tiles.
+void profile_hopper(const test::PtxGpu& gpu, std::int64_t head, bool bulk,
+                    const test::TileSize& tile, Rows* rows) {
   const test::TempDir cache;
   jit::Options options = gpu.options();
   options.cache.named = cache.path();
@@ -287,10 +289,10 @@ void profile_hopper(const test::PtxGpu& gpu, std::int64_t head, bool bulk, Rows*
                            .head = head,
                            .gates = GlgaGateKind::kRow,
                            .kept = false,
-                           .queries = kTokens};
-  static_cast<void>(
-      test::choose_hopper_configs(default_device()->runtime(), call, {.radius = kRadius}, bulk));
-  profile(gpu, attention_case(kBF16, head, kRadius, 0), rows);
+                           .queries = kManyTiles};
+  static_cast<void>(test::choose_hopper_configs(default_device()->runtime(), call,
+                                                {.radius = kManyTiles}, bulk, tile));
+  profile(gpu, attention_case(kBF16, head, kManyTiles, kManyTiles, 0), rows);
 }
 
 std::string percent(double share) {
@@ -353,12 +355,13 @@ int main(int argc, char** argv) try {
   section("Attention", rows_of(attention_cases()), "glga_");
   Rows hopper;
   for (const std::int64_t head : {64, 128}) {
-    for (const bool bulk : {false, true}) profile_hopper(gpu, head, bulk, &hopper);
+    profile(gpu, attention_case(kBF16, head, kManyTiles, kManyTiles, 0), &hopper);
+    profile_hopper(gpu, head, false, {}, &hopper);
+    for (const test::TileSize tile : {test::TileSize{}, {64, 32}, {128, 64}})
+      profile_hopper(gpu, head, true, tile, &hopper);
   }
-  std::erase_if(hopper, [](const auto& row) {  // kernels without these tunables, shown above
-    return row.second.profile.group_products == 0;
-  });
-  section("Attention by warpgroups, without and with bulk copies", hopper, "glga_");
+  section("Attention of many tiles: by warps; by warpgroups, without and with bulk copies", hopper,
+          "glga_");
   return 0;
 } catch (const std::exception& e) {
   std::cerr << e.what() << '\n';

@@ -15,11 +15,18 @@
 
 namespace eflow::test {
 
-/// Records the default tiles as the tuned ones for the walks of such a call, with warpgroup
-/// products if the tile rows allow them, and with or without bulk copies. Returns their Specs.
+/// Rows and keys of a tile.
+struct TileSize {
+  std::int64_t rows = 0, keys = 0;
+};
+
+/// Records configs as the tuned ones for the walks of such a call: with warpgroup products if the
+/// tile rows allow them, and with or without bulk copies. Tiles are of this size where the tuner may
+/// choose it, and otherwise the default ones. Returns their Specs.
 inline std::vector<jit::KernelSpec> choose_hopper_configs(jit::Runtime& runtime,
                                                           const GlgaSignature& call,
-                                                          const GlgaOptions& options, bool bulk) {
+                                                          const GlgaOptions& options, bool bulk,
+                                                          const TileSize& tile = {}) {
   std::vector<jit::KernelSpec> out;
   const jit::TuningDatabase database(runtime.builder().disk()->options().root);
   for (const jit::KernelRef& kernel : glga_kernels(call, options, true)) {
@@ -30,6 +37,10 @@ inline std::vector<jit::KernelSpec> choose_hopper_configs(jit::Runtime& runtime,
     best.constants[GlgaConstant::kWarpgroups] = 1;
     best.constants[GlgaConstant::kBulkCopies] = bulk ? 1 : 0;
     if (!space.fits(best, runtime.limits())) best.constants[GlgaConstant::kWarpgroups] = 0;
+    jit::KernelSpec sized = best;
+    sized.constants[GlgaConstant::kRows] = static_cast<int>(tile.rows);
+    sized.constants[GlgaConstant::kKeys] = static_cast<int>(tile.keys);
+    if (space.contains(sized, runtime.limits())) best = sized;
     if (!space.contains(best, runtime.limits()))
       throw InvalidArgument("no config of the tuner: " + to_string(best, kernel.name));
     const jit::BuildRequest request = runtime.builder().request(kernel, runtime.target());
