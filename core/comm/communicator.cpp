@@ -35,6 +35,10 @@ void Pending::wait() {
   state_.reset();
 }
 
+void Pending::keep(std::shared_ptr<const void> memory) {
+  if (state_) state_->memory = std::move(memory);
+}
+
 Communicator::Communicator() : places_(1), last_seen_(1) {}
 
 Communicator::Communicator(std::unique_ptr<Channel> channel, std::chrono::milliseconds deadline)

@@ -33,12 +33,15 @@ struct PeerError : Error {
 
 class Communicator;
 
-/// An operation on its way. Its memory must stay valid until wait() returned.
+/// An operation on its way. Its memory must stay valid until wait() returned, or be given to keep().
 class Pending {
  public:
   Pending() = default;  ///< nothing to wait for
   /// Waits until this rank's part is complete. Throws PeerError.
   void wait();
+  /// Holds the operation's memory until this rank's part is complete, even if an error keeps this
+  /// rank from waiting for it.
+  void keep(std::shared_ptr<const void> memory);
 
  private:
   friend class Communicator;

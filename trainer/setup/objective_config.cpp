@@ -8,15 +8,14 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
-#include "eflow/trainer/ranks/flat_layout.hpp"
 
 namespace eflow::trainer {
 
 namespace {
 
-/// f32 values of a slice.
+/// f32 values of a slice; 0: no slices.
 std::int64_t slice_values(double mib) {
-  if (mib == 0) return FlatLayout::kOneBucket;
+  if (mib == 0) return 0;
   return std::max(std::int64_t{1}, static_cast<std::int64_t>(mib * (1 << 20) / sizeof(float)));
 }
 

@@ -119,7 +119,8 @@ struct Trainer::Division {
   Division(const TrainerOptions& options, const nn::NamedTensors& parameters,
            const nn::NamedTensors& averages)
       : ranks(options.ranks != nullptr ? options.ranks : &alone),
-        gradients(parameters, {ranks, options.shards, options.sequence}, options.slice),
+        gradients(parameters, {ranks, options.shards, options.sequence},
+                  options.slice > 0 ? options.slice : FlatLayout::kOneBucket),
         own_averages(own_part(gradients.layout(), averages, ranks->rank())) {
     if (ranks->size() == 1) return;
     // Of a divided average, Ema knows this rank's part only.

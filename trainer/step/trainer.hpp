@@ -52,8 +52,8 @@ struct TrainerOptions {
   /// that work on them. 0: one per `sequence` ranks.
   std::int64_t shards = 1;
   /// Values of each rank's slice of a bucket of the gradient (trainer/ranks/flat_layout.hpp). A bucket
-  /// travels between ranks while the backward pass computes the others. The result does not depend
-  /// on it.
+  /// travels between ranks while the backward pass computes the others. 0: a single bucket. The
+  /// result does not depend on it.
   std::int64_t slice = std::int64_t{1} << 19;
   /// The ranks that take this step together; nullptr: this process alone. Must outlive the trainer.
   comm::Communicator* ranks = nullptr;

@@ -209,7 +209,9 @@ BOOST_AUTO_TEST_CASE(launch_explains_itself_and_its_mistakes) {
   BOOST_TEST(eflow_says("launch --help").code == 0);
   BOOST_TEST(eflow_says("launch -- train").code == 2);
   BOOST_TEST(eflow_says("launch -n 2").code == 2);
-  const auto missing = eflow_says("launch -n 2 --restarts 0 --mpirun no-such-mpirun -- train");
+  const auto missing = eflow_says("launch -n 2 --mpirun no-such-mpirun -- train");
   BOOST_TEST(missing.code == 127);
   BOOST_TEST(missing.text.find("no-such-mpirun") != std::string::npos, missing.text);
+  BOOST_TEST(missing.text.find("install Open MPI") != std::string::npos, missing.text);
+  BOOST_TEST(missing.text.find("starting again") == std::string::npos, missing.text);
 }
