@@ -57,7 +57,9 @@ struct CudaState {
     if (api == nullptr) {
       std::string why;
       opened = open_cuda_api(options.cuda_library, why);
-      if (!opened) throw DeviceError(str("[jit] no device ", options.device, ": ", why));
+      if (!opened)
+        throw DeviceError(str("[jit] no device ", options.device, ": ", why,
+                              "; install NVIDIA's driver, or choose the device cpu"));
       api = &*opened;
     }
     context = std::make_shared<const CudaContext>(*api, std::stoi(options.device.substr(5)));

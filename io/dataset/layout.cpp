@@ -45,8 +45,10 @@ ClipWalk walk_of(const std::string& layout, const Shape& shape, const std::strin
                               "for one channel, NHWC for images) that starts with N"));
   }
   if (shape.rank() != static_cast<int>(layout.size())) {
-    throw InvalidArgument(
-        str("[pack] ", where, " has shape ", shape, ", which does not match layout ", layout));
+    throw InvalidArgument(str("[pack] ", where, " has shape ", shape,
+                              ", which does not match layout ", layout, "; expected ",
+                              layout.size(),
+                              " axes. One clip is an array of 1: np.save(path, array[None])"));
   }
   const Strides strides = contiguous_strides(shape);
   ClipWalk walk;

@@ -73,7 +73,7 @@ nlohmann::json parse_checked(const std::string& text, const std::string& format,
   const auto found_format = field<std::string>(object, "format", path);
   if (found_format != format) {
     throw CorruptData(str("[json] ", path.string(), ": format is \"", found_format,
-                          "\", expected \"", format, "\""));
+                          "\", expected \"", format, "\"; choose another folder"));
   }
   const auto expected = field<std::string>(object, "checksum", path);
   object.erase("checksum");

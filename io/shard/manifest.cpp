@@ -157,7 +157,7 @@ void check_shape(const Shape& shape, DType dtype) {
   }
 }
 
-Manifest parse_manifest(const std::string& text, const std::filesystem::path& path) {
+Manifest parse_fields(const std::string& text, const std::filesystem::path& path) {
   const json object = parse_checked(text, kFormat, kVersion, path);
   Manifest manifest;
   manifest.spec = parse_spec(object, path);
@@ -172,6 +172,12 @@ Manifest parse_manifest(const std::string& text, const std::filesystem::path& pa
                           ", but the shards have ", sum));
   }
   return manifest;
+}
+
+Manifest parse_manifest(const std::string& text, const std::filesystem::path& path) try {
+  return parse_fields(text, path);
+} catch (const CorruptData& error) {
+  throw CorruptData(str(error.what(), "; pack the data set again, which repairs it"));
 }
 
 }  // namespace

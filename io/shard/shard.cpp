@@ -27,9 +27,16 @@ std::uint64_t file_size(const FileDescriptor& file, const std::filesystem::path&
 
 ShardIndex read_index(const FileDescriptor& file, const std::filesystem::path& path) {
   const std::uint64_t size = file_size(file, path);
+  const auto require_bytes = [&](std::uint64_t least) {
+    if (size >= least) return;
+    throw CorruptData(str("[shard] ", path.string(), " has ", size, " bytes, expected at least ",
+                          least, ": it is cut short, pack the data set again"));
+  };
+  require_bytes(kHeaderBytes);
   std::vector<std::byte> block(kHeaderBytes);
   read_at(file, path, 0, block);
   block.resize(user_block_of(block, path));
+  require_bytes(block.size());
   read_at(file, path, 0, block);
   return decode_index(block, size, path);
 }
@@ -41,6 +48,15 @@ struct Scratch {
 Scratch& scratch() {
   thread_local Scratch buffers;
   return buffers;
+}
+
+FileDescriptor open_shard(const std::filesystem::path& path) {
+  std::error_code code;
+  if (std::filesystem::status(path, code).type() == std::filesystem::file_type::not_found) {
+    throw IoError(
+        str("[shard] ", path.string(), " is missing; copy it there, or pack the data set again"));
+  }
+  return open_read(path);
 }
 
 void check_hash(std::span<const std::byte> stored, std::uint64_t expected,
@@ -73,7 +89,7 @@ DescriptorShare::~DescriptorShare() {
 }
 
 Shard::Shard(std::filesystem::path path, std::int64_t first)
-    : path_(std::move(path)), first_(first), file_(open_read(path_)) {
+    : path_(std::move(path)), first_(first), file_(open_shard(path_)) {
   index_ = read_index(file_, path_);
   labels_.resize(index_.samples.size());
   const auto bytes = std::as_writable_bytes(std::span(labels_));
@@ -81,7 +97,7 @@ Shard::Shard(std::filesystem::path path, std::int64_t first)
   if (const std::uint64_t found = hash64(bytes); found != index_.labels_hash) {
     throw CorruptData(str("[shard] ", path_.string(), ", labels, bytes ", index_.labels_offset,
                           " + ", bytes.size(), ": hash is ", to_hex(found), ", expected ",
-                          to_hex(index_.labels_hash)));
+                          to_hex(index_.labels_hash), "; it is damaged, pack the data set again"));
   }
   if (index_.records && index_.records->captions.bytes > 0) read_captions();
   share_ = DescriptorShare::take();
@@ -107,7 +123,7 @@ std::vector<std::byte> Shard::read_table(const TableRange& range, const char* wh
   if (const std::uint64_t found = hash64(bytes); found != range.hash && range.bytes > 0) {
     throw CorruptData(str("[shard] ", path_.string(), ", ", what, ", bytes ", range.offset, " + ",
                           range.bytes, ": hash is ", to_hex(found), ", expected ",
-                          to_hex(range.hash)));
+                          to_hex(range.hash), "; it is damaged, pack the data set again"));
   }
   return bytes;
 }

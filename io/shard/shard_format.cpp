@@ -58,10 +58,12 @@ T get(std::span<const std::byte> from, std::size_t at) {
 }
 
 /// Throws CorruptData for a field of the index.
+constexpr const char* kRemedy = "; the shard is damaged, pack the data set again";
+
 [[noreturn]] void refuse(const std::filesystem::path& path, const char* field, std::size_t at,
                          const std::string& found, const std::string& expected) {
   throw CorruptData(str("[shard] ", path.string(), ", byte ", at, ": ", field, " is ", found,
-                        ", expected ", expected));
+                        ", expected ", expected, kRemedy));
 }
 
 Shape read_shape(std::span<const std::byte> block, const std::filesystem::path& path) {
@@ -224,7 +226,7 @@ std::uint64_t user_block_of(std::span<const std::byte> header, const std::filesy
   }
   const auto version = get<std::uint32_t>(header, kAtVersion);
   if (version != kVersion && version != kVersionWithRecords)
-    refuse(path, "version", kAtVersion, str(version), "1 or 2; a newer eflow may have written it");
+    refuse(path, "version", kAtVersion, str(version), "1 or 2 (a newer eflow writes others)");
   const auto order = get<std::uint32_t>(header, kAtByteOrder);
   if (order != kByteOrder) refuse(path, "byte order", kAtByteOrder, str(order), "little-endian");
   const auto size = get<std::uint64_t>(header, kAtUserBlock);
@@ -257,13 +259,14 @@ ShardIndex decode_index(std::span<const std::byte> block, std::uint64_t actual_f
   const Hash128 found = hash128(block.first(block.size() - kChecksumBytes));
   if (found != index.checksum) {
     refuse(path, "index checksum", block.size() - kChecksumBytes, to_hex(found),
-           str(to_hex(index.checksum), "; the index (bytes 0 to ", block.size(), ") is damaged"));
+           str(to_hex(index.checksum), " for bytes 0 to ", block.size()));
   }
   index.file_bytes = get<std::uint64_t>(block, kAtFileBytes);
   if (index.file_bytes != actual_file_bytes) {
     throw CorruptData(str("[shard] ", path.string(), " has ", actual_file_bytes,
                           " bytes but was written with ", index.file_bytes,
-                          actual_file_bytes < index.file_bytes ? ": it is cut short" : ""));
+                          actual_file_bytes < index.file_bytes ? ": it is cut short" : "",
+                          kRemedy));
   }
   const auto dtype = get<std::uint32_t>(block, kAtDType);
   if (dtype != static_cast<std::uint32_t>(DType::kU8) &&

@@ -5,7 +5,9 @@
 #   3. a folder has more than 30 files;
 #   4. a chain of includes is longer than 12;
 #   5. a header that another module includes exports nothing (core/base/export.hpp);
-#   6. a list of cmake/PublicHeaders.cmake names no file, is not sorted, or is not closed: what is installed includes only
+#   6. a room (a folder of a module) has no row in the tables of docs/architecture.md, "Rooms", or includes a room of its module that
+#      the row does not list;
+#   7. a list of cmake/PublicHeaders.cmake names no file, is not sorted, or is not closed: what is installed includes only
 #      what is installed.
 #   tests/house/check.sh [ROOT]
 set -euo pipefail
@@ -64,6 +66,18 @@ BEGIN {
   plain["trainer/config/clip_format.hpp"] = 1
   plain["trainer/run/say.hpp"] = 1
 
+  # What each room may include.
+  while ((getline line < "docs/architecture.md") > 0) {
+    if (line ~ /^#/) in_rooms = line == "### Rooms"
+    if (!in_rooms || line !~ /^\| `/) continue
+    columns = split(line, cells, "|")
+    room = cells[2]
+    gsub(/[` ]/, "", room)
+    rooms[room] = cells[columns - 1]
+    gsub(/`/, " ", rooms[room])
+    rooms[room] = " " rooms[room] " "
+  }
+
   while ((getline path < list) > 0) {
     known[path] = 1
     folder = path
@@ -78,6 +92,12 @@ function module_of(path) {
   if (path ~ /^trainer\/program\//) return "program"
   sub(/\/.*/, "", path)
   return path
+}
+function top_of(path) { sub(/\/.*/, "", path); return path }
+function forbid(a, b, place) {
+  if (!((a, b) in forbidden))
+    fail(place ": " a " must not include " b ", or its row in docs/architecture.md must list it")
+  forbidden[a, b] = 1
 }
 function folder_of(path) { sub(/\/[^\/]*$/, "", path); return path }
 
@@ -102,6 +122,10 @@ function folder_of(path) { sub(/\/[^\/]*$/, "", path); return path }
   if (from in uses && to != "kernels_src" && from != to) abroad[path] = FILENAME ":" FNR
   a = folder_of(FILENAME)
   b = folder_of(path)
+  if (from in uses && a != b && top_of(a) == top_of(b) && b != "core/base") {
+    if (!(a in rooms) || !(b in rooms)) unlisted[(a in rooms) ? b : a] = 1
+    else if (rooms[a] !~ " " b " ") forbid(a, b, FILENAME ":" FNR)
+  }
   if (from in uses && a != b && !((a, b) in seen)) {
     seen[a, b] = FILENAME ":" FNR
     next_folders[a] = next_folders[a] " " b
@@ -147,6 +171,7 @@ END {
     fail("a chain of " depth[file] " includes, at most " kMostDepth " are allowed: " text)
   }
   for (folder in next_folders) if (state[folder] == "") walk(folder)
+  for (folder in unlisted) fail(folder ": no row in the tables of docs/architecture.md, \"Rooms\"")
 
   for (header in abroad)
     if (!(header in exports) && !(header in plain))

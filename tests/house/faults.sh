@@ -14,7 +14,7 @@ fresh() {
   rm -rf "$work/tree"
   mkdir "$work/tree"
   local folder
-  for folder in benchmarks cmake core examples io jit kernels_src nn soflow tests trainer; do
+  for folder in benchmarks cmake core docs examples io jit kernels_src nn soflow tests trainer; do
     cp -rl "$root/$folder" "$work/tree/" 2>/dev/null || cp -r "$root/$folder" "$work/tree/"
   done
 }
@@ -52,6 +52,15 @@ expect "an include across the arrows" 'nn must not use io'
 fresh
 printf '#pragma once\n#include "eflow/nn/dit/video_dit.hpp"\n' >"$work/tree/nn/layers/planted.hpp"
 expect "a circle of folders" 'folders in a circle: .*nn/dit.*nn/layers|folders in a circle: .*nn/layers.*nn/dit'
+
+fresh
+printf '#pragma once\n#include "eflow/nn/optim/adamw.hpp"\n' >"$work/tree/nn/attention/planted.hpp"
+expect "an include that the room's row does not list" 'nn/attention must not include nn/optim'
+
+fresh
+mkdir "$work/tree/nn/planted"
+printf '#pragma once\n#include "eflow/nn/optim/adamw.hpp"\n' >"$work/tree/nn/planted/planted.hpp"
+expect "a room without a row" 'nn/planted: no row'
 
 fresh
 for i in $(seq 31); do : >"$work/tree/soflow/exact/planted_$i.cpp"; done

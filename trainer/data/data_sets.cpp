@@ -1,6 +1,7 @@
 #include "eflow/trainer/data/data_sets.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <numeric>
 
@@ -107,6 +108,25 @@ void open_exact(const DataConfig& config, DataSets* data) {
                                flow.decay, " ", flow.own, " ", flow.spread, " ", flow.seed);
 }
 
+/// Throws DataError if this is no data set, and IoError if that cannot be found out.
+void require_manifest(const std::filesystem::path& directory) {
+  const std::filesystem::path manifest = directory / io::kManifestName;
+  std::error_code error;
+  const bool found = std::filesystem::exists(manifest, error);
+  if (error && error != std::errc::not_a_directory) {
+    errno = error.value();
+    throw_errno("look up", manifest.string());
+  }
+  if (found) return;
+  const bool folder = std::filesystem::is_directory(directory, error);
+  const bool there = std::filesystem::exists(directory, error);
+  throw DataError(str("[data] ", directory.string(), ": not a data set: ",
+                      folder  ? str(io::kManifestName, " is missing")
+                      : there ? "expected a folder, found a file"
+                              : "no such folder",
+                      "; create one with 'eflow data pack' or 'eflow data synth'"));
+}
+
 }  // namespace
 
 Tensor read_contexts(const io::ClipSource& source, const std::vector<std::int64_t>& indices) {
@@ -135,10 +155,7 @@ Tensor choose_contexts(const io::ClipSource& source, std::int64_t count) {
 
 std::unique_ptr<io::Dataset> open_dataset(const std::filesystem::path& directory,
                                           std::int64_t context_length) {
-  if (!std::filesystem::exists(directory / io::kManifestName)) {
-    throw DataError(str("[data] ", directory.string(), ": not a data set: ", io::kManifestName,
-                        " is missing; create one with 'eflow data pack' or 'eflow data synth'"));
-  }
+  require_manifest(directory);
   auto set = std::make_unique<io::Dataset>(directory);
   if (context_length > 0) {
     try {

@@ -76,14 +76,24 @@ void OptionParser::set(const std::string& key, const std::string& value, const s
 }
 
 void OptionParser::parse_file(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path))
-    throw InvalidArgument(str("configuration file ", path.string(), ": no such file"));
-  parse_text(read_file(path, 1 << 20), path.string());
+  constexpr std::uint64_t kMaxBytes = 1 << 20;
+  const auto refuse = [&](const auto&... why) {
+    throw InvalidArgument(str("configuration file ", path.string(), ": ", why...));
+  };
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) refuse("no such file");
+  if (!std::filesystem::is_regular_file(path, error))
+    refuse("expected a file, such as configs/quickstart.ini; found something else");
+  if (const auto bytes = std::filesystem::file_size(path, error); !error && bytes > kMaxBytes)
+    refuse("expected lines of text, at most ", kMaxBytes, " bytes; found ", bytes);
+  parse_text(read_file(path, kMaxBytes), path.string());
 }
 
 // Boost parses one line at a time, prefixed with its section, so that each mistake has a line number.
 void OptionParser::parse_text(const std::string& text, const std::string& name) {
-  std::istringstream lines(text);
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some editors write it
+  std::istringstream lines(
+      text.substr(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0));
   std::string line, section;
   std::map<std::string, int> lines_of;
   for (int number = 1; std::getline(lines, line); ++number) {

@@ -16,14 +16,11 @@
 #include "eflow/trainer/plan/rank_plan.hpp"
 #include "eflow/trainer/run/resume.hpp"
 #include "eflow/trainer/setup/objective_config.hpp"
+#include "eflow/trainer/setup/training_memory.hpp"
 #include "eflow/trainer/setup/unused_options.hpp"
 
 namespace eflow::trainer {
 namespace {
-
-std::string describe_bytes(double bytes) {
-  return bytes < 1e9 ? fixed_text(bytes / 1e6, 1) + " MB" : fixed_text(bytes / 1e9, 2) + " GB";
-}
 
 std::string describe_flops(double flops) {
   const char* units[] = {"GFLOP", "TFLOP", "PFLOP"};
@@ -113,37 +110,6 @@ std::string describe_steps(const Config& config, const nn::DiTConfig& model,
              describe_buckets(config, model, text));
 }
 
-/// Bytes on one device.
-struct TrainingMemory {
-  double state = 0;        ///< weights, gradients, both moments, averaged weights
-  double activations = 0;  ///< approximate, of one micro-batch in the pass that keeps most
-  double checkpoint = 0;   ///< on disk
-};
-
-/// Estimates memory by formula: per token, a block keeps about 4 D values of f32 and 11 D + 2 F of
-/// train.precision (attention keeps nothing of size N x N); a recomputed block keeps its input
-/// only.
-TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
-  const auto weights = 4 * static_cast<double>(nn::parameter_count(model));
-  const auto clips =
-      static_cast<double>(config.train.batch / (std::max<std::int64_t>(1, config.train.shards) *
-                                                config.train.accumulation));
-  const double tokens = clips * static_cast<double>(model.grid().count());
-  const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
-  const auto wide = sizeof(float), narrow = size_of(config.train.precision);
-  const double stream = static_cast<double>(wide) * 4 * width,
-               branches = static_cast<double>(narrow) * (11 * width + 2 * hidden);
-  const double block = stream + branches, blocks = static_cast<double>(model.blocks());
-  const double input = static_cast<double>(wide) * width;
-  const double kept = config.model.recompute ? blocks * input + block : blocks * block;
-  // On-policy adds a learned score with gradients and moments and a teacher, and keeps up to three
-  // jumps.
-  const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
-  const double jumps = on_policy ? 3 : 1, clean = is_causal(config) && !on_policy ? 2 : 1;
-  return {(on_policy ? 10 : 5) * weights, tokens * kept * jumps * clean,
-          (on_policy ? 7 : 4) * weights};
-}
-
 /// "9 classes", "0 classes, text of width 4096"
 std::string describe_condition(const ClipFormat& clips, std::int64_t text_tokens) {
   const std::string text =
@@ -183,6 +149,7 @@ std::string describe_planned(const Config& config, const nn::DiTConfig& model,
   in.micro_batch = std::max<std::int64_t>(
       1, config.train.batch /
              (std::max<std::int64_t>(1, config.train.shards) * config.train.accumulation));
+  in.slice = static_cast<double>(trainer_options(config).slice);
   in.compute_bytes = static_cast<int>(size_of(config.train.precision));
   in.flops_per_s =
       planned.tflops > 0 ? planned.tflops * 1e12 : measure_device_peak(0.2, config.train.precision);

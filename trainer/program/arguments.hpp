@@ -1,10 +1,12 @@
 #pragma once
 // Argument parsing shared by the commands: a command's flags are options, and --help prints them.
 
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/options/options.hpp"
 #include "eflow/trainer/program/commands.hpp"
 
@@ -27,6 +29,13 @@ std::set<std::string> parse(const Arguments& arguments, const std::vector<traine
                             const std::vector<std::string>& required,
                             std::vector<std::string>* positional = nullptr,
                             std::size_t max_positional = 0);
+
+/// Adds a problem, with the option's help, if `key` was not given or given without a value.
+void require_given(trainer::OptionParser* parser, const std::string& key);
+
+/// Makes the folder of a command's results before the work that they take. Throws IoError if that
+/// fails or nothing can be written there.
+void make_output_folder(const std::filesystem::path& folder);
 
 /// Throws InvalidArgument if one of `keys` was given, since it would have no effect: "--KEY has no
 /// effect REASON".

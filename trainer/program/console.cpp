@@ -54,6 +54,19 @@ void Console::write(std::string_view text) {
               "; lines are dropped until it works again, everything else goes on");
 }
 
+std::string printable(std::string_view text) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n' || c == '\t' || (byte >= 0x20 && byte != 0x7f))
+      result += c;
+    else
+      result += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return result;
+}
+
 Console& Console::output() {
   static Console console(STDOUT_FILENO, "standard output");
   std::fflush(stdout);

@@ -35,4 +35,8 @@ class Console {
   bool failing_ = false;
 };
 
+/// `text` with control characters other than line breaks as \xNN: what a message quotes from a file
+/// must not reach the terminal as a command.
+[[nodiscard]] std::string printable(std::string_view text);
+
 }  // namespace eflow::trainer

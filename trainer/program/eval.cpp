@@ -227,6 +227,7 @@ int eval_train_features(const Arguments& arguments) {
     training.held_out_attributes = &eval_table;
   }
   training.seed = static_cast<std::uint64_t>(seed);
+  make_output_folder(out);
   trainer::Progress progress(trainer::Console::errors(), "step", training.iterations, 0,
                              std::max<std::int64_t>(1, training.iterations / 10));
   training.progress = [&](std::int64_t step, double loss) {

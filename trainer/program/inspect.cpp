@@ -63,7 +63,14 @@ int inspect_preset(const std::string& name) {
 
 int inspect_shard(const std::string& file) {
   const std::filesystem::path path(file);
-  const auto manifest = io::read_manifest(path.parent_path().empty() ? "." : path.parent_path());
+  const auto folder = path.parent_path().empty() ? "." : path.parent_path();
+  if (!trainer::path_exists(folder / io::kManifestName)) {
+    throw trainer::DataError(str(file,
+                                 ": expected a shard in the folder of its data set, a run or "
+                                 "a checkpoint; found a file in a folder without ",
+                                 io::kManifestName, ". Name a run by its folder"));
+  }
+  const auto manifest = io::read_manifest(folder);
   for (const auto& shard : manifest.shards) {
     if (shard.file != path.filename()) continue;
     std::printf("%s", str("shard of ", manifest.spec.shape, " ", manifest.spec.dtype,

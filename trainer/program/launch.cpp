@@ -79,11 +79,14 @@ std::int64_t progress_of(const std::filesystem::path& out) {
   return lines;
 }
 
+constexpr int kNotStarted = 127;  // as a shell says it
+
 /// Whether another attempt may end otherwise: not after success, a stop, or an error in what was
 /// asked for.
 bool worth_another(int code) {
   constexpr int kFinal[] = {trainer::kExitOk,   trainer::kExitSaved,   trainer::kExitUsage,
-                            trainer::kExitData, trainer::kExitNumeric, trainer::kExitCheckpoint};
+                            trainer::kExitData, trainer::kExitNumeric, trainer::kExitCheckpoint,
+                            kNotStarted};
   return std::find(std::begin(kFinal), std::end(kFinal), code) == std::end(kFinal);
 }
 
@@ -99,8 +102,9 @@ pid_t start(const Arguments& words) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(trainer::kExitInternal);
   ::execvp(pointers[0], pointers.data());
-  std::fprintf(stderr, "eflow: cannot start %s: %s\n", pointers[0], std::strerror(errno));
-  ::_exit(127);
+  std::fprintf(stderr, "eflow: cannot start %s: %s; install Open MPI or pass --mpirun COMMAND\n",
+               pointers[0], std::strerror(errno));
+  ::_exit(kNotStarted);
 }
 
 /// Waits for the launcher. A request to stop becomes SIGUSR1, which mpirun hands on to all ranks;

@@ -5,14 +5,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 
+#include "eflow/core/base/error.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/options/options.hpp"
 #include "eflow/trainer/program/commands.hpp"
+#include "eflow/trainer/program/console.hpp"
 #include "eflow/trainer/program/signals.hpp"
 #include "eflow/version.hpp"
 
@@ -159,6 +163,19 @@ int with_output(int code) {
   return code == trainer::kExitOk ? trainer::kExitIo : code;
 }
 
+/// The message of an error. Exceptions of the standard library name neither cause nor remedy as ours
+/// do.
+std::string message_of(const std::exception& error) {
+  const auto* system = dynamic_cast<const std::filesystem::filesystem_error*>(&error);
+  if (!system) return error.what();
+  try {
+    errno = system->code().value();
+    throw_errno("file system", system->path1().string());
+  } catch (const IoError& ours) {
+    return ours.what();
+  }
+}
+
 }  // namespace
 }  // namespace eflow::program
 
@@ -168,7 +185,8 @@ int main(int argc, char** argv) {
     return eflow::program::with_output(eflow::program::dispatch({argv + 1, argv + argc}));
   } catch (const std::exception& error) {
     std::fflush(stdout);
-    std::fprintf(stderr, "eflow: %s\n", error.what());
+    std::fprintf(stderr, "eflow: %s\n",
+                 eflow::trainer::printable(eflow::program::message_of(error)).c_str());
     return eflow::trainer::exit_code_of(error);
   }
 }

@@ -77,7 +77,6 @@ struct SampleFlags {
 /// Writes pictures, and the clips in the units of the data set's files, with their captions.
 void write(trainer::GeneratedClips clips, const trainer::DataInfo& data,
            const std::vector<std::string>& captions, const std::filesystem::path& out) {
-  trainer::make_directories(out);
   trainer::write_pictures(clips, data.fps, out / "sheet.png", out / "clips.webp", data.rgb);
   trainer::undo_normalisation(data.latent, &clips);
   const auto bytes = std::as_bytes(std::span(clips.values));
@@ -206,6 +205,7 @@ int sample(const Arguments& arguments) {
   request.seed = static_cast<std::uint64_t>(flags.seed);
   request.frames = flags.frames;
   request.given = given_frames(flags, given, data);
+  make_output_folder(flags.out);
   const std::int64_t total = trainer::evaluations(request, generator.model().config());
   std::optional<trainer::Progress> progress(std::in_place, trainer::Console::errors(), "sampling",
                                             total, 0, std::max<std::int64_t>(1, total / 4));

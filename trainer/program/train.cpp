@@ -73,7 +73,7 @@ std::vector<trainer::Stage> read_stages(const Arguments& arguments, TrainFlags* 
   const std::string file = trainer::peek_argument(arguments, "config");
   if (!file.empty()) parser.parse_file(file);
   parser.parse_arguments(arguments);
-  if (!parser.given("out")) parser.add_problem("--out is missing");
+  require_given(&parser, "out");
   parser.finish();
   trainer::apply_preset(&config, [&](const std::string& key) { return parser.given(key); });
   auto stages = trainer::stages_of(config, &parser, flags->out);

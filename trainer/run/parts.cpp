@@ -2,11 +2,16 @@
 
 #include <utility>
 
+#include "eflow/core/comm/communicator.hpp"
+#include "eflow/core/tensor/device.hpp"
+#include "eflow/jit/runtime.hpp"
 #include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/cost/host_memory.hpp"
 #include "eflow/trainer/ranks/shared_level.hpp"
 #include "eflow/trainer/setup/objective_config.hpp"
+#include "eflow/trainer/setup/training_memory.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -44,6 +49,15 @@ void guard_sets(const DataConfig& config, Clips* clips) {
                         sets.held_out_indices, *clips);
 }
 
+/// The network, if this machine has the memory to train it.
+std::unique_ptr<nn::VideoDiT> make_trained(const Config& config, const ClipFormat& clips,
+                                           const comm::Communicator* ranks) {
+  if (default_device()->runtime().target().backend == jit::Backend::kHost)
+    require_memory(config, dit_config(config, clips), ranks ? ranks->size() : 1,
+                   static_cast<double>(host_memory()));
+  return make_model(config, clips);
+}
+
 }  // namespace
 
 Clips open_clips(const Config& config) {
@@ -75,7 +89,7 @@ Parts::Parts(const Config& config, Clips clips, comm::Communicator* ranks)
       buckets(std::move(clips.buckets)),
       damage(std::move(clips.damage)),
       guards(std::move(clips.guards)),
-      model(make_model(config, data.info.clips)),
+      model(make_trained(config, data.info.clips, ranks)),
       average(make_model(config, data.info.clips)),
       objective(objective_options(config, model->config())),
       anyflow(anyflow_options(config, model->config())),

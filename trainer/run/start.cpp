@@ -1,5 +1,8 @@
 #include "eflow/trainer/run/start.hpp"
 
+#include <algorithm>
+
+#include "eflow/core/base/error.hpp"
 #include "eflow/core/base/log.hpp"
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/core/base/stopwatch.hpp"

@@ -49,6 +49,10 @@ class Rules {
     const ModelConfig& m = c_.model;
     require(m.dim % m.heads == 0, "model.heads: expected a divisor of model.dim = ", m.dim,
             ", found ", m.heads);
+    require(m.dim % m.heads != 0 || m.dim / m.heads % 2 == 0,
+            "model.heads: expected an even width of each head, model.dim / model.heads, for the "
+            "positions of tokens; found ",
+            m.dim, " / ", m.heads, " = ", m.dim / m.heads);
     require(m.encoder + m.middle + m.decoder > 0,
             "model.encoder, model.middle, model.decoder: expected at least one block, found none");
     const std::int64_t shards = std::max<std::int64_t>(1, c_.train.shards);

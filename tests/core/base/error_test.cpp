@@ -3,6 +3,8 @@
 #include "eflow/core/base/error.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <cstring>
 #include <locale>
 
 #include "eflow/core/base/number_text.hpp"
@@ -24,6 +26,29 @@ BOOST_AUTO_TEST_CASE(numbers_are_written_as_printf_does) {
   BOOST_TEST(fixed_text(-0.004, 2) == "-0.00");
   BOOST_TEST(short_text(1234.567, 3) == "1.23e+03");
   BOOST_TEST(short_text(0.25, 4) == "0.25");
+}
+
+BOOST_AUTO_TEST_CASE(errors_of_the_system_say_what_to_do) {
+  const auto text_of = [](int code) {
+    try {
+      errno = code;
+      throw_errno("open", "/a/b");
+    } catch (const IoError& error) {
+      return std::string(error.what());
+    }
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
+  for (const int code : {ENOSPC, EDQUOT, EFBIG, EMFILE, EACCES, EPERM, EROFS, ENOTDIR, EISDIR,
+                         ENAMETOOLONG, ELOOP, EIO}) {
+    const std::string text = text_of(code);
+    BOOST_TEST(text.starts_with(str("[open] /a/b: ", std::strerror(code), "; ")), text);
+  }
+  BOOST_TEST(text_of(ENOENT) == str("[open] /a/b: ", std::strerror(ENOENT)));
+  BOOST_TEST(has(text_of(EMFILE), "ulimit -n"));
+  errno = ENOSPC;
+  BOOST_CHECK_THROW(throw_errno("write", "x"), NoSpaceError);
 }
 
 }  // namespace

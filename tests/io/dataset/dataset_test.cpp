@@ -103,6 +103,7 @@ BOOST_AUTO_TEST_CASE(damage_names_file_sample_and_offset) {
   BOOST_TEST(has(text, path.string()));
   BOOST_TEST(has(text, "sample 6"));
   BOOST_TEST(has(text, str("bytes ", offset)));
+  BOOST_TEST(has(text, "pack the data set again"), text);
   const auto faults = verify_dataset(dir / "set");
   BOOST_REQUIRE(faults.size() == 1u);
   BOOST_TEST(faults[0].sample == 6);
@@ -116,12 +117,16 @@ BOOST_AUTO_TEST_CASE(every_truncation_is_found) {
   const std::string good = slurp(path);
   for (std::size_t size = 0; size < good.size(); size += 61) {
     spill(path, good.substr(0, size));
-    BOOST_TEST(has(text_of<CorruptData>([&] { Dataset(dir / "set"); }), path.string()));
+    const std::string text = text_of<CorruptData>([&] { Dataset(dir / "set"); });
+    BOOST_TEST(has(text, path.string()));
+    BOOST_TEST(has(text, "pack the data set again"), text);
   }
   spill(path, good + "x");
   BOOST_CHECK_THROW(Dataset(dir / "set"), CorruptData);
   fs::remove(path);
-  BOOST_CHECK_THROW(Dataset(dir / "set"), IoError);
+  const std::string missing = text_of<IoError>([&] { Dataset(dir / "set"); });
+  BOOST_TEST(has(missing, path.string() + " is missing"), missing);
+  BOOST_TEST(has(missing, "pack the data set again"), missing);
   BOOST_TEST(verify_dataset(dir / "set").size() == 1u);
 }
 

@@ -321,6 +321,11 @@ BOOST_AUTO_TEST_CASE(wrong_layouts_and_dtypes) {
       BOOST_CHECK_THROW(pack_npy(in.videos, in.labels, in.out, options), InvalidArgument);
   }
   PackOptions options;
+  options.layout = "NTHW";
+  const std::string text = text_of<InvalidArgument>(
+      [&] { static_cast<void>(pack_npy(in.videos, in.labels, in.out, options)); });
+  BOOST_TEST(has(text, "does not match layout NTHW; expected 4 axes"), text);
+  options.layout = "";
   options.dtype = DType::kF32;
   BOOST_CHECK_THROW(pack_npy(in.videos, in.labels, in.out, options), InvalidArgument);
   options.dtype = DType::kU8;

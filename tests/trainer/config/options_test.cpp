@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
@@ -65,6 +66,28 @@ BOOST_AUTO_TEST_CASE(a_file_sets_a_key_once) {
   BOOST_TEST(contains(complaint({}, "[model]\nmlp-ratio = 2\nmlp_ratio = 2\n"), "line 2"));
 }
 
+BOOST_AUTO_TEST_CASE(a_file_may_begin_with_a_byte_order_mark) {
+  BOOST_TEST(complaint({}, "\xef\xbb\xbf[train]\r\nbatch = 8\r\n") == "");
+  BOOST_TEST(contains(complaint({}, "\xef\xbb\xbf[train]\nbach = 8\n"), "my.ini:2:"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_file_of_text_is_named) {
+  const test::TempDir folder;
+  const auto refused = [](const std::filesystem::path& path) {
+    OptionParser parser({});
+    try {
+      parser.parse_file(path);
+      return std::string();
+    } catch (const InvalidArgument& error) {
+      return std::string(error.what());
+    }
+  };
+  BOOST_TEST(contains(refused(folder / "none.ini"), "none.ini: no such file"));
+  BOOST_TEST(contains(refused(folder.path()), "expected a file"), refused(folder.path()));
+  std::ofstream(folder / "large.ini") << std::string((1 << 20) + 1, '#');
+  BOOST_TEST(contains(refused(folder / "large.ini"), "at most 1048576 bytes; found 1048577"));
+}
+
 BOOST_AUTO_TEST_CASE(unknown_key_names_the_nearest_and_its_line) {
   const std::string text = complaint({}, "[train]\nbatch = 4\n\niteratoins = 5\n");
   BOOST_TEST(
@@ -105,6 +128,12 @@ BOOST_AUTO_TEST_CASE(rules_between_values) {
   config.train.accumulation = 7;
   config.optim.lr.warmup = config.train.iterations + 1;
   BOOST_TEST(problems_of(config).size() == 3u);
+  Config odd;
+  odd.model.heads = 4;
+  odd.model.dim = 4 * 15;
+  BOOST_REQUIRE(problems_of(odd).size() == 1u);
+  BOOST_TEST(contains(problems_of(odd)[0], "model.heads"), problems_of(odd)[0]);
+  BOOST_TEST(contains(problems_of(odd)[0], "60 / 4 = 15"), problems_of(odd)[0]);
 }
 
 /// A network without an embedding of s is a velocity; one without a fusion has no weak path.

@@ -40,6 +40,7 @@ BOOST_AUTO_TEST_CASE(checkpoints_are_listed_verified_compared_and_pruned) {
   const std::string two = run + "/checkpoints/step-00000002";
   says(eflow_says("ckpt diff " + run + " " + run), 0, " 0 differ");
   says(eflow_says("ckpt diff " + two + " " + run), 0, "step: 2, the other 4");
+  says(eflow_says("ckpt prune " + run), 2, "expected --last, --every or --best");
   says(eflow_says("ckpt prune " + run + " --every 2 --dry-run"), 0, "(dry run)");
   says(eflow_says("ckpt prune " + run + " --every 2"), 0, "step-00000002: kept: multiple of 2");
   BOOST_TEST((io::CheckpointStore(run + "/checkpoints").list() == std::vector<std::int64_t>{2, 4}));

@@ -150,8 +150,32 @@ BOOST_AUTO_TEST_CASE(wrong_words) {
   refused("data pakc", 2, "did you mean 'data pack'?");
   refused("train --out x --train.bach=3", 2, "did you mean 'train.batch'?");
   refused("train --out x --config /nowhere/c.ini", 2, "/nowhere/c.ini");
-  refused("sample --run x", 2, "--out is missing");
+  refused("sample --run x", 2, "--out is missing: ");
+  refused("train --out '' --data x", 2, "--out: expected a value, found ''. Folder of the run.");
   refused("inspect --preset XXXL", 2, "XXXL");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_file_contains_does_not_steer_the_terminal) {
+  const TemporaryFolder folder;
+  const auto ini = folder.path() / "odd.ini";
+  std::ofstream(ini) << "\x1b[31mred\n";
+  const auto outcome = eflow_says("train --out x --config " + ini.string());
+  BOOST_TEST(outcome.code == 2);
+  BOOST_TEST(contains(outcome.text, "odd.ini:1: "), outcome.text);
+  BOOST_TEST(contains(outcome.text, "\\x1b[31mred"), outcome.text);
+}
+
+BOOST_AUTO_TEST_CASE(a_data_set_that_is_none_is_named) {
+  const TemporaryFolder folder;
+  const auto words = [&](const char* name) {
+    return "data info " + (folder.path() / name).string();
+  };
+  refused(words("none"), 3, "no such folder; create one with 'eflow data pack'");
+  std::ofstream(folder.path() / "plain") << "x";
+  refused(words("plain"), 3, "expected a folder, found a file");
+  std::filesystem::create_directory(folder.path() / "empty");
+  refused(words("empty"), 3, "manifest.json is missing");
+  refused("inspect " + (folder.path() / "plain").string(), 3, "expected a shard in the folder");
 }
 
 BOOST_AUTO_TEST_CASE(the_recipe_is_measured) {

@@ -35,7 +35,7 @@ struct Folder : TemporaryFolder {
            " --out " + (path() / run).string() +
            " --train.batch=16 --train.shards=8 --train.iterations=8 --checkpoint.every=2 "
            "--sample.every=8 --eval.every=4 --eval.clips=10 --train.compare_every=3 "
-           "--train.deadline=60 " +
+           "--train.slice=0.01 --train.deadline=60 " +
            more;
   }
   /// eflow WORDS on `ranks` ranks.
@@ -209,7 +209,9 @@ BOOST_AUTO_TEST_CASE(launch_explains_itself_and_its_mistakes) {
   BOOST_TEST(eflow_says("launch --help").code == 0);
   BOOST_TEST(eflow_says("launch -- train").code == 2);
   BOOST_TEST(eflow_says("launch -n 2").code == 2);
-  const auto missing = eflow_says("launch -n 2 --restarts 0 --mpirun no-such-mpirun -- train");
+  const auto missing = eflow_says("launch -n 2 --mpirun no-such-mpirun -- train");
   BOOST_TEST(missing.code == 127);
   BOOST_TEST(missing.text.find("no-such-mpirun") != std::string::npos, missing.text);
+  BOOST_TEST(missing.text.find("install Open MPI") != std::string::npos, missing.text);
+  BOOST_TEST(missing.text.find("starting again") == std::string::npos, missing.text);
 }

@@ -121,11 +121,17 @@ int ckpt_prune(const Arguments& arguments) {
   if (wants_help(arguments)) {
     return print_help({"eflow ckpt prune RUN [--last N] [--every N] [--best N] [--dry-run]",
                        "Removes checkpoints of a run that is not training. Keeps what the rules "
-                       "name, the newest intact one, and what a stage of the run began from."},
+                       "name, at least one, the newest intact one, and what a stage of the run "
+                       "began from."},
                       options);
   }
-  const Arguments run =
-      words_of(arguments, options, 1, "eflow ckpt prune: expected the folder of a run");
+  Arguments run;
+  const auto given = parse(arguments, options, {}, &run, 1);
+  if (run.empty()) throw InvalidArgument("eflow ckpt prune: expected the folder of a run");
+  if (!given.contains("last") && !given.contains("every") && !given.contains("best"))
+    throw InvalidArgument(
+        "eflow ckpt prune: expected --last, --every or --best, which say what is kept; found none. "
+        "--last 1 removes all but the newest");
   std::uint64_t freed = 0;
   std::size_t removed = 0;
   for (const fs::path& folder : trainer::run_folders(run[0])) {
