@@ -14,9 +14,7 @@ template <int kFunction, class V>
 EFLOW_FN V apply1(V x, const double* scalar) {
   using namespace eflow::args;
   using C = LaneOf<V>;
-  if constexpr (kFunction == kNeg)
-    return -x;
-  else if constexpr (kFunction == kExp)
+  if constexpr (kFunction == kExp)
     return exp(x);
   else if constexpr (kFunction == kLog)
     return log(x);

@@ -7,7 +7,7 @@
 
 // clang-format off
 #define EFLOW_FUNCTIONS(X)                                                                        \
-  X(kNeg) X(kExp) X(kLog) X(kSqrt) X(kRsqrt) X(kSquare) X(kSigmoid) X(kSilu) X(kGelu) X(kTanh)    \
+  X(kExp) X(kLog) X(kSqrt) X(kRsqrt) X(kSquare) X(kSigmoid) X(kSilu) X(kGelu) X(kTanh)            \
   X(kRelu) X(kSin) X(kCos) X(kAffine) X(kReciprocal) X(kClampMin) X(kPower) X(kAdd) X(kSub) X(kMul) X(kDiv) \
   X(kMaximum) X(kExpGrad) X(kLogGrad) X(kSqrtGrad) X(kRsqrtGrad) X(kSquareGrad) X(kSigmoidGrad)   \
   X(kSiluGrad) X(kGeluGrad) X(kTanhGrad) X(kReluGrad) X(kSinGrad) X(kCosGrad) X(kReciprocalGrad)  \

@@ -35,7 +35,6 @@ struct Elementwise {
 enum Function : int {
   // one operand x
   kCopy,
-  kNeg,
   kExp,
   kLog,
   kSqrt,

@@ -14,7 +14,6 @@
 #include "eflow/core/ops/parameter_list.hpp"
 #include "eflow/core/ops/residual_norm.hpp"
 #include "eflow/core/tensor/device.hpp"
-#include "eflow/core/tensor/launch.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/tests/support/default_device.hpp"
 #include "eflow/tests/support/op_check.hpp"
@@ -182,16 +181,6 @@ std::vector<KernelCall> kernel_calls() {
   }
   for (const DType dtype : {kF32, kF64, kBF16}) {
     const Tolerance t = tolerance_of(dtype);
-    add(str("negative ", dtype),
-        {{{{7, 9}, dtype}},
-         [=](const Tensors& x) {
-           const NoGrad off;
-           const Tensor y = Tensor::zeros({7, 9}, dtype);
-           detail::launch_elementwise(args::kNeg, y, {x[0]});
-           return Tensors{y};
-         },
-         false},
-        t);
     add(str("random ", dtype),
         {{},
          [=](const Tensors&) {
