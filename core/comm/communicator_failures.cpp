@@ -1,6 +1,10 @@
 // What a communicator says and does when an operation fails: who is missing, where everyone was, and
 // word to all others.
 #include <exception>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
 
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/core/comm/communicator.hpp"
@@ -121,9 +125,19 @@ void Communicator::leave(const std::string& reason) noexcept {
   if (link_) link_->abort();
   for (Communicator* part : groups_) part->leave(reason);
   try {
-    // The last messages of this rank: its memory must outlive them, so it is never freed.
-    auto& sends = *new std::vector<std::unique_ptr<Request>>;
-    auto& header = *new Header;
+    // The last messages of ranks: their memory must outlive them, so the list is never destroyed.
+    // Leak checkers find them in it.
+    struct LastMessages {
+      Header header;
+      std::vector<std::unique_ptr<Request>> sends;
+    };
+    static std::mutex mutex;  // ranks may be threads of this process
+    static auto& all = *new std::list<LastMessages>;
+    const auto add = [&]() -> LastMessages& {
+      const std::lock_guard lock(mutex);
+      return all.emplace_back();
+    };
+    auto& [header, sends] = add();
     header.kind = Header::kFailure;
     header.sequence = next_;
     put("failure", header.what);
