@@ -153,7 +153,9 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
         {.source = other.source, .loader = nullptr, .null_context = {}, .ahead = nullptr});
 }
 
-Trainer::~Trainer() = default;
+Trainer::~Trainer() {
+  streams_.clear();  // joins the readers, which call part_of_unit(), before what that reads is gone
+}
 
 std::int64_t Trainer::own_parts() const {
   return division_->gradients.shards().count() * options_.accumulation;
