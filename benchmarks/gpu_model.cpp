@@ -27,8 +27,10 @@
 #include "eflow/jit/options.hpp"
 #include "eflow/nn/layers/patch.hpp"
 #include "eflow/nn/optim/fused_update.hpp"
+#include "eflow/tests/support/cuda/hopper_configs.hpp"
 #include "eflow/tests/support/default_device.hpp"
 #include "eflow/tests/support/ptx/ptx_gpu.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 
 using namespace eflow;
 
@@ -201,20 +203,20 @@ std::vector<Case> memory_cases() {
   return cases;
 }
 
-Case attention_case(DType dtype, std::int64_t head, std::int64_t radius, int kept_percent) {
-  constexpr std::int64_t kTokens = 512;
-  const Shape shape{1, kTokens, 1, head};
-  return {str(kTokens, " tokens, window ", 2 * radius + 1),
+Case attention_case(DType dtype, std::int64_t head, std::int64_t tokens, std::int64_t radius,
+                    int kept_percent) {
+  const Shape shape{1, tokens, 1, head};
+  return {str(tokens, " tokens, window ", 2 * radius + 1),
           [=] {
             return Tensors{input(shape, dtype), input(shape, dtype),
-                           input(shape, dtype), input({1, kTokens, 2, 1, 1}, dtype),
+                           input(shape, dtype), input({1, tokens, 2, 1, 1}, dtype),
                            input({head}, kF32), input({head}, kF32)};
           },
           [=](const Tensors& t) {
             GlgaOptions options{.radius = radius};
             if (kept_percent > 0) {
               options.kept_percent = kept_percent;
-              options.positions = token_ids(1, kTokens, 100 / kept_percent);
+              options.positions = token_ids(1, tokens, 100 / kept_percent);
             }
             static_cast<void>(prepare_glga(t[0], t[3], options, true));
             return Tensors{glga(t[0], t[1], t[2], t[3], t[4], t[5], options)};
@@ -224,8 +226,8 @@ Case attention_case(DType dtype, std::int64_t head, std::int64_t radius, int kep
 std::vector<Case> attention_cases() {
   std::vector<Case> cases;
   for (const std::int64_t head : {64, 72, 96, 128}) {
-    cases.push_back(attention_case(kBF16, head, 128, 0));
-    cases.push_back(attention_case(kBF16, head, 512, 25));
+    cases.push_back(attention_case(kBF16, head, 512, 128, 0));
+    cases.push_back(attention_case(kBF16, head, 512, 512, 25));
   }
   return cases;
 }
@@ -259,9 +261,9 @@ void profile(const test::PtxGpu& gpu, const Case& c, Rows* rows) {
   const Tensors in = c.inputs();
   const auto trace = std::make_shared<Trace>();
   const std::size_t before = gpu.profiles().size();
-  gpu.device()->set_trace(trace);
+  default_device()->set_trace(trace);
   run(c, in);
-  gpu.device()->set_trace(nullptr);
+  default_device()->set_trace(nullptr);
   const std::vector<std::string> names = trace->kernel_names();
   EFLOW_ASSERT(names.size() == gpu.profiles().size() - before);
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -269,6 +271,28 @@ void profile(const test::PtxGpu& gpu, const Case& c, Rows* rows) {
     test::PtxGpu::Profiled& row = (*rows)[{names[i], c.shape}];
     if (row.profile.memory < launch.profile.memory) row = launch;
   }
+}
+
+/// Tokens, all of which each token meets: what begins and ends a block weighs little.
+constexpr std::int64_t kManyTiles = 1024;
+
+/// Attention whose walks use products of warpgroups, with or without bulk copies, in such tiles.
+void profile_hopper(const test::PtxGpu& gpu, std::int64_t head, bool bulk,
+                    const test::TileSize& tile, Rows* rows) {
+  const test::TempDir cache;
+  jit::Options options = gpu.options();
+  options.cache.named = cache.path();
+  options.tune = jit::TuneMode::kLookup;
+  const test::DefaultDevice device(make_device(options));
+  const GlgaSignature call{.backend = jit::Backend::kCuda,
+                           .dtype = kBF16,
+                           .head = head,
+                           .gates = GlgaGateKind::kRow,
+                           .kept = false,
+                           .queries = kManyTiles};
+  static_cast<void>(test::choose_hopper_configs(default_device()->runtime(), call,
+                                                {.radius = kManyTiles}, bulk, tile));
+  profile(gpu, attention_case(kBF16, head, kManyTiles, kManyTiles, 0), rows);
 }
 
 std::string percent(double share) {
@@ -312,19 +336,32 @@ int main(int argc, char** argv) try {
   const test::DefaultDevice device(gpu.device());
   jit::KernelBuilder builder(jit::Options::from_environment());
   define_kernels(builder.definitions());
-  const auto section = [&](const char* title, const std::vector<Case>& cases,
-                           std::string_view family) {
-    Rows rows;
-    for (const Case& c : cases) profile(gpu, c, &rows);
+  const auto section = [&](const char* title, Rows rows, std::string_view family) {
     std::erase_if(rows, [&](const auto& row) { return !row.first.first.starts_with(family); });
     std::cout << "## " << title << "\n\n";
     print(rows, builder, word);
     std::cout << '\n';
   };
+  const auto rows_of = [&](const std::vector<Case>& cases) {
+    Rows rows;
+    for (const Case& c : cases) profile(gpu, c, &rows);
+    return rows;
+  };
   const bool products = word.starts_with("gemm"), attention = word.starts_with("glga");
-  if (!products && !attention) section("Kernels that move memory", memory_cases(), "");
-  if (products || word.empty()) section("Products without cuBLASLt", product_cases(), "gemm");
-  if (attention || word.empty()) section("Attention", attention_cases(), "glga_");
+  if (!products && !attention) section("Kernels that move memory", rows_of(memory_cases()), "");
+  if (products || word.empty())
+    section("Products without cuBLASLt", rows_of(product_cases()), "gemm");
+  if (!attention && !word.empty()) return 0;
+  section("Attention", rows_of(attention_cases()), "glga_");
+  Rows hopper;
+  for (const std::int64_t head : {64, 128}) {
+    profile(gpu, attention_case(kBF16, head, kManyTiles, kManyTiles, 0), &hopper);
+    profile_hopper(gpu, head, false, {}, &hopper);
+    for (const test::TileSize tile : {test::TileSize{}, {64, 32}, {128, 64}})
+      profile_hopper(gpu, head, true, tile, &hopper);
+  }
+  section("Attention of many tiles: by warps; by warpgroups, without and with bulk copies", hopper,
+          "glga_");
   return 0;
 } catch (const std::exception& e) {
   std::cerr << e.what() << '\n';

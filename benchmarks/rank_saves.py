@@ -69,4 +69,5 @@ def main():
           f'ranks: ' + ', '.join(f'{peak:.0f}' for peak in peaks) + ' MB')
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -300,11 +300,13 @@ figure glga.d128.bf16 40 "${glga[@]}" --head 128 --tokens 8192,32760 --window 93
 figure glga.d64.bf16 40 "${glga[@]}" --head 64 --tokens 8192,32760 --window 9360 --dtype bf16
 figure glga.d128.f32 40 "${glga[@]}" --head 128 --tokens 8192 --window 1024 --dtype f32
 if [ "$arch" = sm_90a ]; then
-  forward='glga_forward<bf16>(128, 1, 1, 1, 1, -1, 0, 64, 64' queries='glga_queries_grad<bf16>(128, 1, 1, 0, 0, -1, 0, 64'
+  # The default against the tiles that the model (benchmarks/gpu_model) expects most of.
+  forward='glga_forward<bf16>(128, 1, 1, 1, 1, -1, 0, 64' narrow='glga_forward<bf16>(64, 1, 1, 1, 1, -1, 0' queries='glga_queries_grad<bf16>(128, 1, 1, 0, 0, -1, 0, 64'
   keys='glga_keys_grad<bf16>(128, 1, 1, 0, 0, -1, 0'
   walk=(--device cuda --sizes n=32768,heads=12,radius=4680)
-  figure walk.forward 40 "$eflow" jit bench "$forward)" "$forward, 1)" "${walk[@]}"
-  figure walk.forward.bulk 40 "$eflow" jit bench "$forward, 1)" "$forward, 1, 1)" "${walk[@]}"
+  figure walk.forward 40 "$eflow" jit bench "$forward, 64)" "$forward, 64, 1)" "${walk[@]}"
+  figure walk.forward.bulk 40 "$eflow" jit bench "$forward, 64, 1, 1)" "$forward, 32, 1, 1)" "${walk[@]}"
+  figure walk.forward.d64 40 "$eflow" jit bench "$narrow, 64, 64)" "$narrow, 128, 64, 1, 1)" "${walk[@]}"
   figure walk.queries 40 "$eflow" jit bench "$queries, 32)" "$queries, 64, 1, 1)" "${walk[@]}"
   figure walk.keys 40 "$eflow" jit bench "$keys, 16, 64)" "$keys, 32, 64, 1, 0)" "${walk[@]}"
 fi
@@ -352,7 +354,7 @@ rehearsal_faults() {
       hang:* | crash:* | illegal:*) echo "the fault planted in $name (exit $code)" ;;
     esac
   done <"$out/cases.txt"
-  for name in jit.overheads step.{sprites.{f32,bf16}{,.graphs},trace,B,B.graphs} glga.{d128.bf16,d64.bf16,d128.f32} walk.{forward{,.bulk},queries,keys}; do
+  for name in jit.overheads step.{sprites.{f32,bf16}{,.graphs},trace,B,B.graphs} glga.{d128.bf16,d64.bf16,d128.f32} walk.{forward{,.bulk,.d64},queries,keys}; do
     case $(planted "$name") in
       hang) part='exit 124 (timed out)' ;;
       crash) part='exit 139 (crashed, signal SEGV)' ;;

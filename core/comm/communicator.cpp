@@ -35,6 +35,10 @@ void Pending::wait() {
   state_.reset();
 }
 
+void Pending::keep(std::shared_ptr<const void> memory) {
+  if (state_) state_->memory = std::move(memory);
+}
+
 Communicator::Communicator() : places_(1), last_seen_(1) {}
 
 Communicator::Communicator(std::unique_ptr<Channel> channel, std::chrono::milliseconds deadline)
@@ -205,6 +209,12 @@ void Communicator::poll_related() {
   poll_all();
   if (!link_) return;
   for (Communicator* part : groups_) part->poll_all();
+}
+
+void Communicator::advance() {
+  if (active_.empty()) return;
+  check_device();
+  poll_related();
 }
 
 void Communicator::wait(const std::shared_ptr<Pending::State>& state) {

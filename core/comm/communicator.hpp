@@ -33,12 +33,15 @@ struct PeerError : Error {
 
 class Communicator;
 
-/// An operation on its way. Its memory must stay valid until wait() returned.
+/// An operation on its way. Its memory must stay valid until wait() returned, or be given to keep().
 class Pending {
  public:
   Pending() = default;  ///< nothing to wait for
   /// Waits until this rank's part is complete. Throws PeerError.
   void wait();
+  /// Holds the operation's memory until this rank's part is complete, even if an error keeps this
+  /// rank from waiting for it.
+  void keep(std::shared_ptr<const void> memory);
 
  private:
   friend class Communicator;
@@ -120,6 +123,10 @@ class Communicator {
   void set_device_link(std::unique_ptr<DeviceLink> link);
   /// nullptr: messages of device memory must pass through host memory.
   [[nodiscard]] DeviceLink* device_link() const;
+
+  /// Moves on what is on its way, without waiting: for long computations in between, since messages
+  /// may need the processor to move. Throws PeerError.
+  void advance();
 
   /// Tells all others that this rank ends, and why; their waits then throw PeerError. Call before
   /// leaving because of an error of this rank alone. Does nothing after a failure of the

@@ -55,6 +55,7 @@ struct Pending::State {
   std::vector<Departure> sends;
   std::vector<Arrival> arrivals;
   std::unique_ptr<DeviceExchange> device;  ///< carries the bytes, unless the channel does
+  std::shared_ptr<const void> memory;      ///< of the messages, if it was given to this operation
   bool complete = false;
 
   /// Whether ranks that have not joined stay silent. The others are taken as arrived; `answer`

@@ -14,39 +14,41 @@ std::span<std::byte> memory_of(const Tensor& tensor) {
 }  // namespace
 
 void TensorMessages::send(int to, const Tensor& values) {
-  sends_.emplace_back(to, contiguous(values));
+  memory_->sends.emplace_back(to, contiguous(values));
 }
 
 void TensorMessages::receive(int from, const Tensor& values) {
   EFLOW_ASSERT(values.is_contiguous());
-  receives_.emplace_back(from, values);
+  memory_->receives.emplace_back(from, values);
 }
 
 void TensorMessages::start() {
+  auto& [all_sent, all_received, sent_by_host, received_by_host] = *memory_;
   std::vector<Outgoing> sends;
   std::vector<Incoming> receives;
   const DeviceLink* const link = ranks_->device_link();
-  const auto& all = sends_.empty() ? receives_ : sends_;
+  const auto& all = all_sent.empty() ? all_received : all_sent;
   if (link != nullptr && !all.empty() && link->reaches(all[0].second.device().get())) {
-    for (const auto& [to, values] : sends_) sends.push_back({to, memory_of(values)});
-    for (const auto& [from, values] : receives_) receives.push_back({from, memory_of(values)});
+    for (const auto& [to, values] : all_sent) sends.push_back({to, memory_of(values)});
+    for (const auto& [from, values] : all_received) receives.push_back({from, memory_of(values)});
     pending_ = ranks_->exchange_on_device(std::move(sends), std::move(receives), call_);
-    return;
+  } else {
+    for (const auto& [to, values] : all_sent) {
+      const std::pair key(values.data(), values.count());
+      const auto copy = sent_by_host.try_emplace(key, values, true).first;
+      sends.push_back({to, copy->second.bytes()});
+    }
+    for (const auto& [from, values] : all_received) received_by_host.emplace_back(values, false);
+    for (std::size_t i = 0; i < all_received.size(); ++i)
+      receives.push_back({all_received[i].first, received_by_host[i].bytes()});
+    pending_ = ranks_->exchange(std::move(sends), std::move(receives), call_);
   }
-  for (const auto& [to, values] : sends_) {
-    const std::pair key(values.data(), values.count());
-    const auto copy = host_.sent.try_emplace(key, values, true).first;
-    sends.push_back({to, copy->second.bytes()});
-  }
-  for (const auto& [from, values] : receives_) host_.received.emplace_back(values, false);
-  for (std::size_t i = 0; i < receives_.size(); ++i)
-    receives.push_back({receives_[i].first, host_.received[i].bytes()});
-  pending_ = ranks_->exchange(std::move(sends), std::move(receives), call_);
+  pending_.keep(memory_);
 }
 
 void TensorMessages::finish() {
   pending_.wait();
-  for (HostCopy& copy : host_.received) copy.write_back();
+  for (HostCopy& copy : memory_->received_by_host) copy.write_back();
 }
 
 }  // namespace eflow::comm

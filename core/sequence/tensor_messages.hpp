@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,8 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::comm {
 
-/// All tensors of one object are on one device.
+/// All tensors of one object are on one device. It may be destroyed at any time: tensors that are on
+/// their way live on.
 class TensorMessages {
  public:
   TensorMessages(Communicator* ranks, const Call& call) : ranks_(ranks), call_(call) {}
@@ -32,15 +34,15 @@ class TensorMessages {
   void finish();
 
  private:
-  /// Messages through host memory: those from one tensor share a copy.
-  struct ThroughHost {
-    std::map<std::pair<const void*, std::int64_t>, HostCopy> sent;  ///< by address and count
-    std::vector<HostCopy> received;
+  struct Memory {
+    std::vector<std::pair<int, Tensor>> sends, receives;
+    /// Of messages through host memory: those from one tensor share a copy, by address and count.
+    std::map<std::pair<const void*, std::int64_t>, HostCopy> sent_by_host;
+    std::vector<HostCopy> received_by_host;
   };
   Communicator* ranks_;
   Call call_;
-  std::vector<std::pair<int, Tensor>> sends_, receives_;
-  ThroughHost host_;
+  std::shared_ptr<Memory> memory_ = std::make_shared<Memory>();
   Pending pending_;
 };
 

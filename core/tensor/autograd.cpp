@@ -1,11 +1,12 @@
 #include "eflow/core/tensor/autograd.hpp"
 
 #include <map>
-#include <queue>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
+#include "eflow/core/tensor/op.hpp"
 #include "eflow/core/tensor/op_watch.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/tensor_node.hpp"
@@ -18,6 +19,48 @@ thread_local bool g_recording = true;
 using detail::GradNode;
 using detail::TensorNode;
 
+/// The leaves of a graph: of each, how many uses by ops still have to be differentiated.
+class LeafUses {
+ public:
+  explicit LeafUses(const std::shared_ptr<GradNode>& last) {
+    if (!last) return;
+    std::vector<const GradNode*> ahead{last.get()};
+    std::unordered_set<const GradNode*> seen{last.get()};
+    while (!ahead.empty()) {
+      const GradNode& node = *ahead.back();
+      ahead.pop_back();
+      for (const auto& input : node.inputs) {
+        if (!input) continue;
+        if (input->is_leaf_with_grad) ++uses_[input];
+        if (input->maker && seen.insert(input->maker.get()).second)
+          ahead.push_back(input->maker.get());
+      }
+      for (const auto& leaf : node.hidden_leaves) ++uses_[leaf];
+    }
+  }
+
+  /// Counts the uses by an op whose vjp has run.
+  void leave(const GradNode& node, const LeafDone& done) {
+    for (const auto& input : node.inputs) {
+      if (input && input->is_leaf_with_grad) leave(input, done);
+    }
+    for (const auto& leaf : node.hidden_leaves) leave(leaf, done);
+  }
+
+  [[nodiscard]] std::vector<Tensor> leaves() const {
+    std::vector<Tensor> all;
+    for (const auto& [leaf, uses] : uses_) all.emplace_back(leaf);
+    return all;
+  }
+
+ private:
+  void leave(const std::shared_ptr<TensorNode>& leaf, const LeafDone& done) {
+    if (--uses_.at(leaf) == 0) done(Tensor(leaf));
+  }
+
+  std::unordered_map<std::shared_ptr<TensorNode>, std::int64_t> uses_;
+};
+
 /// Gradients accumulated so far for one op's outputs.
 struct Pending {
   std::shared_ptr<GradNode> node;
@@ -28,15 +71,17 @@ struct Pending {
 /// the ops it depends on, so all gradients of its outputs are complete when it is visited.
 class Walk {
  public:
-  /// Calls leaf(node, gradient) for each gradient that reaches a tensor, leaf or not.
-  template <class Leaf>
-  void run(const Tensor& output, const Tensor& seed, bool release, Leaf&& leaf) {
+  /// Calls leaf(node, gradient) for each gradient that reaches a tensor, leaf or not, and
+  /// visited(op) after each op.
+  template <class Leaf, class Visited>
+  void run(const Tensor& output, const Tensor& seed, bool release, Leaf&& leaf, Visited&& visited) {
     arrive(output.node(), seed, leaf);
     while (!pending_.empty()) {
       const auto last = std::prev(pending_.end());
       Pending now = std::move(last->second);
       pending_.erase(last);
       visit(now, release, leaf);
+      visited(*now.node);
     }
   }
 
@@ -85,6 +130,12 @@ class Walk {
   std::map<std::uint64_t, Pending> pending_;
 };
 
+void accumulate(const std::shared_ptr<TensorNode>& leaf, const Tensor& dy) {
+  if (!leaf->is_leaf_with_grad) return;
+  leaf->grad = leaf->grad.defined() ? leaf->grad + dy : dy;
+  note_use(leaf->grad, MemoryUse::kGradients);
+}
+
 Tensor checked_seed(const Tensor& output, const Tensor& seed) {
   if (!output.defined() || !output.requires_grad()) {
     throw InvalidArgument(
@@ -118,11 +169,20 @@ bool grad_enabled() {
 void backward(const Tensor& output, const Tensor& seed) {
   const Tensor start = checked_seed(output, seed);
   const NoGrad off;
-  Walk().run(output, start, true, [](const std::shared_ptr<TensorNode>& at, const Tensor& dy) {
-    if (!at->is_leaf_with_grad) return;
-    at->grad = at->grad.defined() ? at->grad + dy : dy;
-    note_use(at->grad, MemoryUse::kGradients);
-  });
+  Walk().run(output, start, true, accumulate, [](const GradNode&) {});
+}
+
+void backward(const Tensor& output, const Tensor& seed, const LeafDone& done) {
+  const Tensor start = checked_seed(output, seed);
+  const NoGrad off;
+  LeafUses uses(output.node()->maker);
+  Walk().run(output, start, true, accumulate, [&](const GradNode& op) { uses.leave(op, done); });
+  if (output.node()->is_leaf_with_grad) done(output);
+}
+
+std::vector<Tensor> leaves_of(const Tensor& output) {
+  if (output.node()->is_leaf_with_grad) return {output};
+  return LeafUses(output.node()->maker).leaves();
 }
 
 std::vector<Tensor> gradients(const Tensor& output, const std::vector<Tensor>& inputs,
@@ -131,12 +191,14 @@ std::vector<Tensor> gradients(const Tensor& output, const std::vector<Tensor>& i
   const NoGrad off;
   std::unordered_map<const TensorNode*, Tensor> found;
   for (const Tensor& t : inputs) found[t.node().get()] = Tensor();
-  Walk().run(output, start, false,
-             [&found](const std::shared_ptr<TensorNode>& at, const Tensor& dy) {
-               const auto it = found.find(at.get());
-               if (it == found.end()) return;
-               it->second = it->second.defined() ? it->second + dy : dy;
-             });
+  Walk().run(
+      output, start, false,
+      [&found](const std::shared_ptr<TensorNode>& at, const Tensor& dy) {
+        const auto it = found.find(at.get());
+        if (it == found.end()) return;
+        it->second = it->second.defined() ? it->second + dy : dy;
+      },
+      [](const GradNode&) {});
   std::vector<Tensor> out;
   for (const Tensor& t : inputs) {
     const Tensor& g = found[t.node().get()];
@@ -149,9 +211,12 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f,
                   const std::vector<Tensor>& inputs) {
   if (!grad_enabled()) return f(inputs);
   Tensor output;
+  std::vector<std::shared_ptr<TensorNode>> leaves;
   {
     const NoGrad off;
+    const detail::UnrecordedLeaves used;
     output = f(inputs);
+    leaves = used.all();
   }
   // f may use parameters that are not among its inputs, so the result always joins the graph.
   Tensors outputs{output.detach()};
@@ -181,6 +246,7 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f,
                    }
                    return dx;
                  });
+  outputs[0].node()->maker->hidden_leaves = std::move(leaves);
   return outputs[0];
 }
 

@@ -35,6 +35,18 @@ class NoGrad {
 /// its graph was released, or a saved tensor was modified in place.
 void backward(const Tensor& output, const Tensor& seed = Tensor());
 
+/// Called with a leaf once nothing will be added to its grad() any more.
+using LeafDone = std::function<void(const Tensor& leaf)>;
+
+/// The same, and calls done(leaf) for each leaf as soon as its gradient is complete, while the rest
+/// is still to be computed: in time to send it on its way. The order of the calls follows from the
+/// graph alone. done must not run backward().
+void backward(const Tensor& output, const Tensor& seed, const LeafDone& done);
+
+/// The leaves that require gradients and that `output` was computed from: those that backward() may
+/// give gradients to, in an unspecified order.
+[[nodiscard]] std::vector<Tensor> leaves_of(const Tensor& output);
+
 /// Returns seed^T d(output)/d(input) for each input without changing any grad() and without
 /// releasing the graph. The result is zero for an input that output does not depend on. Throws as
 /// backward().

@@ -1,6 +1,8 @@
 #include "eflow/core/tensor/op.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/tensor/device.hpp"
@@ -8,6 +10,11 @@
 #include "eflow/core/tensor/tensor_node.hpp"
 
 namespace eflow::detail {
+namespace {
+
+thread_local UnrecordedLeaves* g_unrecorded = nullptr;
+
+}  // namespace
 
 Tensor saved_handle(const Tensor& t) {
   if (!t.defined()) return t;
@@ -25,8 +32,24 @@ void require_unchanged(std::string_view op, std::span<const Tensor> saved) {
   }
 }
 
+UnrecordedLeaves::UnrecordedLeaves() : outer_(std::exchange(g_unrecorded, this)) {}
+
+UnrecordedLeaves::~UnrecordedLeaves() {
+  g_unrecorded = outer_;
+}
+
+void UnrecordedLeaves::note(std::span<const Tensor> inputs) {
+  for (const Tensor& t : inputs) {
+    if (!t.defined() || !t.node()->is_leaf_with_grad) continue;
+    if (std::find(all_.begin(), all_.end(), t.node()) == all_.end()) all_.push_back(t.node());
+  }
+}
+
 bool wants_recording(std::span<const Tensor> inputs) {
-  if (!grad_enabled()) return false;
+  if (!grad_enabled()) {
+    if (g_unrecorded != nullptr) g_unrecorded->note(inputs);
+    return false;
+  }
   for (const Tensor& t : inputs) {
     if (t.requires_grad()) return true;
   }

@@ -102,6 +102,23 @@ using Vjp = std::function<Tensors(std::span<const Tensor> dy)>;
 void record(std::string_view name, std::span<const Tensor> inputs, Tensors& outputs, Vjp vjp);
 /// Whether recording is enabled and an input requires a gradient.
 [[nodiscard]] bool wants_recording(std::span<const Tensor> inputs);
+/// Notes the leaves that the differentiable ops of this thread use while recording is disabled and
+/// this lives. Nestable: the innermost one notes them.
+class UnrecordedLeaves {
+ public:
+  UnrecordedLeaves();
+  ~UnrecordedLeaves();
+  UnrecordedLeaves(const UnrecordedLeaves&) = delete;
+  UnrecordedLeaves& operator=(const UnrecordedLeaves&) = delete;
+  /// Those that require gradients, each once, in the order of their first use.
+  [[nodiscard]] const std::vector<std::shared_ptr<TensorNode>>& all() const { return all_; }
+
+ private:
+  friend bool wants_recording(std::span<const Tensor> inputs);
+  void note(std::span<const Tensor> inputs);
+  UnrecordedLeaves* outer_;
+  std::vector<std::shared_ptr<TensorNode>> all_;
+};
 /// Allocates outputs on the inputs' device. Throws InvalidArgument if the inputs are on different
 /// devices.
 [[nodiscard]] Tensors allocate_outputs(std::span<const Tensor> inputs,

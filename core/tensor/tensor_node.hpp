@@ -57,6 +57,9 @@ struct GradNode {
   std::vector<TensorSpec> outputs;
   DevicePtr device;
   Vjp vjp;
+  /// Leaves that are no inputs, but to which the vjp gives gradients itself, by a backward pass of
+  /// its own.
+  std::vector<std::shared_ptr<TensorNode>> hidden_leaves;
 
   GradNode() = default;
   ~GradNode();

@@ -6,7 +6,7 @@
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/ranks/rank_grid.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
 namespace eflow::test {

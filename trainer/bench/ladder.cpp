@@ -13,7 +13,7 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
 #include "eflow/trainer/data/data_info.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
 namespace eflow::trainer {

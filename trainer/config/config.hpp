@@ -92,6 +92,7 @@ struct TrainConfig {
   std::int64_t iterations = 2000, batch = 32, accumulation = 1, threads = 0;
   std::int64_t shards = 0;         ///< 0: one per rank
   std::int64_t sequence = 1;       ///< ranks that divide the tokens of each clip
+  double slice_mib = 2;            ///< of a rank, of a bucket of the gradient; 0: one bucket
   std::int64_t compare_every = 0;  ///< steps after which ranks compare their weights; 0: never
   double deadline = 600;           ///< seconds that a rank waits for the others
   std::uint64_t seed = 1;

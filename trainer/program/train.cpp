@@ -10,6 +10,7 @@
 #include "eflow/core/comm/local_channel.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
+#include "eflow/trainer/plan/training_plan.hpp"
 #include "eflow/trainer/program/arguments.hpp"
 #include "eflow/trainer/program/console.hpp"
 #include "eflow/trainer/program/progress.hpp"
@@ -17,7 +18,6 @@
 #include "eflow/trainer/program/signals.hpp"
 #include "eflow/trainer/run/later_stages.hpp"
 #include "eflow/trainer/run/stages.hpp"
-#include "eflow/trainer/run/training_plan.hpp"
 #include "eflow/trainer/run/training_run.hpp"
 
 namespace eflow::program {

@@ -1,44 +1,80 @@
 #include "eflow/trainer/ranks/flat_layout.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "eflow/core/ops/parameter_list.hpp"
 
 namespace eflow::trainer {
+namespace {
 
-FlatLayout::FlatLayout(const nn::NamedTensors& parameters, int ranks)
-    : slices_(static_cast<std::size_t>(ranks)), blocks_(static_cast<std::size_t>(ranks)) {
+/// Divides a bucket of parameters of these sizes.
+void divide(std::span<const std::int64_t> sizes, std::size_t ranks, FlatLayout::Bucket* bucket) {
   constexpr std::int64_t kPerBlock = ParameterList::kPerBlock;
   std::vector<std::int64_t> ends;  // of all blocks
-  for (const auto& [name, parameter] : parameters) {
-    const std::int64_t size = parameter.count();
-    sizes_.push_back(size);
+  for (const std::int64_t size : sizes) {
     for (std::int64_t begin = 0; begin < size; begin += kPerBlock)
-      ends.push_back(count_ + std::min(begin + kPerBlock, size));
-    count_ += size;
+      ends.push_back(bucket->count + std::min(begin + kPerBlock, size));
+    bucket->count += size;
   }
   auto end = ends.begin();
   std::int64_t first = 0;
-  for (std::size_t rank = 0; rank < slices_.size(); ++rank) {
-    const std::int64_t goal = count_ * static_cast<std::int64_t>(rank + 1) / ranks;
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    const auto goal =
+        bucket->count * static_cast<std::int64_t>(rank + 1) / static_cast<std::int64_t>(ranks);
     const auto next = std::lower_bound(end, ends.end(), goal);
     const auto after = next == ends.end() ? next : std::next(next);
-    blocks_[rank] = after - end;
+    bucket->blocks.push_back(after - end);
     const std::int64_t last = after == end ? first : *std::prev(after);
-    slices_[rank] = {first, last};
+    bucket->slices.push_back({first, last});
     first = last;
     end = after;
   }
 }
 
+}  // namespace
+
+FlatLayout::FlatLayout(const nn::NamedTensors& parameters, int ranks, std::int64_t slice)
+    : ranks_(ranks) {
+  for (const auto& [name, parameter] : parameters) sizes_.push_back(parameter.count());
+  for (std::size_t first = 0; first < sizes_.size();) {
+    std::size_t last = first;
+    for (std::int64_t values = 0; last < sizes_.size() && values / ranks < slice;)
+      values += sizes_[last++];
+    Bucket next{.first = first, .last = last, .offset = count_};
+    divide(std::span(sizes_).subspan(first, last - first), static_cast<std::size_t>(ranks), &next);
+    count_ += next.count;
+    buckets_.push_back(std::move(next));
+    first = last;
+  }
+}
+
+std::int64_t FlatLayout::count(int rank) const {
+  std::int64_t sum = 0;
+  for (const Bucket& bucket : buckets_)
+    sum += bucket.slices.at(static_cast<std::size_t>(rank)).count();
+  return sum;
+}
+
+std::int64_t FlatLayout::blocks(int rank) const {
+  std::int64_t sum = 0;
+  for (const Bucket& bucket : buckets_) sum += bucket.blocks.at(static_cast<std::size_t>(rank));
+  return sum;
+}
+
 std::vector<Piece> FlatLayout::pieces(int rank) const {
-  const comm::ShardRange& own = slice(rank);
   std::vector<Piece> pieces;
-  std::int64_t offset = 0;
-  for (std::size_t i = 0; i < sizes_.size(); offset += sizes_[i++]) {
-    const std::int64_t first = std::max(own.first, offset);
-    const std::int64_t last = std::min(own.last, offset + sizes_[i]);
-    if (first < last) pieces.push_back({i, first - offset, last - first, first});
+  std::int64_t at = 0;
+  for (const Bucket& bucket : buckets_) {
+    const comm::ShardRange& own = bucket.slices.at(static_cast<std::size_t>(rank));
+    std::int64_t offset = 0;  // of the parameter in the bucket
+    for (std::size_t i = bucket.first; i < bucket.last; offset += sizes_[i++]) {
+      const std::int64_t first = std::max(own.first, offset);
+      const std::int64_t last = std::min(own.last, offset + sizes_[i]);
+      if (first >= last) continue;
+      pieces.push_back({i, first - offset, last - first, at});
+      at += last - first;
+    }
   }
   return pieces;
 }

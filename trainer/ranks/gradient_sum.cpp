@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "eflow/core/sequence/tensor_messages.hpp"
+#include "eflow/core/tensor/autograd.hpp"
+#include "eflow/core/tensor/device.hpp"
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/weight_copy.hpp"
@@ -11,74 +12,99 @@
 namespace eflow::trainer {
 namespace {
 
-const auto kAdd = [](Tensor* left, const Tensor& right) { add_(*left, right); };
-
 /// A part of a row with the shape of a parameter.
 Tensor shaped_part(const Tensor& row, const Shape& shape, std::int64_t offset) {
   return row.view(shape, contiguous_strides(shape), offset);
 }
 
-/// The same part of several rows, one after the other; of a single row, the part itself.
-Tensor joined(const std::map<comm::ShardNode, Tensor>& rows, const comm::ShardRange& part) {
-  const Tensor& first = rows.begin()->second;
-  const std::int64_t count = part.count();
-  if (rows.size() == 1) return part_of(first, part.first, count);
-  const auto number = static_cast<std::int64_t>(rows.size());
-  const Tensor all = Tensor::empty({number * count}, first.dtype(), first.device());
-  std::int64_t at = 0;
-  for (const auto& [node, row] : rows) {
-    part_of(all, at, count).assign(part_of(row, part.first, count));
-    at += count;
-  }
-  return all;
-}
-
 }  // namespace
 
-GradientSum::GradientSum(nn::NamedTensors parameters, std::int64_t shards,
-                         comm::Communicator* ranks, int sequence)
+GradientSum::GradientSum(nn::NamedTensors parameters, const ShardDivision& division,
+                         std::int64_t slice)
     : parameters_(std::move(parameters)),
-      total_shards_(shards),
-      sequence_(sequence),
-      ranks_(ranks),
-      layout_(parameters_, ranks->size()),
-      range_(shards_of(ranks->rank())),
-      own_(own_part(layout_, parameters_, ranks->rank())),
-      sum_(shards),
+      division_(division),
+      layout_(parameters_, division.ranks->size(), slice),
+      range_(division.of(division.ranks->rank())),
+      own_(own_part(layout_, parameters_, division.ranks->rank())),
       present_(parameters_.size(), '0'),
-      narrow_(parameters_.size(), false) {}
-
-comm::ShardRange GradientSum::shards_of(int rank) const {
-  return comm::shards_of(rank / sequence_, ranks_->size() / sequence_, total_shards_);
+      narrow_(parameters_.size(), false) {
+  for (const FlatLayout::Bucket& each : layout_.buckets()) {
+    for (std::size_t i = each.first; i < each.last; ++i)
+      bucket_of_[parameters_[i].second.node().get()] = sums_.size();
+    sums_.emplace_back(each.slices, division);
+  }
 }
 
-void GradientSum::take(std::int64_t shard) {
-  if (is_trivial()) return;
-  const Tensor& first = parameters_.at(0).second;
-  const Tensor row = Tensor::zeros({layout_.count()}, first.dtype(), first.device());
-  note_use(row, MemoryUse::kGradients);
-  for (const Piece& piece : layout_.parameters()) {
-    const Tensor& parameter = parameters_[piece.parameter].second;
-    const Tensor gradient = parameter.grad();
-    if (!gradient.defined()) continue;
-    shaped_part(row, parameter.shape(), piece.offset).assign(gradient);
-    present_[piece.parameter] = '1';
-    parameter.clear_grad();
+bool GradientSum::can_overlap() const {
+  const Device* const device = parameters_.at(0).second.device().get();
+  const comm::DeviceLink* const link = division_.ranks->device_link();
+  return device->on_host() || (link != nullptr && link->reaches(device));
+}
+
+void GradientSum::backward_and_take(const Tensor& loss, std::int64_t shard, std::int64_t step) {
+  if (is_trivial()) return backward(loss);
+  left_ = sums_.size();
+  // Of each bucket, the parameters whose gradients are not complete yet.
+  std::vector<std::int64_t> missing(sums_.size(), 0);
+  for (const Tensor& leaf : leaves_of(loss)) {
+    const auto at = bucket_of_.find(leaf.node().get());
+    if (at != bucket_of_.end()) ++missing[at->second];
   }
-  sum_.add({0, shard}, row, kAdd);
+  const bool early = can_overlap();
+  backward(loss, {}, [&](const Tensor& leaf) {
+    const auto at = bucket_of_.find(leaf.node().get());
+    if (at == bucket_of_.end()) return;
+    --missing[at->second];
+    while (early && left_ > 0 && missing[left_ - 1] == 0) take_bucket(shard, step);
+    division_.ranks->advance();
+  });
+  while (left_ > 0) take_bucket(shard, step);
+}
+
+void GradientSum::take_bucket(std::int64_t shard, std::int64_t step) {
+  const std::size_t number = --left_;
+  const FlatLayout::Bucket& bucket = layout_.buckets()[number];
+  const Tensor& first = parameters_[bucket.first].second;
+  const Tensor row = Tensor::zeros({bucket.count}, first.dtype(), first.device());
+  note_use(row, MemoryUse::kGradients);
+  std::int64_t offset = 0;
+  for (std::size_t i = bucket.first; i < bucket.last; ++i) {
+    const Tensor& parameter = parameters_[i].second;
+    const Tensor gradient = parameter.grad();
+    if (gradient.defined()) {
+      shaped_part(row, parameter.shape(), offset).assign(gradient);
+      present_[i] = '1';
+      parameter.clear_grad();
+    }
+    offset += parameter.count();
+  }
+  sums_[number].add(shard, row);
+  if (shard + 1 == range_.last) sums_[number].start(step);
 }
 
 void GradientSum::finish(std::int64_t step) {
   if (is_trivial()) return;
-  const Tensor values = sum_slices(step);
-  const int me = ranks_->rank();
-  hand_out(layout_.pieces(me), own_, values, layout_.slice(me).first);
+  const std::vector<Tensor> sums = sum_slices(step);
+  const std::vector<Piece> pieces = layout_.pieces(division_.ranks->rank());
+  std::size_t i = 0;
+  for (std::size_t bucket = 0; bucket < sums.size(); ++bucket) {
+    std::int64_t offset = 0;
+    for (; i < pieces.size() && pieces[i].parameter < layout_.buckets()[bucket].last; ++i) {
+      give(own_[i].second, pieces[i].parameter, sums[bucket], offset);
+      offset += pieces[i].count;
+    }
+  }
+  present_.assign(parameters_.size(), '0');
 }
 
 void GradientSum::finish_everywhere(std::int64_t step) {
   if (is_trivial()) return;
-  const Tensor values = gather_rows(layout_, sum_slices(step), ranks_, {"summed gradients", step});
-  hand_out(layout_.parameters(), parameters_, values, 0);
+  const std::vector<Tensor> sums = sum_slices(step);
+  const Tensor own = sums.size() == 1 ? sums[0] : concat(sums, 0);
+  const Tensor all = gather_rows(layout_, own, division_.ranks, {"summed gradients", step});
+  for (const Piece& piece : layout_.parameters())
+    give(parameters_[piece.parameter].second, piece.parameter, all, piece.offset);
+  present_.assign(parameters_.size(), '0');
 }
 
 /// A parameter has a gradient if it has one in any shard. The ranks also tell each other of which
@@ -92,7 +118,8 @@ void GradientSum::agree_on_present(std::int64_t step) {
     mine.push_back(copied ? '1' : '0');
   }
   std::fill(narrow_.begin(), narrow_.end(), false);
-  for (const std::string& other : ranks_->gather(mine, {"parameters with gradients", step})) {
+  for (const std::string& other :
+       division_.ranks->gather(mine, {"parameters with gradients", step})) {
     for (std::size_t i = 0; i < count; ++i) {
       if (other[i] == '1') present_[i] = '1';
       if (other[count + i] == '1') narrow_[i] = true;
@@ -100,58 +127,20 @@ void GradientSum::agree_on_present(std::int64_t step) {
   }
 }
 
-/// The sum over all shards of this rank's slice.
-Tensor GradientSum::sum_slices(std::int64_t step) {
+/// The sums over all shards of this rank's slices of the buckets.
+std::vector<Tensor> GradientSum::sum_slices(std::int64_t step) {
   agree_on_present(step);
-  const int me = ranks_->rank(), size = ranks_->size();
-  std::map<comm::ShardNode, Tensor> rows = std::move(sum_.nodes());
-  sum_ = comm::ShardSum<Tensor>(total_shards_);
-  if (size == 1) return rows.begin()->second;
-
-  comm::TensorMessages messages(ranks_, {"gradients", step});
-  std::vector<Tensor> received;
-  std::vector<std::vector<comm::ShardNode>> nodes;
-  const std::int64_t own = layout_.slice(me).count();
-  const Tensor& any = rows.begin()->second;
-  for (int r = 0; r < size; ++r) {
-    nodes.push_back(comm::nodes_of(shards_of(r), total_shards_));
-    const auto count = r == me ? 0 : static_cast<std::int64_t>(nodes.back().size()) * own;
-    received.push_back(Tensor::empty({count}, any.dtype(), any.device()));
-    if (r == me) continue;
-    messages.send(r, joined(rows, layout_.slice(r)));
-    messages.receive(r, received.back());
-  }
-  messages.start();
-  messages.finish();
-  // First the shards, then the parts of a clip: the number of lanes does not matter either.
-  comm::ShardSum<Tensor> parts(sequence_);
-  for (int s = 0; s < sequence_; ++s) {
-    comm::ShardSum<Tensor> sum(total_shards_);
-    for (int r = s; r < size; r += sequence_) {
-      const auto at = static_cast<std::size_t>(r);
-      std::int64_t offset = 0;
-      for (const comm::ShardNode& node : nodes[at]) {
-        const Tensor part = r == me ? part_of(rows.at(node), layout_.slice(me).first, own)
-                                    : part_of(received[at], offset, own);
-        sum.add(node, part, kAdd);
-        offset += own;
-      }
-    }
-    parts.add({0, s}, sum.root(), kAdd);
-  }
-  return parts.root();
+  std::vector<Tensor> sums(sums_.size());
+  for (std::size_t i = sums_.size(); i-- > 0;) sums[i] = sums_[i].finish();
+  return sums;
 }
 
-void GradientSum::hand_out(const std::vector<Piece>& pieces, const nn::NamedTensors& targets,
-                           const Tensor& values, std::int64_t first) {
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const Tensor& target = targets[i].second;
-    if (present_[pieces[i].parameter] == '1')
-      target.set_grad(shaped_part(values, target.shape(), pieces[i].offset - first));
-    else
-      target.clear_grad();
-  }
-  present_.assign(parameters_.size(), '0');
+void GradientSum::give(const Tensor& target, std::size_t parameter, const Tensor& row,
+                       std::int64_t offset) {
+  if (present_[parameter] == '1')
+    target.set_grad(shaped_part(row, target.shape(), offset));
+  else
+    target.clear_grad();
 }
 
 }  // namespace eflow::trainer

@@ -1,33 +1,37 @@
 #pragma once
 // GradientSum: the gradient of a step that is divided into V shards. Each shard's gradient is its own
-// backward pass. They are added over the fixed tree of core/comm/shard_tree.hpp: on a rank as they
-// come, then across ranks, where each rank adds the slices that it updates (ZeRO-2: no rank ever
-// holds the whole sum). The result does not depend on the number of ranks.
+// backward pass. They are summed bucket by bucket (bucket_sum.hpp); a bucket of which all shards of
+// this rank are known travels while the backward pass computes the others. The result depends neither
+// on the number of ranks nor on the buckets.
+
+#include <unordered_map>
 
 #include "eflow/core/comm/communicator.hpp"
+#include "eflow/trainer/ranks/bucket_sum.hpp"
 #include "eflow/trainer/ranks/flat_layout.hpp"
 
 namespace eflow::trainer {
 
 class GradientSum {
  public:
-  /// Parameters of one dtype, f32 or f64. `ranks` must outlive this object. sequence: consecutive
-  /// ranks that have the same shards, and of each shard's gradient a part. The parts' sums over the
-  /// shards are added last, so the result depends on `sequence`.
-  GradientSum(nn::NamedTensors parameters, std::int64_t shards, comm::Communicator* ranks,
-              int sequence = 1);
+  /// Parameters of one dtype, f32 or f64. `division.ranks` must outlive this object. The sums of the
+  /// parts of a clip are added last, so the result depends on `division.sequence`. slice: of a bucket,
+  /// for FlatLayout.
+  GradientSum(nn::NamedTensors parameters, const ShardDivision& division,
+              std::int64_t slice = FlatLayout::kOneBucket);
 
   [[nodiscard]] const FlatLayout& layout() const { return layout_; }
   /// The shards of this rank.
   [[nodiscard]] const comm::ShardRange& shards() const { return range_; }
-  /// The tensors that finish() gives gradients to: this rank's slice of the parameters.
+  /// The tensors that finish() gives gradients to: this rank's slices of the parameters.
   [[nodiscard]] const nn::NamedTensors& own() const { return own_; }
 
-  /// Takes the gradients that the backward pass of a shard left in the parameters. Shards must come
-  /// in order. With a single shard, leaves them where they are.
-  void take(std::int64_t shard);
+  /// Differentiates the last loss of a shard, which completes its gradient, and takes that from the
+  /// parameters. Shards must come in order. With a single shard, leaves it where it is. step: for
+  /// labels. Throws what backward() throws, and PeerError.
+  void backward_and_take(const Tensor& loss, std::int64_t shard, std::int64_t step);
   /// Adds the shards of all ranks and sets the gradients of own(). A parameter that no shard gave a
-  /// gradient gets none. step: for labels. Throws PeerError.
+  /// gradient gets none. Throws PeerError.
   void finish(std::int64_t step);
   /// Of each parameter, whether it is only computed with in bf16: a matrix of which some rank has had
   /// a bf16 copy at the last finish() or finish_everywhere(). The same on all ranks.
@@ -38,21 +42,27 @@ class GradientSum {
 
  private:
   /// Whether the gradients of the only backward pass are the sum.
-  [[nodiscard]] bool is_trivial() const { return total_shards_ == 1 && ranks_->size() == 1; }
-  [[nodiscard]] comm::ShardRange shards_of(int rank) const;
+  [[nodiscard]] bool is_trivial() const {
+    return division_.shards == 1 && division_.ranks->size() == 1;
+  }
+  /// Whether messages move on while this rank computes.
+  [[nodiscard]] bool can_overlap() const;
+  /// Takes the gradient of a shard's next bucket: they go from the last parameters, which the
+  /// backward pass reaches first, to the first ones.
+  void take_bucket(std::int64_t shard, std::int64_t step);
   void agree_on_present(std::int64_t step);
-  [[nodiscard]] Tensor sum_slices(std::int64_t step);
-  void hand_out(const std::vector<Piece>& pieces, const nn::NamedTensors& targets,
-                const Tensor& values, std::int64_t first);
+  [[nodiscard]] std::vector<Tensor> sum_slices(std::int64_t step);
+  /// Sets the gradient of a parameter, or of a piece of it, to values of a row.
+  void give(const Tensor& target, std::size_t parameter, const Tensor& row, std::int64_t offset);
 
   nn::NamedTensors parameters_;
-  std::int64_t total_shards_;
-  int sequence_;
-  comm::Communicator* ranks_;
+  ShardDivision division_;
   FlatLayout layout_;
   comm::ShardRange range_;
   nn::NamedTensors own_;
-  comm::ShardSum<Tensor> sum_;
+  std::vector<BucketSum> sums_;  ///< of each bucket
+  std::size_t left_ = 0;         ///< buckets of the current shard that are not taken yet
+  std::unordered_map<const detail::TensorNode*, std::size_t> bucket_of_;  ///< of each parameter
   std::string present_;  ///< of each parameter: '1' if a shard had a gradient
   std::vector<bool> narrow_;
 };

@@ -19,6 +19,17 @@ Tensor row_of(const nn::NamedTensors& pieces, std::int64_t count, const Tensor& 
   return row;
 }
 
+/// Copies the slices of a rank, which are one after the other, to their places in the whole row.
+void spread(const Tensor& slices, const FlatLayout& layout, int rank, const Tensor& row) {
+  std::int64_t at = 0;
+  for (const FlatLayout::Bucket& bucket : layout.buckets()) {
+    const comm::ShardRange& slice = bucket.slices[static_cast<std::size_t>(rank)];
+    part_of(row, bucket.offset + slice.first, slice.count())
+        .assign(part_of(slices, at, slice.count()));
+    at += slice.count();
+  }
+}
+
 /// Copies pieces of the row into the tensors.
 void fill_from(const Tensor& row, const std::vector<Piece>& pieces,
                const nn::NamedTensors& tensors) {
@@ -69,17 +80,18 @@ Tensor gather_rows(const FlatLayout& layout, const Tensor& own, comm::Communicat
                    const comm::Call& call) {
   if (ranks->size() == 1) return own;
   const Tensor row = Tensor::empty({layout.count()}, own.dtype(), own.device());
-  const comm::ShardRange& slice = layout.slice(ranks->rank());
-  part_of(row, slice.first, slice.count()).assign(own);
   comm::TensorMessages messages(ranks, call);
+  std::vector<Tensor> rows;  // of each rank
   for (int r = 0; r < ranks->size(); ++r) {
-    if (r == ranks->rank()) continue;
-    const comm::ShardRange& part = layout.slice(r);
+    const bool mine = r == ranks->rank();
+    rows.push_back(mine ? own : Tensor::empty({layout.count(r)}, own.dtype(), own.device()));
+    if (mine) continue;
     messages.send(r, own);
-    messages.receive(r, part_of(row, part.first, part.count()));
+    messages.receive(r, rows.back());
   }
   messages.start();
   messages.finish();
+  for (int r = 0; r < ranks->size(); ++r) spread(rows[static_cast<std::size_t>(r)], layout, r, row);
   return row;
 }
 
@@ -104,23 +116,23 @@ nn::NamedTensors collect_slices(const FlatLayout& layout, const nn::NamedTensors
                                 const nn::NamedTensors& like, comm::Communicator* ranks,
                                 const comm::Call& call) {
   if (ranks->size() == 1) return own;
-  const int me = ranks->rank();
   const Tensor& any = like.at(0).second;
-  const Tensor mine = row_of(own, layout.slice(me).count(), any);
+  const Tensor mine = row_of(own, layout.count(ranks->rank()), any);
   comm::TensorMessages messages(ranks, call);
-  const Tensor row =
-      Tensor::empty({ranks->is_first() ? layout.count() : 0}, any.dtype(), any.device());
+  std::vector<Tensor> rows{mine};  // of each rank
   if (!ranks->is_first()) messages.send(0, mine);
-  for (int r = 1; ranks->is_first() && r < ranks->size(); ++r)
-    messages.receive(r, part_of(row, layout.slice(r).first, layout.slice(r).count()));
+  for (int r = 1; ranks->is_first() && r < ranks->size(); ++r) {
+    rows.push_back(Tensor::empty({layout.count(r)}, any.dtype(), any.device()));
+    messages.receive(r, rows.back());
+  }
   messages.start();
   messages.finish();
   if (!ranks->is_first()) return {};
-  part_of(row, 0, mine.count()).assign(mine);
   nn::NamedTensors whole;
   for (const auto& [name, tensor] : like)
     whole.emplace_back(name, Tensor::empty(tensor.shape(), tensor.dtype(), tensor.device()));
-  fill_from(row, layout.parameters(), whole);
+  for (int r = 0; r < ranks->size(); ++r)
+    fill_from(rows[static_cast<std::size_t>(r)], layout.pieces(r), whole);
   return whole;
 }
 

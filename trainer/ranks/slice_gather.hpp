@@ -6,7 +6,8 @@
 
 namespace eflow::trainer {
 
-/// The row of all values; `own` is the row of this rank's slice. Throws PeerError.
+/// The row of all values; `own` is the row of this rank's slices, one after the other. Throws
+/// PeerError.
 [[nodiscard]] Tensor gather_rows(const FlatLayout& layout, const Tensor& own,
                                  comm::Communicator* ranks, const comm::Call& call);
 

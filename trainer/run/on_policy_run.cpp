@@ -13,7 +13,7 @@
 #include "eflow/trainer/data/exact_source.hpp"
 #include "eflow/trainer/ranks/shared_level.hpp"
 #include "eflow/trainer/ranks/step_report.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -83,7 +83,7 @@ OnPolicyRun::OnPolicyRun(const Config& config, const DataInfo& data, const nn::V
   // Its embedding of the scale was trained at the teacher's scales, not at the null scale.
   scores_.fake = at_scale(*fake_, config.anyflow.teacher_guidance);
   optimizer_.emplace(fake_->parameters(), trainer_options(config).adamw);
-  gradients_.emplace(fake_->parameters(), shards_, ranks_);
+  gradients_.emplace(fake_->parameters(), ShardDivision{ranks_, shards_, 1});
 }
 
 soflow::Network OnPolicyRun::teacher_network(const Config& config) {
@@ -128,9 +128,11 @@ double OnPolicyRun::step(const std::vector<soflow::Batch>& parts, std::int64_t s
     const soflow::StepLoss loss = objective_.fake(roll_out_, scores_, parts[i], step, batch_);
     if (i % per_shard == 0) report.losses.push_back(0);
     report.losses.back() += loss.total.item();
-    backward(loss.total);
-    if ((i + 1) % per_shard == 0)
-      gradients_->take(gradients_->shards().first + static_cast<std::int64_t>(i / per_shard));
+    const auto shard = gradients_->shards().first + static_cast<std::int64_t>(i / per_shard);
+    if ((i + 1) % per_shard != 0)
+      backward(loss.total);
+    else
+      gradients_->backward_and_take(loss.total, shard, step + 1);
   }
   const double error = merged(report, ranks_, step + 1).loss();
   gradients_->finish_everywhere(step + 1);

@@ -10,8 +10,8 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/host_memory.hpp"
 #include "eflow/trainer/ranks/shared_level.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
-#include "eflow/trainer/run/start.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
+#include "eflow/trainer/setup/training_memory.hpp"
 
 namespace eflow::trainer {
 namespace {

@@ -72,6 +72,18 @@ std::optional<io::Checkpoint> find_checkpoint(const std::string& mode, const Run
   return open_checkpoint(path);
 }
 
+std::optional<io::Checkpoint> find_checkpoint_together(const std::string& mode,
+                                                       const RunDirectory& run, const Say& say,
+                                                       comm::Communicator* ranks) {
+  std::optional<io::Checkpoint> checkpoint;
+  if (ranks->is_first()) checkpoint = find_checkpoint(mode, run, say);
+  const std::string path =
+      ranks->broadcast(checkpoint ? std::filesystem::absolute(checkpoint->path()).string() : "", 0,
+                       {"checkpoint to resume from"});
+  if (!ranks->is_first() && !path.empty()) checkpoint = open_checkpoint(path);
+  return checkpoint;
+}
+
 void check_fits(const io::Checkpoint& checkpoint, const Config& config, const DataInfo& data,
                 const Say& say) {
   CheckpointInfo info = info_of(checkpoint);

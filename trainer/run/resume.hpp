@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "eflow/core/comm/communicator.hpp"
 #include "eflow/trainer/run/checkpoint.hpp"
 #include "eflow/trainer/run/run_directory.hpp"
 #include "eflow/trainer/run/say.hpp"
@@ -17,6 +18,11 @@ namespace eflow::trainer {
 [[nodiscard]] std::optional<io::Checkpoint> find_checkpoint(const std::string& mode,
                                                             const RunDirectory& run,
                                                             const Say& say);
+/// All ranks. The checkpoint that rank 0 finds.
+[[nodiscard]] std::optional<io::Checkpoint> find_checkpoint_together(const std::string& mode,
+                                                                     const RunDirectory& run,
+                                                                     const Say& say,
+                                                                     comm::Communicator* ranks);
 
 /// Throws CheckpointError listing the differences if the checkpoint is of another model or data
 /// set, or if an option changed that must not change within a run. Reports all other changed

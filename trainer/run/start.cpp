@@ -9,68 +9,32 @@
 #include "eflow/core/tensor/device.hpp"
 #include "eflow/jit/host/thread_pool.hpp"
 #include "eflow/jit/runtime.hpp"
+#include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
 #include "eflow/trainer/config/model_config.hpp"
+#include "eflow/trainer/ranks/agreement.hpp"
+#include "eflow/trainer/ranks/device_messages.hpp"
 #include "eflow/trainer/run/generator.hpp"
 #include "eflow/trainer/run/parts.hpp"
 #include "eflow/trainer/run/resume.hpp"
 #include "eflow/trainer/saving/tensor_bytes.hpp"
+#include "eflow/trainer/setup/unused_options.hpp"
 #include "eflow/trainer/weights/fit_weights.hpp"
 
 namespace eflow::trainer {
+namespace {
 
-std::string describe_device() {
-  const DevicePtr& device = default_device();
-  const jit::Runtime& runtime = device->runtime();
-  const jit::Target target = runtime.target();
-  return str(device->name(), ", ", target.arch,
-             target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
-                                                   : std::string());
+/// Has the ranks of a lane divide the clips. Fails now rather than at the first step.
+void divide_clips(const RankGrid& grid, std::int64_t sequence, Parts* parts) {
+  static_cast<void>(
+      nn::frames_of_ranks(parts->model->config().grid().t, static_cast<int>(sequence)));
+  parts->model->divide_clips(grid.lane_ranks());
+  parts->average->divide_clips(grid.lane_ranks());
 }
 
-std::string describe_bytes(double bytes) {
-  return bytes < 1e9 ? fixed_text(bytes / 1e6, 1) + " MB" : fixed_text(bytes / 1e9, 2) + " GB";
-}
-
-TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model) {
-  const auto weights = 4 * static_cast<double>(nn::parameter_count(model));
-  const auto clips =
-      static_cast<double>(config.train.batch / (std::max<std::int64_t>(1, config.train.shards) *
-                                                config.train.accumulation));
-  const double tokens = clips * static_cast<double>(model.grid().count());
-  const auto width = static_cast<double>(model.dim), hidden = static_cast<double>(model.hidden);
-  const auto wide = sizeof(float), narrow = size_of(config.train.precision);
-  const double stream = static_cast<double>(wide) * 4 * width,
-               branches = static_cast<double>(narrow) * (11 * width + 2 * hidden);
-  const double block = stream + branches, blocks = static_cast<double>(model.blocks());
-  const double input = static_cast<double>(wide) * width;
-  const double kept = config.model.recompute ? blocks * input + block : blocks * block;
-  // On-policy adds a learned score with gradients and moments and a teacher, and keeps up to three
-  // jumps.
-  const bool on_policy = config.objective.kind == ObjectiveKind::kAnyFlowOnPolicy;
-  const double jumps = on_policy ? 3 : 1, clean = is_causal(config) && !on_policy ? 2 : 1;
-  return {(on_policy ? 10 : 5) * weights, tokens * kept * jumps * clean,
-          (on_policy ? 7 : 4) * weights};
-}
-
-void require_memory(const Config& config, const nn::DiTConfig& model, int ranks, double available) {
-  if (available <= 0) return;
-  const TrainingMemory memory = memory_of(config, model);
-  // Two of the five parts of the state, the moments, are divided over the ranks.
-  const double state = memory.state * (3 + 2.0 / ranks) / 5;
-  const std::string found =
-      str("weights, gradients, moments and averages take ", describe_bytes(state),
-          " and activations about ", describe_bytes(memory.activations), ", this machine has ",
-          describe_bytes(available));
-  constexpr const char* kRemedy =
-      "; a smaller model (model.preset, model.dim, model.middle), a smaller train.batch, "
-      "train.accumulation or train.recompute = true need less, --dry-run says how much";
-  if (state > available) throw DeviceError(str("[memory] ", found, kRemedy));
-  if (state + memory.activations > available)
-    log_warning("[memory] ", found, ": the run may be killed for it", kRemedy);
-}
-
+/// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
+/// the numbers and the time.
 void prepare_kernels(const Parts& parts, const Say& say) {
   const jit::Runtime& runtime = default_device()->runtime();
   const jit::Stats before = runtime.stats();
@@ -89,6 +53,41 @@ void prepare_kernels(const Parts& parts, const Say& say) {
   if (compiled + found == 0) return;
   say(str("kernels: ", compiled, " compiled, ", found, " from the cache, in ",
           fixed_text(watch.seconds(), 2), " s"));
+}
+
+}  // namespace
+
+std::string describe_device() {
+  const DevicePtr& device = default_device();
+  const jit::Runtime& runtime = device->runtime();
+  const jit::Target target = runtime.target();
+  return str(device->name(), ", ", target.arch,
+             target.backend == jit::Backend::kHost ? str(" on ", runtime.pool().size(), " threads")
+                                                   : std::string());
+}
+
+std::string describe_ranks(const Config& config, const comm::Communicator& ranks) {
+  if (ranks.size() == 1) return "";
+  const std::int64_t sequence = config.train.sequence;
+  return str(", ", ranks.name_of(ranks.rank()), " of ", ranks.size(), ", ", config.train.shards,
+             " shards", sequence > 1 ? str(", ", sequence, " ranks per clip") : std::string());
+}
+
+std::unique_ptr<Parts> build_parts(const Config& config, const RankGrid& grid, const Say& say) {
+  comm::Communicator& ranks = grid.all();
+  auto parts = std::make_unique<Parts>(config, open_clips(config), &ranks);
+  divide_clips(grid, config.train.sequence, parts.get());
+  if (const std::string line = connect_devices(&ranks, default_device()); !line.empty()) say(line);
+  if (ranks.size() > 1) {  // the facts include a hash of the whole program
+    Facts facts = facts_of_build();
+    facts.emplace_back("data set", parts->data.info.fingerprint);
+    require_agreement(facts, &ranks);
+  }
+  for (const std::string& warning : parts->data.warnings) log_warning("[data] ", warning);
+  const std::string unused = describe_unused(config, parts->data.info.clips);
+  if (!unused.empty()) say(unused);
+  prepare_kernels(*parts, say);
+  return parts;
 }
 
 void check_teacher(const std::optional<WeightsOrigin>& was,

@@ -1,11 +1,12 @@
 #pragma once
-// How a run begins: its kernels, and the state that it starts from.
+// How a run begins: its parts and kernels, and the state that it starts from.
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
-#include "eflow/nn/dit/config.hpp"
+#include "eflow/trainer/ranks/rank_grid.hpp"
 #include "eflow/trainer/run/checkpoint.hpp"
 #include "eflow/trainer/run/say.hpp"
 
@@ -16,29 +17,14 @@ struct Parts;
 /// "cpu, avx512 on 2 threads"
 [[nodiscard]] std::string describe_device();
 
-/// Bytes on one device.
-struct TrainingMemory {
-  double state = 0;        ///< weights, gradients, both moments, averaged weights
-  double activations = 0;  ///< approximate, of one micro-batch in the pass that keeps most
-  double checkpoint = 0;   ///< on disk
-};
+/// ", rank 0 of 4, 8 shards, 2 ranks per clip"; empty for a single rank.
+[[nodiscard]] std::string describe_ranks(const Config& config, const comm::Communicator& ranks);
 
-/// Estimates memory by formula: per token, a block keeps about 4 D values of f32 and 11 D + 2 F of
-/// train.precision (attention keeps nothing of size N x N); a recomputed block keeps its input
-/// only.
-[[nodiscard]] TrainingMemory memory_of(const Config& config, const nn::DiTConfig& model);
-
-/// "217.1 MB", "1.20 GB"
-[[nodiscard]] std::string describe_bytes(double bytes);
-
-/// Throws DeviceError if the state of a run is larger than `available` bytes, the memory of this
-/// machine (0: unknown), and warns if state and activations together are. `ranks` divide the
-/// moments. Without this, the kernel would end the process with SIGKILL.
-void require_memory(const Config& config, const nn::DiTConfig& model, int ranks, double available);
-
-/// Loads the networks' kernels from the caches, or compiles them, before the first step; reports
-/// the numbers and the time.
-void prepare_kernels(const Parts& parts, const Say& say);
+/// All ranks. Opens the clips, and builds the networks, the trainer and their kernels. Checks that
+/// the ranks have the same program and data set. The grid must outlive the parts. Throws as Parts and
+/// require_agreement() do.
+[[nodiscard]] std::unique_ptr<Parts> build_parts(const Config& config, const RankGrid& grid,
+                                                 const Say& say);
 
 /// While it lives, a stop of the run also ends the compiles that it waits for.
 class CompilesStop {

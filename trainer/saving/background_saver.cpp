@@ -88,6 +88,18 @@ void BackgroundSaver::save(std::int64_t step, const StateParts& state,
   });
 }
 
+std::exception_ptr BackgroundSaver::try_save(std::int64_t step, const StateParts& state,
+                                             const std::function<SaveRequest()>& describe) {
+  try {
+    save(step, state, describe);
+  } catch (const comm::PeerError&) {
+    throw;
+  } catch (const std::exception&) {
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
 std::string BackgroundSaver::begin(std::int64_t step, const StateParts& state,
                                    const std::function<SaveRequest()>& describe) {
   std::exception_ptr problem;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,6 +47,10 @@ class BackgroundSaver {
   /// memory. take_outcomes() tells how a save ended. Throws comm::PeerError.
   void save(std::int64_t step, const StateParts& state,
             const std::function<SaveRequest()>& describe);
+  /// As save(), but returns what it would throw, on the ranks that know; nullptr: the save has begun.
+  /// Throws comm::PeerError.
+  [[nodiscard]] std::exception_ptr try_save(std::int64_t step, const StateParts& state,
+                                            const std::function<SaveRequest()>& describe);
 
   /// Reports of parts that this rank has finished since the last call; "" if there are none. Does
   /// not wait. Rank 0 must get those of all ranks: exchange them at some point of each step.

@@ -119,7 +119,8 @@ struct Trainer::Division {
   Division(const TrainerOptions& options, const nn::NamedTensors& parameters,
            const nn::NamedTensors& averages)
       : ranks(options.ranks != nullptr ? options.ranks : &alone),
-        gradients(parameters, options.shards, ranks, options.sequence),
+        gradients(parameters, {ranks, options.shards, options.sequence},
+                  options.slice > 0 ? options.slice : FlatLayout::kOneBucket),
         own_averages(own_part(gradients.layout(), averages, ranks->rank())) {
     if (ranks->size() == 1) return;
     // Of a divided average, Ema knows this rank's part only.
@@ -266,14 +267,16 @@ StepMetrics Trainer::step() {
       });
       losses.back() = losses.back() + reshape(cast(loss.total.detach(), DType::kF64), {1});
       times_.forward += watch.lap();
-      ranged("backward", [&] { backward(loss.total); });  // accumulates dL/dtheta
+      const bool ends_shard = (i + 1) % options_.accumulation == 0 && &part == &unit.back();
+      ranged("backward", [&] {  // accumulates dL/dtheta
+        if (!ends_shard) return backward(loss.total);
+        const std::int64_t shard = gradients.shards().first + i / options_.accumulation;
+        gradients.backward_and_take(loss.total, shard, step_ + 1);
+      });
       times_.backward += watch.lap();
       loss.total = {};  // and with it what was recorded for its gradient
       unread.push_back(std::move(loss));
     }
-    if ((i + 1) % options_.accumulation == 0)
-      gradients.take(gradients.shards().first + i / options_.accumulation);
-    times_.backward += watch.lap();
     if (second_learner_ && !start_) parts.insert(parts.end(), unit.begin(), unit.end());
     upload_ahead();
   }
@@ -342,8 +345,13 @@ Tensor Trainer::squared_norm() {
     parts.emplace_back(static_cast<std::size_t>(layout.blocks(r)));
   for (std::vector<double>& part : parts) bytes.push_back(std::as_writable_bytes(std::span(part)));
   ranks.all_gather(std::as_bytes(std::span(own)), bytes, {"gradient norm", step_ + 1}).wait();
-  std::vector<double> all;
-  for (const std::vector<double>& part : parts) all.insert(all.end(), part.begin(), part.end());
+  std::vector<double> all;  // in the order of the blocks in the row
+  std::vector<std::size_t> taken(parts.size(), 0);
+  for (const FlatLayout::Bucket& bucket : layout.buckets()) {
+    for (std::size_t r = 0; r < parts.size(); ++r) {
+      for (std::int64_t n = 0; n < bucket.blocks[r]; ++n) all.push_back(parts[r][taken[r]++]);
+    }
+  }
   return ParameterList::total_of(Tensor::from(all, {static_cast<std::int64_t>(all.size())}));
 }
 

@@ -51,6 +51,10 @@ struct TrainerOptions {
   /// are added over a fixed tree, so the result depends on their number but not on that of the ranks
   /// that work on them. 0: one per `sequence` ranks.
   std::int64_t shards = 1;
+  /// Values of each rank's slice of a bucket of the gradient (trainer/ranks/flat_layout.hpp). A bucket
+  /// travels between ranks while the backward pass computes the others. 0: a single bucket. The
+  /// result does not depend on it.
+  std::int64_t slice = std::int64_t{1} << 19;
   /// The ranks that take this step together; nullptr: this process alone. Must outlive the trainer.
   comm::Communicator* ranks = nullptr;
   /// Consecutive ranks that have the same clips and divide their tokens: the objective's networks

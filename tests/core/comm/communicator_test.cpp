@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE communicator
 #include "eflow/core/comm/communicator.hpp"
 
+#include <array>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <mutex>
@@ -123,6 +124,48 @@ BOOST_AUTO_TEST_CASE(operations_overlap_and_may_end_in_any_order) {
 }
 
 // Magnitudes for which every other order of addition gives another result.
+/// Whether the message of the only other rank comes in while this one only advances.
+bool arrives_without_a_wait(Communicator& ranks, std::vector<int>& value) {
+  for (int n = 0; n < 20000 && value[0] == 0; ++n) {
+    ranks.advance();
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  return value[0] == 7;
+}
+
+BOOST_AUTO_TEST_CASE(operations_advance_without_a_wait) {
+  Faults faults;
+  run_ranks(2, [&](Communicator& ranks) {
+    ranks.advance();  // nothing is on its way
+    const int other = 1 - ranks.rank();
+    std::vector<int> mine = {7}, theirs = {0};
+    Pending pending = ranks.exchange({{other, bytes_of(mine)}}, {{other, bytes_of(theirs)}}, {"x"});
+    faults.check(arrives_without_a_wait(ranks, theirs), "no message");
+    pending.wait();
+    ranks.barrier({"end"});
+  });
+}
+
+// A rank that runs into an error of its own does not wait for what it has begun.
+BOOST_AUTO_TEST_CASE(memory_that_is_kept_outlives_its_owner_until_the_end_of_the_operation) {
+  Faults faults;
+  run_ranks(2, [&](Communicator& ranks) {
+    const int other = 1 - ranks.rank();
+    const auto memory = std::make_shared<std::array<std::vector<int>, 2>>();
+    *memory = {std::vector<int>{7}, std::vector<int>{0}};
+    {
+      auto owned = memory;
+      Pending pending = ranks.exchange({{other, bytes_of((*owned)[0])}},
+                                       {{other, bytes_of((*owned)[1])}}, {"left behind"});
+      pending.keep(std::move(owned));
+    }
+    faults.check(memory.use_count() == 2, "not kept");
+    faults.check(arrives_without_a_wait(ranks, (*memory)[1]), "no message");
+    ranks.barrier({"end"});  // by now both directions are complete
+    faults.check(memory.use_count() == 1, "kept too long");
+  });
+}
+
 BOOST_AUTO_TEST_CASE(sums_follow_the_tree) {
   for (const int size : {2, 3, 4, 7, 8}) {
     std::vector<float> parts;

@@ -1,4 +1,5 @@
 #define BOOST_TEST_MODULE autograd
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 #include "eflow/core/base/error.hpp"
@@ -75,6 +76,67 @@ BOOST_AUTO_TEST_CASE(checkpoint_gives_the_same_gradients_and_keeps_less) {
   BOOST_TEST(plain.first == recomputed.first);
   BOOST_TEST(plain.second == recomputed.second);
   BOOST_TEST(recomputed_held < plain_held / 2);
+}
+
+/// The gradients of some leaves when they were called complete, in that order.
+struct Completed {
+  std::vector<std::size_t> order;
+  std::vector<Doubles> gradients;
+
+  Completed(const Tensor& output, const std::vector<Tensor>& leaves) {
+    backward(output, {}, [&](const Tensor& leaf) {
+      const auto at = std::find_if(leaves.begin(), leaves.end(),
+                                   [&](const Tensor& each) { return each.is(leaf); });
+      order.push_back(static_cast<std::size_t>(at - leaves.begin()));
+      gradients.push_back(leaf.grad().defined() ? leaf.grad().to_vector<double>() : Doubles());
+    });
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_leaf_is_complete_after_its_last_use) {
+  const Tensor a = leaf({2, 3}), b = leaf({4, 5}), c = leaf({6, 7}), unused = leaf({1, 1});
+  // c is used last; a first, and once more between b and c.
+  const Tensor y = sum(((a * a) * b + a) * c);
+  const Completed completed(y, {a, b, c, unused});
+  BOOST_TEST(completed.order == (std::vector<std::size_t>{2, 1, 0}));
+  BOOST_TEST(completed.gradients[0] == (Doubles{18, 48}));
+  BOOST_TEST(completed.gradients[1] == (Doubles{24, 63}));
+  BOOST_TEST(completed.gradients[2] == (Doubles{102, 217}));
+  BOOST_TEST(!unused.grad().defined());
+}
+
+BOOST_AUTO_TEST_CASE(a_leaf_as_output_is_complete_at_once) {
+  const Tensor x = leaf({2});
+  const Completed completed(x, {x});
+  BOOST_TEST(completed.order == (std::vector<std::size_t>{0}));
+  BOOST_TEST(completed.gradients[0] == (Doubles{1}));
+}
+
+BOOST_AUTO_TEST_CASE(a_leaf_without_a_gradient_is_complete_too) {
+  const Tensor x = leaf({2}), w = leaf({3});
+  const Completed completed(sum(x * x + w.detach() * x), {x, w});
+  BOOST_TEST(completed.order == (std::vector<std::size_t>{0}));
+}
+
+// w is no input of the checkpoints, which compute with it twice, and again behind them.
+BOOST_AUTO_TEST_CASE(leaves_inside_of_checkpoints_are_complete_after_the_first_checkpoint) {
+  const Tensor x = leaf({0.5}), w = leaf({2}), v = leaf({3});
+  const auto times_w = [&](const std::vector<Tensor>& in) { return in[0] * w; };
+  const auto nested = [&](const std::vector<Tensor>& in) {
+    return checkpoint(times_w, {in[0] * v});
+  };
+  const Tensor y = sum(checkpoint(times_w, {checkpoint(nested, {x})}) + w);
+  std::vector<std::string> names;
+  for (const Tensor& each : leaves_of(y))
+    names.push_back(each.is(x) ? "x" : each.is(w) ? "w" : each.is(v) ? "v" : "?");
+  std::sort(names.begin(), names.end());
+  BOOST_TEST(names == (std::vector<std::string>{"v", "w", "x"}), boost::test_tools::per_element());
+  const Completed completed(y, {x, w, v});  // y = x v w^2 + w
+  BOOST_REQUIRE_EQUAL(completed.order.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Doubles expected{completed.order[i] == 0 ? 12.0 : completed.order[i] == 1 ? 7.0 : 2.0};
+    BOOST_TEST(completed.gradients[i] == expected);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_hundred_thousand_ops_deep_is_fine) {

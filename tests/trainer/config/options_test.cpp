@@ -11,8 +11,8 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/options/option_parser.hpp"
 #include "eflow/trainer/options/option_text.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
 #include "eflow/trainer/run/training_run.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
 using namespace eflow;
 using namespace eflow::trainer;

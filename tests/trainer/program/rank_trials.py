@@ -87,7 +87,7 @@ class Job:
 def words(args, folder, out):
     return ['train', '--config', args.config, '--data', os.path.join(folder, 'set'), '--out', out, '--train.batch=8',
             '--train.shards=4', f'--train.iterations={STEPS}', '--checkpoint.every=10', '--sample.every=0', '--eval.every=0',
-            f'--train.deadline={DEADLINE}']
+            '--train.slice=0.01', f'--train.deadline={DEADLINE}']
 
 
 def losses(out):

@@ -35,7 +35,7 @@ struct Folder : TemporaryFolder {
            " --out " + (path() / run).string() +
            " --train.batch=16 --train.shards=8 --train.iterations=8 --checkpoint.every=2 "
            "--sample.every=8 --eval.every=4 --eval.clips=10 --train.compare_every=3 "
-           "--train.deadline=60 " +
+           "--train.slice=0.01 --train.deadline=60 " +
            more;
   }
   /// eflow WORDS on `ranks` ranks.

@@ -23,6 +23,8 @@ struct Outcome {
   std::map<std::string, std::vector<float>> state;
 };
 
+constexpr double kSlice = 4.0 / 1024;  // several buckets
+
 struct Session {
   EmulatedGpu gpu;
   StandInNccl nccl{EFLOW_STAND_IN_NCCL, &gpu.api()};
@@ -72,6 +74,7 @@ BOOST_AUTO_TEST_CASE(ranks_are_the_same_run_as_one) {
   trainer::Config config = TinyTraining::config("f32");
   config.train.batch = 2;  // emulation is slow
   config.train.shards = 2;
+  config.train.slice_mib = kSlice;
   const Outcome one = session.train(config, 1, false);
   const NcclCounts before = session.nccl.counts();
   require_equal(session.train(config, 2, true), one, "two ranks");
@@ -85,6 +88,7 @@ BOOST_AUTO_TEST_CASE(a_clip_divided_over_two_ranks) {
   config.train.batch = 2;
   config.model.patch = {1, 4, 4};  // two pairs of token frames
   config.train.sequence = 2;
+  config.train.slice_mib = kSlice;
   const Outcome by_host = session.train(config, 2, false);
   const NcclCounts before = session.nccl.counts();
   require_equal(session.train(config, 2, true), by_host, "messages by NCCL");

@@ -28,6 +28,7 @@ trainer::Config config_of(std::int64_t sequence, std::int64_t shards) {
   config.train.batch = 8;
   config.train.shards = shards;
   config.train.sequence = sequence;
+  config.train.slice_mib = 4.0 / 1024;  // several buckets
   config.drop.kind = soflow::DropKind::kGroups3d;
   config.drop.ratio = 0.75;
   return config;

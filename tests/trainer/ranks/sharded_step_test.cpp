@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "eflow/core/comm/local_channel.hpp"
+#include "eflow/core/tensor/op_watch.hpp"
 #include "eflow/tests/support/ranks.hpp"
 #include "eflow/tests/support/tiny_training.hpp"
 #include "eflow/trainer/ranks/flat_layout.hpp"
@@ -147,6 +148,55 @@ BOOST_AUTO_TEST_CASE(shards_that_no_power_of_two_divides) {
     require_equal(train(config, ranks, 3), one, str(ranks, " ranks"));
 }
 
+// The tiny model has one bucket by default. Also with recomputed blocks, whose parameters the graph
+// does not show, and micro-batches, of which only the last one completes a gradient.
+BOOST_AUTO_TEST_CASE(buckets_do_not_change_results) {
+  for (const bool recompute : {false, true}) {
+    trainer::Config config = config_of("f32", 2);
+    config.model.recompute = recompute;
+    const Trace one = train(config, 1, 3);
+    for (const double kib : {0.0, 0.1, 4.0, 32.0}) {
+      config.train.slice_mib = kib / 1024;
+      for (const int ranks : {1, 2, 3, 8})
+        require_equal(train(config, ranks, 3), one, str(kib, " KiB, ", ranks, " ranks"));
+    }
+  }
+}
+
+/// Of the bytes that two ranks exchange in a step until its last backward pass ends, the share that
+/// was on its way before half of that pass' operations had run.
+double early_share(const trainer::Config& config) {
+  double share = 0;
+  comm::run_ranks(2, [&](comm::Communicator& world) {
+    TinyTraining training(config, &world);
+    const std::size_t before = world.bytes();
+    std::vector<std::size_t> bytes;  // after each operation of the backward passes
+    {
+      const OpWatch watch([&](const OpEvent& event) {
+        if (event.backward) bytes.push_back(world.bytes() - before);
+      });
+      static_cast<void>(training.run.step());
+    }
+    if (!world.is_first()) return;
+    const std::size_t passes = kShards / 2, half = bytes.size() - bytes.size() / passes / 2;
+    const auto gradients =
+        static_cast<double>(sizeof(float) * nn::parameter_count(training.model->config()));
+    share = static_cast<double>(bytes[half]) / gradients;
+  });
+  return share;
+}
+
+BOOST_AUTO_TEST_CASE(buckets_travel_during_the_backward_pass) {
+  trainer::Config config = config_of("f32");
+  for (const bool recompute : {false, true}) {
+    config.model.recompute = recompute;
+    config.train.slice_mib = 1.0 / 1024;
+    BOOST_TEST(early_share(config) > 0.1);
+    config.train.slice_mib = 0;
+    BOOST_TEST(early_share(config) == 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_run_moves_between_numbers_of_ranks) {
   const trainer::Config config = config_of("f32");
   const Trace whole = train(config, 1, 8);
@@ -190,7 +240,7 @@ BOOST_AUTO_TEST_CASE(moments_are_divided) {
     const trainer::FlatLayout layout(model->parameters(), world.size());
     for (const auto& [name, piece] : trainer::own_part(layout, model->parameters(), world.rank()))
       own += piece.count();
-    if (own != layout.slice(world.rank()).count() || own > layout.count() / 2)
+    if (own != layout.count(world.rank()) || own > layout.count() / 2)
       throw InvalidArgument(str("a rank has ", own, " of ", layout.count(), " values"));
   });
 }

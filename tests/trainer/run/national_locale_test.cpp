@@ -13,9 +13,9 @@
 #include "eflow/tests/support/warnings.hpp"
 #include "eflow/tests/trainer/spiked_clips.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
+#include "eflow/trainer/plan/training_plan.hpp"
 #include "eflow/trainer/run/checkpoint.hpp"
 #include "eflow/trainer/run/generator.hpp"
-#include "eflow/trainer/run/training_plan.hpp"
 #include "eflow/trainer/run/training_run.hpp"
 
 using namespace eflow;

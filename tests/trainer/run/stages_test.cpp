@@ -8,7 +8,7 @@
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/trainer/config/model_config.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
 using namespace eflow;
 using namespace eflow::trainer;

@@ -13,7 +13,7 @@
 #include "eflow/tests/support/default_device.hpp"
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/data_info.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
 using namespace eflow;

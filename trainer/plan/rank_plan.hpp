@@ -33,6 +33,7 @@ struct RankPlanInput {
   double passes = 3;             ///< forward passes per clip, a backward pass counting as two
   double activations = 0;        ///< bytes of one micro-batch of whole clips
   std::int64_t micro_batch = 1;  ///< its clips
+  double slice = 524288;         ///< values of a rank in a bucket of the gradient; 0: one bucket
   int compute_bytes = 4;         ///< per number in the blocks
   double flops_per_s = 0;        ///< that a rank sustains
   NetworkRate network = {};

@@ -1,5 +1,6 @@
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <locale>
 #include <sstream>
@@ -11,6 +12,12 @@
 namespace eflow::trainer {
 
 namespace {
+
+/// f32 values of a slice; 0: no slices.
+std::int64_t slice_values(double mib) {
+  if (mib == 0) return 0;
+  return std::max(std::int64_t{1}, static_cast<std::int64_t>(mib * (1 << 20) / sizeof(float)));
+}
 
 /// Returns the step at this share of the run.
 std::int64_t step_at(const Config& config, double share) {
@@ -119,6 +126,7 @@ TrainerOptions trainer_options(const Config& config) {
   options.accumulation = config.train.accumulation;
   options.shards = config.train.shards;
   options.sequence = static_cast<int>(config.train.sequence);
+  options.slice = slice_values(config.train.slice_mib);
   options.average_in_loss = config.mva.share > 0;
   options.seed = config.train.seed;
   options.learning_rate = config.optim.lr;

@@ -1,7 +1,7 @@
 // Plans for ranks: figures that follow from the tables of docs/distributed.md, and requests that
 // make no sense.
 #define BOOST_TEST_MODULE rank_plan
-#include "eflow/trainer/cost/rank_plan.hpp"
+#include "eflow/trainer/plan/rank_plan.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "eflow/trainer/cost/rank_plan.hpp"
+#include "eflow/trainer/plan/rank_plan.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,13 +8,10 @@
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/nn/attention/sequence_part.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
+#include "eflow/trainer/setup/training_memory.hpp"
 
 namespace eflow::trainer {
 namespace {
-
-std::string megabytes(double bytes) {
-  return bytes < 1e9 ? fixed_text(bytes / 1e6, 1) + " MB" : fixed_text(bytes / 1e9, 2) + " GB";
-}
 
 std::string seconds(double s) {
   return s < 1 ? fixed_text(1e3 * s, 2) + " ms" : fixed_text(s, 2) + " s";
@@ -104,10 +101,12 @@ RankPlan plan_ranks(const nn::DiTConfig& model, const RankPlanInput& in) {
   plan.gradient_bytes = 4 * values * others;
   const double saved = (4.0 - in.compute_bytes) * narrow_weights(model);
   plan.weight_bytes = (4 * values - saved) * others * (in.average_each_step ? 2 : 1);
-  // gradients, norm, weights, average, losses, decisions: one message to each other rank.
+  // norm, weights, average, losses, decisions: one message to each other rank; gradients: one for
+  // each bucket.
   // Weights and average are two if a part of them travels as bf16.
   const int of_weights = (saved > 0 ? 2 : 1) * (in.average_each_step ? 2 : 1);
-  plan.messages = (ranks - 1) * (4 + of_weights);
+  const double buckets = in.slice > 0 ? std::ceil(values / (in.slice * ranks)) : 1;
+  plan.messages = (ranks - 1) * (3 + of_weights + buckets);
   if (in.sequence > 1) {
     const double clips = static_cast<double>(in.batch) / static_cast<double>(lanes);
     const double walks = in.passes * 2 / 3;  // forward and backward passes over a clip
@@ -129,14 +128,15 @@ std::string describe_ranks(const nn::DiTConfig& model, const RankPlanInput& in) 
   std::string text = str("ranks        ", in.ranks, in.ranks == 1 ? " rank" : " ranks", " in ",
                          lanes, lanes == 1 ? " lane" : " lanes", " of ", in.sequence, ", ",
                          short_text(static_cast<double>(in.batch) / lanes, 4), " clips per lane\n");
-  text += str("  memory     ", megabytes(plan.memory()), " per rank: ", megabytes(plan.state),
-              " of state, ", megabytes(plan.gradients), " of gradients, about ",
-              megabytes(plan.activations), " of activations\n");
-  text += str(
-      "  messages   ", megabytes(plan.bytes()), " sent per rank and step: gradients ",
-      megabytes(plan.gradient_bytes), ", weights ", megabytes(plan.weight_bytes),
-      in.sequence > 1 ? str(", attention about ", megabytes(plan.attention_bytes)) : std::string(),
-      "\n");
+  text +=
+      str("  memory     ", describe_bytes(plan.memory()), " per rank: ", describe_bytes(plan.state),
+          " of state, ", describe_bytes(plan.gradients), " of gradients, about ",
+          describe_bytes(plan.activations), " of activations\n");
+  text += str("  messages   ", describe_bytes(plan.bytes()), " sent per rank and step: gradients ",
+              describe_bytes(plan.gradient_bytes), ", weights ", describe_bytes(plan.weight_bytes),
+              in.sequence > 1 ? str(", attention about ", describe_bytes(plan.attention_bytes))
+                              : std::string(),
+              "\n");
   text += str("  step       ", seconds(plan.step_s()), ": ", seconds(plan.compute_s),
               " of work at ", short_text(in.flops_per_s / 1e12, 3), " TFLOP/s per rank, ",
               seconds(plan.network_s), " of messages over ", in.network.name,

@@ -1,6 +1,6 @@
-// What is checked before a run takes memory.
-#define BOOST_TEST_MODULE start
-#include "eflow/trainer/run/start.hpp"
+// The memory that a run needs, and what is said where there is less.
+#define BOOST_TEST_MODULE training_memory
+#include "eflow/trainer/setup/training_memory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

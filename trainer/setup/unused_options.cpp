@@ -1,4 +1,4 @@
-#include "eflow/trainer/run/unused_options.hpp"
+#include "eflow/trainer/setup/unused_options.hpp"
 
 #include <filesystem>
 #include <initializer_list>

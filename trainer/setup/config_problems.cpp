@@ -7,7 +7,7 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/guard/damage.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
 
 namespace eflow::trainer {
 namespace {

@@ -1,6 +1,6 @@
 // Settings without effect are found, with the reason.
 #define BOOST_TEST_MODULE unused_options
-#include "eflow/trainer/run/unused_options.hpp"
+#include "eflow/trainer/setup/unused_options.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "eflow/trainer/run/training_plan.hpp"
+#include "eflow/trainer/plan/training_plan.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,14 +10,14 @@
 #include "eflow/trainer/config/model_config.hpp"
 #include "eflow/trainer/cost/device_peak.hpp"
 #include "eflow/trainer/cost/model_flops.hpp"
-#include "eflow/trainer/cost/rank_plan.hpp"
 #include "eflow/trainer/data/assumed_clips.hpp"
 #include "eflow/trainer/data/buckets.hpp"
 #include "eflow/trainer/data/data_sets.hpp"
-#include "eflow/trainer/run/objective_config.hpp"
+#include "eflow/trainer/plan/rank_plan.hpp"
 #include "eflow/trainer/run/resume.hpp"
-#include "eflow/trainer/run/start.hpp"
-#include "eflow/trainer/run/unused_options.hpp"
+#include "eflow/trainer/setup/objective_config.hpp"
+#include "eflow/trainer/setup/training_memory.hpp"
+#include "eflow/trainer/setup/unused_options.hpp"
 
 namespace eflow::trainer {
 namespace {
@@ -149,6 +149,7 @@ std::string describe_planned(const Config& config, const nn::DiTConfig& model,
   in.micro_batch = std::max<std::int64_t>(
       1, config.train.batch /
              (std::max<std::int64_t>(1, config.train.shards) * config.train.accumulation));
+  in.slice = static_cast<double>(trainer_options(config).slice);
   in.compute_bytes = static_cast<int>(size_of(config.train.precision));
   in.flops_per_s =
       planned.tflops > 0 ? planned.tflops * 1e12 : measure_device_peak(0.2, config.train.precision);
