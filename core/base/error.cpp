@@ -20,6 +20,8 @@ const char* remedy(int code) {
     case EACCES:
     case EPERM:
       return "; this user may not do that: change the permissions or choose another path";
+    case ENOENT:
+      return "; check the path";
     case EROFS:
       return "; choose a path on a file system that can be written";
     case ENOTDIR:

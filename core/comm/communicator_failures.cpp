@@ -1,12 +1,30 @@
 // What a communicator says and does when an operation fails: who is missing, where everyone was, and
 // word to all others.
 #include <exception>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "eflow/core/base/number_text.hpp"
 #include "eflow/core/comm/communicator.hpp"
 #include "eflow/core/comm/operation.hpp"
 
 namespace eflow::comm {
+namespace {
+
+/// The value, kept until the process ends, because messages that are on their way refer to it. Leak
+/// checkers find it in the list. Ranks may be threads of this process.
+template <class T>
+T& keep(T value) {
+  static std::mutex mutex;
+  static auto& all = *new std::list<T>;
+  const std::lock_guard lock(mutex);
+  return all.emplace_back(std::move(value));
+}
+
+}  // namespace
 
 void Communicator::check(const Pending::State& state, int from, std::size_t bytes,
                          const Header& header) {
@@ -53,7 +71,7 @@ std::vector<int> Communicator::silent_ranks(double seconds) {
     Header header;
     std::unique_ptr<Request> request;
   };
-  auto& answers = *new std::vector<Answer>(static_cast<std::size_t>(size_));  // as in leave()
+  auto& answers = keep(std::vector<Answer>(static_cast<std::size_t>(size_)));
   const auto as_bytes = [](Header* header) {
     return std::as_writable_bytes(std::span<Header>(header, 1));
   };
@@ -121,9 +139,11 @@ void Communicator::leave(const std::string& reason) noexcept {
   if (link_) link_->abort();
   for (Communicator* part : groups_) part->leave(reason);
   try {
-    // The last messages of this rank: its memory must outlive them, so it is never freed.
-    auto& sends = *new std::vector<std::unique_ptr<Request>>;
-    auto& header = *new Header;
+    struct LastMessages {
+      Header header;
+      std::vector<std::unique_ptr<Request>> sends;
+    };
+    auto& [header, sends] = keep(LastMessages());
     header.kind = Header::kFailure;
     header.sequence = next_;
     put("failure", header.what);

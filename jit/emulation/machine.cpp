@@ -15,6 +15,17 @@
 #include "eflow/jit/emulation/copy_engine.hpp"
 #include "eflow/jit/emulation/races.hpp"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EFLOW_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define EFLOW_ASAN
+#endif
+#ifdef EFLOW_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace eflow::emulated {
 namespace {
 
@@ -50,6 +61,10 @@ struct Context {
 
 // These return twice, so they must not be inlined into a function with live locals.
 [[gnu::noinline]] void prepare(Context& c, char* stack, void (*entry)()) {
+#ifdef EFLOW_ASAN
+  // The frames of the thread before never returned: their marks would be taken for this one's.
+  __asan_unpoison_memory_region(stack, kStackBytes);
+#endif
   c.begun = false;
   getcontext(&c.begin);
   c.begin.uc_stack.ss_sp = stack;

@@ -66,8 +66,9 @@ BOOST_AUTO_TEST_CASE(a_batch_is_taken_only_if_it_is_ready) {
   }
   BOOST_TEST(!loader.try_next(batch));
   BOOST_CHECK_THROW(loader.next(batch), CorruptData);
-  source.slow = 100'000;
-  Loader slow(source, SampleOrder(23, 9), {.batch_size = 5});
+  Numbers sleepy(23);  // the others still read `source`
+  sleepy.slow = 100'000;
+  Loader slow(sleepy, SampleOrder(23, 9), {.batch_size = 5});
   BOOST_TEST(!slow.try_next(batch));
   BOOST_TEST(slow.next_step() == 0);
 }

@@ -2,11 +2,15 @@
 #define BOOST_TEST_MODULE trainer
 #include "eflow/trainer/step/trainer.hpp"
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <span>
+#include <thread>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/hash.hpp"
@@ -65,7 +69,45 @@ struct Doubling {
   Trainer trainer;
 };
 
+/// Takes a while to read a clip, and notes whether what the trainer holds is destroyed meanwhile.
+class SlowNumbers final : public io::ClipSource {
+ public:
+  [[nodiscard]] std::int64_t size() const override { return numbers_.size(); }
+  [[nodiscard]] Shape clip_shape() const override { return numbers_.clip_shape(); }
+  [[nodiscard]] std::int64_t class_count() const override { return 0; }
+  std::int32_t read(std::int64_t index, std::span<float> clip) const override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (held.expired()) read_too_late = true;
+    return numbers_.read(index, clip);
+  }
+  std::weak_ptr<int> held;
+  mutable std::atomic<bool> read_too_late = false;
+
+ private:
+  Numbers numbers_;
+};
+
 }  // namespace
+
+/// The readers ask the trainer which clips come next, so they end before anything that it holds.
+BOOST_AUTO_TEST_CASE(readers_end_before_what_they_use) {
+  SlowNumbers source;
+  const nn::Scope scope{RandomKey{.seed = 5, .purpose = nn::kInitPurpose}};
+  nn::Linear model{scope, 2, 2}, average{scope, 2, 2};
+  const auto loss = [&](const soflow::Batch& part, std::int64_t, std::int64_t) {
+    return soflow::StepLoss{sum(square(model(reshape(part.x0, {part.x0.size(0), 2})))), {}};
+  };
+  auto token = std::make_shared<int>();
+  source.held = token;
+  {
+    Trainer trainer(&model, &average, loss, &source, {.batch = 1, .seed = 3});
+    trainer.before_losses([token](const std::vector<soflow::Batch>&, std::int64_t) {});
+    token.reset();
+    (void)trainer.step();
+  }  // while clips are read ahead
+  BOOST_TEST(source.held.expired());
+  BOOST_TEST(!source.read_too_late.load());
+}
 
 BOOST_AUTO_TEST_CASE(a_step_learns_and_reports) {
   Doubling run;

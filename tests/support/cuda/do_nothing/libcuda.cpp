@@ -106,6 +106,7 @@ struct State {
   std::map<Address, std::size_t> allocations;
   std::map<Address, std::size_t> pinned;
   std::set<Handle> libraries, streams, graphs, executables;
+  std::vector<Handle> made;  ///< also those that were destroyed: leak checkers find them here
   bool exiting = false;
 };
 State& state() {
@@ -188,10 +189,12 @@ template <class T>
 Result create(std::set<Handle>& all, Handle* out) {
   *out = new T;
   const std::lock_guard lock(state().mutex);
+  state().made.push_back(*out);
   all.insert(*out);
   return kSuccess;
 }
-/// False if there was none. The memory stays, so that no later handle has the same value.
+/// False if there was none. The memory stays (State::made), so that no later handle has the same
+/// value.
 bool destroy(std::set<Handle>& all, Handle handle) {
   const std::lock_guard lock(state().mutex);
   return all.erase(handle) != 0;
@@ -589,6 +592,7 @@ Result cuEventCreate(Handle* event, unsigned) {
   if (contexts.empty()) return broken(kNoContext);
   *event = new char;
   const std::lock_guard lock(state().mutex);
+  state().made.push_back(*event);
   state().events[*event] = kNeverRecorded;
   return kSuccess;
 }
@@ -623,8 +627,10 @@ Result cuStreamBeginCapture_v2(Handle stream, int mode) {
   if (!is_stream(stream)) return broken(kStreamHandle);
   if (stream == nullptr) return broken(kCaptureLegacy);
   if (is_capturing(stream)) return broken(kCaptureTwice);
+  auto* const graph = new Graph;
   const std::lock_guard lock(state().mutex);
-  state().captures[stream] = {mode, this_thread(), ++state().captures_begun, true, new Graph};
+  state().made.push_back(graph);
+  state().captures[stream] = {mode, this_thread(), ++state().captures_begun, true, graph};
   return kSuccess;
 }
 Result cuStreamEndCapture(Handle stream, Handle* graph) {
@@ -664,6 +670,7 @@ Result cuGraphInstantiateWithFlags(Handle* executable, Handle graph, unsigned lo
   count("graphs instantiated");
   *executable = new Executable{static_cast<Graph*>(graph)};
   const std::lock_guard lock(state().mutex);
+  state().made.push_back(*executable);
   state().executables.insert(*executable);
   return kSuccess;
 }
