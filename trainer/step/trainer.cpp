@@ -117,9 +117,7 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       ema_(division_->own_averages, division_->gradients.own(), options.ema),
       update_(&optimizer_, &ema_) {}
 
-Trainer::~Trainer() {
-  streams_.clear();  // joins the readers, which call part_of_unit(), before what that reads is gone
-}
+Trainer::~Trainer() = default;
 
 std::int64_t Trainer::own_parts() const {
   return clips_->units();
