@@ -147,9 +147,7 @@ set(EFLOW_DETAIL_io
 set(EFLOW_DETAIL_trainer
   trainer/config/clip_format.hpp
   trainer/config/model_config.hpp
-  trainer/data/batch_mix.hpp
   trainer/data/data_info.hpp
-  trainer/data/source_schedule.hpp
   trainer/options/options.hpp
   trainer/run/checkpoint.hpp
   trainer/run/say.hpp

@@ -116,4 +116,20 @@ inline void check_fused_glga(const DevicePtr& device, const GlgaCase& c) {
   }
 }
 
+/// The same for a few small cases on a stand-in for a GPU, which must have run kernels for each.
+template <class Gpu>
+void check_small_fused_glga(const Gpu& gpu) {
+  for (GlgaCase c : {GlgaCase{.dtype = DType::kF32, .tolerance = 5e-3},
+                     GlgaCase{.dtype = DType::kF32, .kept_percent = 25, .tolerance = 5e-3},
+                     GlgaCase{.dtype = DType::kBF16, .tolerance = 6e-2}}) {
+    c.samples = c.heads = 2;
+    c.tokens = 150;
+    c.head = 16;
+    c.radius = 40;
+    const long long before = gpu.launches();
+    check_fused_glga(gpu.device(), c);
+    BOOST_TEST(gpu.launches() > before);
+  }
+}
+
 }  // namespace eflow::test

@@ -3,7 +3,6 @@
 #include <map>
 #include <utility>
 
-#include "eflow/core/base/error.hpp"
 #include "eflow/core/ops/parameter_list.hpp"
 #include "eflow/io/checkpoint/divided_save.hpp"
 
@@ -15,14 +14,12 @@ static_assert(ParameterList::kPerBlock % static_cast<std::int64_t>(io::kSaveBloc
 void add_state_parts(const std::string& prefix, const nn::NamedTensors& all,
                      const nn::NamedTensors& divided, const FlatLayout& layout,
                      const nn::NamedTensors& own, int rank, StateParts* parts) {
-  const std::vector<Piece> pieces = layout.pieces(rank);
-  EFLOW_ASSERT(layout.ranks() == 1 || pieces.size() == own.size());
+  std::map<std::string, std::int64_t> first;
+  for (const Piece& piece : layout.pieces(rank))
+    first[divided[piece.parameter].first] = piece.begin;
   std::map<std::string, std::pair<std::int64_t, Tensor>> saved;
   for (const auto& [name, tensor] : divided) saved[name] = {0, {}};
-  for (std::size_t i = 0; layout.ranks() > 1 && i < pieces.size(); ++i)
-    saved.at(divided[pieces[i].parameter].first) = {pieces[i].begin, own[i].second};
-  for (std::size_t i = 0; layout.ranks() == 1 && i < own.size(); ++i)
-    saved.at(own[i].first) = {0, own[i].second};
+  for (const auto& [name, values] : own) saved.at(name) = {first[name], values};
   for (const auto& [name, tensor] : all) {
     const auto found = saved.find(name);
     StatePart part{prefix + name, tensor.spec()};

@@ -15,27 +15,17 @@
 #include "eflow/core/tensor/memory_plan.hpp"
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/tensor/trace_range.hpp"
-#include "eflow/core/transfer/upload.hpp"
-#include "eflow/trainer/data/data_sets.hpp"
 #include "eflow/trainer/ranks/gradient_sum.hpp"
 #include "eflow/trainer/ranks/slice_gather.hpp"
 #include "eflow/trainer/ranks/state_part.hpp"
 #include "eflow/trainer/ranks/step_report.hpp"
+#include "eflow/trainer/step/step_clips.hpp"
+#include "eflow/trainer/step/trainer_state.hpp"
 
 namespace eflow::trainer {
 namespace {
 
-void append(const std::string& prefix, const nn::NamedTensors& from, nn::NamedTensors* to) {
-  for (const auto& [name, tensor] : from) to->emplace_back(prefix + name, tensor);
-}
-
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-std::vector<double> shares_of(const std::vector<StepShare>& others) {
-  std::vector<double> shares;
-  for (const StepShare& other : others) shares.push_back(other.share);
-  return shares;
-}
 
 /// Waits for the device.
 std::vector<soflow::SampleRecord> read(const std::vector<soflow::StepLoss>& losses) {
@@ -65,29 +55,6 @@ std::string list_of(const std::vector<std::int64_t>& values) {
   return text;
 }
 
-/// Throws InvalidArgument listing every mismatch between the names and shapes of two states.
-void require_same(const std::vector<std::pair<std::string, TensorSpec>>& expected,
-                  const std::map<std::string, Tensor>& found) {
-  std::string problems;
-  for (const auto& [name, spec] : expected) {
-    const auto at = found.find(name);
-    if (at == found.end()) {
-      problems += str("\n  ", name, ": missing");
-    } else if (at->second.shape() != spec.shape) {
-      problems += str("\n  ", name, ": expected ", spec.shape, ", found ", at->second.shape());
-    }
-  }
-  if (found.size() > expected.size())
-    problems += str("\n  ", found.size() - expected.size(), " surplus names");
-  if (!problems.empty())
-    throw InvalidArgument("[trainer] the state belongs to another model:" + problems);
-}
-
-void assign_all(const std::string& prefix, const nn::NamedTensors& targets,
-                const std::map<std::string, Tensor>& sources) {
-  for (const auto& [name, target] : targets) target.assign(sources.at(prefix + name));
-}
-
 /// The number of shards and the ranks that `options` mean, checked.
 TrainerOptions checked(TrainerOptions options, int ranks) {
   if (options.sequence < 1 || ranks % options.sequence != 0) {
@@ -110,9 +77,10 @@ TrainerOptions checked(TrainerOptions options, int ranks) {
 
 }  // namespace
 
-struct Trainer::Clips {
-  io::Batch host;  ///< without the values
-  Upload x0, context;
+struct Trainer::Work {
+  std::vector<Tensor> losses;            ///< of the shards
+  std::vector<soflow::StepLoss> unread;  ///< of the micro-batches
+  std::vector<soflow::Batch> parts;      ///< of all micro-batches, for those who need them all
 };
 
 struct Trainer::Division {
@@ -144,166 +112,39 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       objective_(std::move(objective)),
       options_(checked(options, options.ranks != nullptr ? options.ranks->size() : 1)),
       division_(std::make_unique<Division>(options_, model->parameters(), average->parameters())),
-      mix_(shares_of(options.others), options_.batch, options_.seed),
+      clips_(std::make_unique<StepClips>(source, options_, division_->gradients.shards())),
       optimizer_(division_->gradients.own(), options.adamw),
       ema_(division_->own_averages, division_->gradients.own(), options.ema),
-      update_(&optimizer_, &ema_) {
-  streams_.push_back({.source = source, .loader = nullptr, .null_context = {}, .ahead = nullptr});
-  for (const StepShare& other : options.others)
-    streams_.push_back(
-        {.source = other.source, .loader = nullptr, .null_context = {}, .ahead = nullptr});
-}
+      update_(&optimizer_, &ema_) {}
 
 Trainer::~Trainer() {
   streams_.clear();  // joins the readers, which call part_of_unit(), before what that reads is gone
 }
 
 std::int64_t Trainer::own_parts() const {
-  return division_->gradients.shards().count() * options_.accumulation;
-}
-
-BatchMix::Part Trainer::part_of_unit(std::size_t source, std::int64_t unit) const {
-  const std::int64_t size = options_.batch / (options_.shards * options_.accumulation);
-  const std::int64_t before = division_->gradients.shards().first * options_.accumulation;
-  return mix_.part(source, unit / own_parts(), (before + unit % own_parts()) * size, size);
-}
-
-std::unique_ptr<Trainer::Clips> Trainer::upload(io::Batch batch) {
-  auto clips = std::make_unique<Clips>();
-  if (!batch.ids.empty()) clips->x0 = Upload(batch.clips, batch.shape);
-  if (!batch.context.empty()) clips->context = Upload(batch.context, batch.context_shape);
-  batch.clips = {};
-  batch.context = {};
-  clips->host = std::move(batch);
-  return clips;
-}
-
-void Trainer::upload_ahead() {
-  if (default_device()->on_host()) return;  // a copy would only take memory
-  for (Stream& stream : streams_) {
-    io::Batch batch;
-    if (stream.loader && !stream.ahead && stream.loader->try_next(batch))
-      stream.ahead = upload(std::move(batch));
-  }
-}
-
-std::vector<soflow::Batch> Trainer::next_parts(std::int64_t i) {
-  const std::int64_t unit = step_ * own_parts() + i;
-  std::vector<soflow::Batch> parts;
-  for (std::size_t j = 0; j < streams_.size(); ++j) {
-    auto& [source, loader, null_context, ahead] = streams_[j];
-    if (!loader) {
-      null_context = read_null_context(*source);
-      io::LoaderOptions reading{.first_step = unit};
-      reading.positions = [this, j](std::int64_t at) { return part_of_unit(j, at).positions; };
-      loader = std::make_unique<io::Loader>(*source, io::SampleOrder(source->size(), options_.seed),
-                                            reading);
-    }
-    const std::unique_ptr<Clips> clips = ahead ? std::move(ahead) : upload(loader->next());
-    const io::Batch& host = clips->host;
-    if (host.ids.empty()) continue;
-    soflow::Batch part;
-    part.x0 = clips->x0.wait();
-    if (source->class_count() > 0) part.labels.assign(host.labels.begin(), host.labels.end());
-    if (host.context_shape.rank() > 0) part.context = clips->context.wait();
-    part.null_context = null_context;
-    for (const std::int64_t place : part_of_unit(j, unit).places)
-      part.indices.push_back(step_ * options_.batch + place);
-    ids_.insert(ids_.end(), host.ids.begin(), host.ids.end());
-    parts.push_back(std::move(part));
-  }
-  return parts;
+  return clips_->units();
 }
 
 std::vector<StepClip> Trainer::clips_of(std::int64_t step) const {
-  std::vector<StepClip> clips;
-  for (std::size_t j = 0; j < streams_.size(); ++j) {
-    const io::SampleOrder order(streams_[j].source->size(), options_.seed);
-    for (const std::int64_t at : mix_.part(j, step, 0, options_.batch).positions)
-      clips.push_back({j, order.index_at(at), order.draw_at(at)});
-  }
-  return clips;
+  return clips_->of_step(step);
 }
 
 std::vector<std::pair<Shape, std::int64_t>> Trainer::last_clips() const {
-  std::vector<std::pair<Shape, std::int64_t>> clips;
-  for (std::size_t j = 0; step_ > 0 && j < streams_.size(); ++j) {
-    const std::int64_t count = mix_.count(j, step_ - 1);
-    if (count > 0) clips.emplace_back(streams_[j].source->clip_shape(), count);
-  }
-  return clips;
+  if (step_ == 0) return {};
+  return clips_->shapes_of(step_ - 1);
 }
 
 StepMetrics Trainer::step() {
   Stopwatch whole, watch;
   StepMetrics m;
   GatheredWork gathered(default_device());
-  GradientSum& gradients = division_->gradients;
-  std::vector<Tensor> losses;  // of this rank's shards
-  std::vector<soflow::StepLoss> unread;
-  std::vector<soflow::Batch> parts;
+  const comm::Communicator& ranks = *division_->ranks;
+  const double waited = ranks.waited_seconds(), hidden = ranks.hidden_seconds();
   ids_.clear();
   times_ = {};
-  const double waited = division_->ranks->waited_seconds();
-  const double hidden = division_->ranks->hidden_seconds();
   model_->clear_gradients();
-  std::vector<std::vector<soflow::Batch>> units;  // of this rank, if a hook needs all at once
-  if (start_) {
-    for (std::int64_t i = 0; i < own_parts(); ++i) {
-      units.push_back(next_parts(i));
-      parts.insert(parts.end(), units.back().begin(), units.back().end());
-    }
-    times_.data_wait += watch.lap();
-    ranged("start", [&] { start_(parts, step_); });
-    times_.forward += watch.lap();
-  }
-  for (std::int64_t i = 0; i < own_parts(); ++i) {
-    const auto unit = start_ ? units[static_cast<std::size_t>(i)] : next_parts(i);  // x0, c
-    times_.data_wait += watch.lap();
-    if (i % options_.accumulation == 0) losses.push_back(Tensor::zeros({1}, DType::kF64));
-    for (const soflow::Batch& part : unit) {
-      soflow::StepLoss loss = ranged("forward", [&] {
-        return objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
-      });
-      losses.back() = losses.back() + reshape(cast(loss.total.detach(), DType::kF64), {1});
-      times_.forward += watch.lap();
-      const bool ends_shard = (i + 1) % options_.accumulation == 0 && &part == &unit.back();
-      ranged("backward", [&] {  // accumulates dL/dtheta
-        if (!ends_shard) return backward(loss.total);
-        const std::int64_t shard = gradients.shards().first + i / options_.accumulation;
-        gradients.backward_and_take(loss.total, shard, step_ + 1);
-      });
-      times_.backward += watch.lap();
-      loss.total = {};  // and with it what was recorded for its gradient
-      unread.push_back(std::move(loss));
-    }
-    if (second_learner_ && !start_) parts.insert(parts.end(), unit.begin(), unit.end());
-    upload_ahead();
-  }
-  m.lr = options_.learning_rate.at(step_);
-  std::vector<soflow::SampleRecord> samples;
-  if (options_.shards > 1) samples = read(unread);
-  const Tensor loss_sum = total_loss(losses, &samples);
-  gradients.finish(step_ + 1);
-  const Tensor squares = squared_norm();
-  whole_ = false;
-  // theta and its average. A norm that is not finite makes the device skip the update; adding
-  // loss_sum * 0 extends that to the loss. The host reads both only below.
-  update_.apply(m.lr, options_.clip, squares + loss_sum * 0);
-  upload_ahead();  // if its clips were not read before
-  if (options_.shards == 1) samples = read(unread);
-  outcome_ = {loss_sum.item(), std::sqrt(squares.item()), std::move(samples)};
-  m.loss = outcome_.loss;
-  m.grad_norm = outcome_.grad_norm;
-  m.fake_mse = kNone;
-  if (keep_update()) {
-    model_->clear_gradients();
-    share_slices(gradients.layout(), model_->parameters(), gradients.narrow(), division_->ranks,
-                 {"weights", step_ + 1});
-    average_is_whole_ = division_->ranks->size() == 1;
-    if (options_.average_in_loss) gather_average();
-    if (second_learner_) m.fake_mse = second_learner_->step(parts, step_);
-  }
+  Work work = add_gradients(&watch);
+  update(&work, &m);
   gathered.finish();
   times_.optimizer = watch.lap();
   m.step = ++step_;
@@ -311,13 +152,81 @@ StepMetrics Trainer::step() {
   whole_ = true;
   record(outcome_.samples, &m);
   m.data_wait_s = times_.data_wait;
-  if (division_->ranks->size() > 1) {
-    m.comm_s = division_->ranks->waited_seconds() - waited;
-    m.comm_hidden_s = division_->ranks->hidden_seconds() - hidden;
+  if (ranks.size() > 1) {
+    m.comm_s = ranks.waited_seconds() - waited;
+    m.comm_hidden_s = ranks.hidden_seconds() - hidden;
   }
   m.step_s = whole.lap();
   m.samples_per_s = static_cast<double>(options_.batch) / m.step_s;
   return m;
+}
+
+Trainer::Work Trainer::add_gradients(Stopwatch* watch) {
+  Work work;
+  GradientSum& gradients = division_->gradients;
+  std::vector<std::vector<soflow::Batch>> units;  // of this rank, if a hook needs all at once
+  if (start_) {
+    for (std::int64_t i = 0; i < own_parts(); ++i) {
+      units.push_back(clips_->next(step_, i, &ids_));
+      work.parts.insert(work.parts.end(), units.back().begin(), units.back().end());
+    }
+    times_.data_wait += watch->lap();
+    ranged("start", [&] { start_(work.parts, step_); });
+    times_.forward += watch->lap();
+  }
+  for (std::int64_t i = 0; i < own_parts(); ++i) {
+    const auto unit =
+        start_ ? units[static_cast<std::size_t>(i)] : clips_->next(step_, i, &ids_);  // x0, c
+    times_.data_wait += watch->lap();
+    if (i % options_.accumulation == 0) work.losses.push_back(Tensor::zeros({1}, DType::kF64));
+    for (const soflow::Batch& part : unit) {
+      soflow::StepLoss loss = ranged("forward", [&] {
+        return objective_(part, step_, options_.batch);  // L = L_FM + L_SCM
+      });
+      work.losses.back() =
+          work.losses.back() + reshape(cast(loss.total.detach(), DType::kF64), {1});
+      times_.forward += watch->lap();
+      const bool ends_shard = (i + 1) % options_.accumulation == 0 && &part == &unit.back();
+      ranged("backward", [&] {  // accumulates dL/dtheta
+        if (!ends_shard) return backward(loss.total);
+        const std::int64_t shard = gradients.shards().first + i / options_.accumulation;
+        gradients.backward_and_take(loss.total, shard, step_ + 1);
+      });
+      times_.backward += watch->lap();
+      loss.total = {};  // and with it what was recorded for its gradient
+      work.unread.push_back(std::move(loss));
+    }
+    if (second_learner_ && !start_) work.parts.insert(work.parts.end(), unit.begin(), unit.end());
+    clips_->upload_ahead();
+  }
+  return work;
+}
+
+void Trainer::update(Work* work, StepMetrics* m) {
+  GradientSum& gradients = division_->gradients;
+  m->lr = options_.learning_rate.at(step_);
+  std::vector<soflow::SampleRecord> samples;
+  if (options_.shards > 1) samples = read(work->unread);
+  const Tensor loss_sum = total_loss(work->losses, &samples);
+  gradients.finish(step_ + 1);
+  const Tensor squares = squared_norm();
+  whole_ = false;
+  // theta and its average. A norm that is not finite makes the device skip the update; adding
+  // loss_sum * 0 extends that to the loss. The host reads both only below.
+  update_.apply(m->lr, options_.clip, squares + loss_sum * 0);
+  clips_->upload_ahead();  // if its clips were not read before
+  if (options_.shards == 1) samples = read(work->unread);
+  outcome_ = {loss_sum.item(), std::sqrt(squares.item()), std::move(samples)};
+  m->loss = outcome_.loss;
+  m->grad_norm = outcome_.grad_norm;
+  m->fake_mse = kNone;
+  if (!keep_update()) return;
+  model_->clear_gradients();
+  share_slices(gradients.layout(), model_->parameters(), gradients.narrow(), division_->ranks,
+               {"weights", step_ + 1});
+  average_is_whole_ = division_->ranks->size() == 1;
+  if (options_.average_in_loss) gather_average();
+  if (second_learner_) m->fake_mse = second_learner_->step(work->parts, step_);
 }
 
 Tensor Trainer::total_loss(const std::vector<Tensor>& losses,
@@ -398,26 +307,21 @@ bool Trainer::keep_update() {
       skipped_ > 0 ? str("; train.skip_nonfinite: all ", skipped_, " skips are spent") : ""));
 }
 
-nn::NamedTensors Trainer::state() const {
+std::vector<StateGroup> Trainer::groups() const {
   const nn::NamedTensors weights = model_->parameters();
-  nn::NamedTensors all;
-  // Of each tensor in the layout, every rank has its slice, and the others' in the dtype of the run.
-  const auto add = [&](const std::string& prefix, const nn::NamedTensors& of_module,
-                       const nn::NamedTensors& own) {
-    const nn::NamedTensors divided = collect_slices(division_->gradients.layout(), own, weights,
-                                                    division_->ranks, {"state", step_});
-    const std::map<std::string, Tensor> whole(divided.begin(), divided.end());
-    for (const auto& [name, tensor] : of_module) {
-      const auto found = whole.find(name);
-      all.emplace_back(prefix + name, found != whole.end() ? found->second : tensor);
-    }
-  };
-  add("model.", model_->state(), division_->gradients.own());
-  add("ema.", average_->state(), division_->own_averages);
-  add("adamw.m.", weights, optimizer_.first_moments());
-  add("adamw.v.", weights, optimizer_.second_moments());
+  return {{"model.", model_->state(), division_->gradients.own()},
+          {"ema.", average_->state(), division_->own_averages},
+          {"adamw.m.", weights, optimizer_.first_moments()},
+          {"adamw.v.", weights, optimizer_.second_moments()}};
+}
+
+nn::NamedTensors Trainer::state() const {
+  comm::Communicator* ranks = division_->ranks;
+  nn::NamedTensors all = collect_state(groups(), model_->parameters(),
+                                       division_->gradients.layout(), ranks, {"state", step_});
+  if (!ranks->is_first()) return {};
   if (second_learner_) append("", second_learner_->state(), &all);
-  return division_->ranks->is_first() ? all : nn::NamedTensors();
+  return all;
 }
 
 nn::NamedTensors Trainer::shared_weights() const {
@@ -431,32 +335,23 @@ nn::NamedTensors Trainer::shared_weights() const {
 }
 
 StateParts Trainer::state_parts() const {
-  const GradientSum& gradients = division_->gradients;
-  const int rank = division_->ranks->rank(), ranks = division_->ranks->size();
+  const FlatLayout& layout = division_->gradients.layout();
+  const int rank = division_->ranks->rank();
   const nn::NamedTensors weights = model_->parameters();
   StateParts parts;
-  const auto add = [&](const char* prefix, const nn::NamedTensors& all,
-                       const nn::NamedTensors& own) {
-    add_state_parts(prefix, all, weights, gradients.layout(), own, rank, &parts);
-  };
-  add("model.", model_->state(), gradients.own());
-  add("ema.", average_->state(), division_->own_averages);
-  add("adamw.m.", weights, optimizer_.first_moments());
-  add("adamw.v.", weights, optimizer_.second_moments());
-  if (second_learner_) add_state_parts("", second_learner_->state(), rank, ranks, &parts);
+  for (const StateGroup& group : groups())
+    add_state_parts(group.prefix, group.all, weights, layout, group.own, rank, &parts);
+  if (second_learner_)
+    add_state_parts("", second_learner_->state(), rank, division_->ranks->size(), &parts);
   return parts;
 }
 
 std::vector<std::pair<std::string, TensorSpec>> Trainer::state_specs() const {
   std::vector<std::pair<std::string, TensorSpec>> specs;
-  const auto add = [&](const std::string& prefix, const nn::NamedTensors& tensors) {
-    for (const auto& [name, tensor] : tensors) specs.emplace_back(prefix + name, tensor.spec());
-  };
-  add("model.", model_->state());
-  add("ema.", average_->state());
-  add("adamw.m.", model_->parameters());
-  add("adamw.v.", model_->parameters());
-  if (second_learner_) add("", second_learner_->state());
+  nn::NamedTensors all;
+  for (const StateGroup& group : groups()) append(group.prefix, group.all, &all);
+  if (second_learner_) append("", second_learner_->state(), &all);
+  for (const auto& [name, tensor] : all) specs.emplace_back(name, tensor.spec());
   return specs;
 }
 
@@ -466,14 +361,9 @@ void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps,
   require_same(state_specs(), sources);
   assign_all("model.", model_->state(), sources);
   assign_all("ema.", average_->state(), sources);
-  const FlatLayout& layout = division_->gradients.layout();
-  for (const auto& [prefix, own] : {std::pair("adamw.m.", optimizer_.first_moments()),
-                                    std::pair("adamw.v.", optimizer_.second_moments())}) {
-    nn::NamedTensors whole;  // of which this rank takes its part
-    for (const auto& [name, parameter] : model_->parameters())
-      whole.emplace_back(name, sources.at(prefix + name));
-    const nn::NamedTensors parts = own_part(layout, whole, division_->ranks->rank());
-    for (std::size_t i = 0; i < own.size(); ++i) own[i].second.assign(parts[i].second);
+  for (const StateGroup& group : groups()) {
+    if (group.prefix.starts_with("adamw."))
+      assign_part(group, sources, division_->gradients.layout(), division_->ranks->rank());
   }
   if (second_learner_) assign_all("", second_learner_->state(), sources);
   average_is_whole_ = true;
@@ -484,10 +374,7 @@ void Trainer::load_state(const nn::NamedTensors& state, std::int64_t steps,
   optimizer_.set_steps(updates());
   ema_.set_updates(updates());
   if (second_learner_) second_learner_->go_on_after(steps - skipped);
-  for (Stream& stream : streams_) {
-    stream.loader.reset();
-    stream.ahead.reset();
-  }
+  clips_->restart();
 }
 
 }  // namespace eflow::trainer

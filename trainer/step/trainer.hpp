@@ -10,15 +10,18 @@
 #include <vector>
 
 #include "eflow/core/base/export.hpp"
-#include "eflow/io/dataset/loader.hpp"
+#include "eflow/io/dataset/clip_source.hpp"
 #include "eflow/nn/optim/fused_update.hpp"
 #include "eflow/nn/optim/schedule.hpp"
 #include "eflow/soflow/objective/objective.hpp"
-#include "eflow/trainer/data/batch_mix.hpp"
 #include "eflow/trainer/step/metrics.hpp"
 #include "eflow/trainer/step/second_learner.hpp"
 
 EFLOW_EXPORT_BEGIN
+
+namespace eflow {
+class Stopwatch;
+}  // namespace eflow
 
 namespace eflow::comm {
 class Communicator;
@@ -26,7 +29,9 @@ class Communicator;
 
 namespace eflow::trainer {
 
+struct StateGroup;
 struct StatePart;
+class StepClips;
 
 /// The function to minimise: the loss of one micro-batch of the step that follows `step` finished
 /// ones, summed over its samples and divided by batch_total. It must depend on its arguments and on
@@ -157,16 +162,11 @@ class Trainer {
                   std::int64_t earlier_updates = 0, std::int64_t skipped = 0);
 
  private:
-  struct Clips;  ///< of one source, on their way to the device
-  [[nodiscard]] static std::unique_ptr<Clips> upload(io::Batch batch);
-  /// Begins to upload the micro-batch after the last one that next_parts() returned, as far as its
-  /// clips are read. The device works meanwhile.
-  void upload_ahead();
-  /// Reads micro-batch `i` of the step, one part per source that has clips in it, and appends its
-  /// clip ids to ids_.
-  [[nodiscard]] std::vector<soflow::Batch> next_parts(std::int64_t i);
-  /// The clips of a source in micro-batch `unit` of this rank, counted over all steps.
-  [[nodiscard]] BatchMix::Part part_of_unit(std::size_t source, std::int64_t unit) const;
+  struct Work;  ///< what a step has computed on this rank
+  /// Forward and backward passes of all micro-batches of this rank.
+  [[nodiscard]] Work add_gradients(Stopwatch* watch);
+  /// Adds what the ranks have computed, updates weights and averages, and reads the outcome.
+  void update(Work* work, StepMetrics* metrics);
   /// The loss of the step from those of this rank's shards, f64 [1]. With several shards, completes
   /// `samples` and ids_ by those of the other ranks.
   [[nodiscard]] Tensor total_loss(const std::vector<Tensor>& losses,
@@ -177,24 +177,18 @@ class Trainer {
   /// If the outcome is not finite, takes back the update that optimizer and average have counted,
   /// and counts the step as skipped or throws. Returns whether there was an update.
   bool keep_update();
+  /// The state in groups, but for the second learner's.
+  [[nodiscard]] std::vector<StateGroup> groups() const;
   /// Updates of the optimizer so far.
   [[nodiscard]] std::int64_t updates() const { return earlier_updates_ + step_ - skipped_; }
 
   nn::Module* model_;
   nn::Module* average_;
   Objective objective_;
-  /// A clip source and its prefetching loader, which is created at its first step.
-  struct Stream {
-    const io::ClipSource* source;
-    std::unique_ptr<io::Loader> loader;
-    Tensor null_context;           ///< [L, E] or undefined
-    std::unique_ptr<Clips> ahead;  ///< of the next micro-batch; null: not read yet
-  };
-  std::vector<Stream> streams_;
   TrainerOptions options_;
   struct Division;  ///< of the work over ranks
   std::unique_ptr<Division> division_;
-  BatchMix mix_;
+  std::unique_ptr<StepClips> clips_;
   nn::AdamW optimizer_;
   nn::Ema ema_;
   nn::FusedUpdate update_;

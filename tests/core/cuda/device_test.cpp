@@ -18,7 +18,7 @@
 #include "eflow/jit/cuda/nvrtc.hpp"
 #include "eflow/kernels_src/args/gemm.h"
 #include "eflow/kernels_src/args/reduce.h"
-#include "eflow/tests/support/cuda/recording_driver.hpp"
+#include "eflow/tests/support/cuda/recorded_device.hpp"
 
 using namespace eflow;
 using test::RecordingDriver;
@@ -33,21 +33,12 @@ static_assert(jit::cu::kStreamNonBlocking == CU_STREAM_NON_BLOCKING);
 
 namespace {
 
-struct Session {
-  RecordingDriver driver;
-  jit::CudaApi api = RecordingDriver::api();
-  DevicePtr device;
-
-  Session() {
-    api.kernel_parameter = nullptr;  // the recorder supports one argument size only
-    jit::Options options;
-    options.cache.named = "";
-    options.cuda = &api;
-    options.compile_timeout = std::chrono::minutes(10);
-    options.cublas_library = "off";
-    options.device = "cuda";
-    device = make_device(options);
-  }
+struct Session : test::RecordedDevice {
+  Session()
+      : RecordedDevice([this](jit::Options* options) {
+          api.kernel_parameter = nullptr;  // the recorder supports one argument size only
+          options->compile_timeout = std::chrono::minutes(10);
+        }) {}
 };
 
 template <class F>

@@ -7,19 +7,8 @@
 #include "eflow/tests/support/glga_agreement.hpp"
 
 using namespace eflow;
-using test::GlgaCase;
 
 BOOST_AUTO_TEST_CASE(fused_attention_is_its_composition) {
   const test::EmulatedGpu gpu;
-  for (GlgaCase c : {GlgaCase{.dtype = DType::kF32, .tolerance = 5e-3},
-                     GlgaCase{.dtype = DType::kF32, .kept_percent = 25, .tolerance = 5e-3},
-                     GlgaCase{.dtype = DType::kBF16, .tolerance = 6e-2}}) {
-    c.samples = c.heads = 2;
-    c.tokens = 150;
-    c.head = 16;
-    c.radius = 40;
-    const long long before = gpu.launches();
-    test::check_fused_glga(gpu.device(), c);
-    BOOST_TEST(gpu.launches() > before);
-  }
+  test::check_small_fused_glga(gpu);
 }

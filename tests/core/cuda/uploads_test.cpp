@@ -10,27 +10,15 @@
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/core/transfer/upload.hpp"
 #include "eflow/tests/support/cuda/emulated_gpu.hpp"
-#include "eflow/tests/support/cuda/recording_driver.hpp"
+#include "eflow/tests/support/cuda/recorded_device.hpp"
 
 using namespace eflow;
-using test::RecordingDriver;
 
 namespace {
 
-struct Session {
-  RecordingDriver driver;
-  jit::CudaApi api = RecordingDriver::api();
-  DevicePtr device;
-
-  explicit Session(bool graphs = false) {
-    jit::Options options;
-    options.cache.named = "";
-    options.cuda = &api;
-    options.cublas_library = "off";
-    options.device = "cuda";
-    options.graphs = graphs;
-    device = make_device(options);
-  }
+struct Session : test::RecordedDevice {
+  explicit Session(bool graphs = false)
+      : RecordedDevice([=](jit::Options* options) { options->graphs = graphs; }) {}
   [[nodiscard]] jit::CuStream own() const {
     return static_cast<jit::CuStream>(device->stream().handle);
   }

@@ -11,6 +11,7 @@
 #include "eflow/nn/dit/clip_stream.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 namespace eflow::nn {
 
@@ -143,11 +144,8 @@ BOOST_AUTO_TEST_CASE(the_first_frame_is_its_own_chunk) {
 
 /// 4 frames of 2 x 2 tokens in chunks of 1, 2 and 1.
 DiTConfig small(AttentionKind kind) {
-  DiTConfig c;
-  c.channels = 2, c.frames = 4, c.height = c.width = 4;
-  c.patch = {1, 2, 2};
-  c.dim = 16, c.heads = 2, c.hidden = 20;
-  c.encoder = c.middle = c.decoder = 1;
+  DiTConfig c = test::small_dit(4);
+  c.channels = 2, c.dim = 16;
   c.window_frames = 1.5;
   c.classes = 3;
   c.attention = kind;

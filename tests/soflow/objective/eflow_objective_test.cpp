@@ -11,21 +11,15 @@
 #include "eflow/soflow/objective/interpolant.hpp"
 #include "eflow/soflow/objective/objective.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 namespace eflow::soflow {
 namespace {
 
 nn::DiTConfig small() {
-  nn::DiTConfig c;
-  c.channels = 2;
-  c.frames = 2;
-  c.height = c.width = 4;
+  nn::DiTConfig c = test::small_dit(2);
+  c.channels = 2, c.dim = c.hidden = 16;
   c.patch = {1, 1, 1};
-  c.dim = 16;
-  c.heads = 2;
-  c.hidden = 16;
-  c.encoder = c.middle = c.decoder = 1;
-  c.window_frames = 1;
   c.classes = 3;
   c.guidance_embedding = true;
   return c;

@@ -12,17 +12,14 @@
 #include "eflow/soflow/objective/objective.hpp"
 #include "eflow/soflow/sampling/sampler.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 namespace eflow::soflow {
 namespace {
 
 nn::DiTConfig small() {
-  nn::DiTConfig c;
-  c.channels = 2, c.frames = 4, c.height = c.width = 4;
-  c.patch = {1, 2, 2};
-  c.dim = 16, c.heads = 2, c.hidden = 16;
-  c.encoder = c.middle = c.decoder = 1;
-  c.window_frames = 1;
+  nn::DiTConfig c = test::small_dit(4);
+  c.channels = 2, c.dim = c.hidden = 16;
   c.classes = 3;
   return c;
 }

@@ -10,17 +10,14 @@
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/soflow/anyflow/anyflow.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 namespace eflow::soflow {
 namespace {
 
 nn::DiTConfig small() {
-  nn::DiTConfig c;
-  c.channels = 2, c.frames = 4, c.height = c.width = 4;
-  c.patch = {1, 2, 2};
-  c.dim = 16, c.heads = 2, c.hidden = 20;
-  c.encoder = c.middle = c.decoder = 1;
-  c.window_frames = 1;
+  nn::DiTConfig c = test::small_dit(4);
+  c.channels = 2, c.dim = 16;
   c.chunk_frames = 2;
   return c;
 }

@@ -138,39 +138,30 @@ class FakeGraphs {
 
   int set_kernel(jit::CuGraphExec executable, jit::CuGraphNode node, const jit::CuKernelNode* now,
                  Run run) {
-    const std::lock_guard lock(mutex_);
-    Node* const found = node_of(executable, node, kKernel);
-    if (found == nullptr) return kInvalidValue;
-    if (foreign.contains(now->function) != foreign.contains(found->function))
-      return refuse(kInvalidValue, "the owning context of a function cannot change");
-    *found = {kKernel, now->function, std::move(run)};
-    return 0;
+    return set(executable, node, kKernel, std::move(run), [&](Node& found) -> const char* {
+      if (foreign.contains(now->function) != foreign.contains(found.function))
+        return "the owning context of a function cannot change";
+      found.function = now->function;
+      return nullptr;
+    });
   }
   int set_copy(jit::CuGraphExec executable, jit::CuGraphNode node, const jit::CuCopyNode* now,
                Run run) {
-    const std::lock_guard lock(mutex_);
-    Node* const found = node_of(executable, node, kCopy);
-    if (found == nullptr) return kInvalidValue;
-    if (now->from.memory_type != jit::cu::kMemoryHost ||
-        now->to.memory_type != jit::cu::kMemoryDevice)
-      return refuse(kInvalidValue, "the memory types of a copy cannot change");
-    if (now->height != 1 || now->depth != 1)
-      return refuse(kInvalidValue, "copies of several dimensions cannot be set");
-    if (now->width_bytes == 0) return refuse(kInvalidValue, "copies of nothing are not supported");
-    found->run = std::move(run);
-    return 0;
+    return set(executable, node, kCopy, std::move(run), [&](Node&) -> const char* {
+      if (now->from.memory_type != jit::cu::kMemoryHost ||
+          now->to.memory_type != jit::cu::kMemoryDevice)
+        return "the memory types of a copy cannot change";
+      if (now->height != 1 || now->depth != 1) return "copies of several dimensions cannot be set";
+      return now->width_bytes == 0 ? "copies of nothing are not supported" : nullptr;
+    });
   }
   int set_fill(jit::CuGraphExec executable, jit::CuGraphNode node, const jit::CuFillNode* now,
                Run run) {
-    const std::lock_guard lock(mutex_);
-    Node* const found = node_of(executable, node, kFill);
-    if (found == nullptr) return kInvalidValue;
-    if (now->height != 1) return refuse(kInvalidValue, "the height of a fill cannot change");
-    if (now->element_bytes != 1)
-      return refuse(kInvalidValue, "the size of a fill's elements cannot change");
-    if (now->width == 0) return refuse(kInvalidValue, "fills of nothing are not supported");
-    found->run = std::move(run);
-    return 0;
+    return set(executable, node, kFill, std::move(run), [&](Node&) -> const char* {
+      if (now->height != 1) return "the height of a fill cannot change";
+      if (now->element_bytes != 1) return "the size of a fill's elements cannot change";
+      return now->width == 0 ? "fills of nothing are not supported" : nullptr;
+    });
   }
 
  private:
@@ -193,6 +184,17 @@ class FakeGraphs {
   int refuse(int code, const char* why) {
     rule = why;
     return code;
+  }
+  /// Sets what a node does. `apply` changes the node, or returns the rule that forbids it.
+  template <class Apply>
+  int set(jit::CuGraphExec executable, jit::CuGraphNode handle, Kind kind, Run run,
+          const Apply& apply) {
+    const std::lock_guard lock(mutex_);
+    Node* const node = node_of(executable, handle, kind);
+    if (node == nullptr) return kInvalidValue;
+    if (const char* const broken = apply(*node)) return refuse(kInvalidValue, broken);
+    node->run = std::move(run);
+    return 0;
   }
   /// The executable graph's node that `handle` names; nullptr, with a rule, if it names none.
   Node* node_of(jit::CuGraphExec executable, jit::CuGraphNode handle, Kind kind) {

@@ -8,6 +8,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/tests/support/warnings.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
+#include "eflow/tests/trainer/tiny_run.hpp"
 #include "eflow/trainer/checkpoints/checkpoint_diff.hpp"
 #include "eflow/trainer/checkpoints/checkpoint_list.hpp"
 #include "eflow/trainer/checkpoints/prune.hpp"
@@ -24,19 +25,10 @@ namespace {
 
 using Steps = std::vector<std::int64_t>;
 
-/// A tiny run on an exact flow that measures the held-out error and saves at every step.
+/// Measures the held-out error and saves at every step.
 Config tiny() {
-  Config c;
-  c.data.exact.enabled = true;
-  c.data.exact.flow.clip = {2, 4, 4, 4};
-  c.model.dim = 32;
-  c.model.heads = 2;
-  c.model.encoder = c.model.middle = c.model.decoder = 1;
-  c.model.patch = {1, 2, 2};
-  c.train.batch = 4;
+  Config c = test::tiny_run();
   c.train.iterations = 8;
-  c.optim.lr.warmup = 1;
-  c.sample.every = 0;
   c.eval.every = c.checkpoint.every = 1;
   c.eval.clips = 4;
   c.checkpoint.keep = 100;

@@ -11,6 +11,8 @@
 #include "eflow/core/tensor/ops.hpp"
 #include "eflow/nn/layers/linear.hpp"
 #include "eflow/trainer/config/exit_code.hpp"
+#include "eflow/trainer/data/batch_mix.hpp"
+#include "eflow/trainer/data/source_schedule.hpp"
 #include "eflow/trainer/step/trainer.hpp"
 
 using namespace eflow;

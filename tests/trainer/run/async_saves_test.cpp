@@ -7,6 +7,7 @@
 #include "eflow/io/checkpoint/checkpoint.hpp"
 #include "eflow/tests/support/warnings.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
+#include "eflow/tests/trainer/tiny_run.hpp"
 #include "eflow/trainer/config/config.hpp"
 #include "eflow/trainer/run/training_run.hpp"
 
@@ -20,17 +21,8 @@ using Steps = std::vector<std::int64_t>;
 
 /// A tiny run on an exact flow, which needs no data set.
 Config tiny(std::int64_t iterations, std::int64_t every) {
-  Config c;
-  c.data.exact.enabled = true;
-  c.data.exact.flow.clip = {2, 4, 4, 4};
-  c.model.dim = 32;
-  c.model.heads = 2;
-  c.model.encoder = c.model.middle = c.model.decoder = 1;
-  c.model.patch = {1, 2, 2};
-  c.train.batch = 4;
+  Config c = test::tiny_run();
   c.train.iterations = iterations;
-  c.optim.lr.warmup = 1;
-  c.eval.every = c.sample.every = 0;
   c.checkpoint.every = every;
   c.checkpoint.keep = 100;
   return c;

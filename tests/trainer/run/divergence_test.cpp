@@ -6,6 +6,7 @@
 #include "eflow/io/checkpoint/checkpoint.hpp"
 #include "eflow/tests/support/warnings.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
+#include "eflow/tests/trainer/tiny_run.hpp"
 #include "eflow/trainer/run/training_run.hpp"
 
 using namespace eflow;
@@ -17,19 +18,12 @@ namespace {
 /// A tiny run on an exact flow that learns within 100 steps. It predicts velocities, so that its
 /// error starts at that of a network that predicts none.
 Config tiny(double lr, std::int64_t steps) {
-  Config c;
-  c.data.exact.enabled = true;
-  c.data.exact.flow.clip = {2, 4, 4, 4};
-  c.model.dim = 32;
-  c.model.heads = 2;
-  c.model.encoder = c.model.middle = c.model.decoder = 1;
-  c.model.patch = {1, 2, 2};
+  Config c = test::tiny_run();
   c.model.prediction = nn::Prediction::kVelocity;
   c.train.batch = 8;
   c.train.iterations = steps;
   c.optim.lr = {.peak = lr, .curve = nn::Curve::kConstant, .warmup = 0};
   c.optim.clip = 0;
-  c.eval.every = c.sample.every = c.checkpoint.every = 0;
   return c;
 }
 

@@ -12,29 +12,15 @@
 #include "eflow/tests/io/full_disk.hpp"
 #include "eflow/tests/support/warnings.hpp"
 #include "eflow/tests/trainer/temporary_folder.hpp"
+#include "eflow/tests/trainer/tiny_run.hpp"
 #include "eflow/trainer/config/config.hpp"
 
 using namespace eflow;
 using namespace eflow::trainer;
+using eflow::test::tiny_run;
 using eflow::test::Warnings;
 
 namespace {
-
-/// A tiny run on an exact flow, which needs no data set; it saves only at its end.
-Config tiny() {
-  Config c;
-  c.data.exact.enabled = true;
-  c.data.exact.flow.clip = {2, 4, 4, 4};
-  c.model.dim = 32;
-  c.model.heads = 2;
-  c.model.encoder = c.model.middle = c.model.decoder = 1;
-  c.model.patch = {1, 2, 2};
-  c.train.batch = 4;
-  c.train.iterations = 6;
-  c.optim.lr.warmup = 1;
-  c.eval.every = c.sample.every = c.checkpoint.every = 0;
-  return c;
-}
 
 std::size_t lines_in(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -73,7 +59,7 @@ BOOST_AUTO_TEST_CASE(callbacks_that_throw_do_not_end_a_run) {
   TrainingHooks hooks;
   hooks.say = [](const std::string&) { throw std::runtime_error("no log"); };
   hooks.on_step = [](const StepMetrics&) { throw std::runtime_error("no bar"); };
-  const auto result = run_training(tiny(), folder.path() / "run", "auto", hooks);
+  const auto result = run_training(tiny_run(), folder.path() / "run", "auto", hooks);
   BOOST_TEST(result.step == 6);
   BOOST_TEST((saved_in(folder.path() / "run") == Steps{6}));
   BOOST_TEST(warnings.count_with("no log") == 1);
@@ -90,7 +76,7 @@ BOOST_AUTO_TEST_CASE(metrics_that_cannot_be_written_are_written_later) {
     if (m.step == 2) limit_files(0);
     if (m.step == 4) limit_files(RLIM_INFINITY);
   };
-  BOOST_TEST(run_training(tiny(), run, "auto", hooks).step == 6);
+  BOOST_TEST(run_training(tiny_run(), run, "auto", hooks).step == 6);
   BOOST_TEST(lines_in(run / "metrics.jsonl") == 6u);
   BOOST_TEST(warnings.count_with("could not write metrics.jsonl") == 2);  // begins, and is over
 }
@@ -100,7 +86,7 @@ BOOST_AUTO_TEST_CASE(metrics_that_cannot_be_written_are_written_later) {
 BOOST_AUTO_TEST_CASE(a_checkpoint_holds_pending_metrics) {
   const TemporaryFolder folder;
   const auto run = folder.path() / "run", metrics = run / "metrics.jsonl";
-  Config config = tiny();
+  Config config = tiny_run();
   config.train.iterations = 3;
   BOOST_TEST(run_training(config, run, "auto", {}).step == 3);
   std::ifstream file(metrics);
@@ -116,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_holds_pending_metrics) {
   std::vector<io::NamedBytes> state;
   for (const auto& a : arrays) state.push_back({a.name, a.dtype, a.shape, a.bytes});
   store.save(3, state, metadata.dump());
-  BOOST_TEST(run_training(tiny(), run, "auto", {}).step == 6);
+  BOOST_TEST(run_training(tiny_run(), run, "auto", {}).step == 6);
   BOOST_TEST(lines_in(metrics) == 6u);
 }
 
@@ -124,7 +110,7 @@ BOOST_AUTO_TEST_CASE(a_failed_save_is_tried_again) {
   ::signal(SIGXFSZ, SIG_IGN);
   const TemporaryFolder folder;
   const auto run = folder.path() / "run";
-  Config config = tiny();
+  Config config = tiny_run();
   config.checkpoint.every = 3;
   config.checkpoint.async = false;
   const Warnings warnings;
@@ -142,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_run_without_a_place_to_save_ends) {
   ::signal(SIGXFSZ, SIG_IGN);
   const TemporaryFolder folder;
   const auto run = folder.path() / "run";
-  Config config = tiny();
+  Config config = tiny_run();
   config.checkpoint.every = 1;
   config.checkpoint.async = false;
   const Warnings warnings;
@@ -158,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_removed_run_folder_is_made_again) {
   const auto run = folder.path() / "run";
   const Warnings warnings;
   const auto result =
-      run_training(tiny(), run, "auto", after(3, [&] { std::filesystem::remove_all(run); }));
+      run_training(tiny_run(), run, "auto", after(3, [&] { std::filesystem::remove_all(run); }));
   BOOST_TEST(result.step == 6);
   BOOST_TEST((saved_in(run) == Steps{4, 6}));  // at once, and at the end
   BOOST_TEST(lines_in(run / "metrics.jsonl") == 6u);
@@ -171,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_moved_run_folder_is_followed) {
   const auto run = folder.path() / "run", moved = folder.path() / "moved";
   const Warnings warnings;
   const auto result =
-      run_training(tiny(), run, "auto", after(3, [&] { std::filesystem::rename(run, moved); }));
+      run_training(tiny_run(), run, "auto", after(3, [&] { std::filesystem::rename(run, moved); }));
   BOOST_TEST(!std::filesystem::exists(run));
   BOOST_TEST(result.checkpoint == moved / "checkpoints" / "step-00000006");
   BOOST_TEST((saved_in(moved) == Steps{6}));
@@ -181,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_moved_run_folder_is_followed) {
 BOOST_AUTO_TEST_CASE(previews_that_cannot_be_written_do_not_end_a_run) {
   const TemporaryFolder folder;
   const auto run = folder.path() / "run";
-  Config config = tiny();
+  Config config = tiny_run();
   config.sample.every = 1;
   config.sample.count = 1;
   config.sample.steps = 1;
@@ -206,8 +192,8 @@ BOOST_AUTO_TEST_CASE(a_run_that_fails_saves_first) {
     if (shown == 2) throw std::runtime_error("lost");
     return false;
   };
-  BOOST_CHECK_THROW(run_training(tiny(), run, "auto", hooks), std::runtime_error);
+  BOOST_CHECK_THROW(run_training(tiny_run(), run, "auto", hooks), std::runtime_error);
   BOOST_TEST((saved_in(run) == Steps{3}));
-  BOOST_TEST(run_training(tiny(), run, "auto", {}).step == 6);
+  BOOST_TEST(run_training(tiny_run(), run, "auto", {}).step == 6);
   BOOST_TEST(lines_in(run / "metrics.jsonl") == 6u);
 }

@@ -10,31 +10,21 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/cuda/graphs.hpp"
 #include "eflow/core/tensor/device.hpp"
-#include "eflow/tests/support/cuda/recording_driver.hpp"
+#include "eflow/tests/support/cuda/recorded_device.hpp"
 #include "eflow/tests/support/default_device.hpp"
 #include "eflow/tests/support/tiny_training.hpp"
 
 using namespace eflow;
-using test::RecordingDriver;
 
 namespace {
 
-struct Session {
-  RecordingDriver driver;
-  jit::CudaApi api = RecordingDriver::api();
-  DevicePtr device;
-
-  Session() {
-    api.kernel_parameter = nullptr;  // the recorder supports one argument size only
-    jit::Options options;
-    options.cache.named = "";
-    options.cuda = &api;
-    options.nvrtc = EFLOW_FAKE_NVRTC;
-    options.cublas_library = "off";
-    options.device = "cuda";
-    options.graphs = true;
-    device = make_device(options);
-  }
+struct Session : test::RecordedDevice {
+  Session()
+      : RecordedDevice([this](jit::Options* options) {
+          api.kernel_parameter = nullptr;  // the recorder supports one argument size only
+          options->nvrtc = EFLOW_FAKE_NVRTC;
+          options->graphs = true;
+        }) {}
   /// Calls since the last time, by name.
   std::map<std::string, int> calls() {
     std::map<std::string, int> counts;

@@ -7,6 +7,7 @@
 #include "eflow/core/base/error.hpp"
 #include "eflow/nn/dit/video_dit.hpp"
 #include "eflow/tests/support/model_check.hpp"
+#include "eflow/tests/support/small_dit.hpp"
 
 using namespace eflow;
 using namespace eflow::trainer;
@@ -14,12 +15,8 @@ using namespace eflow::trainer;
 namespace {
 
 nn::DiTConfig small() {
-  nn::DiTConfig c;
-  c.channels = 2, c.frames = 2, c.height = c.width = 4;
-  c.patch = {1, 2, 2};
-  c.dim = 16, c.heads = 2, c.hidden = 20;
-  c.encoder = c.middle = c.decoder = 1;
-  c.window_frames = 1;
+  nn::DiTConfig c = test::small_dit(2);
+  c.channels = 2, c.dim = 16;
   c.classes = 3;
   return c;
 }
