@@ -118,7 +118,7 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       update_(&optimizer_, &ema_) {}
 
 Trainer::~Trainer() {
-  streams_.clear();  // joins the readers, which call part_of_unit(), before what that reads is gone
+  clips_.reset();  // the readers of clips end before anything else is gone
 }
 
 std::int64_t Trainer::own_parts() const {
