@@ -4,6 +4,7 @@
 #include <link.h>
 
 #include <mutex>
+#include <utility>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/jit/emulation/machine.hpp"
@@ -48,7 +49,7 @@ class Threads final : public CheckedThreads {
   bool access(const char* p, std::size_t bytes, bool writes, std::string& error) override {
     return emulated::check_access(p, bytes, writes, error);
   }
-  [[noreturn]] void end(const std::string& error) override { emulated::fail(error); }
+  [[noreturn]] void end(std::string error) override { emulated::fail(std::move(error)); }
 };
 
 }  // namespace

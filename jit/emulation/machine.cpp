@@ -10,6 +10,8 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "eflow/jit/emulation/copy_engine.hpp"
@@ -245,8 +247,7 @@ class Machine {
   /// A use of shared memory by an instruction, which a text does not report.
   void use_shared(const void* p, std::size_t bytes, bool writes, int thread) {
     if (!launch_.races) return;
-    const std::string error = races_.use(static_cast<const char*>(p), bytes, writes, thread);
-    if (!error.empty()) fail(error);
+    require(races_.use(static_cast<const char*>(p), bytes, writes, thread));
   }
 
   void copy(const Copy& c) {
@@ -300,8 +301,9 @@ class Machine {
     require(engine_.copy(first, bytes, map, at, barrier, launch_.schedule.late_copies));
   }
 
-  [[noreturn]] void fail(const std::string& error) {
+  [[noreturn]] void fail(std::string error) {
     if (outcome.error.empty()) outcome.error = "thread " + std::to_string(current_) + ": " + error;
+    std::string().swap(error);  // the thread never goes on, so nothing else frees it
     for (;;) switch_to(thread().context, scheduler_);
   }
 
@@ -312,8 +314,8 @@ class Machine {
     thread().runnable = false;
     switch_to(thread().context, scheduler_);
   }
-  void require(const std::string& error) {
-    if (!error.empty()) fail(error);
+  void require(std::string error) {
+    if (!error.empty()) fail(std::move(error));
   }
   void wake(const void* barrier) {
     for (Thread& t : threads_) {
@@ -602,8 +604,8 @@ const Calls& calls() {
 bool check_access(const char* p, std::size_t bytes, bool writes, std::string& error) {
   return machine->check_access(p, bytes, writes, error);
 }
-void fail(const std::string& error) {
-  machine->fail(error);
+void fail(std::string error) {
+  machine->fail(std::move(error));
 }
 
 Outcome run(const Launch& launch, void (*kernel)(const void* block, const void* args),

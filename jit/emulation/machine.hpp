@@ -56,8 +56,8 @@ struct Outcome {
 /// Whether the running thread uses memory of the block's own: its stack or shared memory. `error`
 /// receives the race that it is part of.
 [[nodiscard]] bool check_access(const char* p, std::size_t bytes, bool writes, std::string& error);
-/// Ends the launch with the error "thread 7: ...".
-[[noreturn]] void fail(const std::string& error);
+/// Ends the launch with the error "thread 7: ...". Nothing on the caller's stack is destroyed.
+[[noreturn]] void fail(std::string error);
 
 }  // namespace eflow::emulated
 

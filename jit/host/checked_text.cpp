@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "eflow/core/base/error.hpp"
 #include "eflow/core/base/log.hpp"
@@ -124,15 +125,17 @@ std::string place_of(void* const* frames, int count) {
   }
 }
 
-[[noreturn]] void end_with(const std::string& error) {
-  if (watch->threads != nullptr) watch->threads->end(error);
-  watch->error = error;
+// These leave the stack without destroying what is on it, so they take texts over.
+[[noreturn]] void end_with(std::string error) {
+  if (watch->threads != nullptr) watch->threads->end(std::move(error));
+  watch->error = std::move(error);
   _longjmp(watch->end, 1);
 }
-[[noreturn]] void fail(const std::string& error) {
+[[noreturn]] void fail(std::string error) {
   void* frames[48];
   const int count = backtrace(frames, 48);
-  end_with(error + place_of(frames, count));
+  error += place_of(frames, count);
+  end_with(std::move(error));
 }
 
 std::string describe(const char* p, std::size_t bytes, int writes) {
@@ -150,10 +153,10 @@ void on_access(const void* address, unsigned long long bytes, int writes) {
   if (watch == nullptr) return;
   const auto* const p = static_cast<const char*>(address);
   const char here = 0;
+  std::string error;
   if (watch->threads != nullptr) {
-    std::string error;
     const bool own = watch->threads->access(p, bytes, writes != 0, error);
-    if (!error.empty()) fail(error);
+    if (!error.empty()) fail(std::move(error));
     if (own) return;
   } else if (p >= &here && p < stack_end()) {
     return;
@@ -162,20 +165,24 @@ void on_access(const void* address, unsigned long long bytes, int writes) {
   if (p >= b.scratch && p < b.scratch + b.scratch_bytes) {
     const MemoryRegion* const tile = before(watch->tiles, p);
     if (tile != nullptr && holds(*tile, p, bytes)) return;
-    fail(str(describe(p, bytes, writes), ", ",
-             tile == nullptr ? std::string("before any tile") : distance(*tile, p, "a tile")));
+    error = str(describe(p, bytes, writes), ", ",
+                tile == nullptr ? std::string("before any tile") : distance(*tile, p, "a tile"));
+    fail(std::move(error));
   }
   const CheckedLaunch& launch = watch->launch;
   if (holds({static_cast<const char*>(launch.args), launch.args_bytes}, p, bytes)) return;
   const MemoryRegion* const region = before(launch.memory, p);
   if (region != nullptr && holds(*region, p, bytes)) return;
-  if (reinterpret_cast<std::uintptr_t>(p) < 4096)
-    fail(str(describe(p, bytes, writes), ", a null pointer"));
+  if (reinterpret_cast<std::uintptr_t>(p) < 4096) {
+    error = describe(p, bytes, writes) + ", a null pointer";
+    fail(std::move(error));
+  }
   if (launch.memory.empty()) return;
   if (Dl_info info; dladdr(p, &info) != 0) return;  // a constant or a table
-  fail(str(describe(p, bytes, writes), ", ",
-           region == nullptr ? std::string("before all memory that the launch may touch")
-                             : distance(*region, p, "memory")));
+  error = str(describe(p, bytes, writes), ", ",
+              region == nullptr ? std::string("before all memory that the launch may touch")
+                                : distance(*region, p, "memory"));
+  fail(std::move(error));
 }
 
 void on_tile(void* p, long long bytes) {
@@ -189,10 +196,11 @@ void on_tile(void* p, long long bytes) {
 void on_undefined(const char* what, const char* file, unsigned line) {
   if (watch == nullptr) return;
   const std::string_view path(file);
-  const std::string error = str("undefined behaviour: ", what, " (",
-                                path.starts_with("./") ? path.substr(2) : path, ":", line, ")");
-  if (path.find("eflow/kernels_src/tile/") != path.npos) fail(error + ", called from");
-  end_with(error);
+  std::string error = str("undefined behaviour: ", what, " (",
+                          path.starts_with("./") ? path.substr(2) : path, ":", line, ")");
+  if (path.find("eflow/kernels_src/tile/") == path.npos) end_with(std::move(error));
+  error += ", called from";
+  fail(std::move(error));
 }
 
 void on_require(const char* message) {

@@ -48,8 +48,8 @@ class CheckedThreads {
   virtual ~CheckedThreads() = default;
   /// Whether an access is to memory of the block's own. `error` receives what is wrong with it.
   virtual bool access(const char* p, std::size_t bytes, bool writes, std::string& error) = 0;
-  /// Ends the launch.
-  [[noreturn]] virtual void end(const std::string& error) = 0;
+  /// Ends the launch. Nothing on the caller's stack is destroyed.
+  [[noreturn]] virtual void end(std::string error) = 0;
 };
 
 /// One launch, for its blocks.

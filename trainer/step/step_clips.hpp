@@ -63,7 +63,7 @@ class StepClips {
   std::int64_t before_;     ///< micro-batches of a step on the ranks before
   std::uint64_t seed_;
   BatchMix mix_;
-  std::vector<Stream> streams_;  ///< last: joins its readers, which call part_of_unit()
+  std::vector<Stream> streams_;  ///< last, as their readers call part_of_unit() until they end
 };
 
 }  // namespace eflow::trainer

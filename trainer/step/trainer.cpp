@@ -117,7 +117,9 @@ Trainer::Trainer(nn::Module* model, nn::Module* average, Objective objective,
       ema_(division_->own_averages, division_->gradients.own(), options.ema),
       update_(&optimizer_, &ema_) {}
 
-Trainer::~Trainer() = default;
+Trainer::~Trainer() {
+  clips_.reset();  // the readers of clips end before anything else is gone
+}
 
 std::int64_t Trainer::own_parts() const {
   return clips_->units();
