@@ -33,9 +33,10 @@ BOOST_AUTO_TEST_CASE(the_default_is_usable) {
 
 BOOST_AUTO_TEST_CASE(the_default_is_the_widest_set_but_for_slow_dot_products) {
   for (const Isa widest : kAll) {
-    for (const char* vendor : {"AuthenticAMD", "HygonGenuine", "GenuineIntel", "CentaurHauls", ""}) {
-      const bool is_amd = std::string_view(vendor) == "AuthenticAMD" ||
-                          std::string_view(vendor) == "HygonGenuine";
+    for (const char* vendor :
+         {"AuthenticAMD", "HygonGenuine", "GenuineIntel", "CentaurHauls", ""}) {
+      const bool is_amd =
+          std::string_view(vendor) == "AuthenticAMD" || std::string_view(vendor) == "HygonGenuine";
       const Isa expected = widest == Isa::kAvx512Bf16 && !is_amd ? Isa::kAvx512 : widest;
       BOOST_TEST_CONTEXT(name_of(widest) << " of " << vendor) {
         BOOST_TEST((default_isa(widest, vendor) == expected));
