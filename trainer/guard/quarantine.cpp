@@ -32,12 +32,14 @@ void Quarantine::note(const std::vector<StepClip>& clips, const std::filesystem:
     const GuardedSource& guard = *guards_[clip.source];
     if (!guard.is_damaged(clip.index)) continue;
     ++metrics->replaced;
-    has_file_ |= guard.meet(clip.index, metrics->step);
+    is_news_ |= guard.meet(clip.index, metrics->step);
   }
   metrics->damaged = list_->met();
-  if (!has_file_ || !ranks_.is_first()) return;
-  files_.attempt("could not write quarantine.jsonl",
-                 [&] { write_file_atomically(path, list_->met_lines()); });
+  if (!is_news_ || !ranks_.is_first()) return;
+  files_.attempt("could not write quarantine.jsonl", [&] {
+    write_file_atomically(path, list_->met_lines());
+    is_news_ = false;
+  });
 }
 
 void Quarantine::require_few(const StepMetrics& metrics, const std::filesystem::path& path) const {

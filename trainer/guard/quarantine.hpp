@@ -40,7 +40,7 @@ class Quarantine {
   std::string on_error_;
   comm::Communicator& ranks_;
   SideOutput files_;
-  bool has_file_ = false;  ///< this run met a damaged clip, so it keeps the file complete
+  bool is_news_ = false;  ///< whether a damaged clip was met that the file does not list yet
 };
 
 }  // namespace eflow::trainer

@@ -6,7 +6,10 @@
 #include <set>
 
 #include "eflow/core/base/error.hpp"
+#include "eflow/core/comm/communicator.hpp"
+#include "eflow/tests/support/temp_dir.hpp"
 #include "eflow/tests/support/warnings.hpp"
+#include "eflow/trainer/guard/quarantine.hpp"
 
 using namespace eflow;
 using namespace eflow::trainer;
@@ -134,4 +137,25 @@ BOOST_AUTO_TEST_CASE(lines_that_are_no_entries_are_named) {
           return std::string(error.what()).find("q.jsonl, line 2") != std::string::npos;
         });
   }
+}
+
+/// A durable write at each step would cost every step.
+BOOST_AUTO_TEST_CASE(the_file_is_written_when_a_damaged_clip_is_met_for_the_first_time) {
+  namespace fs = std::filesystem;
+  Guarded guarded({3, 4});
+  comm::Communicator alone;
+  Quarantine quarantine(guarded.list, {&guarded.source}, "quarantine", &alone);
+  const test::TempDir folder;
+  const fs::path path = folder / "quarantine.jsonl", gone = folder / "gone" / "quarantine.jsonl";
+  const auto wrote = [&](std::int64_t step, std::int64_t clip, const fs::path& to) {
+    static_cast<void>(guarded.read(clip));
+    StepMetrics metrics{.step = step};
+    quarantine.note({{.source = 0, .index = clip}}, to, &metrics);
+    return fs::remove(to);
+  };
+  BOOST_TEST(!wrote(1, 2, path));
+  BOOST_TEST(!wrote(2, 3, gone));  // cannot be written, so it is tried again
+  BOOST_TEST(wrote(3, 2, path));
+  BOOST_TEST(!wrote(4, 3, path));
+  BOOST_TEST(wrote(5, 4, path));
 }
