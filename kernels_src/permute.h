@@ -9,11 +9,12 @@ namespace EFLOW_TEXT {
 
 using eflow::args::Permute;
 
-/// Divides by a size below 2^31. Returns the remainder and makes `index` the quotient.
-EFLOW_FN u32 take_index(u32& index, const eflow::args::Divisor& size) {
+/// Divides by dim.size (args/divisor.h). Returns the remainder and makes `index` the quotient.
+template <class Dim>
+EFLOW_FN u32 take_index(u32& index, const Dim& dim) {
   const u32 n = index;
-  index = (n + multiply_high(n, size.magic)) >> size.shift;
-  return n - index * static_cast<u32>(size.size);
+  index = (n + multiply_high(n, dim.magic)) >> dim.shift;
+  return n - index * dim.size;
 }
 
 /// Offsets in x, in y and in the tile.
@@ -27,7 +28,7 @@ EFLOW_FN TilePlace place_in_tile(const Permute::TileDim* dims, u32 index) {
   TilePlace place{0, 0, 0};
   EFLOW_UNROLL
   for (int d = kRank - 1; d >= 0; --d) {
-    const u32 at = d > 0 ? take_index(index, dims[d].size) : index;
+    const u32 at = d > 0 ? take_index(index, dims[d]) : index;
     place.x += at * dims[d].x;
     place.y += at * dims[d].y;
     place.tile += at * dims[d].tile;
@@ -44,7 +45,7 @@ void permute(const Block& block, const Permute& a) {
   EFLOW_UNROLL
   for (int d = eflow::args::kMaxTilesDims - 1; d >= 0; --d) {
     if (d >= a.tiles_rank) continue;
-    const u32 at = d > 0 ? take_index(tile, a.tiles[d].size) : tile;
+    const u32 at = d > 0 ? take_index(tile, a.tiles[d]) : tile;
     x += at * a.tiles[d].x;
     y += at * a.tiles[d].y;
   }

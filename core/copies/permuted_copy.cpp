@@ -84,7 +84,9 @@ std::vector<args::Permute::TileDim> tile_dims(const DimList& dims, const DimList
   for (const Dim& dim : dims) {
     std::int64_t place = 1;
     for (const Dim& d : all) place *= d.y < dim.y ? d.size : 1;
-    out.push_back({divisor(dim.size), static_cast<unsigned>(dim.x), static_cast<unsigned>(dim.y),
+    const args::Divisor by = divisor(dim.size);
+    out.push_back({by.magic, by.shift, static_cast<unsigned>(dim.size),
+                   static_cast<unsigned>(dim.x), static_cast<unsigned>(dim.y),
                    static_cast<unsigned>(place)});
   }
   return out;
@@ -141,8 +143,10 @@ std::optional<PermutedCopy> plan_permuted_copy(const Shape& shape, const Strides
   if (!is_short(tile) || out.tiles >> 31 != 0) return {};
   out.args.tile_count = static_cast<unsigned>(elements_of(tile));
   out.args.tiles_rank = static_cast<int>(rest.size());
-  for (std::size_t i = 0; i < rest.size(); ++i)
-    out.args.tiles[i] = {divisor(rest[i].size), rest[i].x, rest[i].y};
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const args::Divisor by = divisor(rest[i].size);
+    out.args.tiles[i] = {by.magic, by.shift, static_cast<unsigned>(by.size), rest[i].x, rest[i].y};
+  }
   std::copy(by_x.begin(), by_x.end(), out.args.by_x);
   std::copy(by_y.begin(), by_y.end(), out.args.by_y);
   return out;

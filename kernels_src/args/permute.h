@@ -1,8 +1,6 @@
 #pragma once
 // Arguments of permute.h. Strides are counted in elements.
 
-#include "eflow/kernels_src/args/divisor.h"
-
 namespace eflow::args {
 
 inline constexpr int kMaxTileDims = 6, kMaxTileDimsOfY = 3, kMaxTilesDims = 6;
@@ -13,12 +11,12 @@ inline constexpr int kMaxTileDims = 6, kMaxTileDimsOfY = 3, kMaxTilesDims = 6;
 struct Permute {
   /// A dimension that counts tiles, of which there are fewer than 2^31.
   struct Dim {
-    Divisor size;
-    long long x, y;  ///< strides
+    unsigned magic, shift, size;  ///< as those of Divisor
+    long long x, y;               ///< strides
   };
   /// A dimension of a tile. Offsets within a tile have 31 bits.
   struct TileDim {
-    Divisor size;
+    unsigned magic, shift, size;
     unsigned x, y;  ///< strides
     unsigned tile;  ///< stride within the tile, which is ordered as y
   };

@@ -205,6 +205,7 @@ int sample(const Arguments& arguments) {
   request.seed = static_cast<std::uint64_t>(flags.seed);
   request.frames = flags.frames;
   request.given = given_frames(flags, given, data);
+  generator.check(request);
   make_output_folder(flags.out);
   const std::int64_t total = trainer::evaluations(request, generator.model().config());
   std::optional<trainer::Progress> progress(std::in_place, trainer::Console::errors(), "sampling",

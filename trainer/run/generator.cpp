@@ -208,23 +208,27 @@ Tensor context_of(const SampleRequest& request, std::int64_t width, std::int64_t
                        context.defined() ? str(context) : "an undefined tensor"));
 }
 
-}  // namespace
-
-std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
-                                           const SampleRequest& request) {
-  const nn::DiTConfig& config = model.config();
+void check_request(const SampleRequest& request, const nn::DiTConfig& config) {
   check_labels(request, config.classes);
   check_frames(request, config);
-  const auto count = static_cast<std::int64_t>(request.labels.size());
-  soflow::Network network = std::cref(model);
-  if (request.steer != 1)
-    network = soflow::guided(network, request.steer, request.steer_from, config.classes);
   if (config.context_dim == 0 && request.context)
     throw InvalidArgument("[sample] context: the model takes no text");
   if (request.stream && request.steer != 1)
     throw InvalidArgument(
         "[sample] steer: expected 1, as clips generated chunk by chunk support no guidance at "
         "sampling time");
+}
+
+}  // namespace
+
+std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
+                                           const SampleRequest& request) {
+  const nn::DiTConfig& config = model.config();
+  check_request(request, config);
+  const auto count = static_cast<std::int64_t>(request.labels.size());
+  soflow::Network network = std::cref(model);
+  if (request.steer != 1)
+    network = soflow::guided(network, request.steer, request.steer_from, config.classes);
   const std::int64_t total = evaluations(request, config);
   GeneratedClips clips;
   const std::int64_t frames = request.frames > 0 ? request.frames : config.frames;
@@ -277,12 +281,18 @@ io::Checkpoint newest_checkpoint(const std::filesystem::path& given) {
   return std::move(*found);
 }
 
-std::optional<GeneratedClips> Generator::sample(SampleRequest request) const {
+void Generator::check(SampleRequest request) const {
   request.stream = is_causal(info_.config);
-  if (!request.null_context.defined()) request.null_context = null_context_of(info_.data);
   if (request.steer != 1 && !request.stream)
     check_steering(info_, request.steer_from, request.sampler);
   if (!request.given.values.empty()) check_continuing(info_);
+  check_request(request, model_->config());
+}
+
+std::optional<GeneratedClips> Generator::sample(SampleRequest request) const {
+  check(request);
+  request.stream = is_causal(info_.config);
+  if (!request.null_context.defined()) request.null_context = null_context_of(info_.data);
   return sample_clips(*model_, request);
 }
 

@@ -82,6 +82,9 @@ class Generator {
   /// null_context, if undefined, to the run's, and throws InvalidArgument for a `steer` or given
   /// frames that the run's training does not support (check_steering(), check_continuing()).
   [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const;
+  /// Throws what sample() would throw for this request, before anything is computed; the tensors
+  /// that request.context returns are checked by sample() alone.
+  void check(SampleRequest request) const;
   [[nodiscard]] const nn::VideoDiT& model() const { return *model_; }
   [[nodiscard]] const CheckpointInfo& info() const { return info_; }
 
