@@ -20,8 +20,8 @@ std::vector<Option> train_section(Config& config) {
        "Ranks that have the same clips and divide their tokens, for clips that one device cannot "
        "hold; must divide the number of ranks and be at most the number of pairs of token frames."},
       {"train.slice", &c.slice_mib, between(0, 1e5), "MiB",
-       "Size of what ranks send each other of the gradient at a time, while the backward pass "
-       "computes the rest; does not change results. 0: all at once, after it."},
+       "How much of the gradient a rank sends to each other rank at a time, while the backward "
+       "pass computes the rest; does not change results. 0: everything at once, after it."},
       {"train.compare_every", &c.compare_every, between(0, 1e9), "steps",
        "Steps after which ranks compare hashes of their weights, to find a memory that flips bits; "
        "0: never."},
