@@ -10,11 +10,10 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 
-from rank_saves import MODEL
+from rank_saves import MODEL, on_ranks
 
 SLICES = {'all at once': '0', 'buckets': '1'}
 WARM_UP = 2  # steps
@@ -24,12 +23,7 @@ def run(args, folder, name, slice_mib):
     """The metrics of a run's steps, but for the first ones."""
     words = [os.path.abspath(args.eflow), 'train', '--config', os.path.join(folder, 'model.ini'), '--out', os.path.join(folder, name),
              f'--train.iterations={args.steps + WARM_UP}', f'--train.slice={slice_mib}', '--checkpoint.every=1000000']
-    env = dict(os.environ, EFLOW_THREADS='1', OMPI_ALLOW_RUN_AS_ROOT='1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM='1',
-               OMPI_MCA_rmaps_base_oversubscribe='1')
-    done = subprocess.run(['mpirun', '--bind-to', 'none', '-n', str(args.ranks)] + words, env=env, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
-    if done.returncode != 0:
-        sys.exit(done.stdout.decode(errors='replace'))
+    on_ranks(args.ranks, words)
     with open(os.path.join(folder, name, 'metrics.jsonl')) as file:
         return [json.loads(line) for line in file][WARM_UP:]
 

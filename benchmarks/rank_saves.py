@@ -29,20 +29,25 @@ def child(out, words):
     return code
 
 
+def on_ranks(count, command):
+    """Runs a command on ranks of one thread each. If it fails, prints its output and ends."""
+    env = dict(os.environ, EFLOW_THREADS='1', OMPI_ALLOW_RUN_AS_ROOT='1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM='1',
+               OMPI_MCA_rmaps_base_oversubscribe='1')
+    done = subprocess.run(['mpirun', '--bind-to', 'none', '-n', str(count)] + command, env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        sys.exit(done.stdout.decode(errors='replace'))
+
+
 def run(args, folder, name, every):
     """Seconds, and the peak memory of each rank in MB."""
     notes = os.path.join(folder, name + '.notes')
     os.makedirs(notes)
     words = [os.path.abspath(args.eflow), 'train', '--config', os.path.join(folder, 'model.ini'), '--out', os.path.join(folder, name),
              f'--train.iterations={args.steps}', f'--checkpoint.every={every}', '--checkpoint.async=false', '--checkpoint.keep=1']
-    env = dict(os.environ, EFLOW_THREADS='1', OMPI_ALLOW_RUN_AS_ROOT='1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM='1',
-               OMPI_MCA_rmaps_base_oversubscribe='1')
     begin = time.monotonic()
-    done = subprocess.run(['mpirun', '--bind-to', 'none', '-n', str(args.ranks), sys.executable, __file__, '--child', notes] + words,
-                          env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    on_ranks(args.ranks, [sys.executable, __file__, '--child', notes] + words)
     seconds = time.monotonic() - begin
-    if done.returncode != 0:
-        sys.exit(done.stdout.decode(errors='replace'))
     peaks = [float(open(os.path.join(notes, f'peak.{rank}')).read()) for rank in range(args.ranks)]
     checkpoint = os.path.join(folder, name, 'checkpoints', f'step-{args.steps:08d}')
     size = sum(os.path.getsize(os.path.join(checkpoint, file)) for file in os.listdir(checkpoint))

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "eflow/io/dataset/pack.hpp"
-#include "eflow/trainer/config/config.hpp"
+#include "eflow/tests/trainer/tiny_run.hpp"
 
 namespace eflow::test {
 
@@ -32,17 +32,11 @@ inline void pack_spiked_clips(const std::filesystem::path& folder) {
 
 /// A tiny run on all of these clips, which visits each once in 8 steps; it saves only at its end.
 inline trainer::Config spiked_config(const std::filesystem::path& data) {
-  trainer::Config c;
+  trainer::Config c = tiny_run();
+  c.data = {};
   c.data.dir = data.string();
   c.data.eval = "none";
-  c.model.dim = 32;
-  c.model.heads = 2;
-  c.model.encoder = c.model.middle = c.model.decoder = 1;
-  c.model.patch = {1, 2, 2};
-  c.train.batch = 4;
   c.train.iterations = 8;
-  c.optim.lr.warmup = 1;
-  c.eval.every = c.sample.every = c.checkpoint.every = 0;
   return c;
 }
 
