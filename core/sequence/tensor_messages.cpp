@@ -13,6 +13,11 @@ std::span<std::byte> memory_of(const Tensor& tensor) {
 
 }  // namespace
 
+bool has_link(const Communicator& ranks, const Tensor& tensor) {
+  const DeviceLink* const link = ranks.device_link();
+  return link != nullptr && link->reaches(tensor.device().get());
+}
+
 void TensorMessages::send(int to, const Tensor& values) {
   memory_->sends.emplace_back(to, contiguous(values));
 }
@@ -26,9 +31,8 @@ void TensorMessages::start() {
   auto& [all_sent, all_received, sent_by_host, received_by_host] = *memory_;
   std::vector<Outgoing> sends;
   std::vector<Incoming> receives;
-  const DeviceLink* const link = ranks_->device_link();
   const auto& all = all_sent.empty() ? all_received : all_sent;
-  if (link != nullptr && !all.empty() && link->reaches(all[0].second.device().get())) {
+  if (!all.empty() && has_link(*ranks_, all[0].second)) {
     for (const auto& [to, values] : all_sent) sends.push_back({to, memory_of(values)});
     for (const auto& [from, values] : all_received) receives.push_back({from, memory_of(values)});
     pending_ = ranks_->exchange_on_device(std::move(sends), std::move(receives), call_);

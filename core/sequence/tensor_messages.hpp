@@ -17,6 +17,9 @@ EFLOW_EXPORT_BEGIN
 
 namespace eflow::comm {
 
+/// Whether messages of this tensor's device go from device to device.
+[[nodiscard]] bool has_link(const Communicator& ranks, const Tensor& tensor);
+
 /// All tensors of one object are on one device. It may be destroyed at any time: tensors that are on
 /// their way live on.
 class TensorMessages {

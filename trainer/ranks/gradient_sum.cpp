@@ -36,9 +36,8 @@ GradientSum::GradientSum(nn::NamedTensors parameters, const ShardDivision& divis
 }
 
 bool GradientSum::can_overlap() const {
-  const Device* const device = parameters_.at(0).second.device().get();
-  const comm::DeviceLink* const link = division_.ranks->device_link();
-  return device->on_host() || (link != nullptr && link->reaches(device));
+  const Tensor& any = parameters_.at(0).second;
+  return any.device()->on_host() || comm::has_link(*division_.ranks, any);
 }
 
 void GradientSum::backward_and_take(const Tensor& loss, std::int64_t shard, std::int64_t step) {
@@ -65,7 +64,12 @@ void GradientSum::take_bucket(std::int64_t shard, std::int64_t step) {
   const std::size_t number = --left_;
   const FlatLayout::Bucket& bucket = layout_.buckets()[number];
   const Tensor& first = parameters_[bucket.first].second;
-  const Tensor row = Tensor::zeros({bucket.count}, first.dtype(), first.device());
+  const bool is_whole =
+      std::all_of(parameters_.begin() + static_cast<std::ptrdiff_t>(bucket.first),
+                  parameters_.begin() + static_cast<std::ptrdiff_t>(bucket.last),
+                  [](const auto& named) { return named.second.grad().defined(); });
+  const Tensor row = is_whole ? Tensor::empty({bucket.count}, first.dtype(), first.device())
+                              : Tensor::zeros({bucket.count}, first.dtype(), first.device());
   note_use(row, MemoryUse::kGradients);
   std::int64_t offset = 0;
   for (std::size_t i = bucket.first; i < bucket.last; ++i) {

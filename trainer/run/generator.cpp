@@ -208,12 +208,13 @@ Tensor context_of(const SampleRequest& request, std::int64_t width, std::int64_t
                        context.defined() ? str(context) : "an undefined tensor"));
 }
 
-void check_request(const SampleRequest& request, const nn::DiTConfig& config) {
+/// `stream`: whether clips are generated chunk by chunk.
+void check_request(const SampleRequest& request, const nn::DiTConfig& config, bool stream) {
   check_labels(request, config.classes);
   check_frames(request, config);
   if (config.context_dim == 0 && request.context)
     throw InvalidArgument("[sample] context: the model takes no text");
-  if (request.stream && request.steer != 1)
+  if (stream && request.steer != 1)
     throw InvalidArgument(
         "[sample] steer: expected 1, as clips generated chunk by chunk support no guidance at "
         "sampling time");
@@ -224,7 +225,7 @@ void check_request(const SampleRequest& request, const nn::DiTConfig& config) {
 std::optional<GeneratedClips> sample_clips(const nn::VideoDiT& model,
                                            const SampleRequest& request) {
   const nn::DiTConfig& config = model.config();
-  check_request(request, config);
+  check_request(request, config, request.stream);
   const auto count = static_cast<std::int64_t>(request.labels.size());
   soflow::Network network = std::cref(model);
   if (request.steer != 1)
@@ -281,12 +282,11 @@ io::Checkpoint newest_checkpoint(const std::filesystem::path& given) {
   return std::move(*found);
 }
 
-void Generator::check(SampleRequest request) const {
-  request.stream = is_causal(info_.config);
-  if (request.steer != 1 && !request.stream)
-    check_steering(info_, request.steer_from, request.sampler);
+void Generator::check(const SampleRequest& request) const {
+  const bool stream = is_causal(info_.config);
+  if (request.steer != 1 && !stream) check_steering(info_, request.steer_from, request.sampler);
   if (!request.given.values.empty()) check_continuing(info_);
-  check_request(request, model_->config());
+  check_request(request, model_->config(), stream);
 }
 
 std::optional<GeneratedClips> Generator::sample(SampleRequest request) const {

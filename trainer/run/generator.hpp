@@ -84,7 +84,7 @@ class Generator {
   [[nodiscard]] std::optional<GeneratedClips> sample(SampleRequest request) const;
   /// Throws what sample() would throw for this request, before anything is computed; the tensors
   /// that request.context returns are checked by sample() alone.
-  void check(SampleRequest request) const;
+  void check(const SampleRequest& request) const;
   [[nodiscard]] const nn::VideoDiT& model() const { return *model_; }
   [[nodiscard]] const CheckpointInfo& info() const { return info_; }
 
