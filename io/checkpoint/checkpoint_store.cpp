@@ -26,6 +26,12 @@ std::optional<std::int64_t> newest_except(const std::vector<std::int64_t>& steps
   return std::nullopt;
 }
 
+/// When an entry of the folder was last added or removed; a fixed time if that is unknown.
+fs::file_time_type changed_at(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::last_write_time(folder, ignored);
+}
+
 }  // namespace
 
 CheckpointStore::CheckpointStore(fs::path directory, Retention retention)
@@ -70,11 +76,13 @@ std::optional<Checkpoint> CheckpointStore::latest_good() const {
     skipped.insert(step);
   };
   for (int retries = 2;;) {
+    const auto before = changed_at(directory_);
     const auto step = newest_except(list(), skipped);
     if (!step) {
       // While a writer replaces one checkpoint by another, a listing may show neither.
       if (retries-- == 0) return std::nullopt;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (changed_at(directory_) != before) retries = std::max(retries, 2);  // it is at work
       continue;
     }
     try {
